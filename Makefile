@@ -1,0 +1,60 @@
+# `make help` lists what there is. Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := libs/dbcommon libs/webcommon services/auth services/l2p services/payment services/videovault ops
+EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# A system PostgreSQL besides the packaged one, on which the tests run as well.
+SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-long check fmt lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: $(VENV)/runtime.stamp  ## start everything on an embedded PostgreSQL; Ctrl-C stops it
+	@$(BIN)/quartet up
+
+test: $(VENV)/development.stamp  ## the tests, on a real PostgreSQL that they start and throw away
+	@$(PYTEST) -m "not long"
+ifneq ($(SYSTEM_PG),)
+	@echo "Once more on the system's PostgreSQL, $(SYSTEM_PG): what touches the database"
+	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -m "database and not long"
+endif
+
+test-long: $(VENV)/development.stamp  ## the tests and the long drills
+	@$(PYTEST)
+
+check: $(VENV)/development.stamp  ## ruff, mypy and the rules of who may import whom
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fmt: $(VENV)/development.stamp  ## format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+lock: $(VENV)/development.stamp  ## choose new versions of the dependencies within what the packages allow
+	@$(BIN)/python ops/lock.py
+
+clean:  ## remove the environment; the data in .quartet stays
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Quartet needs Python 3.11 or newer: set PYTHON=/path/to/python3.11")'
+	@echo "Making the environment in $(VENV): a minute or two, once"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime.stamp: requirements.lock $(foreach package,$(PACKAGES),$(package)/pyproject.toml) | $(VENV)/bin/python
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation $(EDITABLE)
+	@touch $@
+
+$(VENV)/development.stamp: requirements-dev.lock $(VENV)/runtime.stamp
+	@echo "Installing the tools for tests and checks"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

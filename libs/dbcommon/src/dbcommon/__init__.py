@@ -1,0 +1,1 @@
+"""What the four services share for their database: connection strings, pool, sessions, health, migrations."""

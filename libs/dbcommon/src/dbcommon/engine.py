@@ -1,0 +1,222 @@
+"""A service's one engine: transactions, single-statement reads, and the keeper that holds the pool to its four numbers."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Connection, Executable, Row, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import greenlet_spawn
+
+from dbcommon.errors import DatabaseUnavailable, translate
+from dbcommon.pool import KeptPool
+from dbcommon.probe import Probe
+from dbcommon.settings import DatabaseSettings
+
+logger = logging.getLogger(__name__)
+
+KEEPER_SECONDS = 0.5
+"""How often the keeper looks at the pool."""
+
+SUSPECT_SECONDS = 0.5
+"""A connection held for longer makes the keeper ask the database whether it is still there."""
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolStatus:
+    """The pool at this moment: connections, and requests that wait for one."""
+
+    min: int
+    max: int
+    size: int
+    in_use: int
+    idle: int
+    waiting: int
+
+
+class Database:
+    """One service's database. `running()` warms the pool, keeps it, and closes it at the end.
+
+    `transaction()` is for writes, `fetch_*` for reads of one statement, which cost one round trip. Both raise
+    `DatabaseUnavailable`, `PoolExhausted` or `DatabaseBusy` when the database is the reason.
+    """
+
+    def __init__(self, settings: DatabaseSettings, *, application_name: str) -> None:
+        self.settings = settings
+        self._application_name = application_name
+        self._arguments = settings.url.connect_arguments(application_name=application_name)
+        self._held_since: dict[ConnectionPoolEntry, float] = {}
+        self._wake = asyncio.Event()
+        self.engine = self._create_engine()
+        self._reading = self.engine.sync_engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.probe = Probe(settings.url, application_name=f"{application_name}-health")
+
+    def _create_engine(self) -> AsyncEngine:
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            poolclass=KeptPool,
+            pool_size=self.settings.pool.max,
+            max_overflow=0,
+            pool_timeout=self.settings.pool.wait_seconds,
+            pool_use_lifo=True,
+            # An error's text would hold them, and the log with it.
+            hide_parameters=True,
+        )
+        event.listen(engine.sync_engine, "checkout", self._on_checkout)
+        event.listen(engine.sync_engine, "checkin", self._on_checkin)
+        return engine
+
+    @property
+    def pool(self) -> KeptPool:
+        """The engine's pool."""
+        pool = self.engine.pool
+        assert isinstance(pool, KeptPool)  # noqa: S101 - set three lines above; tells the type checker
+        return pool
+
+    def pool_status(self) -> PoolStatus:
+        """The pool's figures; asks nobody."""
+        pool, numbers = self.pool, self.settings.pool
+        return PoolStatus(
+            min=numbers.min,
+            max=numbers.max,
+            size=pool.open_connections,
+            in_use=pool.in_use,
+            idle=pool.checkedin(),
+            waiting=pool.queue.waiting,
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the pool while the block runs. A database that is not there yet is waited for in the background."""
+        keeper = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+            await self.probe.close()
+            await self.engine.dispose()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session in a transaction that is committed at the end of the block and rolled back by an exception."""
+        with self._translated():
+            async with self._sessions.begin() as session:
+                yield session
+
+    async def fetch_one(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Row[Any] | None:
+        """The only row of one autocommitted statement, or None. More than one row raises `MultipleResultsFound`."""
+        with self._translated():
+            return await greenlet_spawn(self._fetch_one, statement, parameters)
+
+    async def fetch_all(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
+        """All rows of one autocommitted statement."""
+        with self._translated():
+            return await greenlet_spawn(self._fetch_all, statement, parameters)
+
+    # One greenlet a read: each await of SQLAlchemy's asyncio front makes one of its own, and a read has four of them.
+    def _fetch_one(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Row[Any] | None:
+        with self._reading_connection() as connection:
+            return connection.execute(statement, parameters).one_or_none()
+
+    def _fetch_all(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Sequence[Row[Any]]:
+        with self._reading_connection() as connection:
+            return connection.execute(statement, parameters).all()
+
+    def _reading_connection(self) -> Connection:
+        return self._reading.connect()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        token = _deadline.set(time.monotonic() + self.settings.pool.wait_seconds)
+        try:
+            yield
+        except Exception as error:
+            translated = translate(error)
+            if translated is None or translated is error:
+                raise
+            raise translated from error
+        finally:
+            _deadline.reset(token)
+
+    async def _connect(self) -> "asyncpg.Connection[Any]":
+        # The deadline is the request's: waiting for a free place and connecting share the pool's waiting time.
+        deadline = _deadline.get()
+        arguments = dict(self._arguments)
+        timeout = arguments.pop("timeout", self.settings.pool.wait_seconds)
+        if deadline is not None:
+            timeout = max(0.05, min(timeout, deadline - time.monotonic()))
+        try:
+            connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments, timeout=timeout)
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
+            raise DatabaseUnavailable(
+                f"cannot connect to {self.settings.url}: {error or type(error).__name__}"
+            ) from error
+        connection.add_termination_listener(lambda _connection: self._wake.set())
+        return connection
+
+    def _on_checkout(self, dbapi_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        # The driver knows when its socket broke; asking the server instead (pre-ping) costs a round trip a request.
+        if dbapi_connection.driver_connection.is_closed():
+            raise DisconnectionError
+        self._held_since[entry] = time.monotonic()
+
+    def _on_checkin(self, _dbapi_connection: Any, entry: ConnectionPoolEntry) -> None:
+        self._held_since.pop(entry, None)
+
+    async def _keep(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._tend()
+            except DatabaseUnavailable as error:
+                logger.warning("database unavailable: %s", error)
+            except Exception:
+                logger.exception("the pool's keeper failed; it goes on")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KEEPER_SECONDS):
+                    await self._wake.wait()
+
+    async def _tend(self) -> None:
+        numbers = self.settings.pool
+        await self._release_stuck()
+        await self.pool.sweep(minimum=numbers.min, idle_seconds=numbers.idle_seconds)
+        await self.pool.fill(minimum=numbers.min)
+        self.probe.close_when_idle()
+
+    async def _release_stuck(self) -> None:
+        """Break the connections that requests wait on when the database accepts packets and says nothing.
+
+        No time-out of the server can end such a wait, and a client-side limit on every statement would end honest long
+        ones. So only when a statement takes long and the probe hears nothing either are the sockets closed.
+        """
+        before = time.monotonic() - SUSPECT_SECONDS
+        suspects = [entry for entry, since in self._held_since.items() if since < before]
+        if not suspects or not (await self.probe.ask()).silent:
+            return
+        for entry in suspects:
+            if entry in self._held_since and entry.driver_connection is not None:
+                entry.driver_connection.terminate()

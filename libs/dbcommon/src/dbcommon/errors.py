@@ -1,0 +1,61 @@
+"""What can go wrong between a service and its database, and how to tell it from a mistake of ours.
+
+DatabaseError
+├── DatabaseUnavailable   it cannot be reached, or went away in mid-statement
+├── PoolExhausted         no connection came free in time
+└── DatabaseBusy          it answered, but a time-out, a lock or a deadlock ended the statement
+"""
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+_GONE = ("08", "53", "57P")
+"""SQLSTATE beginnings: connection exceptions, insufficient resources, operator intervention (manual, appendix A)."""
+
+_BUSY = ("57014", "55P03", "40001", "40P01")
+"""Query cancelled by a time-out, lock not available, serialization failure, deadlock."""
+
+
+class DatabaseError(Exception):
+    """The request could not be served because of the database; the same request may succeed a little later."""
+
+    retry_after: int = 1
+    """Seconds after which trying again makes sense."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database cannot be reached, or the connection broke in mid-statement."""
+
+    retry_after = 2
+
+
+class PoolExhausted(DatabaseError):
+    """No connection came free within the pool's waiting time."""
+
+
+class DatabaseBusy(DatabaseError):
+    """The statement was ended by a time-out, a lock or a deadlock; nothing of it was kept."""
+
+
+def translate(error: BaseException) -> DatabaseError | None:
+    """The `DatabaseError` that `error` amounts to, or None when it is a mistake of the statement or not of the database."""
+    if isinstance(error, DatabaseError):
+        return error
+    if isinstance(error, PoolTimeoutError):
+        return PoolExhausted("no database connection came free in time")
+    if isinstance(error, ConnectionError):
+        return DatabaseUnavailable("the connection to the database broke")
+    if isinstance(error, DBAPIError):
+        return _translate_driver_error(error)
+    return None
+
+
+def _translate_driver_error(error: DBAPIError) -> DatabaseError | None:
+    state: str = getattr(error.orig, "sqlstate", None) or ""
+    if state in _BUSY:
+        return DatabaseBusy("the database ended the statement: it waited too long or met a deadlock")
+    if error.connection_invalidated or state.startswith(_GONE):
+        return DatabaseUnavailable("the connection to the database broke")
+    if "connection is closed" in str(error.orig) or "connection was closed" in str(error.orig):
+        return DatabaseUnavailable("the connection to the database broke")
+    return None

@@ -1,0 +1,185 @@
+"""Liveness, readiness and the whole report: `/livez`, `/readyz`, `/health`.
+
+Liveness asks nobody: a process must not be restarted because its database is away. Readiness asks the database, over a
+probe that all callers share, and wants every migration that this version knows.
+"""
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from dbcommon.engine import Database, PoolStatus
+from dbcommon.migrations import known_revisions, pending_revisions
+from dbcommon.probe import ProbeResult
+
+Status = Literal["pass", "warn", "fail"]
+
+
+class HealthResponse(Response):
+    """draft-inadarei-api-health-check's media type."""
+
+    media_type = "application/health+json"
+
+
+class PostgresCheck(BaseModel):
+    """Whether the database answers, how fast (milliseconds) and which version it is."""
+
+    status: Status
+    latency_ms: float | None
+    server_version: str | None
+    error: str | None = None
+
+
+class PoolCheck(BaseModel):
+    """The pool's connections. `warn`: all of them are busy."""
+
+    status: Status
+    min: int
+    max: int
+    size: int
+    in_use: int
+    idle: int
+    waiting: int
+
+
+class MigrationsCheck(BaseModel):
+    """The database's revision and the newest one that this version knows."""
+
+    status: Status
+    current: str | None
+    head: str
+
+
+class Checks(BaseModel):
+    """The parts of the report."""
+
+    postgres: PostgresCheck
+    pool: PoolCheck
+    migrations: MigrationsCheck
+
+
+class HealthReport(BaseModel):
+    """The whole report; `status` is the worst of its checks."""
+
+    status: Status
+    service: str
+    version: str
+    uptime_seconds: float
+    checks: Checks | None = None
+    persistence: Literal["server", "client"] | None = None
+
+
+class Liveness(BaseModel):
+    """The event loop turns."""
+
+    status: Literal["pass"] = "pass"
+
+
+class Readiness(BaseModel):
+    """Whether requests should be sent here, and if not, why."""
+
+    status: Status
+    reason: str | None = None
+    persistence: Literal["server", "client"] | None = None
+
+
+@dataclass
+class Health:
+    """A service's state of health. `draining` is set when the process was told to stop."""
+
+    service: str
+    version: str
+    database: Database | None
+    persistence: Literal["server", "client"] | None = None
+    draining: bool = False
+    started_at: float = field(default_factory=time.monotonic)
+
+    async def readiness(self) -> Readiness:
+        """`pass` when the database answers and has every migration that this version knows."""
+        if self.draining:
+            return Readiness(status="fail", reason="the service is stopping", persistence=self.persistence)
+        if self.database is None:
+            return Readiness(status="pass", persistence=self.persistence)
+        answer = await self.database.probe.ask()
+        if not answer.answers:
+            return Readiness(status="fail", reason=answer.error, persistence=self.persistence)
+        pending = pending_revisions(self.service, answer.revision)
+        if pending:
+            reason = f"{len(pending)} migrations are pending; run: quartet db migrate {self.service}"
+            return Readiness(status="fail", reason=reason, persistence=self.persistence)
+        return Readiness(status="pass", persistence=self.persistence)
+
+    async def report(self) -> HealthReport:
+        """Every check, for people and dashboards."""
+        checks = None
+        if self.database is not None:
+            answer = await self.database.probe.ask()
+            checks = self._checks(answer, self.database.pool_status())
+        parts: list[BaseModel] = [] if checks is None else [checks.postgres, checks.pool, checks.migrations]
+        return HealthReport(
+            status=_worst(
+                [getattr(part, "status", "pass") for part in parts] + (["fail"] if self.draining else [])
+            ),
+            service=self.service,
+            version=self.version,
+            uptime_seconds=round(time.monotonic() - self.started_at, 1),
+            checks=checks,
+            persistence=self.persistence,
+        )
+
+    def _checks(self, answer: ProbeResult, pool: PoolStatus) -> Checks:
+        up_to_date = answer.answers and not pending_revisions(self.service, answer.revision)
+        return Checks(
+            postgres=PostgresCheck(
+                status="pass" if answer.answers else "fail",
+                latency_ms=answer.latency_ms,
+                server_version=answer.server_version,
+                error=answer.error,
+            ),
+            pool=PoolCheck(status="warn" if pool.in_use >= pool.max else "pass", **asdict(pool)),
+            migrations=MigrationsCheck(
+                status="pass" if up_to_date else "fail",
+                current=answer.revision,
+                head=known_revisions(self.service)[-1],
+            ),
+        )
+
+
+def _worst(statuses: list[Any]) -> Status:
+    if "fail" in statuses:
+        return "fail"
+    return "warn" if "warn" in statuses else "pass"
+
+
+def health_router(health: Health) -> APIRouter:
+    """The three routes. None of them needs a token; `/livez` never touches the database."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/livez", operation_id="read_liveness")
+    async def read_liveness() -> Liveness:
+        return Liveness()
+
+    @router.get("/readyz", operation_id="read_readiness", responses={503: {"model": Readiness}})
+    async def read_readiness(response: Response) -> Readiness:
+        readiness = await health.readiness()
+        if readiness.status == "fail":
+            response.status_code = 503
+            response.headers["Retry-After"] = "1"
+        return readiness
+
+    @router.get(
+        "/health",
+        operation_id="read_health",
+        response_model=HealthReport,
+        response_class=HealthResponse,
+        responses={503: {"model": HealthReport}},
+    )
+    async def read_health() -> Response:
+        report = await health.report()
+        body = report.model_dump_json(exclude_none=False)
+        return HealthResponse(body, status_code=503 if report.status == "fail" else 200)
+
+    return router

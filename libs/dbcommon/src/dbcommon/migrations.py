@@ -1,0 +1,213 @@
+"""Migrations: which revisions a service's version knows, which one its database is at, and how to get from one to the other.
+
+A service's `env.py` is `run_migrations(metadata)`; the operator's command calls `upgrade`, `downgrade` and `read_status`.
+Everything runs as the owner role, which alone may change the schema.
+"""
+
+import asyncio
+import importlib.util
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from alembic import command, context, op
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, pool, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from dbcommon.dsn import DatabaseUrl
+
+LOCK_SECONDS = 5
+"""A migration that cannot get a table's lock for so long gives up, rather than queue the service's traffic behind it."""
+
+TURN_SECONDS = 300
+"""How long a migrator waits for another one that is at work on the same database."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrationStatus:
+    """Where a database stands: `pending` are revisions not yet applied, `drift` what models and database disagree about."""
+
+    current: str | None
+    head: str
+    pending: tuple[str, ...]
+    drift: tuple[str, ...]
+
+
+def migrations_folder(service: str) -> Path:
+    """The folder of a service's `env.py`: inside its package when installed, beside `src` in a checkout."""
+    spec = importlib.util.find_spec(service)
+    if spec is None or spec.origin is None:
+        raise LookupError(f"the service {service!r} is not installed here")
+    package = Path(spec.origin).parent
+    candidates = (package / "migrations", package.parents[1] / "migrations")
+    for folder in candidates:
+        if (folder / "env.py").is_file():
+            return folder
+    raise LookupError(f"no migrations of {service!r} in {' or '.join(str(folder) for folder in candidates)}")
+
+
+@cache
+def known_revisions(service: str) -> tuple[str, ...]:
+    """All revisions this version of the service knows, oldest first."""
+    script = ScriptDirectory.from_config(_config(service))
+    return tuple(reversed([revision.revision for revision in script.walk_revisions()]))
+
+
+def pending_revisions(service: str, current: str | None) -> tuple[str, ...]:
+    """The revisions that a database at `current` still lacks. One at an unknown revision is newer than this version: none."""
+    known = known_revisions(service)
+    if current is None:
+        return known
+    return known[known.index(current) + 1 :] if current in known else ()
+
+
+def upgrade(service: str, url: DatabaseUrl, *, revision: str = "head") -> None:
+    """Apply the pending migrations, one transaction each. Many callers at once apply each migration once.
+
+    Raises what the database raises; a lock that is not had within `LOCK_SECONDS` is `DBAPIError`.
+    """
+    command.upgrade(_config(service, url), revision)
+
+
+def downgrade(service: str, url: DatabaseUrl, *, revision: str = "-1") -> None:
+    """Undo migrations down to `revision` ("base" for all)."""
+    command.downgrade(_config(service, url), revision)
+
+
+def create_revision(service: str, url: DatabaseUrl, *, message: str) -> Path:
+    """Write a new migration, from what the models have and the database lacks. Gives the file."""
+    script = command.revision(_config(service, url), message=message, autogenerate=True)
+    if script is None or isinstance(script, list):
+        raise RuntimeError("alembic wrote no single revision")
+    return Path(script.path)
+
+
+def read_status(service: str, url: DatabaseUrl, *, metadata: MetaData) -> MigrationStatus:
+    """Compare a database with the revisions and the models of this version; changes nothing."""
+    return asyncio.run(_read_status(service, url, metadata))
+
+
+async def _read_status(service: str, url: DatabaseUrl, metadata: MetaData) -> MigrationStatus:
+    engine = _engine(url)
+    try:
+        async with engine.connect() as connection:
+            current, drift = await connection.run_sync(_compare, metadata)
+    finally:
+        await engine.dispose()
+    head = known_revisions(service)[-1]
+    return MigrationStatus(
+        current=current, head=head, pending=pending_revisions(service, current), drift=drift
+    )
+
+
+def _compare(connection: Connection, metadata: MetaData) -> tuple[str | None, tuple[str, ...]]:
+    migration = MigrationContext.configure(connection, opts=_compare_options(metadata))
+    current = migration.get_current_revision()
+    differences = compare_metadata(migration, metadata) if current is not None else []
+    return current, tuple(_describe(difference) for difference in differences)
+
+
+def _describe(difference: Any) -> str:
+    if isinstance(difference, list):
+        return "; ".join(_describe(part) for part in difference)
+    return " ".join(str(part) for part in difference if part is not None)
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """The body of every service's `env.py`: run what alembic was asked for, on the database that the caller named."""
+    url: DatabaseUrl = context.config.attributes["url"]
+    asyncio.run(_run(url, metadata))
+
+
+async def _run(url: DatabaseUrl, metadata: MetaData) -> None:
+    engine = _engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run_locked, metadata)
+    finally:
+        await engine.dispose()
+
+
+def _run_locked(connection: Connection, metadata: MetaData) -> None:
+    # A session lock, taken before the current revision is read and held over the transactions of all migrations.
+    key = zlib.crc32(b"quartet migrations")
+    connection.execute(
+        text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": f"{TURN_SECONDS}s"}
+    )
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+    connection.execute(
+        text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": f"{LOCK_SECONDS}s"}
+    )
+    connection.commit()
+    try:
+        context.configure(connection=connection, transaction_per_migration=True, **_compare_options(metadata))
+        with context.begin_transaction():
+            context.run_migrations()
+        _protect_version_table(connection)
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        connection.commit()
+
+
+def _protect_version_table(connection: Connection) -> None:
+    # The service reads its revision for /readyz; only the owner may say that a migration was applied.
+    for role in _other_grantees(connection, "alembic_version"):
+        connection.execute(text(f'REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM "{role}"'))
+    connection.commit()
+
+
+def make_append_only(tables: Iterable[str]) -> None:
+    """In a migration: take UPDATE, DELETE and TRUNCATE on `tables` from every role but the owner."""
+    connection = op.get_bind()
+    for table in tables:
+        for role in _other_grantees(connection, table):
+            connection.execute(text(f'REVOKE UPDATE, DELETE, TRUNCATE ON "{table}" FROM "{role}"'))
+
+
+def _other_grantees(connection: Connection, table: str) -> list[str]:
+    statement = text(
+        "SELECT DISTINCT grantee FROM information_schema.role_table_grants"
+        " WHERE table_schema = current_schema() AND table_name = :table"
+        " AND grantee NOT IN (current_user, 'PUBLIC')"
+    )
+    return list(connection.execute(statement, {"table": table}).scalars())
+
+
+def _compare_options(metadata: MetaData) -> dict[str, Any]:
+    def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+        # Without this autogenerate proposes to drop what extensions and operators put beside our tables.
+        return kind != "table" or name in metadata.tables
+
+    return {
+        "target_metadata": metadata,
+        "include_name": include_name,
+        "compare_type": True,
+        "compare_server_default": True,
+    }
+
+
+def _config(service: str, url: DatabaseUrl | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder(service)).replace("%", "%%"))
+    config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(slug)s")
+    config.set_main_option("path_separator", "os")
+    config.attributes["url"] = url
+    return config
+
+
+def _engine(url: DatabaseUrl) -> AsyncEngine:
+    async def connect() -> "asyncpg.Connection[Any]":
+        arguments = url.connect_arguments(application_name="quartet-migrate")
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(**{"timeout": 10, **arguments})
+        return connection
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)

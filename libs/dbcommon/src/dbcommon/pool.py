@@ -1,0 +1,194 @@
+"""The pool: at least `min` connections, never more than `max`, first come first served, surplus closed when idle.
+
+SQLAlchemy's queue pool has one size. Its overflow connections are closed at every return, which under bursts means a
+TCP connect for most requests, and its asyncio queue lets a newcomer overtake those who wait. So the pool here is that
+pool with `max_overflow=0`, a queue of its own that hands a connection straight to the longest waiter, and `sweep` and
+`fill`, which a keeper task calls to hold the size between minimum and maximum.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.util import await_, greenlet_spawn
+from sqlalchemy.util.queue import Empty, Full, QueueCommon
+
+
+class FairQueue(QueueCommon[ConnectionPoolEntry]):
+    """Idle connections, newest on top so that surplus ones grow old, and a line of waiters served in order."""
+
+    def __init__(self, maxsize: int = 0, use_lifo: bool = True) -> None:
+        self.maxsize = maxsize
+        self.use_lifo = use_lifo
+        self._idle: list[tuple[float, ConnectionPoolEntry]] = []
+        self._waiters: deque[asyncio.Future[ConnectionPoolEntry | None]] = deque()
+        self.waited_seconds: Callable[[float], None] = lambda _seconds: None
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a connection."""
+        return sum(not waiter.done() for waiter in self._waiters)
+
+    def empty(self) -> bool:
+        return not self._idle
+
+    def full(self) -> bool:
+        return len(self._idle) >= self.maxsize
+
+    def qsize(self) -> int:
+        return len(self._idle)
+
+    def put_nowait(self, item: ConnectionPoolEntry) -> None:
+        if self._serve_next(item):
+            return
+        if self.full():
+            raise Full
+        self._idle.append((time.monotonic(), item))
+
+    def put(self, item: ConnectionPoolEntry, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002 - the base class's signature; a put never has to wait here
+        self.put_nowait(item)
+
+    def get_nowait(self) -> ConnectionPoolEntry:
+        if not self._idle:
+            raise Empty
+        return self._idle.pop()[1]
+
+    def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
+        if self._idle or not block:
+            return self.get_nowait()
+        item = await_(self._wait(timeout))
+        if item is None:
+            raise Empty
+        return item
+
+    def offer_slot(self) -> None:
+        """Tell the longest waiter that it may open a connection itself, since one that was counted is gone."""
+        self._serve_next(None)
+
+    def take_idle(
+        self, *, older_than: float, keep: int, broken: Callable[[ConnectionPoolEntry], bool]
+    ) -> list[ConnectionPoolEntry]:
+        """Take out the broken ones, and of the rest, oldest first, those idle since before `older_than`, leaving `keep`."""
+        taken = [entry for _, entry in self._idle if broken(entry)]
+        kept = [(since, entry) for since, entry in self._idle if entry not in taken]
+        surplus = sum(since <= older_than for since, _ in kept[: max(0, len(kept) - keep)])
+        self._idle = kept[surplus:]
+        return taken + [entry for _, entry in kept[:surplus]]
+
+    def _serve_next(self, item: ConnectionPoolEntry | None) -> bool:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(item)
+                return True
+        return False
+
+    async def _wait(self, seconds: float | None) -> ConnectionPoolEntry | None:
+        waiter: asyncio.Future[ConnectionPoolEntry | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                return await waiter
+        except TimeoutError:
+            return self._give_up(waiter)
+        except asyncio.CancelledError:
+            self._pass_on(waiter)
+            raise
+        finally:
+            self.waited_seconds(time.monotonic() - started)
+
+    def _give_up(self, waiter: "asyncio.Future[ConnectionPoolEntry | None]") -> ConnectionPoolEntry | None:
+        if waiter.done() and not waiter.cancelled():
+            return waiter.result()
+        self._forget(waiter)
+        return None
+
+    def _pass_on(self, waiter: "asyncio.Future[ConnectionPoolEntry | None]") -> None:
+        # Served and cancelled in the same turn of the loop: what it was given must not be lost.
+        if not waiter.done() or waiter.cancelled():
+            self._forget(waiter)
+        elif (item := waiter.result()) is not None:
+            self.put_nowait(item)
+        else:
+            self.offer_slot()
+
+    def _forget(self, waiter: "asyncio.Future[ConnectionPoolEntry | None]") -> None:
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+
+class KeptPool(AsyncAdaptedQueuePool):
+    """A queue pool of fixed maximum that a keeper sweeps. Built by SQLAlchemy: `create_async_engine(poolclass=KeptPool)`."""
+
+    _queue_class = FairQueue
+    _pool: FairQueue
+
+    @property
+    def queue(self) -> FairQueue:
+        """The idle connections and those who wait for one."""
+        return self._pool
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open or being opened or closed: never above the maximum."""
+        return self.size() + self.overflow()
+
+    @property
+    def in_use(self) -> int:
+        """Connections that a request holds."""
+        return self.checkedout()
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        deadline = time.monotonic() + self.timeout()
+        while True:
+            try:
+                return self._pool.get(self.overflow() >= 0, max(0.0, deadline - time.monotonic()))
+            except Empty:
+                pass
+            if self._inc_overflow():
+                return self._open_counted()
+            if time.monotonic() >= deadline:
+                raise PoolTimeoutError(f"no connection came free within {self.timeout():g} s")
+
+    def _open_counted(self) -> ConnectionPoolEntry:
+        try:
+            return self._create_connection()
+        except BaseException:
+            self._dec_overflow()
+            raise
+
+    def _dec_overflow(self) -> Any:
+        result = super()._dec_overflow()
+        self._pool.offer_slot()
+        return result
+
+    async def sweep(self, *, minimum: int, idle_seconds: float) -> int:
+        """Close connections that broke, or that are surplus and idle for too long. Gives how many it closed.
+
+        A connection is counted until it is closed, so that its successor is never an extra one at the server.
+        """
+        keep = max(0, minimum - self.in_use)
+        closing = self._pool.take_idle(
+            older_than=time.monotonic() - idle_seconds, keep=keep, broken=_is_broken
+        )
+        for entry in closing:
+            try:
+                await greenlet_spawn(entry.close)
+            finally:
+                self._dec_overflow()
+        return len(closing)
+
+    async def fill(self, *, minimum: int) -> None:
+        """Open connections until `minimum` are there. Raises what connecting raises."""
+        while self.open_connections < minimum and self._inc_overflow():
+            self._do_return_conn(await greenlet_spawn(self._open_counted))
+
+
+def _is_broken(entry: ConnectionPoolEntry) -> bool:
+    connection = entry.driver_connection
+    return connection is None or connection.is_closed()

@@ -1,0 +1,122 @@
+"""One question to the database for all who ask about health: does it answer, and which migration is it at?"""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from dbcommon.dsn import DatabaseUrl
+
+PROBE_SECONDS = 1.0
+"""How long the database may take to answer, and how old a shared answer may be."""
+
+IDLE_SECONDS = 30.0
+"""After so long without a question the probe's own connection is closed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult:
+    """What the database answered. `error` is None when it did; `revision` is None when no migration was ever applied."""
+
+    at: float
+    latency_ms: float | None = None
+    server_version: str | None = None
+    revision: str | None = None
+    error: str | None = None
+    silent: bool = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether the database answered in time."""
+        return self.error is None
+
+
+class Probe:
+    """Asks over a connection of its own, beside the pool, so that a busy pool does not look like a dead database."""
+
+    def __init__(self, url: DatabaseUrl, *, application_name: str) -> None:
+        self._url = url
+        self._application_name = application_name
+        self._connection: asyncpg.Connection[Any] | None = None
+        self._running: asyncio.Task[ProbeResult] | None = None
+        self._last: ProbeResult | None = None
+
+    async def ask(self) -> ProbeResult:
+        """The newest answer when it is under a second old, else a new one, shared by all who ask meanwhile."""
+        if self._last is not None and time.monotonic() - self._last.at < PROBE_SECONDS:
+            return self._last
+        if self._running is None:
+            self._running = asyncio.create_task(self._ask_database())
+            self._running.add_done_callback(self._finish)
+        return await asyncio.shield(self._running)
+
+    def close_when_idle(self) -> None:
+        """Close the connection when nobody asked for `IDLE_SECONDS`."""
+        if self._last is not None and time.monotonic() - self._last.at > IDLE_SECONDS:
+            self._drop()
+
+    async def close(self) -> None:
+        """Close the connection and end a question that runs."""
+        if self._running is not None:
+            self._running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+        self._drop()
+
+    def _finish(self, task: "asyncio.Task[ProbeResult]") -> None:
+        self._running = None
+        if not task.cancelled():
+            self._last = task.result()
+
+    async def _ask_database(self) -> ProbeResult:
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                revision = await self._read_revision()
+        except TimeoutError:
+            self._drop()
+            return ProbeResult(at=started, error=f"no answer within {PROBE_SECONDS:g} s", silent=True)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            self._drop()
+            return ProbeResult(at=started, error=_describe(error))
+        assert self._connection is not None  # noqa: S101 - _read_revision has just used it
+        version = self._connection.get_server_version()
+        return ProbeResult(
+            at=started,
+            latency_ms=round((time.monotonic() - started) * 1000, 2),
+            server_version=f"{version.major}.{version.minor}",
+            revision=revision,
+        )
+
+    async def _read_revision(self) -> str | None:
+        if self._connection is None or self._connection.is_closed():
+            arguments = self._url.connect_arguments(application_name=self._application_name)
+            arguments.setdefault("timeout", PROBE_SECONDS)
+            self._connection = await asyncpg.connect(**arguments, statement_cache_size=0)
+        try:
+            revision: str | None = await self._connection.fetchval("SELECT version_num FROM alembic_version")
+        except asyncpg.UndefinedTableError:
+            return None
+        return revision
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+def _describe(error: Exception) -> str:
+    # The driver's own words may hold the user's name and the host, never the password; health answers are public,
+    # so they get the kind of the fault only.
+    if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
+        return "the database refused the service's user name or password"
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return "the database does not exist"
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return "the database has no connection left for this role"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    return "the database cannot be reached"

@@ -1,0 +1,31 @@
+"""What a route asks for: a session in the request's one transaction, or the database for single-statement reads."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+
+
+async def get_database(connection: HTTPConnection) -> Database:
+    """The application's database, set by the app factory."""
+    database: Database = connection.app.state.database
+    return database
+
+
+DatabaseDep = Annotated[Database, Depends(get_database)]
+"""For reads of one statement (`fetch_one`, `fetch_all`) and for work that needs several short transactions."""
+
+
+async def get_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
+    """The session of the request's transaction."""
+    async with database.transaction() as session:
+        yield session
+
+
+# scope="function": the commit comes before the response is sent, so that a failed commit is never answered with 200.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+"""The request's transaction, committed before the response is sent and rolled back by any exception."""

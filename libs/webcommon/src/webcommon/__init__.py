@@ -1,0 +1,1 @@
+"""What the four services answer alike: problems, bearer tokens, paging, logs, metrics, and a graceful stop."""

@@ -1,0 +1,138 @@
+"""The application that every service is built on: state, errors, health, metrics, CORS, and OpenAPI as it really is."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
+
+import httpx
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from dbcommon.engine import Database
+from dbcommon.health import Health, health_router
+from webcommon.bearer import Issuer, TokenVerifier
+from webcommon.frame import Frame
+from webcommon.jwks import JwksCache
+from webcommon.keys import derive_key
+from webcommon.metrics import PoolMetrics, RequestMetrics, metrics_router
+from webcommon.paging import CursorCodec
+from webcommon.problems import COMMON_PROBLEMS, ProblemDocument, add_problem_handlers
+from webcommon.settings import ServiceSettings
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of a request body, unless a route names its own limit (`max_body_size=`)."""
+
+Lifespan = Callable[["Service"], AbstractAsyncContextManager[None]]
+
+
+class Service(FastAPI):
+    """A FastAPI application inside the frame. Its `state` has `settings`, `database`, `health`, `verifier`, `cursors`, `http`."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        version: str,
+        title: str,
+        description: str,
+        routers: Sequence[APIRouter],
+        database: Database | None,
+        issuers: Sequence[Issuer] | None = None,
+        lifespan: Lifespan | None = None,
+        persistence: Any = None,
+    ) -> None:
+        super().__init__(
+            title=title,
+            description=description,
+            version=version,
+            lifespan=_run,
+            responses=COMMON_PROBLEMS,
+            max_body_size=BODY_LIMIT,
+            redoc_url=None,
+            telemetry={"tracing": False, "metrics": False},
+        )
+        self.inner_lifespan = lifespan
+        self.request_metrics = RequestMetrics()
+        self._prepare_state(
+            settings, version=version, database=database, issuers=issuers, persistence=persistence
+        )
+        add_problem_handlers(self)
+        if settings.allowed_origins:
+            self._allow_origins(settings.allowed_origins)
+        for router in (health_router(self.state.health), metrics_router(self.request_metrics), *routers):
+            self.include_router(router)
+
+    def _prepare_state(
+        self,
+        settings: ServiceSettings,
+        *,
+        version: str,
+        database: Database | None,
+        issuers: Sequence[Issuer] | None,
+        persistence: Any,
+    ) -> None:
+        self.state.settings = settings
+        self.state.database = database
+        self.state.health = Health(
+            service=settings.service, version=version, database=database, persistence=persistence
+        )
+        self.state.http = httpx.AsyncClient(timeout=5.0)
+        self.state.jwks = JwksCache(settings.jwks_url, client=self.state.http)
+        if issuers is None:
+            issuers = [auth_issuer(settings, keys=self.state.jwks)]
+        self.state.verifier = TokenVerifier(*issuers)
+        self.state.cursors = CursorCodec(derive_key(settings.secret.get_secret_value(), "cursors"))
+        if database is not None:
+            PoolMetrics(database, self.request_metrics.registry)
+
+    def _allow_origins(self, origins: list[str]) -> None:
+        self.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-ID"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed"],
+        )
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """FastAPI's stack inside the frame, which so sees every answer, the framework's own included."""
+        return Frame(super().build_middleware_stack(), metrics=self.request_metrics)
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the service, with the problem document's schema and without FastAPI's own 422."""
+        if self.openapi_schema is None:
+            document = get_openapi(
+                title=self.title, version=self.version, description=self.description, routes=self.routes
+            )
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            _, problem = models_json_schema(
+                [(ProblemDocument, "serialization")], ref_template="#/components/schemas/{model}"
+            )
+            schemas.update(problem["$defs"])
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def auth_issuer(settings: ServiceSettings, *, keys: JwksCache) -> Issuer:
+    """Auth as an issuer of tokens, with the keys that it publishes."""
+    return Issuer(issuer=settings.auth_issuer, audience=settings.auth_audience, keys=keys)
+
+
+@contextlib.asynccontextmanager
+async def _run(app: FastAPI) -> AsyncIterator[None]:
+    if not isinstance(app, Service):
+        raise TypeError("the lifespan belongs to a Service")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.state.http)
+        if app.state.database is not None:
+            await stack.enter_async_context(app.state.database.running())
+        if app.inner_lifespan is not None:
+            await stack.enter_async_context(app.inner_lifespan(app))
+        yield

@@ -1,0 +1,91 @@
+"""The outermost layer of every request: its id, its time, its line in the log, its place in the metrics.
+
+One plain ASGI callable instead of a stack of middlewares, since each layer costs every request.
+"""
+
+import logging
+import re
+import time
+from contextvars import ContextVar
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from webcommon.metrics import RequestMetrics
+
+logger = logging.getLogger("webcommon.requests")
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that the current task serves."""
+
+_VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
+
+_QUIET_PATHS = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+"""Asked every few seconds by machines: they would drown the log."""
+
+
+class Frame:
+    """Wraps an application: gives every response `X-Request-ID`, counts and times it, and logs a line."""
+
+    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        identifier = _read_request_id(scope)
+        token = request_id.set(identifier.decode("ascii"))
+        started = time.perf_counter()
+        status = 0
+
+        async def send_framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", identifier)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_framed)
+        except Exception:
+            # The handler of unexpected errors has logged it and answered, unless the answer had already begun.
+            if status == 0:
+                raise
+        finally:
+            self._record(scope, status=status, seconds=time.perf_counter() - started)
+            request_id.reset(token)
+
+    def _record(self, scope: Scope, *, status: int, seconds: float) -> None:
+        route = _route_template(scope)
+        method: str = scope["method"]
+        self._metrics.observe(method=method, route=route, status=status, seconds=seconds)
+        if scope["path"] not in _QUIET_PATHS:
+            level = logging.WARNING if status >= 500 or status == 0 else logging.INFO
+            if logger.isEnabledFor(level):
+                fields = {
+                    "method": method,
+                    "route": route,
+                    "status": status,
+                    "duration_ms": round(seconds * 1000, 1),
+                }
+                logger.log(level, "request", extra={"fields": fields})
+
+
+def _read_request_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: bytes = value
+            return given if _VISIBLE_ASCII.fullmatch(given) else str(uuid7()).encode()
+    return str(uuid7()).encode()
+
+
+def _route_template(scope: Scope) -> str:
+    route: Any = scope.get("route")
+    # Never the path itself: ids, and whatever a scanner tries, would each become a series of their own.
+    return getattr(route, "path", None) or "(no route)"

@@ -1,0 +1,111 @@
+"""Keyset paging: a page begins after the last row of the one before, so page 10,000 costs what page 1 costs.
+
+The cursor is opaque: the last row's sort values, signed, so that one that was tampered with or belongs to another list
+is refused instead of being searched for.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from webcommon.problems import InvalidRequest
+
+MAXIMUM_LIMIT = 100
+DEFAULT_LIMIT = 50
+
+_SIGNATURE_BYTES = 16
+
+Item = TypeVar("Item")
+Row = TypeVar("Row")
+
+CursorValue = str | int | float | bool | datetime | UUID | None
+
+
+class Page(BaseModel, Generic[Item]):
+    """A page of a list. `next_cursor` is null on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last.")
+
+
+LimitParameter = Annotated[int, Query(ge=1, le=MAXIMUM_LIMIT, description="Rows a page.")]
+CursorParameter = Annotated[
+    str | None,
+    Query(max_length=2048, description="`next_cursor` of the page before; leave out for the first."),
+]
+
+
+class CursorCodec:
+    """Writes and reads cursors. `secret` is the same on every replica of a service."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def encode(self, scope: str, values: Sequence[CursorValue]) -> str:
+        """A cursor after a row with these sort values, in the list that `scope` names (its sort and filters included)."""
+        body = json.dumps(
+            [_pack(value) for value in values], separators=(",", ":"), ensure_ascii=False
+        ).encode()
+        return base64.urlsafe_b64encode(self._sign(scope, body) + body).rstrip(b"=").decode()
+
+    def decode(self, scope: str, cursor: str | None) -> list[Any] | None:
+        """The sort values, of the types they had; None without a cursor. Raises `InvalidRequest` for one that is not ours."""
+        if cursor is None:
+            return None
+        try:
+            raw = base64.b64decode(
+                cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
+            )
+        except (binascii.Error, ValueError):
+            raise _refused() from None
+        signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._sign(scope, body)):
+            raise _refused()
+        return [_unpack(value) for value in json.loads(body)]
+
+    def page(
+        self,
+        rows: Sequence[Row],
+        *,
+        limit: int,
+        scope: str,
+        item: Callable[[Row], Item],
+        key: Callable[[Row], Sequence[CursorValue]],
+    ) -> Page[Item]:
+        """A page of at most `limit` rows out of the `limit + 1` that were asked for, with a cursor when one is left."""
+        shown = rows[:limit]
+        cursor = self.encode(scope, key(shown[-1])) if len(rows) > limit else None
+        return Page(items=[item(row) for row in shown], next_cursor=cursor)
+
+    def _sign(self, scope: str, body: bytes) -> bytes:
+        message = len(scope).to_bytes(4, "big") + scope.encode() + body
+        return hmac.digest(self._secret, message, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def _refused() -> InvalidRequest:
+    detail = "the cursor is not one of this list; leave it out to begin at the first page"
+    return InvalidRequest(detail, pointer="#query/cursor")
+
+
+def _pack(value: CursorValue) -> Any:
+    if isinstance(value, datetime):
+        return {"t": value.isoformat()}
+    if isinstance(value, UUID):
+        return {"u": value.hex}
+    return value
+
+
+def _unpack(value: Any) -> CursorValue:
+    if isinstance(value, dict):
+        return datetime.fromisoformat(value["t"]) if "t" in value else UUID(value["u"])
+    scalar: CursorValue = value
+    return scalar

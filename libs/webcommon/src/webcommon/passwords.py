@@ -1,0 +1,60 @@
+"""Password hashing: argon2id, off the event loop, never more at once than there are cores.
+
+Needs the extra `passwords` of this package. Parameters: OWASP's password storage recommendation (m=19 MiB, t=2, p=1).
+"""
+
+import os
+import secrets
+import unicodedata
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from passlib.context import CryptContext
+
+MEMORY_KIB = 19 * 1024
+TIME_COST = 2
+PARALLELISM = 1
+
+_context = CryptContext(
+    schemes=["argon2", "bcrypt"],
+    deprecated=["bcrypt"],
+    argon2__type="ID",
+    argon2__memory_cost=MEMORY_KIB,
+    argon2__time_cost=TIME_COST,
+    argon2__parallelism=PARALLELISM,
+)
+
+
+def normalize_password(password: str) -> str:
+    """NFC, so that the same characters typed on two keyboards are the same password (NIST SP 800-63B-4, 3.1.1.2)."""
+    return unicodedata.normalize("NFC", password)
+
+
+class PasswordHasher:
+    """Hashes and verifies on threads. One per application; its limiter bounds memory as well as processors."""
+
+    def __init__(self, *, cores: int | None = None) -> None:
+        self._limiter = CapacityLimiter(cores or os.cpu_count() or 1)
+        self._decoy = _context.hash(secrets.token_urlsafe(16))
+
+    async def hash(self, password: str) -> str:
+        """An argon2id hash of the normalized password."""
+        return await anyio.to_thread.run_sync(
+            _context.hash, normalize_password(password), limiter=self._limiter
+        )
+
+    async def verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
+        """Whether the password fits, and a new hash when the stored one is of an old kind.
+
+        Without a stored hash the same work is done on a decoy, so that an unknown account takes as long as a known one.
+        """
+        return await anyio.to_thread.run_sync(
+            self._verify, normalize_password(password), password_hash, limiter=self._limiter
+        )
+
+    def _verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
+        if password_hash is None:
+            _context.verify(password, self._decoy)
+            return False, None
+        valid, replacement = _context.verify_and_update(password, password_hash)
+        return bool(valid), replacement

@@ -1,0 +1,303 @@
+"""Every error of every service as a problem document (RFC 9457).
+
+A refusal is an exception that derives from `Problem`; raising it anywhere under a route answers it. Whatever is not a
+`Problem` is answered as one too, without a word of what went wrong inside.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+
+from dbcommon.errors import DatabaseBusy, DatabaseError, PoolExhausted
+from webcommon.frame import request_id
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """A refusal with a stable type. A subclass names `status`, `title`, `slug`; `detail` says what to do next."""
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal server error"
+    slug: ClassVar[str] = "internal-error"
+
+    def __init__(
+        self, detail: str | None = None, *, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = members
+
+
+class Unauthorized(Problem):
+    """401: no token, or one that is not accepted."""
+
+    status = 401
+    title = "A valid access token is needed"
+    slug = "unauthorized"
+
+    def __init__(
+        self, detail: str | None = None, *, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer", **(headers or {})}, **members)
+
+
+class Forbidden(Problem):
+    """403: the caller is known and may not do this."""
+
+    status = 403
+    title = "You may not do this"
+    slug = "forbidden"
+
+
+class NotFound(Problem):
+    """404: there is no such thing, or it is not the caller's to see."""
+
+    status = 404
+    title = "There is no such resource"
+    slug = "not-found"
+
+
+class Conflict(Problem):
+    """409: the state of the resource does not allow this now."""
+
+    status = 409
+    title = "The resource's state does not allow this"
+    slug = "conflict"
+
+
+class InvalidRequest(Problem):
+    """422: understood, and refused for its content. `errors` point at the fields."""
+
+    status = 422
+    title = "The request is not valid"
+    slug = "invalid-request"
+
+    def __init__(self, detail: str, *, pointer: str = "#", **members: Any) -> None:
+        super().__init__(detail, errors=[{"pointer": pointer, "detail": detail}], **members)
+
+
+class TooManyRequests(Problem):
+    """429: the caller is limited; `retry_after` is in seconds."""
+
+    status = 429
+    title = "Too many requests"
+    slug = "too-many-requests"
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(detail, headers={"Retry-After": str(max(1, retry_after))})
+
+
+class ServiceUnavailable(Problem):
+    """503: something this service stands on is away; `retry_after` is in seconds."""
+
+    status = 503
+    title = "The service is unavailable for the moment"
+    slug = "unavailable"
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 2) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class FieldError(BaseModel):
+    """One field that was refused: an RFC 6901 pointer into the body, or `#query/…`, `#path/…`, `#header/…`."""
+
+    pointer: str = Field(examples=["#/items/0/quantity"])
+    detail: str
+
+
+class ProblemDocument(BaseModel):
+    """An error as RFC 9457 writes it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(
+        examples=["/problems/not-found"], description="A stable URI reference; tell errors apart by it."
+    )
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = Field(default=None, description="The path that was asked for.")
+    request_id: str | None = None
+    errors: list[FieldError] | None = Field(
+        default=None, description="With 422: the fields that were refused."
+    )
+
+
+def problem_responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses=`: the problems that it may answer, so that OpenAPI says so."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for problem in problems:
+        entry = responses.setdefault(problem.status, _describe_response(HTTPStatus(problem.status).phrase))
+        entry["content"][MEDIA_TYPE]["examples"][problem.slug] = {"value": _example(problem)}
+    return responses
+
+
+def _describe_response(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema, "examples": {}}}}
+
+
+def _example(problem: type[Problem]) -> dict[str, Any]:
+    return {"type": f"/problems/{problem.slug}", "title": problem.title, "status": problem.status}
+
+
+COMMON_PROBLEMS: dict[int | str, dict[str, Any]] = problem_responses(
+    InvalidRequest, ServiceUnavailable, Problem
+)
+"""What any route may answer."""
+
+
+def problem_response(request: Request, problem: Problem) -> JSONResponse:
+    """The document of `problem` as a response."""
+    members = {name: value for name, value in problem.members.items() if value is not None}
+    document = {
+        "type": f"/problems/{problem.slug}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": request.url.path,
+        "request_id": request_id.get(),
+        **members,
+    }
+    body = {name: value for name, value in document.items() if value is not None}
+    return JSONResponse(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+async def answer_problem(request: Request, error: Exception) -> JSONResponse:
+    """Handler of `Problem`."""
+    if not isinstance(error, Problem):
+        raise error
+    return problem_response(request, error)
+
+
+async def answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
+    """Handler of a request that does not fit its schema. The input, which may be a password, is not echoed."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    errors = [{"pointer": _pointer(entry["loc"]), "detail": _detail(entry)} for entry in error.errors()]
+    problem = _WithErrors("One or more fields were refused; see errors.", errors=errors)
+    return problem_response(request, problem)
+
+
+class _WithErrors(Problem):
+    status = InvalidRequest.status
+    title = InvalidRequest.title
+    slug = InvalidRequest.slug
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    place, *rest = location
+    escaped = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in rest)
+    if place == "body":
+        return f"#/{escaped}" if rest and not isinstance(rest[0], int) else "#"
+    return f"#{place}/{escaped}"
+
+
+def _detail(entry: Mapping[str, Any]) -> str:
+    if entry["type"] == "json_invalid":
+        return f"not JSON: {entry['ctx']['error']}"
+    if entry["type"] == "extra_forbidden":
+        return "unknown field"
+    message: str = entry["msg"]
+    return message.removeprefix("Value error, ")
+
+
+_FRAMEWORK_SLUGS = {
+    400: "bad-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "content-too-large",
+    415: "unsupported-media-type",
+}
+
+
+def problem_class(status: int) -> type[Problem]:
+    """The problem of a plain HTTP status, for errors that the framework answers by itself."""
+    phrase = HTTPStatus(status).phrase
+    slug = _FRAMEWORK_SLUGS.get(status, phrase.lower().replace(" ", "-"))
+    return type(f"Http{status}", (Problem,), {"status": status, "title": phrase.capitalize(), "slug": slug})
+
+
+async def answer_http_error(request: Request, error: Exception) -> JSONResponse:
+    """Handler of what the framework refuses: unknown path, method, an unreadable body."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return problem_response(request, problem_class(error.status_code)(headers=error.headers))
+
+
+async def answer_database_error(request: Request, error: Exception) -> JSONResponse:
+    """Handler of a database that cannot serve: 503 with `Retry-After`."""
+    if not isinstance(error, DatabaseError):
+        raise error
+    logger.warning("%s: %s", type(error).__name__, error)
+    problem = _database_problem(error)
+    problem.headers["Retry-After"] = str(error.retry_after)
+    return problem_response(request, problem)
+
+
+class DatabaseAway(ServiceUnavailable):
+    """503: the database cannot be reached."""
+
+    title = "The database cannot be reached"
+    slug = "database-unavailable"
+
+
+class PoolBusy(ServiceUnavailable):
+    """503: every connection was busy for as long as a request waits."""
+
+    title = "Every database connection is busy"
+    slug = "pool-exhausted"
+
+
+class DatabaseGaveUp(ServiceUnavailable):
+    """503: the database ended the statement; nothing of it was kept."""
+
+    title = "The database gave up on the request"
+    slug = "database-busy"
+
+
+def _database_problem(error: DatabaseError) -> Problem:
+    if isinstance(error, PoolExhausted):
+        return PoolBusy("Nothing was changed. Try again after the seconds that Retry-After gives.")
+    if isinstance(error, DatabaseBusy):
+        return DatabaseGaveUp("Nothing was changed. Try again after the seconds that Retry-After gives.")
+    return DatabaseAway("Try again after the seconds that Retry-After gives.")
+
+
+_BAD_TEXT = ("22021", "22P05")
+"""SQLSTATEs of text that PostgreSQL cannot store: a NUL character, plain or inside JSON."""
+
+
+async def answer_driver_error(request: Request, error: Exception) -> JSONResponse:
+    """Handler of what a statement refused: text that cannot be stored is the caller's, all else is ours."""
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _BAD_TEXT:
+        return problem_response(request, InvalidRequest("a text holds a NUL character; remove it"))
+    return await answer_unexpected(request, error)
+
+
+async def answer_unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Handler of everything else: 500 without a word of the cause, which the log has with the request id."""
+    logger.error("unhandled error", exc_info=error)
+    return problem_response(request, Problem("The error was logged under this request_id."))
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every error of `app` as a problem document."""
+    app.add_exception_handler(Problem, answer_problem)
+    app.add_exception_handler(RequestValidationError, answer_invalid_request)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(DatabaseError, answer_database_error)
+    app.add_exception_handler(DBAPIError, answer_driver_error)
+    app.add_exception_handler(Exception, answer_unexpected)

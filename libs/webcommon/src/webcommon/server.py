@@ -1,0 +1,109 @@
+"""Running a service as a process: settings, logs, the listening socket, and a stop that loses no request."""
+
+import contextlib
+import errno
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+
+from webcommon.app import Service
+from webcommon.logs import configure_logging
+from webcommon.settings import ServiceSettings, SettingsError
+
+EXIT_SETTINGS = 2
+EXIT_PORT = 3
+
+
+class GracefulServer(uvicorn.Server):
+    """SIGTERM: `/readyz` says 503 at once, the listener stays open for the drain time, then running requests finish.
+
+    A second signal cuts the drain short, a third one ends the process at once. The exit status is 0: being told to stop
+    is no failure, though uvicorn alone would end itself by the signal.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, app: Service, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._drain_seconds = drain_seconds
+        self._stop_at = float("inf")
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGTERM and SIGINT for the time of the block, without raising them again after it."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals = (signal.SIGTERM, signal.SIGINT)
+        previous = {number: signal.signal(number, self.handle_exit) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """First signal: drain. Second: stop now. Third: do not wait for requests either."""
+        health = self._app.state.health
+        if self.should_exit:
+            self.force_exit = True
+        elif health.draining:
+            self.should_exit = True
+        else:
+            health.draining = True
+            self._stop_at = time.monotonic() + self._drain_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Asked ten times a second: whether to stop."""
+        if time.monotonic() >= self._stop_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def run_service(
+    create_app: Callable[[ServiceSettings], Service], settings_class: type[ServiceSettings]
+) -> None:
+    """Serve until a signal. Exits 2 for wrong settings and 3 for a port that cannot be had, each with a line on stderr."""
+    try:
+        settings = settings_class.from_environment()
+    except SettingsError as error:
+        for line in error.lines:
+            sys.stderr.write(f"{settings_class.service}: {line}\n")
+        sys.exit(EXIT_SETTINGS)
+    configure_logging(service=settings.service, level=settings.log_level, log_format=settings.log_format)
+    listener = _listen(settings)
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=int(settings.grace_seconds),
+        proxy_headers=False,
+    )
+    server = GracefulServer(config, app=app, drain_seconds=settings.drain_seconds)
+    server.run(sockets=[listener])
+
+
+def _listen(settings: ServiceSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        name = f"{settings.service.upper()}_PORT"
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+        sys.stderr.write(
+            f"{settings.service}: port {settings.port} {reason}; stop what listens there or set {name}\n"
+        )
+        sys.exit(EXIT_PORT)
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener

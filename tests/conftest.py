@@ -1,0 +1,58 @@
+"""Fixtures of all tests. Every database test runs on a real PostgreSQL: that of `PG_BINDIR`, else the packaged one."""
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from dbcommon.settings import DatabaseSettings, PoolSettings
+from tests.servers import TestServer, throw_away_server
+from tests.tokens import TokenMint
+
+CopyDatabase = Callable[..., Awaitable[DatabaseSettings]]
+
+
+SERVER_FIXTURES = {"bare_server", "own_server"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs on a PostgreSQL server, so that `make test` can repeat it on another version."""
+    for item in items:
+        if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.database)
+
+
+@pytest.fixture(scope="session")
+def bare_server() -> Iterator[TestServer]:
+    """A provisioned server without tables."""
+    with throw_away_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(bare_server: TestServer) -> TestServer:
+    """A provisioned server whose four databases are migrated. Tests do not write into those: they take copies."""
+    bare_server.migrate()
+    return bare_server
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[TestServer]:
+    """A provisioned server of the module's own, to stop, kill or freeze."""
+    with throw_away_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def copy_database(server: TestServer) -> CopyDatabase:
+    """`await copy_database("auth")` gives the settings of a fresh, migrated database of that service."""
+
+    async def copy(service: str, *, pool: PoolSettings | None = None) -> DatabaseSettings:
+        return await server.copy_database(service, pool=pool)
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def mint() -> TokenMint:
+    """Signs access tokens as Auth would; pass `mint.issuer` to an application's `issuers`."""
+    return TokenMint()

@@ -1,0 +1,310 @@
+"""The pool's four numbers under load, cancellation, and servers that die, restart or fall silent."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from dbcommon.engine import Database
+from dbcommon.errors import DatabaseUnavailable, PoolExhausted
+from dbcommon.settings import DatabaseSettings, PoolSettings
+from sqlalchemy import text
+
+from tests.servers import TestServer
+
+COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
+
+
+@contextlib.asynccontextmanager
+async def open_database(server: TestServer, name: str, *, pool: PoolSettings | None = None) -> AsyncIterator[Database]:
+    settings = DatabaseSettings(url=server.url("auth"), pool=pool or PoolSettings())
+    database = Database(settings, application_name=name)
+    async with database.running():
+        yield database
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float) -> float:
+    """Ask until the answer is yes; how long that took. Fails after `seconds`."""
+    started = time.monotonic()
+    while not await condition():
+        assert time.monotonic() - started < seconds, f"not so after {seconds} s"
+        await asyncio.sleep(0.02)
+    return time.monotonic() - started
+
+
+class Watcher:
+    """Counts a pool's connections at the server, again and again."""
+
+    def __init__(self, connection: "asyncpg.Connection[Any]", name: str) -> None:
+        self._connection = connection
+        self._name = name
+        self.most = 0
+        self.pids: set[int] = set()
+
+    async def watch(self) -> None:
+        statement = "SELECT array_agg(pid) FROM pg_stat_activity WHERE application_name = $1"
+        while True:
+            pids = await self._connection.fetchval(statement, self._name) or []
+            self.most = max(self.most, len(pids))
+            self.pids |= set(pids)
+            await asyncio.sleep(0.002)
+
+
+@contextlib.asynccontextmanager
+async def watching(server: TestServer, name: str) -> AsyncIterator[Watcher]:
+    connection = await server.connect("auth_db")
+    watcher = Watcher(connection, name)
+    task = asyncio.create_task(watcher.watch())
+    try:
+        yield watcher
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await connection.close()
+
+
+async def read(database: Database, *, milliseconds: float = 0) -> int:
+    row = await database.fetch_one(text("SELECT 1, pg_sleep(:seconds)"), {"seconds": milliseconds / 1000})
+    assert row is not None
+    return int(row[0])
+
+
+async def backend_count(server: TestServer, name: str) -> int:
+    connection = await server.connect("auth_db")
+    try:
+        return int(await connection.fetchval(COUNT, name))
+    finally:
+        await connection.close()
+
+
+async def test_minimum_is_open_once_the_service_runs(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-min") as database:
+        await until(lambda: _is(backend_count(bare_server, "pool-min"), 2), seconds=5)
+        assert database.pool_status().size == 2
+    assert await backend_count(bare_server, "pool-min") == 0
+
+
+async def _is(count: Awaitable[int], expected: int) -> bool:
+    return await count == expected
+
+
+async def test_three_hundred_requests_never_open_an_eleventh_connection_nor_churn(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-max") as database, watching(bare_server, "pool-max") as watcher:
+
+        async def client() -> None:
+            for _ in range(20):
+                assert await read(database, milliseconds=1) == 1
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(300):
+                group.create_task(client())
+        assert watcher.most == 10
+        # The pool may have dropped to its minimum and grown again at most once while this ran.
+        assert len(watcher.pids) <= 12
+
+
+async def test_bursts_reuse_the_connections_of_the_burst_before(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-bursts") as database, watching(bare_server, "pool-bursts") as watcher:
+        for _ in range(30):
+            await asyncio.gather(*(read(database, milliseconds=2) for _ in range(10)))
+        assert len(watcher.pids) == 10
+
+
+async def test_surplus_connections_close_after_the_idle_time_and_not_before(bare_server: TestServer) -> None:
+    numbers = PoolSettings(idle_seconds=2)
+    async with open_database(bare_server, "pool-idle", pool=numbers) as database:
+        await asyncio.gather(*(read(database, milliseconds=20) for _ in range(10)))
+        busy_until = time.monotonic()
+        assert await backend_count(bare_server, "pool-idle") == 10
+        await until(lambda: _is(backend_count(bare_server, "pool-idle"), 2), seconds=5)
+        assert 1.9 <= time.monotonic() - busy_until < 3.5
+        assert database.pool_status().size == 2
+
+
+async def test_wait_for_a_connection_ends_after_two_seconds(bare_server: TestServer) -> None:
+    numbers = PoolSettings(min=1, max=1)
+    async with open_database(bare_server, "pool-wait", pool=numbers) as database:
+        holder = asyncio.create_task(read(database, milliseconds=3500))
+        await until(lambda: _true(database.pool_status().in_use == 1), seconds=2)
+        started = time.monotonic()
+        with pytest.raises(PoolExhausted):
+            await read(database)
+        assert 1.9 < time.monotonic() - started < 2.5
+        assert await holder == 1
+        assert await read(database) == 1
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def test_waiters_are_served_in_the_order_of_their_coming(bare_server: TestServer) -> None:
+    numbers = PoolSettings(min=1, max=2, wait_seconds=10)
+    served: list[int] = []
+    async with open_database(bare_server, "pool-order", pool=numbers) as database:
+
+        async def client(number: int) -> None:
+            async with database.transaction() as session:
+                await session.execute(text("SELECT pg_sleep(0.005)"))
+                served.append(number)
+
+        tasks = []
+        for number in range(60):
+            tasks.append(asyncio.create_task(client(number)))
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+    # Two at a time: neighbours may finish in either order, nobody is overtaken by more than that.
+    assert all(abs(number - place) <= 2 for place, number in enumerate(served))
+
+
+async def test_cancelled_requests_leak_nothing_and_poison_nothing(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-cancel") as database:
+
+        async def write() -> None:
+            async with database.transaction() as session:
+                await session.execute(text("SELECT pg_sleep(0.05)"))
+
+        tasks = [asyncio.create_task(read(database, milliseconds=50)) for _ in range(100)]
+        tasks += [asyncio.create_task(write()) for _ in range(100)]
+        for index, task in enumerate(tasks):
+            await asyncio.sleep(0.0007)
+            if index % 3:
+                tasks[index // 2].cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await until(lambda: _true(database.pool_status().in_use == 0), seconds=5)
+        status = database.pool_status()
+        assert (status.in_use, status.waiting) == (0, 0)
+        assert status.size <= 10
+        # Every connection that is left answers, and none is inside a transaction of a request that is gone.
+        rows = await asyncio.gather(*(read(database, milliseconds=20) for _ in range(10)))
+        assert rows == [1] * 10
+        connection = await bare_server.connect("auth_db")
+        stuck = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pool-cancel' AND state LIKE 'idle in tr%'"
+        assert await connection.fetchval(stuck) == 0
+        await connection.close()
+
+
+async def test_killed_back_ends_are_replaced_and_no_idle_one_reaches_a_request(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-killed") as database:
+        connection = await bare_server.connect("auth_db")
+        kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pool-killed'"
+        for _ in range(5):
+            await asyncio.gather(*(read(database, milliseconds=5) for _ in range(10)))
+            assert await connection.fetchval(kill) >= 2
+            await until(lambda: _true(database.pool.checkedin() <= 2), seconds=2)
+            await until(lambda: _is(backend_count(bare_server, "pool-killed"), 2), seconds=2)
+            assert await asyncio.gather(*(read(database) for _ in range(10))) == [1] * 10
+        await connection.close()
+
+
+async def test_request_whose_back_end_is_killed_gets_database_unavailable(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-victim") as database:
+        request = asyncio.create_task(read(database, milliseconds=5000))
+        await until(lambda: _true(database.pool_status().in_use == 1), seconds=2)
+        connection = await bare_server.connect("auth_db")
+        kill = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'pool-victim' AND query LIKE '%pg_sleep%'"
+        )
+        await until(lambda: connection.fetchval(kill), seconds=2)
+        await connection.close()
+        with pytest.raises(DatabaseUnavailable):
+            await request
+        assert await read(database) == 1
+
+
+async def test_failed_transaction_is_rolled_back_and_its_connection_is_good(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-rollback", pool=PoolSettings(min=1, max=1)) as database:
+        with pytest.raises(ZeroDivisionError):
+            async with database.transaction() as session:
+                await session.execute(text("SELECT set_config('application_name', 'pool-rollback', true)"))
+                raise ZeroDivisionError
+        async with database.transaction() as session:
+            assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+async def test_read_is_one_statement_without_begin_or_ping(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-lean", pool=PoolSettings(min=1, max=1)) as database:
+        await read(database)
+        count = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'auth_db'"
+        row = await database.fetch_one(text(f"SELECT pg_stat_force_next_flush(), ({count})"))
+        for _ in range(10):
+            await read(database)
+        after = await database.fetch_one(text(f"SELECT pg_stat_force_next_flush(), ({count})"))
+        assert row is not None
+        assert after is not None
+        assert 0 < after[1] - row[1] <= 14
+
+
+class TestServerThatGoesAway:
+    """These stop a server of their own."""
+
+    __test__ = True
+
+    async def test_restart_is_survived_without_a_restart_of_the_service(self, own_server: TestServer) -> None:
+        async with open_database(own_server, "pool-restart") as database:
+            await asyncio.gather(*(read(database) for _ in range(10)))
+            own_server.cluster.stop("immediate")
+            started = time.monotonic()
+            with pytest.raises(DatabaseUnavailable):
+                await read(database)
+            assert time.monotonic() - started < 3
+            own_server.cluster.start()
+
+            async def answers() -> bool:
+                with contextlib.suppress(DatabaseUnavailable):
+                    return await read(database) == 1
+                return False
+
+            await until(answers, seconds=10)
+            await until(lambda: _is(backend_count(own_server, "pool-restart"), 2), seconds=10)
+            assert await asyncio.gather(*(read(database) for _ in range(50))) == [1] * 50
+
+    async def test_silent_server_is_answered_within_three_seconds(self, own_server: TestServer) -> None:
+        async with open_database(own_server, "pool-silent") as database:
+            await asyncio.gather(*(read(database) for _ in range(10)))
+            back_ends = await _back_ends(own_server)
+            for pid in back_ends:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                started = time.monotonic()
+                results = await asyncio.gather(*(read(database) for _ in range(30)), return_exceptions=True)
+                assert time.monotonic() - started < 3
+                assert all(isinstance(result, DatabaseUnavailable | PoolExhausted) for result in results)
+                started = time.monotonic()
+                answer = await database.probe.ask()
+                assert not answer.answers
+                assert time.monotonic() - started < 1.5
+            finally:
+                for pid in back_ends:
+                    os.kill(pid, signal.SIGCONT)
+
+            async def answers() -> bool:
+                with contextlib.suppress(DatabaseUnavailable, PoolExhausted):
+                    return await read(database) == 1
+                return False
+
+            await until(answers, seconds=10)
+
+    async def test_long_statement_of_a_healthy_server_is_not_broken(self, own_server: TestServer) -> None:
+        async with open_database(own_server, "pool-long") as database:
+            assert await read(database, milliseconds=4000) == 1
+
+
+async def _back_ends(server: TestServer) -> list[int]:
+    connection = await server.connect()
+    try:
+        postmaster = server.cluster.pid
+        assert postmaster is not None
+        pids = await connection.fetch("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        return [postmaster, *(row["pid"] for row in pids)]
+    finally:
+        await connection.close()

@@ -1,0 +1,118 @@
+"""A throw-away PostgreSQL for the tests: provisioned like the real one, with a fresh copy of a database for whoever asks."""
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.migrations import upgrade
+from dbcommon.settings import DatabaseSettings, PoolSettings
+from quartet.postgres import Cluster
+from quartet.provision import AdminConnection, Plan, provision
+
+Result = TypeVar("Result")
+
+FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""Nothing of a test's server has to survive a power cut."""
+
+ACCESS_RULES = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
+"""Copies of databases have names that the real rules do not know; the real rules have tests of their own."""
+
+
+def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run a coroutine in a loop of its own; for fixtures that are not asynchronous."""
+    with asyncio.Runner() as runner:
+        return runner.run(work())
+
+
+@dataclass
+class TestServer:
+    """One server, its superuser, and the plan that it was provisioned to."""
+
+    __test__ = False  # not a test class, whatever its name says
+
+    cluster: Cluster
+    password: str = field(repr=False)
+    plan: Plan
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    @property
+    def admin(self) -> AdminConnection:
+        """The superuser, who gets into every database."""
+        return AdminConnection(host="127.0.0.1", port=self.cluster.port, password=self.password)
+
+    async def connect(self, database: str = "postgres") -> "asyncpg.Connection[Any]":
+        """A superuser's connection."""
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(
+            host="127.0.0.1",
+            port=self.cluster.port,
+            user="postgres",
+            password=self.password,
+            database=database,
+        )
+        return connection
+
+    def url(self, service: str, *, role: str = "user", database: str | None = None) -> DatabaseUrl:
+        """The URL of a service's runtime role ("user"), of its owner, or of the superuser ("admin")."""
+        planned = self.plan[service]
+        user, password = {
+            "user": (planned.user, planned.user_password),
+            "owner": (planned.owner, planned.owner_password),
+            "admin": ("postgres", self.password),
+        }[role]
+        hosts = (("127.0.0.1", self.cluster.port),)
+        return DatabaseUrl(user=user, password=password, hosts=hosts, database=database or planned.database)
+
+    def migrate(self) -> None:
+        """Apply every service's migrations."""
+        for planned in self.plan:
+            upgrade(planned.service, self.url(planned.service, role="owner"))
+
+    async def copy_database(self, service: str, *, pool: PoolSettings | None = None) -> DatabaseSettings:
+        """A fresh copy of a service's migrated database, and the settings to use it with."""
+        planned = self.plan[service]
+        name = f"{planned.database}_{next(self._numbers)}"
+        connection = await self.connect()
+        try:
+            await connection.execute(
+                f'CREATE DATABASE "{name}" TEMPLATE "{planned.database}" OWNER "{planned.owner}"'
+            )
+            await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+            await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{planned.user}"')
+        finally:
+            await connection.close()
+        return DatabaseSettings(url=self.url(service, database=name), pool=pool or PoolSettings())
+
+
+@contextlib.contextmanager
+def throw_away_server(*, settings: dict[str, str] | None = None) -> Iterator[TestServer]:
+    """A server of its own, provisioned, for the length of a block; its folder goes with it."""
+    # Not pytest's tmp_path: only its owner may enter that, and run by root the server belongs to another user.
+    with tempfile.TemporaryDirectory(prefix="quartet-test-") as folder:
+        Path(folder).chmod(0o711)
+        server = _start(Path(folder) / "cluster", settings=settings)
+        try:
+            yield server
+        finally:
+            server.cluster.stop("immediate")
+
+
+def _start(folder: Path, *, settings: dict[str, str] | None) -> TestServer:
+    # A test may run several processes of one service, each with a pool of its own.
+    plan = Plan(services=tuple(replace(service, user_connections=60) for service in Plan.generated()))
+    cluster = Cluster(folder, max_connections=300, settings=FAST_AND_FORGETFUL | (settings or {}))
+    password = secrets.token_urlsafe(24)
+    cluster.initialise(superuser_password=password)
+    cluster.start()
+    server = TestServer(cluster=cluster, password=password, plan=plan)
+    run_blocking(lambda: provision(server.admin, plan))
+    cluster.set_access_rules(ACCESS_RULES)
+    return server
