@@ -19,14 +19,26 @@ ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "quartet-"
 BUILD = ["hatchling", "editables"]
 SERVICES = ("auth", "l2p", "payment", "videovault")
-OPTIONS = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header", "--quiet"]
+OPTIONS = [
+    "--universal",
+    "--python-version",
+    "3.11",
+    "--generate-hashes",
+    "--no-annotate",
+    "--no-header",
+    "--quiet",
+]
 PACKAGES = ("libs/dbcommon", "libs/webcommon", *(f"services/{name}" for name in SERVICES), "ops")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="only say whether the files are up to date")
-    parser.add_argument("--upgrade", action="store_true", help="take newer releases where the packages allow them")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="take newer releases where the packages allow them"
+    )
     arguments = parser.parse_args()
     projects = {name: data for name, data in map(_read_project, PACKAGES)}
     everything = [need for name in projects for need in _needs(name, projects)] + BUILD
@@ -35,7 +47,11 @@ def main() -> int:
         ("requirements.lock", everything, None),
         ("requirements-dev.lock", everything + development, "requirements.lock"),
         *(
-            (f"services/{name}/requirements.lock", [*_needs(PREFIX + name, projects), *BUILD], "requirements.lock")
+            (
+                f"services/{name}/requirements.lock",
+                [*_needs(PREFIX + name, projects), *BUILD],
+                "requirements.lock",
+            )
             for name in SERVICES
         ),
     ]
@@ -72,7 +88,15 @@ def _lock(path: str, needs: list[str], limits: str | None, arguments: argparse.N
         output.write_text(before)
     else:
         output.unlink(missing_ok=True)
-    command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "-", "--output-file", str(output), *OPTIONS]
+    command = [
+        str(Path(sys.executable).with_name("uv")),
+        "pip",
+        "compile",
+        "-",
+        "--output-file",
+        str(output),
+        *OPTIONS,
+    ]
     if limits is not None:
         command += ["--constraints", str(ROOT / limits)]
     wanted = "\n".join(sorted(set(needs)))

@@ -6,22 +6,26 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import Double, bindparam, func, select, text
+
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseUnavailable, PoolExhausted
+from dbcommon.reads import PreparedRead
 from dbcommon.settings import DatabaseSettings, PoolSettings
-from sqlalchemy import text
-
 from tests.servers import TestServer
 
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
 
 
 @contextlib.asynccontextmanager
-async def open_database(server: TestServer, name: str, *, pool: PoolSettings | None = None) -> AsyncIterator[Database]:
+async def open_database(
+    server: TestServer, name: str, *, pool: PoolSettings | None = None
+) -> AsyncIterator[Database]:
     settings = DatabaseSettings(url=server.url("auth"), pool=pool or PoolSettings())
     database = Database(settings, application_name=name)
     async with database.running():
@@ -94,8 +98,13 @@ async def _is(count: Awaitable[int], expected: int) -> bool:
     return await count == expected
 
 
-async def test_three_hundred_requests_never_open_an_eleventh_connection_nor_churn(bare_server: TestServer) -> None:
-    async with open_database(bare_server, "pool-max") as database, watching(bare_server, "pool-max") as watcher:
+async def test_three_hundred_requests_never_open_an_eleventh_connection_nor_churn(
+    bare_server: TestServer,
+) -> None:
+    async with (
+        open_database(bare_server, "pool-max") as database,
+        watching(bare_server, "pool-max") as watcher,
+    ):
 
         async def client() -> None:
             for _ in range(20):
@@ -110,7 +119,10 @@ async def test_three_hundred_requests_never_open_an_eleventh_connection_nor_chur
 
 
 async def test_bursts_reuse_the_connections_of_the_burst_before(bare_server: TestServer) -> None:
-    async with open_database(bare_server, "pool-bursts") as database, watching(bare_server, "pool-bursts") as watcher:
+    async with (
+        open_database(bare_server, "pool-bursts") as database,
+        watching(bare_server, "pool-bursts") as watcher,
+    ):
         for _ in range(30):
             await asyncio.gather(*(read(database, milliseconds=2) for _ in range(10)))
         assert len(watcher.pids) == 10
@@ -166,16 +178,16 @@ async def test_waiters_are_served_in_the_order_of_their_coming(bare_server: Test
 async def test_cancelled_requests_leak_nothing_and_poison_nothing(bare_server: TestServer) -> None:
     async with open_database(bare_server, "pool-cancel") as database:
 
-        async def write() -> None:
+        async def write() -> int:
             async with database.transaction() as session:
                 await session.execute(text("SELECT pg_sleep(0.05)"))
+            return 1
 
-        tasks = [asyncio.create_task(read(database, milliseconds=50)) for _ in range(100)]
-        tasks += [asyncio.create_task(write()) for _ in range(100)]
-        for index, task in enumerate(tasks):
-            await asyncio.sleep(0.0007)
-            if index % 3:
-                tasks[index // 2].cancel()
+        requests = [read(database, milliseconds=50) if number % 2 else write() for number in range(200)]
+        tasks = [asyncio.create_task(request) for request in requests]
+        for number in range(0, 200, 2):
+            await asyncio.sleep(0.001)
+            tasks[number].cancel()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -192,7 +204,9 @@ async def test_cancelled_requests_leak_nothing_and_poison_nothing(bare_server: T
         await connection.close()
 
 
-async def test_killed_back_ends_are_replaced_and_no_idle_one_reaches_a_request(bare_server: TestServer) -> None:
+async def test_killed_back_ends_are_replaced_and_no_idle_one_reaches_a_request(
+    bare_server: TestServer,
+) -> None:
     async with open_database(bare_server, "pool-killed") as database:
         connection = await bare_server.connect("auth_db")
         kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pool-killed'"
@@ -224,24 +238,124 @@ async def test_request_whose_back_end_is_killed_gets_database_unavailable(bare_s
 async def test_failed_transaction_is_rolled_back_and_its_connection_is_good(bare_server: TestServer) -> None:
     async with open_database(bare_server, "pool-rollback", pool=PoolSettings(min=1, max=1)) as database:
         with pytest.raises(ZeroDivisionError):
-            async with database.transaction() as session:
-                await session.execute(text("SELECT set_config('application_name', 'pool-rollback', true)"))
-                raise ZeroDivisionError
+            await _fail_within_a_transaction(database)
         async with database.transaction() as session:
             assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
 
 
-async def test_read_is_one_statement_without_begin_or_ping(bare_server: TestServer) -> None:
-    async with open_database(bare_server, "pool-lean", pool=PoolSettings(min=1, max=1)) as database:
+async def _fail_within_a_transaction(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("SELECT set_config('work_mem', '64kB', true)"))
+        raise ZeroDivisionError
+
+
+class CountingProxy:
+    """Stands between pool and server, and counts how often the pool spoke: one burst of bytes is one round trip."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.spoken = 0
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        back = asyncio.create_task(self._pipe(server_reader, writer))
+        while data := await reader.read(65536):
+            self.spoken += 1
+            server_writer.write(data)
+        server_writer.close()
+        await back
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+
+async def test_read_costs_one_round_trip_and_a_transaction_three(bare_server: TestServer) -> None:
+    proxy = CountingProxy(bare_server.cluster.port)
+    listener = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
+    url = replace(bare_server.url("auth"), hosts=(("127.0.0.1", listener.sockets[0].getsockname()[1]),))
+    # A keeper that looks at the pool sends nothing, but one that opens a second connection would.
+    settings = DatabaseSettings(url=url, pool=PoolSettings(min=1, max=1))
+    database = Database(settings, application_name="pool-lean")
+    async with listener, database.running():
         await read(database)
-        count = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'auth_db'"
-        row = await database.fetch_one(text(f"SELECT pg_stat_force_next_flush(), ({count})"))
+        before = proxy.spoken
         for _ in range(10):
             await read(database)
-        after = await database.fetch_one(text(f"SELECT pg_stat_force_next_flush(), ({count})"))
-        assert row is not None
-        assert after is not None
-        assert 0 < after[1] - row[1] <= 14
+        assert proxy.spoken - before == 10
+        await read_prepared(database)
+        before = proxy.spoken
+        await read_prepared(database)
+        assert proxy.spoken - before == 1
+        await _write(database)
+        before = proxy.spoken
+        await _write(database)
+        assert proxy.spoken - before == 3
+
+
+PREPARED = PreparedRead(select(func.pg_sleep(bindparam("seconds", type_=Double())).is_(None).label("slept")))
+
+
+async def read_prepared(database: Database, *, milliseconds: float = 0) -> bool:
+    record = await database.fetch_record(PREPARED, seconds=milliseconds / 1000)
+    assert record is not None
+    return bool(record["slept"])
+
+
+async def test_prepared_reads_share_the_pool_and_its_limits(bare_server: TestServer) -> None:
+    async with (
+        open_database(bare_server, "pool-prepared") as database,
+        watching(bare_server, "pool-prepared") as watcher,
+    ):
+        mixed = [read_prepared(database, milliseconds=2) for _ in range(300)]
+        mixed += [_is(read(database, milliseconds=2), 1) for _ in range(300)]
+        await asyncio.gather(*mixed)
+        assert watcher.most == 10
+        assert len(watcher.pids) == 10
+        assert database.pool_status().in_use == 0
+
+
+async def test_cancelled_prepared_read_never_gives_its_answer_to_another(bare_server: TestServer) -> None:
+    async with open_database(
+        bare_server, "pool-prepared-cancel", pool=PoolSettings(min=1, max=1)
+    ) as database:
+        slow = asyncio.create_task(read_prepared(database, milliseconds=300))
+        await until(lambda: _true(database.pool_status().in_use == 1), seconds=2)
+        await asyncio.sleep(0.02)
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
+        assert await read(database) == 1
+        assert await read_prepared(database) is False
+        status = database.pool_status()
+        assert (status.in_use, status.waiting) == (0, 0)
+
+
+async def test_prepared_read_on_killed_back_ends_recovers(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-prepared-killed") as database:
+        await asyncio.gather(*(read_prepared(database, milliseconds=5) for _ in range(10)))
+        connection = await bare_server.connect("auth_db")
+        kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pool-prepared-killed'"
+        await connection.fetch(kill)
+        await connection.close()
+        await until(lambda: _true(database.pool.checkedin() <= 2), seconds=2)
+        assert await asyncio.gather(*(read_prepared(database) for _ in range(30))) == [False] * 30
+
+
+async def test_prepared_read_of_a_full_pool_is_exhausted_after_two_seconds(bare_server: TestServer) -> None:
+    async with open_database(bare_server, "pool-prepared-wait", pool=PoolSettings(min=1, max=1)) as database:
+        holder = asyncio.create_task(read(database, milliseconds=3000))
+        await until(lambda: _true(database.pool_status().in_use == 1), seconds=2)
+        started = time.monotonic()
+        with pytest.raises(PoolExhausted):
+            await read_prepared(database)
+        assert 1.9 < time.monotonic() - started < 2.5
+        await holder
+
+
+async def _write(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("SELECT 1"))
 
 
 class TestServerThatGoesAway:
@@ -276,7 +390,8 @@ class TestServerThatGoesAway:
                 os.kill(pid, signal.SIGSTOP)
             try:
                 started = time.monotonic()
-                results = await asyncio.gather(*(read(database) for _ in range(30)), return_exceptions=True)
+                requests = [read(database) for _ in range(15)] + [read_prepared(database) for _ in range(15)]
+                results = await asyncio.gather(*requests, return_exceptions=True)
                 assert time.monotonic() - started < 3
                 assert all(isinstance(result, DatabaseUnavailable | PoolExhausted) for result in results)
                 started = time.monotonic()

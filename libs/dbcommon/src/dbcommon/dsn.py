@@ -4,11 +4,12 @@
 password as `***` unless `reveal` is called.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode
 
 DEFAULT_PORT = 5432
 
@@ -32,24 +33,35 @@ OPTIONS = frozenset(
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
 
+_SECRET_OPTIONS = frozenset({"sslpassword"})
+
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
+_HOST_NAME = re.compile(r"[\w.-]+")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+# Not urllib's splitter: it refuses lists of IPv6 hosts on some versions of Python, and quotes what it refuses.
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z+]+)://(?P<authority>[^/?#]*)(/(?P<database>[^?#]*))?(\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
+)
 
 
 class DatabaseUrlError(ValueError):
     """A connection string or one of its parts is wrong. The text names the variable and never holds the password."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DatabaseUrl:
     """One database, and how to reach it. Raises `DatabaseUrlError` when a part cannot be meant."""
 
     user: str
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     hosts: tuple[tuple[str, int], ...]
     database: str
     schema: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
-    variable: str = field(default="the database URL", repr=False, compare=False)
+    variable: str = field(default="the database URL", compare=False)
+    part_variables: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Settings that single parts came from, by "host", "user", "password", "database", "schema", "options"."""
 
     def __post_init__(self) -> None:
         if not self.user:
@@ -60,68 +72,67 @@ class DatabaseUrl:
             raise DatabaseUrlError(f"{self.variable}: the database is missing; end the URL with /name")
         if not self.hosts:
             raise DatabaseUrlError(f"{self.variable}: the host is missing")
-        if any("\x00" in part for part in (self.user, self.password or "", self.database)):
-            raise DatabaseUrlError(f"{self.variable}: a NUL character cannot be part of a name or password")
+        for name in ("user", "password", "database"):
+            _check_text(getattr(self, name) or "", variable=self._named(name))
+        for host, _ in self.hosts:
+            _check_host(host, variable=self._named("host"))
         if self.schema is not None and not _IDENTIFIER.fullmatch(self.schema):
-            raise DatabaseUrlError(f"{self.variable}: schema={self.schema!r} is not an identifier")
-        _check_options(self.options, variable=self.variable)
+            raise DatabaseUrlError(f"{self._named('schema')}: schema={self.schema!r} is not an identifier")
+        _check_options(self.options, variable=self._named("options"))
+
+    def _named(self, part: str) -> str:
+        return self.part_variables.get(part, self.variable)
 
     @classmethod
     def parse(cls, text: str, *, variable: str = "the database URL") -> "DatabaseUrl":
         """The URL that `text` spells; `variable` is the setting to name in an error."""
-        if any(character.isspace() for character in text):
-            raise DatabaseUrlError(f"{variable}: it holds white space; percent-encode it as %20")
-        try:
-            parts = urlsplit(text)
-        except ValueError:
-            # The message of urlsplit may quote the text, and with it the password.
-            raise DatabaseUrlError(
-                f"{variable}: not a URL; percent-encode the characters :/?#[]@ inside user and password"
-            ) from None
-        if parts.scheme not in SCHEMES:
-            raise DatabaseUrlError(
-                f"{variable}: scheme {parts.scheme!r} is not postgresql:// (or postgres://)"
-            )
-        if parts.fragment:
-            raise DatabaseUrlError(f"{variable}: a # must be written as %23")
-        credentials, _, host_list = parts.netloc.rpartition("@")
+        parts = _split(text, variable=variable)
+        credentials, _, host_list = parts["authority"].rpartition("@")
         user, _, password = credentials.partition(":")
-        if "@" in credentials or "/" in parts.path.removeprefix("/"):
+        hosts = _parse_hosts(host_list, variable=variable)
+        if not user:
+            # Said before the options are looked at: a ? inside an unescaped password makes pieces of it look like some.
             raise DatabaseUrlError(
-                f"{variable}: percent-encode @ as %40 and / as %2F inside user and password"
+                f"{variable}: the user is missing; write postgresql://user:password@host/database"
             )
-        query = _parse_query(parts.query, variable=variable)
+        query = parse_options(parts["query"], variable=variable) if parts["query"] else {}
         schema = query.pop("schema", None)
         return cls(
             user=_unquote(user, variable=variable),
             password=_unquote(password, variable=variable) if password else None,
-            hosts=_parse_hosts(host_list, variable=variable),
-            database=_unquote(parts.path.removeprefix("/"), variable=variable),
+            hosts=hosts,
+            database=_unquote(parts["database"] or "", variable=variable),
             schema=schema,
             options=query,
             variable=variable,
         )
 
     def __str__(self) -> str:
-        return self._render(password="***" if self.password else None)
+        return self._render(hidden=True)
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({self._render(hidden=True)!r})"
 
     def reveal(self) -> str:
-        """The URL with its password, in the form that it was given in."""
-        return self._render(password=self.password)
+        """The URL with its password; `parse` reads it back."""
+        return self._render(hidden=False)
 
     def reveal_for_libpq(self) -> str:
         """The URL with its password and without `schema=`, which psql and pg_dump do not know."""
-        return self._render(password=self.password, with_schema=False)
+        return self._render(hidden=False, with_schema=False)
 
-    def _render(self, *, password: str | None, with_schema: bool = True) -> str:
+    def _render(self, *, hidden: bool, with_schema: bool = True) -> str:
         credentials = quote(self.user, safe="")
-        if password is not None:
-            credentials += ":" + (password if password == "***" else quote(password, safe=""))  # noqa: S105 - the mask
+        if self.password is not None:
+            credentials += ":" + ("***" if hidden else quote(self.password, safe=""))
         hosts = ",".join(f"{_render_host(host)}:{port}" for host, port in self.hosts)
-        query = dict(self.options)
+        query = {
+            name: "***" if hidden and name in _SECRET_OPTIONS else value
+            for name, value in self.options.items()
+        }
         if with_schema and self.schema is not None:
             query = {"schema": self.schema, **query}
-        suffix = f"?{urlencode(query, quote_via=quote)}" if query else ""
+        suffix = f"?{urlencode(query, quote_via=quote, safe='*' if hidden else '')}" if query else ""
         return f"postgresql://{credentials}@{hosts}/{quote(self.database, safe='')}{suffix}"
 
     def connect_arguments(self, *, application_name: str) -> dict[str, Any]:
@@ -148,7 +159,46 @@ class DatabaseUrl:
         return arguments
 
 
+def parse_options(text: str, *, variable: str) -> dict[str, str]:
+    """The pairs of `name=value&name=value`, percent-decoded. Raises `DatabaseUrlError` that names `variable`."""
+    options: dict[str, str] = {}
+    for pair in text.split("&"):
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise DatabaseUrlError(f"{variable}: options are name=value pairs joined by &")
+        name = _unquote(name, variable=variable)
+        if name in options:
+            raise DatabaseUrlError(f"{variable}: option {name!r} stands there twice")
+        options[name] = _unquote(value, variable=variable)
+    return options
+
+
+def parse_port(text: str, *, variable: str) -> int:
+    """A TCP port. The text is not quoted when it is none: an unescaped colon in a password puts a piece of it here."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536):
+        raise DatabaseUrlError(
+            f"{variable}: the port is not a number from 1 to 65535 (is a : / ? # [ ] or @ of the password unescaped?)"
+        )
+    return int(text)
+
+
+def _split(text: str, *, variable: str) -> dict[str, str]:
+    if any(character.isspace() for character in text):
+        raise DatabaseUrlError(f"{variable}: it holds white space; percent-encode it as %20")
+    match = _URL.fullmatch(text)
+    if match is None or match["scheme"].lower() not in SCHEMES:
+        raise DatabaseUrlError(f"{variable}: it does not begin with postgresql:// (or postgres://)")
+    if match["fragment"]:
+        raise DatabaseUrlError(f"{variable}: a # must be written as %23")
+    # More than one @, and nobody can tell where the password ends; it must not be taken for something printable.
+    if text.count("@") > 1 or "/" in (match["database"] or ""):
+        raise DatabaseUrlError(f"{variable}: percent-encode @ as %40 and / as %2F inside user and password")
+    return match.groupdict()
+
+
 def _unquote(text: str, *, variable: str) -> str:
+    if _BROKEN_ESCAPE.search(text):
+        raise DatabaseUrlError(f"{variable}: a % that begins no escape must be written as %25")
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
@@ -156,46 +206,44 @@ def _unquote(text: str, *, variable: str) -> str:
 
 
 def _render_host(host: str) -> str:
-    if ":" in host:
-        return f"[{host}]"
+    if ":" in host and not host.startswith("/"):
+        return f"[{quote(host, safe=':')}]"
     return quote(host, safe="")
 
 
 def _parse_hosts(text: str, *, variable: str) -> tuple[tuple[str, int], ...]:
-    return tuple(_parse_host(entry, variable=variable) for entry in text.split(",") if entry)
+    return tuple(_parse_host(entry, variable=variable) for entry in text.split(","))
 
 
 def _parse_host(text: str, *, variable: str) -> tuple[str, int]:
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
+        host, closing, rest = text[1:].partition("]")
+        if not closing or (rest and not rest.startswith(":")):
+            raise DatabaseUrlError(f"{variable}: an IPv6 host is written [::1]:5432")
         port = rest.removeprefix(":")
     else:
         host, _, port = text.partition(":")
     if not host:
         raise DatabaseUrlError(f"{variable}: the host is missing")
-    if not port:
-        return _unquote(host, variable=variable), DEFAULT_PORT
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        # Not quoted: an unescaped colon in a password puts a piece of it here.
-        raise DatabaseUrlError(
-            f"{variable}: the port is not a number from 1 to 65535 (is a : / ? # [ ] or @ of the password unescaped?)"
-        )
-    return _unquote(host, variable=variable), int(port)
+    return _unquote(host, variable=variable), parse_port(port, variable=variable) if port else DEFAULT_PORT
 
 
-def _parse_query(text: str, *, variable: str) -> dict[str, str]:
+def _check_text(text: str, *, variable: str) -> None:
+    if "\x00" in text:
+        raise DatabaseUrlError(f"{variable}: a NUL character cannot be sent to a server")
+    # What the environment gives for bytes that are not UTF-8.
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise DatabaseUrlError(f"{variable}: it is not valid UTF-8")
+
+
+def _check_host(host: str, *, variable: str) -> None:
+    _check_text(host, variable=variable)
+    if host.startswith("/") or _HOST_NAME.fullmatch(host):
+        return
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
+        ipaddress.IPv6Address(host)
     except ValueError:
-        raise DatabaseUrlError(
-            f"{variable}: after the ? there is something other than name=value pairs"
-        ) from None
-    query: dict[str, str] = {}
-    for name, value in pairs:
-        if name in query:
-            raise DatabaseUrlError(f"{variable}: option {name!r} stands there twice")
-        query[name] = value
-    return query
+        raise DatabaseUrlError(f"{variable}: the host is no name, address or socket folder") from None
 
 
 def _check_options(options: Mapping[str, str], *, variable: str) -> None:
@@ -203,10 +251,11 @@ def _check_options(options: Mapping[str, str], *, variable: str) -> None:
         if name not in OPTIONS:
             known = ", ".join(sorted(OPTIONS | {"schema"}))
             raise DatabaseUrlError(f"{variable}: unknown option {name!r}; known are {known}")
+        _check_text(options[name], variable=variable)
     _check_choice(options, "sslmode", SSL_MODES, variable=variable)
     _check_choice(options, "target_session_attrs", SESSION_ATTRIBUTES, variable=variable)
     timeout = options.get("connect_timeout")
-    if timeout is not None and not (timeout.isascii() and timeout.isdigit() and int(timeout) > 0):
+    if timeout is not None and not re.fullmatch(r"0*[1-9][0-9]{0,5}", timeout):
         raise DatabaseUrlError(f"{variable}: connect_timeout is a whole number of seconds above 0")
 
 

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import Connection, Executable, Row, event
@@ -19,6 +19,7 @@ from sqlalchemy.util import greenlet_spawn
 from dbcommon.errors import DatabaseUnavailable, translate
 from dbcommon.pool import KeptPool
 from dbcommon.probe import Probe
+from dbcommon.reads import PreparedRead
 from dbcommon.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ KEEPER_SECONDS = 0.5
 
 SUSPECT_SECONDS = 0.5
 """A connection held for longer makes the keeper ask the database whether it is still there."""
+
+Result = TypeVar("Result")
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -57,6 +60,7 @@ class Database:
         self._arguments = settings.url.connect_arguments(application_name=application_name)
         self._held_since: dict[ConnectionPoolEntry, float] = {}
         self._wake = asyncio.Event()
+        self._away = False
         self.engine = self._create_engine()
         self._reading = self.engine.sync_engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -131,6 +135,38 @@ class Database:
         with self._translated():
             return await greenlet_spawn(self._fetch_all, statement, parameters)
 
+    async def fetch_record(self, read: PreparedRead, **parameters: Any) -> "asyncpg.Record | None":
+        """The first row of a prepared read as the driver gives it, or None."""
+        arguments = read.arguments(parameters)
+        return await self._run_on_driver(lambda connection: connection.fetchrow(read.sql, *arguments))
+
+    async def fetch_records(self, read: PreparedRead, **parameters: Any) -> "list[asyncpg.Record]":
+        """All rows of a prepared read as the driver gives them."""
+        arguments = read.arguments(parameters)
+        return await self._run_on_driver(lambda connection: connection.fetch(read.sql, *arguments))
+
+    async def _run_on_driver(self, work: "Callable[[asyncpg.Connection[Any]], Awaitable[Result]]") -> Result:
+        entry = self.pool.take_ready() or await self._take()
+        connection = cast("asyncpg.Connection[Any]", entry.driver_connection)
+        self._held_since[entry] = time.monotonic()
+        try:
+            return await work(connection)
+        except BaseException as error:
+            if not isinstance(error, asyncpg.PostgresError):
+                # Cancelled or broken in mid-statement: what the server will still send belongs to nobody.
+                connection.terminate()
+            translated = translate(error)
+            if translated is None:
+                raise
+            raise translated from error
+        finally:
+            del self._held_since[entry]
+            self.pool.give_back(entry)
+
+    async def _take(self) -> ConnectionPoolEntry:
+        with self._translated():
+            return await greenlet_spawn(self.pool.take)
+
     # One greenlet a read: each await of SQLAlchemy's asyncio front makes one of its own, and a read has four of them.
     def _fetch_one(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Row[Any] | None:
         with self._reading_connection() as connection:
@@ -193,12 +229,22 @@ class Database:
             try:
                 await self._tend()
             except DatabaseUnavailable as error:
-                logger.warning("database unavailable: %s", error)
+                self._note(away=True, reason=str(error))
             except Exception:
                 logger.exception("the pool's keeper failed; it goes on")
+            else:
+                self._note(away=False)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(KEEPER_SECONDS):
                     await self._wake.wait()
+
+    def _note(self, *, away: bool, reason: str = "") -> None:
+        # A line when it goes and one when it is back: the keeper tries twice a second.
+        if away and not self._away:
+            logger.warning("the database is away: %s", reason)
+        elif self._away and not away:
+            logger.info("the database is back")
+        self._away = away
 
     async def _tend(self) -> None:
         numbers = self.settings.pool

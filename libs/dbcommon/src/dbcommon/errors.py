@@ -6,6 +6,7 @@ DatabaseError
 └── DatabaseBusy          it answered, but a time-out, a lock or a deadlock ended the statement
 """
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -46,16 +47,26 @@ def translate(error: BaseException) -> DatabaseError | None:
     if isinstance(error, ConnectionError):
         return DatabaseUnavailable("the connection to the database broke")
     if isinstance(error, DBAPIError):
+        invalidated = (
+            DatabaseUnavailable("the connection to the database broke")
+            if error.connection_invalidated
+            else None
+        )
+        return _translate_driver_error(error.orig) or invalidated
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return _translate_driver_error(error)
     return None
 
 
-def _translate_driver_error(error: DBAPIError) -> DatabaseError | None:
-    state: str = getattr(error.orig, "sqlstate", None) or ""
+def _translate_driver_error(error: BaseException | None) -> DatabaseError | None:
+    state: str = getattr(error, "sqlstate", None) or ""
     if state in _BUSY:
         return DatabaseBusy("the database ended the statement: it waited too long or met a deadlock")
-    if error.connection_invalidated or state.startswith(_GONE):
-        return DatabaseUnavailable("the connection to the database broke")
-    if "connection is closed" in str(error.orig) or "connection was closed" in str(error.orig):
+    # Without a SQLSTATE the driver has only its words to tell a closed connection by.
+    if (
+        state.startswith(_GONE)
+        or "connection is closed" in str(error)
+        or "connection was closed" in str(error)
+    ):
         return DatabaseUnavailable("the connection to the database broke")
     return None

@@ -10,12 +10,15 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_, greenlet_spawn
 from sqlalchemy.util.queue import Empty, Full, QueueCommon
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool.base import _ConnectionRecord
 
 
 class FairQueue(QueueCommon[ConnectionPoolEntry]):
@@ -166,6 +169,33 @@ class KeptPool(AsyncAdaptedQueuePool):
         result = super()._dec_overflow()
         self._pool.offer_slot()
         return result
+
+    def take_ready(self) -> ConnectionPoolEntry | None:
+        """The newest idle connection when there is one that works; it must be given back."""
+        if self._pool.empty():
+            return None
+        entry = self._pool.get_nowait()
+        if _is_broken(entry):
+            self._pool.put_nowait(entry)
+            return None
+        return entry
+
+    def take(self) -> ConnectionPoolEntry:
+        """A connection, opened or waited for if need be; it must be given back. For a greenlet of SQLAlchemy's."""
+        # The annotation of SQLAlchemy's base class hides that every entry can connect.
+        entry = cast("_ConnectionRecord", self._do_get())
+        try:
+            if entry.dbapi_connection is not None and _is_broken(entry):
+                entry.invalidate()
+            entry.get_connection()
+        except BaseException:
+            self.give_back(entry)
+            raise
+        return entry
+
+    def give_back(self, entry: ConnectionPoolEntry) -> None:
+        """Return a connection that `take` or `take_ready` gave."""
+        self._do_return_conn(entry)
 
     async def sweep(self, *, minimum: int, idle_seconds: float) -> int:
         """Close connections that broke, or that are surplus and idle for too long. Gives how many it closed.

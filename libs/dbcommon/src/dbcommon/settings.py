@@ -3,15 +3,22 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
-from urllib.parse import parse_qsl
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dbcommon.dsn import DEFAULT_PORT, DatabaseUrl, DatabaseUrlError
+from dbcommon.dsn import DEFAULT_PORT, DatabaseUrl, DatabaseUrlError, parse_options, parse_port
 
 CONTAINER_HOST = "shared-postgres"
 """The name of the PostgreSQL container on the compose network."""
+
+
+class PoolSettingsError(ValueError):
+    """Numbers of the pool are wrong: a line each, naming the variable."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 class PoolSettings(BaseModel):
@@ -49,7 +56,7 @@ class DatabaseSettings(BaseModel):
     def from_environment(cls, service: str, environ: Mapping[str, str] | None = None) -> Self:
         """The settings of `service` ("auth", …): `<SERVICE>_DATABASE_URL`, or the URL put together from its parts.
 
-        Raises `DatabaseUrlError` for a wrong connection string, `ValueError` for a wrong pool number; both name the variable.
+        Raises `DatabaseUrlError` for a wrong connection string, `PoolSettingsError` for a wrong number of the pool.
         """
         environ = os.environ if environ is None else environ
         return cls(url=read_url(service, environ), pool=read_pool(environ))
@@ -70,15 +77,29 @@ def read_url(service: str, environ: Mapping[str, str]) -> DatabaseUrl:
     complete = environ.get(f"{prefix}_DATABASE_URL")
     if complete:
         return DatabaseUrl.parse(complete, variable=f"{prefix}_DATABASE_URL")
+    options = _read_options(f"{prefix}_DB_OPTIONS", environ)
     return DatabaseUrl(
         user=environ.get(f"{prefix}_DB_USER") or f"{service}_user",
         password=read_secret(f"{prefix}_DB_PASSWORD", environ),
-        hosts=((default_host(environ), read_port(environ)),),
+        hosts=_read_hosts(environ),
         database=environ.get(f"{prefix}_DB_NAME") or f"{service}_db",
-        schema=environ.get(f"{prefix}_DB_SCHEMA") or None,
-        options=_read_options(f"{prefix}_DB_OPTIONS", environ),
+        schema=environ.get(f"{prefix}_DB_SCHEMA") or options.pop("schema", None),
+        options=options,
         variable=f"{prefix}_DB_*",
+        part_variables={
+            "host": "POSTGRES_HOST",
+            "user": f"{prefix}_DB_USER",
+            "password": f"{prefix}_DB_PASSWORD",
+            "database": f"{prefix}_DB_NAME",
+            "schema": f"{prefix}_DB_SCHEMA",
+            "options": f"{prefix}_DB_OPTIONS",
+        },
     )
+
+
+def _read_hosts(environ: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    port = read_port(environ)
+    return tuple((host, port) for host in default_host(environ).split(","))
 
 
 def read_secret(name: str, environ: Mapping[str, str]) -> str | None:
@@ -94,7 +115,10 @@ def read_secret(name: str, environ: Mapping[str, str]) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise DatabaseUrlError(f"{name}_FILE: {path} cannot be read ({reason})") from None
-    return text.removesuffix("\n").removesuffix("\r") or None
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise DatabaseUrlError(f"{name}_FILE: {path} is empty")
+    return secret
 
 
 def default_host(environ: Mapping[str, str]) -> str:
@@ -110,10 +134,7 @@ def runs_in_container(environ: Mapping[str, str]) -> bool:
 
 def read_port(environ: Mapping[str, str]) -> int:
     """`POSTGRES_PORT`, 5432 when it is not set."""
-    text = environ.get("POSTGRES_PORT") or str(DEFAULT_PORT)
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise DatabaseUrlError(f"POSTGRES_PORT: {text!r} is not a port from 1 to 65535")
-    return int(text)
+    return parse_port(environ.get("POSTGRES_PORT") or str(DEFAULT_PORT), variable="POSTGRES_PORT")
 
 
 def read_pool(environ: Mapping[str, str]) -> PoolSettings:
@@ -123,16 +144,17 @@ def read_pool(environ: Mapping[str, str]) -> PoolSettings:
         for field, name in ((field, f"DB_POOL_{field.upper()}") for field in PoolSettings.model_fields)
         if environ.get(name)
     }
-    return PoolSettings.model_validate(given)
+    try:
+        return PoolSettings.model_validate(given)
+    except ValidationError as error:
+        raise PoolSettingsError([_explain(entry) for entry in error.errors(include_input=False)]) from None
+
+
+def _explain(entry: Mapping[str, Any]) -> str:
+    message: str = entry["msg"].removeprefix("Value error, ")
+    return f"DB_POOL_{entry['loc'][0].upper()}: {message}" if entry["loc"] else message
 
 
 def _read_options(name: str, environ: Mapping[str, str]) -> dict[str, str]:
     text = environ.get(name)
-    if not text:
-        return {}
-    try:
-        return dict(parse_qsl(text, strict_parsing=True))
-    except ValueError:
-        raise DatabaseUrlError(
-            f"{name}: write name=value pairs joined by &, such as sslmode=require"
-        ) from None
+    return parse_options(text, variable=name) if text else {}

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from dbcommon.engine import Database
 from dbcommon.health import Health, health_router
 from webcommon.bearer import Issuer, TokenVerifier
+from webcommon.express import ExpressLane
 from webcommon.frame import Frame
 from webcommon.jwks import JwksCache
 from webcommon.keys import derive_key
@@ -56,6 +57,7 @@ class Service(FastAPI):
             telemetry={"tracing": False, "metrics": False},
         )
         self.inner_lifespan = lifespan
+        self._routers = routers
         self.request_metrics = RequestMetrics()
         self._prepare_state(
             settings, version=version, database=database, issuers=issuers, persistence=persistence
@@ -100,8 +102,9 @@ class Service(FastAPI):
         )
 
     def build_middleware_stack(self) -> ASGIApp:
-        """FastAPI's stack inside the frame, which so sees every answer, the framework's own included."""
-        return Frame(super().build_middleware_stack(), metrics=self.request_metrics)
+        """The frame outermost, so that it sees every answer, the framework's own included; then the express lane."""
+        ordinary = super().build_middleware_stack()
+        return Frame(ExpressLane(ordinary, owner=self, routers=self._routers), metrics=self.request_metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The description of the service, with the problem document's schema and without FastAPI's own 422."""

@@ -6,18 +6,15 @@ One plain ASGI callable instead of a stack of middlewares, since each layer cost
 import logging
 import re
 import time
-from contextvars import ContextVar
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from webcommon.context import request_id
 from webcommon.metrics import RequestMetrics
 
 logger = logging.getLogger("webcommon.requests")
-
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request that the current task serves."""
 
 _VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
 

@@ -3,16 +3,18 @@
 Everything goes through the standard library's logging, so that the libraries' lines look like ours.
 """
 
+import json
 import logging
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
 
-from webcommon.frame import request_id
+from webcommon.context import request_id
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -66,14 +68,41 @@ def configure_logging(
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("httpcore").setLevel(logging.WARNING)
+    for name in ("httpx", "httpcore", "alembic", "dbcommon.pool"):
+        # SQLAlchemy logs under the name of the pool's class.
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _wants_colour(stream: TextIO) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+class _JsonFormatter(structlog.stdlib.ProcessorFormatter):
+    """JSON lines. The line of a request has known fields, none of them a text of the caller's but the id, so it is
+    written without the chain of processors: it is the one line that every request pays for."""
+
+    def __init__(self, *, service: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = getattr(record, "fields", None)
+        if fields is None or record.exc_info:
+            return super().format(record)
+        at = datetime.fromtimestamp(record.created, UTC).isoformat()
+        line = {
+            "at": at,
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "event": record.msg,
+            **fields,
+        }
+        identifier = request_id.get()
+        if identifier is not None:
+            line["request_id"] = _SECRET_VALUES.sub("***", identifier)
+        return json.dumps(line)
 
 
 def _formatter(*, service: str, console: bool, colours: bool) -> logging.Formatter:
@@ -97,7 +126,7 @@ def _formatter(*, service: str, console: bool, colours: bool) -> logging.Formatt
             hide_secrets,
             structlog.processors.JSONRenderer(),
         ]
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-    )
+    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+    if console:
+        return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors)
+    return _JsonFormatter(service=service, foreign_pre_chain=shared, processors=processors)

@@ -15,6 +15,8 @@ MEMORY_KIB = 19 * 1024
 TIME_COST = 2
 PARALLELISM = 1
 
+_BCRYPT_BYTES = 72
+
 _context = CryptContext(
     schemes=["argon2", "bcrypt"],
     deprecated=["bcrypt"],
@@ -53,8 +55,20 @@ class PasswordHasher:
         )
 
     def _verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
+        try:
+            valid = password_hash is not None and _context.verify(
+                _cut(password, password_hash=password_hash), password_hash
+            )
+        except ValueError:
+            # Not a hash that we know (`!` of an imported, locked account), or one that cannot be of this password.
+            password_hash = None
         if password_hash is None:
             _context.verify(password, self._decoy)
             return False, None
-        valid, replacement = _context.verify_and_update(password, password_hash)
-        return bool(valid), replacement
+        replacement = _context.hash(password) if valid and _context.needs_update(password_hash) else None
+        return valid, replacement
+
+
+def _cut(password: str, *, password_hash: str) -> str | bytes:
+    # bcrypt never looked further than its 72nd byte; its library now raises instead of cutting.
+    return password.encode()[:_BCRYPT_BYTES] if password_hash.startswith("$2") else password

@@ -5,7 +5,7 @@ A refusal is an exception that derives from `Problem`; raising it anywhere under
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -17,11 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from dbcommon.errors import DatabaseBusy, DatabaseError, PoolExhausted
-from webcommon.frame import request_id
+from webcommon.context import request_id
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
 
 
 class Problem(Exception):
@@ -293,11 +295,23 @@ async def answer_unexpected(request: Request, error: Exception) -> JSONResponse:
     return problem_response(request, Problem("The error was logged under this request_id."))
 
 
+_HANDLERS: dict[type[Exception], Handler] = {
+    Problem: answer_problem,
+    RequestValidationError: answer_invalid_request,
+    HTTPException: answer_http_error,
+    DatabaseError: answer_database_error,
+    DBAPIError: answer_driver_error,
+    Exception: answer_unexpected,
+}
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error of `app` as a problem document."""
-    app.add_exception_handler(Problem, answer_problem)
-    app.add_exception_handler(RequestValidationError, answer_invalid_request)
-    app.add_exception_handler(HTTPException, answer_http_error)
-    app.add_exception_handler(DatabaseError, answer_database_error)
-    app.add_exception_handler(DBAPIError, answer_driver_error)
-    app.add_exception_handler(Exception, answer_unexpected)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def answer_error(request: Request, error: Exception) -> JSONResponse:
+    """The problem document of any error, by the handler of its nearest class."""
+    handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
+    return await handler(request, error)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TypeVar
 
 import uvicorn
 
@@ -18,6 +19,8 @@ from webcommon.settings import ServiceSettings, SettingsError
 
 EXIT_SETTINGS = 2
 EXIT_PORT = 3
+
+AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
 
 
 class GracefulServer(uvicorn.Server):
@@ -65,9 +68,7 @@ class GracefulServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def run_service(
-    create_app: Callable[[ServiceSettings], Service], settings_class: type[ServiceSettings]
-) -> None:
+def run_service(create_app: Callable[[AnySettings], Service], settings_class: type[AnySettings]) -> None:
     """Serve until a signal. Exits 2 for wrong settings and 3 for a port that cannot be had, each with a line on stderr."""
     try:
         settings = settings_class.from_environment()

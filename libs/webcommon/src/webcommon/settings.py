@@ -1,20 +1,33 @@
 """Settings that every service has, read from the environment: `<SERVICE>_…` for its own, plain names for shared ones."""
 
 import os
+import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dbcommon.dsn import DatabaseUrlError
-from dbcommon.settings import DatabaseSettings
+from dbcommon.dsn import DatabaseUrl, DatabaseUrlError
+from dbcommon.settings import DatabaseSettings, PoolSettingsError, read_secret
 from webcommon.keys import MINIMUM_SECRET_LENGTH
 from webcommon.logs import LogFormat
 
 Environment = Literal["development", "production"]
+
+_WEAK_LENGTH = 16
+
+_WEB_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 class SettingsError(Exception):
@@ -29,7 +42,11 @@ class ServiceSettings(BaseSettings):
     """What every service is told. A subclass names `service` and sets `env_prefix` to match."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", populate_by_name=True, arbitrary_types_allowed=True
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
     )
 
     service: ClassVar[str]
@@ -87,12 +104,46 @@ class ServiceSettings(BaseSettings):
         description="Then running requests get so long to finish.",
     )
 
+    @field_validator("secret")
+    @classmethod
+    def _check_secret(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value()
+        if len(text) < MINIMUM_SECRET_LENGTH:
+            raise ValueError(f"at least {MINIMUM_SECRET_LENGTH} characters are needed")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError("it is not valid UTF-8")
+        return secret
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, text: str) -> str:
+        # A wildcard would be answered with the caller's own origin, since credentials are allowed.
+        for origin in _split_origins(text):
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; write https://host or https://host:port, no path, no *"
+                )
+        return text
+
+    @field_validator("auth_issuer", "auth_jwks_url")
+    @classmethod
+    def _check_url(cls, text: str | None) -> str | None:
+        if text is not None and not _WEB_URL.fullmatch(text):
+            raise ValueError("it is no URL; write http://host:port or https://host")
+        return text
+
     @model_validator(mode="after")
-    def _check_secret(self) -> Self:
-        if len(self.secret.get_secret_value()) < MINIMUM_SECRET_LENGTH:
-            raise ValueError(
-                f"{self.service.upper()}_SECRET: at least {MINIMUM_SECRET_LENGTH} characters are needed"
-            )
+    def _refuse_unsafe(self) -> Self:
+        secrets = {f"{self.service.upper()}_SECRET": self.secret.get_secret_value()}
+        if self.database is not None and self.database.url.password is not None:
+            url = self.database.url
+            secrets[url.part_variables.get("password", url.variable)] = self.database.url.password
+        for name, text in secrets.items():
+            weak = len(text) < _WEAK_LENGTH or len(set(text)) < _WEAK_LENGTH // 2
+            if weak and self.environment == "production":
+                raise ValueError(
+                    f"{name}: too weak for production; give at least {_WEAK_LENGTH} random characters"
+                )
         return self
 
     @property
@@ -103,30 +154,40 @@ class ServiceSettings(BaseSettings):
     @property
     def allowed_origins(self) -> list[str]:
         """The origins of `cors_origins`."""
-        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+        return _split_origins(self.cors_origins)
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class's signature
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments win over the environment, and `NAME_FILE` stands in for the secret `NAME`."""
-        return init_settings, env_settings, _SecretFiles(settings_cls)
+        """Arguments only: the environment is read by `from_environment`, and by nothing else."""
+        return (init_settings,)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """The settings of this process. Raises `SettingsError` with a line for each that is wrong or missing."""
+        """The settings of this process. Raises `SettingsError` with a line for each that is wrong or missing.
+
+        An empty variable is one that is not set; `<NAME>_FILE` stands in for a secret `NAME`, as containers mount them.
+        """
         environ = os.environ if environ is None else environ
+        values, lines = _read_fields(cls, environ)
         try:
-            return cls(database=cls.read_database(environ))
+            values["database"] = cls.read_database(environ)
+        except (DatabaseUrlError, PoolSettingsError) as error:
+            lines += str(error).splitlines()
+            values["database"] = _STAND_IN_DATABASE
+        try:
+            settings = cls(**values)
         except ValidationError as error:
-            raise SettingsError(_explain(error, settings=cls)) from None
-        except DatabaseUrlError as error:
-            raise SettingsError([str(error)]) from None
+            lines += _explain(error, settings=cls)
+        if lines:
+            raise SettingsError(lines)
+        return settings
 
     @classmethod
     def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
@@ -134,25 +195,32 @@ class ServiceSettings(BaseSettings):
         return DatabaseSettings.from_environment(cls.service, environ)
 
 
-class _SecretFiles(PydanticBaseSettingsSource):
-    """Reads `<NAME>_FILE` for secret fields, as container secrets are mounted."""
+def _split_origins(text: str) -> list[str]:
+    return [origin.strip() for origin in text.split(",") if origin.strip()]
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        name = environment_name(self.settings_cls, field_name, field)
-        path = os.environ.get(f"{name}_FILE")
-        if not path or not _is_secret(field):
-            return None, field_name, False
+
+# For a value that a line was written about already, so that it is not reported as missing too.
+_STAND_IN = "".join(chr(code) for code in range(ord("0"), ord("z")))
+_STAND_IN_DATABASE = DatabaseSettings(
+    url=DatabaseUrl(user="nobody", hosts=(("nowhere", 1),), database="nothing")
+)
+
+
+def _read_fields(
+    settings: type[ServiceSettings], environ: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    lines: list[str] = []
+    for field_name, field in settings.model_fields.items():
+        name = environment_name(settings, field_name, field)
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except (OSError, UnicodeDecodeError):
-            raise SettingsError([f"{name}_FILE: {path} cannot be read"]) from None
-
-    def __call__(self) -> dict[str, Any]:
-        values = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in values.items() if value is not None}
+            value = read_secret(name, environ) if _is_secret(field) else environ.get(name)
+        except DatabaseUrlError as error:
+            lines.append(str(error))
+            value = _STAND_IN
+        if value and field_name != "database":
+            values[field_name] = value
+    return values, lines
 
 
 def _is_secret(field: FieldInfo) -> bool:
@@ -204,9 +272,10 @@ def _explain_one(entry: Mapping[str, Any], settings: type[ServiceSettings]) -> s
     message: str = entry["msg"].removeprefix("Value error, ")
     if not entry["loc"]:
         return message
+    # pydantic places an error under a field's alias, which is the variable, else under its name.
     place = str(entry["loc"][0])
     field = settings.model_fields.get(place)
-    name = environment_name(settings, place, field) if field else f"DB_POOL_{place.upper()}"
+    name = environment_name(settings, place, field) if field else place
     if entry["type"] == "missing":
         return f"{name} is not set; `quartet up` makes one, or set it in the environment or in .env"
     return f"{name}: {message}"

@@ -1,0 +1,60 @@
+"""Reads on the hottest paths: a select compiled once and run on the driver's own connection.
+
+Of the time that a select by primary key costs SQLAlchemy Core, half goes into objects that such a read has no use for:
+the execution context, the cursor, the result and its metadata. Here the statement is still written and checked as Core,
+the connection is still one of the pool's, and nothing else stands between.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ARRAY, Boolean, Numeric, Select
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+_dialect: Dialect = registry.load("postgresql.asyncpg")()
+
+
+class PreparedRead:
+    """A select with named `bindparam`s, compiled for asyncpg when it is made, which is at import.
+
+    Raises `ValueError` for what only SQLAlchemy's execution can do: IN lists of any length, types that convert in Python.
+    """
+
+    def __init__(self, statement: Select[Any]) -> None:
+        compiled = statement.compile(dialect=_dialect)
+        if compiled.post_compile_params or compiled.literal_execute_params:
+            raise ValueError(
+                "a prepared read cannot hold a list that is expanded at execution; use = ANY(array)"
+            )
+        self.sql = str(compiled)
+        self._names = tuple(compiled.positiontup or ())
+        self._fixed = {bind.key: bind.value for bind in compiled.binds.values() if not bind.required}
+        for bind in compiled.binds.values():
+            _refuse_if(_binds_in_python(bind.type), bind.key)
+        for column in statement.selected_columns:
+            _refuse_if(_reads_in_python(column.type), str(column))
+
+    def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """The values in the order of the placeholders. Raises `KeyError` when one is missing."""
+        return [parameters[name] if name in parameters else self._fixed[name] for name in self._names]
+
+
+def _refuse_if(converts: bool, name: str) -> None:
+    if converts:
+        raise ValueError(f"{name} has a type that SQLAlchemy converts in Python; read it with fetch_one")
+
+
+def _binds_in_python(kind: TypeEngine[Any]) -> bool:
+    # SQLAlchemy only checks booleans, which the driver does too.
+    return not isinstance(kind, Boolean) and kind.dialect_impl(_dialect).bind_processor(_dialect) is not None
+
+
+def _reads_in_python(kind: TypeEngine[Any]) -> bool:
+    # The driver makes lists of arrays and Decimals of numerics by itself.
+    if isinstance(kind, ARRAY):
+        return _reads_in_python(kind.item_type)
+    if isinstance(kind, Numeric):
+        return not kind.asdecimal
+    return kind.dialect_impl(_dialect).result_processor(_dialect, None) is not None
