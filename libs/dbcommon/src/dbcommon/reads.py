@@ -22,7 +22,7 @@ class PreparedRead:
     Raises `ValueError` for what only SQLAlchemy's execution can do: IN lists of any length, types that convert in Python.
     """
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         compiled = statement.compile(dialect=_dialect)
         if compiled.post_compile_params or compiled.literal_execute_params:
             raise ValueError(
@@ -30,7 +30,7 @@ class PreparedRead:
             )
         self.sql = str(compiled)
         self._names = tuple(compiled.positiontup or ())
-        self._fixed = {bind.key: bind.value for bind in compiled.binds.values() if not bind.required}
+        self._fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         for bind in compiled.binds.values():
             _refuse_if(_binds_in_python(bind.type), bind.key)
         for column in statement.selected_columns:

@@ -1,0 +1,161 @@
+"""The express lane gives what the ordinary way gives, only sooner."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import APIRouter
+from pydantic import SecretStr
+from pydantic_settings import SettingsConfigDict
+from sqlalchemy import (
+    ARRAY,
+    Integer,
+    PickleType,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    literal,
+    select,
+)
+
+from dbcommon.engine import Database
+from dbcommon.reads import PreparedRead
+from dbcommon.session import DatabaseDep
+from dbcommon.settings import DatabaseSettings
+from tests.clients import running
+from tests.servers import TestServer
+from tests.tokens import TokenMint
+from webcommon.app import Service
+from webcommon.bearer import CallerDep
+from webcommon.express import collect_express_routes, express
+from webcommon.problems import Conflict
+from webcommon.schemas import ResponseBody
+from webcommon.settings import ServiceSettings
+
+router = APIRouter()
+ECHO = PreparedRead(select(bindparam("caller", type_=Uuid()).label("id"), literal("né").label("name")))
+
+
+class Echo(ResponseBody):
+    id: UUID
+    name: str
+
+
+@router.get("/v1/echo")
+@express
+async def read_echo(caller: CallerDep, database: DatabaseDep) -> Echo:
+    row = await database.fetch_record(ECHO, caller=caller.id)
+    assert row is not None
+    return Echo.model_validate(dict(row))
+
+
+@router.get("/v1/conflict")
+@express
+async def read_conflict(caller: CallerDep) -> Echo:
+    raise Conflict("not now")
+
+
+@router.get("/v1/broken")
+@express
+async def read_broken() -> Echo:
+    raise RuntimeError("hunter2")
+
+
+class TinySettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="AUTH_")
+    service: ClassVar[str] = "auth"
+    port: int = 5500
+
+
+def build(server: TestServer, mint: TokenMint) -> Service:
+    settings = DatabaseSettings(url=server.url("auth"))
+    tiny = TinySettings(secret=SecretStr("x" * 32), database=settings)
+    database = Database(settings, application_name="express")
+    return Service(
+        tiny,
+        version="1",
+        title="Tiny",
+        description="",
+        routers=[router],
+        database=database,
+        issuers=[mint.issuer],
+    )
+
+
+def essence(response: httpx.Response) -> tuple[int, str | None, dict[str, object], str | None]:
+    body = {name: value for name, value in response.json().items() if name != "request_id"}
+    return (
+        response.status_code,
+        response.headers.get("content-type"),
+        body,
+        response.headers.get("www-authenticate"),
+    )
+
+
+@pytest.mark.parametrize("path", ["/v1/echo", "/v1/conflict", "/v1/broken"])
+@pytest.mark.parametrize("token", ["good", "none", "bad"])
+async def test_both_ways_answer_alike(
+    bare_server: TestServer, mint: TokenMint, path: str, token: str
+) -> None:
+    headers = {"good": mint.headers(), "none": {}, "bad": {"Authorization": "Bearer x.y.z"}}[token]
+    async with running(build(bare_server, mint)) as client:
+        quick = await client.get(path, headers=headers)
+        # A request from another origin needs CORS, which only the ordinary way knows.
+        ordinary = await client.get(path, headers=headers | {"Origin": "https://elsewhere.example"})
+    assert essence(quick) == essence(ordinary)
+    assert "hunter2" not in quick.text
+    for response in (quick, ordinary):
+        assert response.headers.get_list("x-request-id") == [response.headers["x-request-id"]]
+
+
+async def test_other_methods_and_unknown_paths_go_the_ordinary_way(
+    bare_server: TestServer, mint: TokenMint
+) -> None:
+    async with running(build(bare_server, mint)) as client:
+        assert (await client.post("/v1/echo")).status_code == 405
+        assert (await client.get("/v1/echo/")).status_code in {307, 404}
+        assert (await client.get("/v1/nothing")).status_code == 404
+
+
+async def test_both_ways_are_counted_under_the_route(bare_server: TestServer, mint: TokenMint) -> None:
+    async with running(build(bare_server, mint)) as client:
+        await client.get("/v1/echo", headers=mint.headers())
+        await client.get("/v1/echo", headers=mint.headers() | {"Origin": "https://elsewhere.example"})
+        metrics = (await client.get("/metrics")).text
+    assert 'http_requests_total{method="GET",route="/v1/echo",status="200"} 2.0' in metrics
+
+
+async def test_route_that_asks_for_more_is_refused_when_the_application_is_built() -> None:
+    other = APIRouter()
+
+    @other.get("/v1/things")
+    @express
+    async def read_things(limit: int) -> Echo:
+        raise AssertionError(limit)
+
+    with pytest.raises(TypeError, match="cannot be express"):
+        collect_express_routes([other])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        select(column("a", PickleType())),
+        select(column("a", ARRAY(PickleType()))),
+        select(column("a", Text())).where(column("n", Integer()).in_(bindparam("numbers", expanding=True))),
+    ],
+    ids=["converted in Python", "array of such", "expanding list"],
+)
+def test_prepared_read_refuses_what_only_sqlalchemy_can_run(statement: Select[*tuple[Any, ...]]) -> None:
+    with pytest.raises(ValueError, match=r"fetch_one|ANY"):
+        PreparedRead(statement)
+
+
+def test_prepared_read_names_the_parameter_that_is_missing() -> None:
+    read = PreparedRead(select(func.abs(bindparam("number", type_=Integer()))))
+    with pytest.raises(KeyError, match="number"):
+        read.arguments({})
