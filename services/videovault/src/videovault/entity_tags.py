@@ -1,0 +1,22 @@
+"""Entity tags and conditional reads (RFC 9110, sections 8.8.3 and 13.1.2)."""
+
+import base64
+import hashlib
+import re
+
+_TAG_BYTES = 15
+
+_LISTED = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def entity_tag(content: bytes) -> str:
+    """A strong tag: it changes exactly when the bytes of the answer do."""
+    digest = hashlib.sha256(content).digest()[:_TAG_BYTES]
+    return f'"{base64.urlsafe_b64encode(digest).decode()}"'
+
+
+def is_unchanged(if_none_match: str | None, tag: str) -> bool:
+    """Whether the caller's `If-None-Match` names `tag`, so that 304 is the answer. Compared weakly, as it must be."""
+    if if_none_match is None:
+        return False
+    return if_none_match.strip() == "*" or tag in _LISTED.findall(if_none_match)

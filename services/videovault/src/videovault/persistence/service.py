@@ -1,0 +1,17 @@
+"""Says where the library is kept."""
+
+from dbcommon.health import Health
+from videovault.persistence.schemas import Persistence
+from videovault.settings import Settings
+
+CHOSEN = "VIDEOVAULT_PERSISTENCE is set to client."
+NOT_CONFIGURED = "No database is configured: VIDEOVAULT_DATABASE_URL and VIDEOVAULT_DB_PASSWORD are not set."
+
+
+async def read_persistence(settings: Settings, health: Health) -> Persistence:
+    """`client` without a database; `server` with one, be it down or not. Takes at most the probe's second."""
+    if health.persistence == "client":
+        reason = CHOSEN if settings.persistence == "client" else NOT_CONFIGURED
+        return Persistence(mode="client", reason=reason)
+    readiness = await health.readiness()
+    return Persistence(mode="server", reason=readiness.reason)

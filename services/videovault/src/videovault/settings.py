@@ -1,0 +1,64 @@
+"""What VideoVault is told by its environment."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from dbcommon.settings import DatabaseSettings, is_configured
+from webcommon.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """VideoVault's settings. `database` is None where the library lives in the browser."""
+
+    model_config = SettingsConfigDict(env_prefix="VIDEOVAULT_")
+
+    service: ClassVar[str] = "videovault"
+
+    port: int = Field(5100, ge=1, le=65535, description="The port to listen on.")
+    persistence: Literal["auto", "server", "client"] = Field(
+        "auto",
+        description="server: PostgreSQL; client: no database, the browser keeps the library; auto: server when a database is configured.",
+    )
+    access: Literal["token", "open"] = Field(
+        "token",
+        description="token: a signed-in user reads, an editor or admin writes; open: no token, on loopback only.",
+    )
+
+    @model_validator(mode="after")
+    def _check_persistence(self) -> Self:
+        if self.persistence == "server" and self.database is None:
+            raise ValueError(
+                "VIDEOVAULT_PERSISTENCE: server needs a database; set VIDEOVAULT_DATABASE_URL or VIDEOVAULT_DB_PASSWORD,"
+                " or choose auto or client"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_access(self) -> Self:
+        if self.access == "open" and not is_loopback(self.host):
+            raise ValueError(
+                "VIDEOVAULT_ACCESS: open lets in whoever reaches the port, so it wants VIDEOVAULT_HOST to be"
+                f" 127.0.0.1, ::1 or localhost, not {self.host}; correct the host or choose token"
+            )
+        return self
+
+    @classmethod
+    def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
+        """None where no database is configured, or where `VIDEOVAULT_PERSISTENCE` says `client`."""
+        if environ.get("VIDEOVAULT_PERSISTENCE") == "client" or not is_configured(cls.service, environ):
+            return None
+        return super().read_database(environ)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` can be reached from this machine only."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Videos: recorded, listed, read and deleted."""

@@ -1,0 +1,105 @@
+"""`/v1/videos`."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from dbcommon.session import DatabaseDep, SessionDep
+from videovault.dependencies import CursorsDep, read_caller, require_editor, require_persistence
+from videovault.entity_tags import entity_tag, is_unchanged
+from videovault.errors import NoPersistence, PathTaken, PathTooLong, VideoNotFound
+from videovault.videos import service
+from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
+from webcommon.paging import Page
+from webcommon.problems import Forbidden, InvalidRequest, ServiceUnavailable, Unauthorized, problem_responses
+
+REFUSALS = problem_responses(Unauthorized, Forbidden, InvalidRequest, NoPersistence, ServiceUnavailable)
+READS = [Depends(read_caller)]
+WRITES = [Depends(require_editor)]
+
+TAGGED: dict[str, Any] = {
+    "ETag": {"description": "Changes when the video does.", "schema": {"type": "string"}}
+}
+LOCATED: dict[str, Any] = {
+    "Location": {"description": "Where the new video is.", "schema": {"type": "string"}}
+}
+
+router = APIRouter(
+    prefix="/v1/videos", tags=["videos"], dependencies=[Depends(require_persistence)], responses=REFUSALS
+)
+
+
+@router.post(
+    "",
+    operation_id="create_video",
+    summary="Record a video",
+    status_code=201,
+    response_model=VideoBody,
+    dependencies=WRITES,
+    responses={
+        201: {"headers": TAGGED | LOCATED},
+        **problem_responses(PathTaken, InvalidRequest, PathTooLong),
+    },
+)
+async def create_video(body: NewVideo, request: Request, session: SessionDep) -> Response:
+    """Keeps what is said about a file. The file itself is not opened, and need not exist."""
+    video = await service.create_video(session, body)
+    location = request.app.url_path_for("read_video", video_id=video.id)
+    return _represent(video, status=201, headers={"Location": location})
+
+
+@router.get("", operation_id="list_videos", summary="List videos", dependencies=READS)
+async def list_videos(
+    query: Annotated[VideoQuery, Query()], database: DatabaseDep, cursors: CursorsDep
+) -> Page[VideoBody]:
+    """A page of the library. Rows that others insert or delete meanwhile never make one repeat or vanish."""
+    return await service.list_videos(database, query, cursors=cursors)
+
+
+@router.get(
+    "/{video_id}",
+    operation_id="read_video",
+    summary="Read a video",
+    response_model=VideoBody,
+    dependencies=READS,
+    responses={
+        200: {"headers": TAGGED},
+        304: {"description": "The caller's copy is current.", "headers": TAGGED},
+        **problem_responses(VideoNotFound),
+    },
+)
+async def read_video(
+    video_id: UUID, database: DatabaseDep, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """One video with its tags; 304 when `If-None-Match` names its `ETag`."""
+    video = await service.read_video(database, video_id)
+    return _represent(video, if_none_match=if_none_match)
+
+
+@router.delete(
+    "/{video_id}",
+    operation_id="delete_video",
+    summary="Delete a video's record",
+    status_code=204,
+    dependencies=WRITES,
+    responses=problem_responses(VideoNotFound),
+)
+async def delete_video(video_id: UUID, session: SessionDep) -> None:
+    """Deletes the record with its tags and its watch history. The file stays where it is."""
+    await service.delete_video(session, video_id)
+
+
+def _represent(
+    video: VideoBody,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    if_none_match: str | None = None,
+) -> Response:
+    body = video.model_dump_json().encode()
+    tag = entity_tag(body)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", **(headers or {})}
+    if is_unchanged(if_none_match, tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, status_code=status, headers=headers, media_type="application/json")

@@ -1,0 +1,62 @@
+"""The rules of recording, listing, reading and deleting videos."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+from videovault.errors import PathTaken, PathTooLong, VideoNotFound
+from videovault.videos import repository
+from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
+from webcommon.paging import CursorCodec, Page
+
+_PROGRAM_LIMIT_EXCEEDED = "54000"
+"""SQLSTATE of a value that an index cannot hold: 2,704 bytes, after compression, in a B-tree."""
+
+
+async def create_video(session: AsyncSession, video: NewVideo) -> VideoBody:
+    """Record a video. Raises `PathTaken`, or `PathTooLong` for a path that cannot be kept unique."""
+    try:
+        video_id = await repository.insert_video(session, video)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _PROGRAM_LIMIT_EXCEEDED:
+            raise
+        raise PathTooLong(
+            "paths over 2,600 bytes fit only if they repeat themselves", pointer="#/file_path"
+        ) from None
+    if video_id is None:
+        raise PathTaken("Delete the other one first, or record this one under its own path.")
+    if video.tags:
+        await repository.insert_tags(session, video_id, tags=video.tags)
+    row = (await session.execute(repository.VIDEO_BY_ID, {"id": video_id})).one()
+    return VideoBody.model_validate(row)
+
+
+async def read_video(database: Database, video_id: UUID) -> VideoBody:
+    """The video. Raises `VideoNotFound`."""
+    row = await database.fetch_one(repository.VIDEO_BY_ID, {"id": video_id})
+    if row is None:
+        raise VideoNotFound
+    return VideoBody.model_validate(row)
+
+
+async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorCodec) -> Page[VideoBody]:
+    """A page of the videos that fit `query`. Raises `InvalidRequest` for a cursor of another list."""
+    after = cursors.decode(query.scope, query.cursor)
+    rows = await database.fetch_all(repository.select_page(query, after))
+    return cursors.page(
+        rows, limit=query.limit, scope=query.scope, item=VideoBody.model_validate, key=_position
+    )
+
+
+def _position(row: Row[Any]) -> tuple[Any, UUID]:
+    return row.sort_key, row.id
+
+
+async def delete_video(session: AsyncSession, video_id: UUID) -> None:
+    """Delete the record, its tags and its history; never a file. Raises `VideoNotFound`."""
+    if not await repository.delete_video(session, video_id):
+        raise VideoNotFound

@@ -1,0 +1,107 @@
+"""Fixtures of VideoVault's tests: an application on a database of its own, its people, and a browser."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from playwright.async_api import Browser, async_playwright
+
+from dbcommon.settings import DatabaseSettings
+from tests.clients import running
+from tests.conftest import CopyDatabase
+from tests.services.videovault.library import Library, settings_for
+from tests.tokens import TokenMint
+from videovault.main import create_app
+from webcommon.app import Service
+
+Serve = Callable[[Service], AbstractAsyncContextManager[str]]
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+CHROMIUM_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def database(copy_database: CopyDatabase) -> DatabaseSettings:
+    """A migrated database that no other module uses."""
+    return await copy_database("videovault")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def running_library(database: DatabaseSettings, mint: TokenMint) -> AsyncIterator[Library]:
+    """One application for the tests of a module."""
+    app = create_app(settings_for(database), issuers=[mint.issuer])
+    async with running(app) as client:
+        yield Library(
+            app=app,
+            client=client,
+            editor=mint.headers(roles=("user", "editor")),
+            reader=mint.headers(roles=("user",)),
+        )
+
+
+@pytest_asyncio.fixture
+async def library(running_library: Library) -> Library:
+    """An empty library over HTTP, with an editor and a reader."""
+    await running_library.execute("DELETE FROM videos")
+    return running_library
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: Service, *, lifespan: Literal["on", "off"] = "on") -> AsyncIterator[str]:
+    # Listening before the server runs: whoever connects early waits in the queue, and nobody has to poll.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan=lifespan, ws="none"))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """`async with serve(app) as url`: the application on a port of 127.0.0.1."""
+    return _serving
+
+
+@pytest_asyncio.fixture
+async def library_url(library: Library) -> AsyncIterator[str]:
+    """The library under test on a port of 127.0.0.1, for the browser."""
+    async with _serving(library.app, lifespan="off") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def chromium_program() -> Path:
+    """The browser's program. Where there is none the tests fail: what they cover would go unseen."""
+    if not CHROMIUM.exists():
+        pytest.fail(
+            f"{CHROMIUM} is missing; install it (apt-get install -y chromium): the page is tested in it"
+        )
+    return CHROMIUM
+
+
+@pytest_asyncio.fixture(scope="session")
+async def browser(chromium_program: Path) -> AsyncIterator[Browser]:
+    """A real Chromium."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=chromium_program, args=CHROMIUM_FLAGS)
+        yield chromium
+        await chromium.close()

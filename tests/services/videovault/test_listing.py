@@ -1,0 +1,293 @@
+"""Lists: order, filters, pages, and what a page costs."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Dialect, event
+from sqlalchemy.dialects import registry
+
+from dbcommon.settings import DatabaseSettings
+from tests.conftest import CopyDatabase
+from tests.servers import TestServer
+from tests.services.videovault.library import Library, tag
+from videovault.videos.repository import SORT_KEYS, select_page
+from videovault.videos.schemas import VideoQuery
+
+DIALECT: Dialect = registry.load("postgresql.asyncpg")()
+SORTS = [f"{sign}{key}" for sign in ("", "-") for key in SORT_KEYS]
+
+
+async def test_an_empty_library_is_an_empty_page(library: Library) -> None:
+    assert (await library.get("/v1/videos")).json() == {"items": [], "next_cursor": None}
+
+
+async def test_the_newest_comes_first_unless_asked_otherwise(library: Library) -> None:
+    names = [(await library.add())["file_name"] for _ in range(3)]
+
+    assert await library.names() == names[::-1]
+    assert await library.names(sort="created_at") == names
+
+
+async def test_each_sort_orders_by_its_column_and_unknown_durations_are_the_shortest(
+    library: Library,
+) -> None:
+    for name, duration, size in (("b", None, 30), ("a", 0, 20), ("d", 7, 10), ("c", 3, 40)):
+        await library.add(file_name=name, duration_seconds=duration, file_size=size)
+
+    orders = {"created_at": "badc", "file_name": "abcd", "duration_seconds": "bacd", "file_size": "dabc"}
+    for sort, order in orders.items():
+        assert "".join(await library.names(sort=sort)) == order
+        assert "".join(await library.names(sort=f"-{sort}")) == order[::-1]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_pages_of_every_size_together_are_the_list(library: Library, sort: str) -> None:
+    choice = random.Random(3)  # noqa: S311 - reproducible, and nothing secret
+    for _ in range(23):
+        # Few values, so that pages end in the middle of equal ones.
+        await library.add(
+            file_name=choice.choice("abc"),
+            duration_seconds=choice.choice([None, 0, 5]),
+            file_size=choice.choice([1, 2]),
+        )
+    whole = [video["id"] for video in (await library.get("/v1/videos", sort=sort)).json()["items"]]
+    assert len(set(whole)) == 23
+
+    for limit in (1, 7, 22, 23):
+        pages = [page async for page in library.pages(sort=sort, limit=limit)]
+        assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+        assert [video["id"] for page in pages for video in page] == whole
+
+
+async def test_the_longest_names_can_be_paged_through(library: Library) -> None:
+    for first in "abc":
+        await library.add(file_name=first + "\x01" * 511)
+
+    pages = [page async for page in library.pages(sort="file_name", limit=1)]
+
+    assert [page[0]["file_name"][0] for page in pages] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+async def test_rows_that_come_and_go_make_no_other_repeat_or_vanish(library: Library, sort: str) -> None:
+    choice = random.Random(11)  # noqa: S311 - reproducible, and nothing secret
+
+    def values() -> dict[str, Any]:
+        return {"file_name": choice.choice("abcdef"), "duration_seconds": choice.choice([None, *range(9)])}
+
+    lasting = {(await library.add(**values()))["id"] for _ in range(40)}
+    doomed = [(await library.add(**values()))["id"] for _ in range(40)]
+    acts: asyncio.Queue[str] = asyncio.Queue()
+    finished = asyncio.Event()
+
+    async def disturb() -> None:
+        while not finished.is_set():
+            created = await library.add(**values())
+            await library.delete(doomed.pop() if doomed else created["id"])
+            acts.put_nowait(created["id"])
+
+    async def read() -> AsyncIterator[str]:
+        async for page in library.pages(sort=sort, limit=5):
+            for video in page:
+                yield video["id"]
+            await acts.get()  # before the next page somebody has inserted and deleted
+
+    writers = [asyncio.create_task(disturb()) for _ in range(3)]
+    seen = [video_id async for video_id in read()]
+    finished.set()
+    await asyncio.gather(*writers)
+
+    assert len(seen) == len(set(seen))
+    assert lasting <= set(seen)
+
+
+async def test_a_cursor_outlives_the_row_it_was_made_from(library: Library) -> None:
+    names = [(await library.add())["file_name"] for _ in range(4)]
+    first = (await library.get("/v1/videos", sort="created_at", limit=2)).json()
+    await library.delete(first["items"][-1]["id"])
+
+    rest = await library.names(sort="created_at", cursor=first["next_cursor"])
+
+    assert rest == names[2:]
+
+
+async def test_a_cursor_that_was_tampered_with_or_is_of_another_list_is_refused(library: Library) -> None:
+    for _ in range(3):
+        await library.add()
+    cursor = (await library.get("/v1/videos", limit=1)).json()["next_cursor"]
+    middle = len(cursor) // 2
+    altered = cursor[:middle] + ("A" if cursor[middle] != "A" else "B") + cursor[middle + 1 :]
+    strangers: list[dict[str, Any]] = [
+        {"cursor": altered},
+        {"cursor": cursor[:-4]},
+        {"cursor": "é"},
+        {"cursor": ""},
+        {"cursor": cursor, "sort": "file_name"},
+        {"cursor": cursor, "mime_type": "video/mp4"},
+    ]
+
+    answers = [await library.get("/v1/videos", **parameters) for parameters in strangers]
+
+    assert [answer.status_code for answer in answers] == [422] * len(strangers)
+    assert answers[0].json()["errors"][0]["pointer"] == "#query/cursor"
+    assert (await library.get("/v1/videos", cursor=cursor, limit=2)).status_code == 200
+
+
+async def test_ranges_include_their_ends_and_leave_unknown_durations_out(library: Library) -> None:
+    for name, duration, size in (("a", None, 1), ("b", 10, 2), ("c", 20, 3), ("d", 30, 2**63 - 1)):
+        await library.add(file_name=name, duration_seconds=duration, file_size=size)
+
+    async def found(**parameters: Any) -> str:
+        return "".join(await library.names(sort="file_name", **parameters))
+
+    assert await found(min_duration=20) == "cd"
+    assert await found(max_duration=20) == "bc"
+    assert await found(min_duration=11, max_duration=29) == "c"
+    assert await found(min_size=2, max_size=3) == "bc"
+    assert await found(max_size=0) == ""
+    assert await found(min_size=2**63 - 1) == "d"
+
+
+async def test_a_filter_by_media_type_knows_no_case(library: Library) -> None:
+    await library.add(file_name="a", mime_type="video/mp4")
+    await library.add(file_name="b", mime_type="video/webm")
+
+    assert await library.names(mime_type="Video/WebM") == ["b"]
+    assert await library.names(mime_type="video/ogg") == []
+
+
+async def test_created_after_leaves_out_what_was_made_at_that_moment(library: Library) -> None:
+    first, second = await library.add(), await library.add()
+
+    assert await library.names(created_after=first["created_at"]) == [second["file_name"]]
+    assert await library.names(created_after="2001-01-01T00:00:00+02:00", sort="created_at") == [
+        first["file_name"],
+        second["file_name"],
+    ]
+    assert await library.names(created_after="2999-01-01T00:00:00Z") == []
+
+
+async def test_tags_filter_together_and_a_minus_excludes(library: Library) -> None:
+    await library.add(file_name="a", tags=[tag("place", "Café"), tag("mood", "calm")])
+    await library.add(file_name="b", tags=[tag("place", "café")])
+    await library.add(file_name="c", tags=[tag("mood", "calm"), tag("time", "10:30")])
+    await library.add(file_name="d")
+
+    async def found(*criteria: str) -> str:
+        return "".join(await library.names(sort="file_name", tag=list(criteria)))
+
+    assert await found("place:café") == "ab"
+    assert await found("PLACE: CAFE\u0301 ") == "ab"
+    assert await found("place:café", "mood:calm") == "a"
+    assert await found("-place:café") == "cd"
+    assert await found("mood:calm", "-place:café") == "c"
+    assert await found("time:10:30") == "c"
+    assert await found("place:calm") == ""
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"q": "harbour"},
+        {"watched": "yes"},
+        {"missing": "no"},
+        {"offset": 10},
+        {"sort": "watched_at"},
+        {"sort": "file_path"},
+        {"sort": "--file_name"},
+        {"limit": 0},
+        {"limit": 101},
+        {"min_size": -1},
+        {"max_size": 2**63},
+        {"min_duration": 2**31},
+        {"mime_type": "movie"},
+        {"created_after": "yesterday"},
+        {"created_after": "2026"},
+        {"created_after": "2026-01-01T00:00:00"},
+        {"created_after": "0001-01-01T00:00:00+14:00"},
+        {"created_after": "9999-12-31T23:59:59-14:00"},
+        {"tag": "harbour"},
+        {"tag": ":harbour"},
+        {"tag": "place:"},
+        {"tag": "place:\x00"},
+        {"tag": [f"place:{number}" for number in range(21)]},
+    ],
+)
+async def test_a_parameter_that_is_not_known_or_cannot_be_meant_is_refused(
+    library: Library, parameters: dict[str, Any]
+) -> None:
+    answer = await library.get("/v1/videos", **parameters)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"].startswith(f"#query/{next(iter(parameters))}")
+
+
+async def test_a_page_with_tags_is_one_statement(library: Library) -> None:
+    for _ in range(10):
+        await library.add(tags=[tag("place", "harbour"), tag("mood", "calm")])
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    engine = library.app.state.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        videos = (await library.get("/v1/videos")).json()["items"]
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+    assert [len(video["tags"]) for video in videos] == [2] * 10
+    assert len(statements) == 1
+
+
+async def _fill(server: TestServer, database: DatabaseSettings, *, rows: int) -> None:
+    connection = await server.connect(database.url.database)
+    try:
+        await connection.execute(
+            "INSERT INTO videos (file_path, file_name, file_size, mime_type, duration_seconds, created_at)"
+            " SELECT '/' || n, 'name ' || n % 5000, n % 1000, 'video/mp4', nullif(n % 100, 0),"
+            "        now() - n % 3000 * interval '1 second'"
+            " FROM generate_series(1, $1::integer) n",
+            rows,
+        )
+        await connection.execute("ANALYZE videos")
+    finally:
+        await connection.close()
+
+
+async def test_the_thousandth_page_reads_no_more_than_the_first(
+    server: TestServer, copy_database: CopyDatabase
+) -> None:
+    database = await copy_database("videovault")
+    await _fill(server, database, rows=60_000)
+    connection = await server.connect(database.url.database)
+    try:
+        for sort in SORTS:
+            query = VideoQuery.model_validate({"sort": sort})
+            first = await _blocks_read(connection, query, after=None)
+            ordered = select_page(query, None).limit(1).offset(999 * query.limit)
+            last = await connection.fetchrow(_spell(ordered))
+            assert last is not None
+            deep = await _blocks_read(connection, query, after=(last["sort_key"], last["id"]))
+            assert deep <= 2 * first, f"{sort}: {deep} blocks for page 1,000, {first} for the first"
+            assert first < 300, f"{sort}: {first} blocks for one page"
+    finally:
+        await connection.close()
+
+
+async def _blocks_read(connection: Any, query: VideoQuery, *, after: tuple[Any, Any] | None) -> int:
+    answer = await connection.fetchval(
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {_spell(select_page(query, after))}"
+    )
+    plan = json.loads(answer)[0]["Plan"]
+    assert plan["Actual Rows"] == query.limit + 1
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def _spell(statement: Any) -> str:
+    return str(statement.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))

@@ -1,0 +1,79 @@
+"""The description of the API says what the service does."""
+
+from typing import Any
+
+import pytest
+
+from tests.services.videovault.library import settings_for
+from videovault.main import create_app
+
+VIDEO = "#/components/schemas/VideoBody"
+OPERATIONS = {
+    ("get", "/v1/persistence"): ("read_persistence", {"200", "422", "500", "503"}),
+    ("post", "/v1/videos"): ("create_video", {"201", "401", "403", "409", "422", "500", "503"}),
+    ("get", "/v1/videos"): ("list_videos", {"200", "401", "403", "422", "500", "503"}),
+    ("get", "/v1/videos/{video_id}"): (
+        "read_video",
+        {"200", "304", "401", "403", "404", "422", "500", "503"},
+    ),
+    ("delete", "/v1/videos/{video_id}"): (
+        "delete_video",
+        {"204", "401", "403", "404", "422", "500", "503"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The description, of a service without a database: it does not depend on one."""
+    return create_app(settings_for(None)).openapi()
+
+
+def test_every_operation_is_named_and_lists_its_answers(document: dict[str, Any]) -> None:
+    found = {
+        (method, path): (operation["operationId"], set(operation["responses"]))
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if path.startswith("/v1")
+    }
+
+    assert found == OPERATIONS
+
+
+def test_success_and_problems_are_typed(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if path.startswith("/v1") and status not in {"204", "304"}:
+                    media = "application/problem+json" if status >= "400" else "application/json"
+                    assert response["content"][media]["schema"], (path, status)
+    created = document["paths"]["/v1/videos"]["post"]["responses"]["201"]
+    assert created["content"]["application/json"]["schema"] == {"$ref": VIDEO}
+    assert set(created["headers"]) == {"ETag", "Location"}
+
+
+def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
+    assert "security" not in document["paths"]["/v1/persistence"]["get"]
+    for method, path in OPERATIONS:
+        if path != "/v1/persistence":
+            assert document["paths"][path][method]["security"] == [{"AccessToken": []}]
+
+
+def test_an_open_library_does_not_speak_of_tokens() -> None:
+    document = create_app(settings_for(None, access="open")).openapi()
+
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len(operations) >= len(OPERATIONS)
+    assert all("security" not in operation for operation in operations)
+    assert "securitySchemes" not in document["components"]
+
+
+def test_bodies_and_filters_come_with_examples(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in ("NewVideo", "VideoBody", "Persistence"):
+        assert schemas[name]["examples"]
+    parameters = {entry["name"] for entry in document["paths"]["/v1/videos"]["get"]["parameters"]}
+    assert parameters == {
+        *("limit", "cursor", "sort", "tag", "mime_type", "created_after"),
+        *("min_duration", "max_duration", "min_size", "max_size"),
+    }
