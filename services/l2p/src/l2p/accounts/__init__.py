@@ -1,0 +1,1 @@
+"""Accounts of Learn2Play itself: registering one, and signing in."""

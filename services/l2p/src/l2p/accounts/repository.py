@@ -1,0 +1,69 @@
+"""Every statement of the account routes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, exists, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+from l2p.models import User
+from l2p.users.repository import OWN_COLUMNS
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAccount:
+    """An account to be stored."""
+
+    username: str
+    email: str
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Which of two names belong to somebody, and the database's time."""
+
+    username: bool
+    email: bool
+    at: datetime
+
+
+_CREDENTIALS = select(*OWN_COLUMNS, User.password_hash)
+_BY_EMAIL = _CREDENTIALS.where(User.email == bindparam("login"))
+_BY_USERNAME = _CREDENTIALS.where(User.username == bindparam("login"))
+
+
+async def insert_if_free(session: AsyncSession, account: NewAccount) -> Row[*tuple[Any, ...]] | None:
+    """Store the account and give its row, or None when its e-mail or its username belongs to another."""
+    statement = (
+        insert(User)
+        .values(username=account.username, email=account.email, password_hash=account.password_hash)
+        .on_conflict_do_nothing()
+        .returning(*OWN_COLUMNS)
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def find_taken(session: AsyncSession, *, username: str, email: str) -> Taken:
+    """Which of the two names are taken, regardless of case."""
+    statement = select(
+        exists().where(User.username == username), exists().where(User.email == email), func.now()
+    )
+    has_username, has_email, at = (await session.execute(statement)).one()
+    return Taken(username=has_username, email=has_email, at=at)
+
+
+async def fetch_credentials(database: Database, login: str) -> Row[Any] | None:
+    """The account with this e-mail or username. No username holds an @."""
+    return await database.fetch_one(_BY_EMAIL if "@" in login else _BY_USERNAME, {"login": login})
+
+
+async def replace_hash(session: AsyncSession, *, user_id: UUID, old: str, new: str) -> None:
+    """Store a new hash of the same password, unless the password was changed meanwhile."""
+    await session.execute(
+        update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
+    )

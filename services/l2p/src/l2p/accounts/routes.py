@@ -1,0 +1,45 @@
+"""`/v1/auth`: accounts of Learn2Play itself."""
+
+from fastapi import APIRouter, Response
+
+from dbcommon.session import DatabaseDep
+from l2p.accounts import service
+from l2p.accounts.schemas import LoggedIn, Registered
+from l2p.dependencies import HasherDep, SettingsDep, SignerDep
+from l2p.errors import EmailTaken, LoginFailed, UsernameTaken
+from webcommon.credentials import Login, Registration
+from webcommon.problems import problem_responses
+
+router = APIRouter(prefix="/v1/auth", tags=["accounts"])
+
+
+@router.post(
+    "/register",
+    operation_id="register_account",
+    summary="Register an account",
+    status_code=201,
+    responses=problem_responses(UsernameTaken, EmailTaken),
+)
+async def register_account(
+    body: Registration, response: Response, database: DatabaseDep, hasher: HasherDep, settings: SettingsDep
+) -> Registered:
+    """Make an account of Learn2Play. Someone with an account of Auth needs none.
+
+    Unless the operator chose otherwise, a taken e-mail address is answered like a free one.
+    """
+    user = await service.register(
+        database, body, hasher=hasher, reveal_taken_email=settings.reveal_taken_email
+    )
+    response.headers["Location"] = f"/v1/users/{user.id}"
+    return Registered(user=user)
+
+
+@router.post(
+    "/login",
+    operation_id="log_in",
+    summary="Sign in",
+    responses=problem_responses(LoginFailed),
+)
+async def log_in(body: Login, database: DatabaseDep, hasher: HasherDep, signer: SignerDep) -> LoggedIn:
+    """Get an access token for an account of Learn2Play. Other services do not accept it."""
+    return await service.log_in(database, body, hasher=hasher, signer=signer)

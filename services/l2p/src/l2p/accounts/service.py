@@ -1,0 +1,74 @@
+"""The rules of registering and signing in."""
+
+import contextlib
+
+from dbcommon.engine import Database
+from dbcommon.models import new_id
+from l2p.accounts import repository
+from l2p.accounts.repository import NewAccount
+from l2p.accounts.schemas import LoggedIn
+from l2p.errors import EmailTaken, LoginFailed, UsernameTaken
+from l2p.models import INITIAL_RATING
+from l2p.tokens import TokenSigner
+from l2p.users.repository import share_names
+from l2p.users.schemas import OwnUser
+from webcommon.credentials import Login, Registration, normalize_email
+from webcommon.passwords import PasswordHasher
+
+
+async def register(
+    database: Database, registration: Registration, *, hasher: PasswordHasher, reveal_taken_email: bool
+) -> OwnUser:
+    """A new account. Raises `UsernameTaken`, and `EmailTaken` where that is told.
+
+    Where it is not, a taken address is answered with an account that nobody has: the same work, the same answer.
+    """
+    account = NewAccount(
+        username=registration.username,
+        email=registration.email,
+        password_hash=await hasher.hash(registration.password.get_secret_value()),
+    )
+    async with database.transaction() as session:
+        await share_names(session)
+        while True:
+            row = await repository.insert_if_free(session, account)
+            if row is not None:
+                return OwnUser.model_validate(row)
+            taken = await repository.find_taken(session, username=account.username, email=account.email)
+            if taken.username:
+                raise UsernameTaken
+            if taken.email and reveal_taken_email:
+                raise EmailTaken
+            if taken.email:
+                return OwnUser(
+                    id=new_id(),
+                    username=account.username,
+                    email=account.email,
+                    rating=INITIAL_RATING,
+                    created_at=taken.at,
+                )
+            # Whoever was in the way has gone between the two statements.
+
+
+async def log_in(
+    database: Database, login: Login, *, hasher: PasswordHasher, signer: TokenSigner
+) -> LoggedIn:
+    """An access token for who proves the password. Raises `LoginFailed`, after the same work whatever the reason."""
+    password = login.password.get_secret_value()
+    row = await repository.fetch_credentials(database, _normalize_login(login.login))
+    is_valid, new_hash = await hasher.verify(password, row.password_hash if row is not None else None)
+    if row is None or not is_valid:
+        raise LoginFailed
+    if new_hash is not None:
+        async with database.transaction() as session:
+            await repository.replace_hash(session, user_id=row.id, old=row.password_hash, new=new_hash)
+    token = signer.sign(user_id=row.id, email=row.email, username=row.username)
+    return LoggedIn(access_token=token.text, expires_in=token.expires_in, user=OwnUser.model_validate(row))
+
+
+def _normalize_login(login: str) -> str:
+    if "@" in login:
+        # What is no address finds no account, as it should.
+        with contextlib.suppress(ValueError):
+            return normalize_email(login)
+    return login.strip()

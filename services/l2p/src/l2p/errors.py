@@ -1,0 +1,139 @@
+"""What Learn2Play refuses.
+
+Problem
+├── Conflict
+│   ├── UsernameTaken
+│   ├── EmailTaken            only with L2P_REVEAL_TAKEN_EMAIL
+│   ├── LobbyFull
+│   ├── LobbyClosed
+│   └── GameUnderWay          the lobby plays, and does not allow late joining
+├── InvalidRequest
+│   └── QuestionSetUnknown
+├── NotFound
+│   ├── PlayerNotFound
+│   └── LobbyNotFound         none, or a private one that the caller is not in
+├── Unauthorized
+│   └── LoginFailed           unknown or wrong: one answer
+├── TooManyRequests
+│   └── TooManyCodeGuesses
+└── ServiceUnavailable
+    └── NoFreeCode
+"""
+
+from webcommon.problems import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+    Unauthorized,
+)
+
+
+class UsernameTaken(Conflict):
+    """409: usernames are public, so this may be told."""
+
+    title = "The username is taken"
+    slug = "username-taken"
+
+    def __init__(self) -> None:
+        super().__init__("Choose another username; case does not tell two of them apart.")
+
+
+class EmailTaken(Conflict):
+    """409: told only where the operator chose to."""
+
+    title = "The e-mail address is taken"
+    slug = "email-taken"
+
+    def __init__(self) -> None:
+        super().__init__("There is an account with this e-mail address; sign in.")
+
+
+class LoginFailed(Unauthorized):
+    """401: the same for an unknown account, one without a password here, and a wrong password."""
+
+    title = "The login or the password is wrong"
+    slug = "login-failed"
+
+    def __init__(self) -> None:
+        super().__init__("Check both, and sign in again.")
+
+
+class PlayerNotFound(NotFound):
+    """404: no player has this id."""
+
+    title = "There is no such player"
+
+    def __init__(self) -> None:
+        super().__init__("No player has this id.")
+
+
+class LobbyNotFound(NotFound):
+    """404: one answer for a lobby that does not exist and one that the caller may not see, so that it tells nothing."""
+
+    title = "There is no such lobby"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No lobby that is open to you has this id or code. A private one is entered by its code."
+        )
+
+
+class LobbyFull(Conflict):
+    """409: every seat is taken."""
+
+    title = "The lobby is full"
+    slug = "lobby-full"
+
+    def __init__(self, max_players: int) -> None:
+        super().__init__(
+            f"All {max_players} seats are taken; wait for one to come free, or choose another lobby."
+        )
+
+
+class LobbyClosed(Conflict):
+    """409: everybody has left it; it only keeps its history."""
+
+    title = "The lobby is closed"
+    slug = "lobby-closed"
+
+    def __init__(self) -> None:
+        super().__init__("Choose another lobby, or create one.")
+
+
+class GameUnderWay(Conflict):
+    """409: a game runs and the lobby lets nobody in before its end."""
+
+    title = "A game is under way"
+    slug = "game-under-way"
+
+    def __init__(self) -> None:
+        super().__init__("This lobby does not allow late joining. Try again when the game is over.")
+
+
+class QuestionSetUnknown(InvalidRequest):
+    """422: no question set that the caller may use has this id."""
+
+    title = "There is no such question set"
+    slug = "question-set-unknown"
+
+    def __init__(self, *, pointer: str) -> None:
+        super().__init__("there is no such question set; leave it out or send null", pointer=pointer)
+
+
+class TooManyCodeGuesses(TooManyRequests):
+    """429: codes are short, so trying them out is limited."""
+
+    title = "Too many wrong lobby codes"
+    slug = "too-many-code-guesses"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__("Wait for the seconds that Retry-After gives.", retry_after=retry_after)
+
+
+class NoFreeCode(ServiceUnavailable):
+    """503: every code that was drawn belongs to an open lobby."""
+
+    title = "No lobby code is free for the moment"
+    slug = "no-free-code"

@@ -1,0 +1,214 @@
+"""Every statement on lobbies and their seats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, bindparam, delete, exists, func, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+from l2p.models import IS_PUBLIC, Lobby, LobbyPlayer, User
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLobby:
+    """A lobby to be stored."""
+
+    id: UUID
+    host_id: UUID
+    name: str
+    max_players: int
+    settings: dict[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LobbyFilter:
+    """Which lobbies a list shows: those of one status, with `search` in their name if it is given."""
+
+    status: str
+    search: str | None
+
+    @property
+    def scope(self) -> str:
+        """Names the list, so that a cursor of another one is told apart."""
+        return f"lobbies status={self.status} search={self.search or ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LobbyPosition:
+    """A place in a list: right after this lobby."""
+
+    created_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seats:
+    """Who sits in a lobby: how many, and whether one asked for is among them."""
+
+    taken: int
+    has_player: bool
+
+
+_PLAYER_COUNT = (
+    select(func.count())
+    .where(LobbyPlayer.lobby_id == Lobby.id)
+    .correlate(Lobby)
+    .scalar_subquery()
+    .label("player_count")
+)
+_SUMMARY = select(
+    Lobby.id,
+    Lobby.name,
+    Lobby.code,
+    Lobby.status,
+    Lobby.creator_id,
+    Lobby.host_id,
+    Lobby.max_players,
+    Lobby.settings,
+    Lobby.created_at,
+    _PLAYER_COUNT,
+)
+_PLAYER = func.jsonb_build_object(
+    *("user_id", User.id, "username", User.username, "rating", User.rating),
+    *("is_ready", LobbyPlayer.is_ready, "joined_at", LobbyPlayer.joined_at),
+)
+_PLAYERS = (
+    select(
+        func.coalesce(
+            func.jsonb_agg(aggregate_order_by(_PLAYER, LobbyPlayer.joined_at, LobbyPlayer.id)),
+            text("'[]'::jsonb"),
+        )
+    )
+    .join(User, User.id == LobbyPlayer.user_id)
+    .where(LobbyPlayer.lobby_id == Lobby.id)
+    .correlate(Lobby)
+    .scalar_subquery()
+    .label("players")
+)
+_WHOLE = _SUMMARY.add_columns(_PLAYERS).where(Lobby.id == bindparam("lobby_id"))
+_IS_IN_IT = exists().where(
+    LobbyPlayer.lobby_id == Lobby.id, LobbyPlayer.user_id == bindparam("player_id", type_=Lobby.id.type)
+)
+_VISIBLE = _WHOLE.where(or_(IS_PUBLIC, _IS_IN_IT))
+_DOOR = select(or_(IS_PUBLIC, _IS_IN_IT).label("is_open")).where(Lobby.id == bindparam("lobby_id"))
+
+
+async def insert_lobby(session: AsyncSession, lobby: NewLobby, *, code: str) -> bool:
+    """Store the lobby, unless another open one has this code. Says whether it did."""
+    statement = (
+        insert(Lobby)
+        .values(
+            id=lobby.id,
+            creator_id=lobby.host_id,
+            host_id=lobby.host_id,
+            name=lobby.name,
+            code=code,
+            max_players=lobby.max_players,
+            status="waiting",
+            settings=lobby.settings,
+        )
+        .on_conflict_do_nothing(index_elements=[Lobby.code], index_where=Lobby.status != text("'closed'"))
+        .returning(Lobby.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def fetch_lobby(session: AsyncSession, lobby_id: UUID) -> Row[Any] | None:
+    """The lobby with its players, whoever asks."""
+    return (await session.execute(_WHOLE, {"lobby_id": lobby_id})).one_or_none()
+
+
+async def fetch_visible_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> Row[Any] | None:
+    """The lobby with its players, if it is public or the player is in it."""
+    return await database.fetch_one(_VISIBLE, {"lobby_id": lobby_id, "player_id": player_id})
+
+
+async def fetch_door(database: Database, lobby_id: UUID, *, player_id: UUID) -> bool | None:
+    """Whether the player may come in without a code; None when there is no such lobby."""
+    row = await database.fetch_one(_DOOR, {"lobby_id": lobby_id, "player_id": player_id})
+    return None if row is None else bool(row.is_open)
+
+
+async def find_open_lobby(session: AsyncSession, code: str) -> UUID | None:
+    """The open lobby with this code."""
+    # The literal lets the planner see that the partial index over codes of open lobbies fits.
+    statement = select(Lobby.id).where(Lobby.code == code, Lobby.status != text("'closed'"))
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def fetch_page(
+    database: Database, wanted: LobbyFilter, *, after: LobbyPosition | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Public lobbies, newest first, with their player counts: one more than `limit`, to tell whether there are more."""
+    statement = _SUMMARY.where(Lobby.status == wanted.status, IS_PUBLIC)
+    if wanted.search is not None:
+        statement = statement.where(Lobby.name.ilike(f"%{_escape(wanted.search)}%", escape="\\"))
+    return await database.fetch_all(_newest_first(statement, after=after).limit(limit + 1))
+
+
+def _newest_first(statement: Select[Any], *, after: LobbyPosition | None) -> Select[Any]:
+    if after is not None:
+        statement = statement.where(tuple_(Lobby.created_at, Lobby.id) < (after.created_at, after.id))
+    return statement.order_by(Lobby.created_at.desc(), Lobby.id.desc())
+
+
+def _escape(pattern: str) -> str:
+    return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+
+
+async def lock_lobby(session: AsyncSession, lobby_id: UUID) -> Lobby | None:
+    """The lobby, locked until the end of the transaction: whoever changes its seats waits here for the one before."""
+    statement = select(Lobby).where(Lobby.id == lobby_id).with_for_update(key_share=True)
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def fetch_seats(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Seats:
+    """The seats of a lobby that is locked."""
+    has_player = func.coalesce(func.bool_or(LobbyPlayer.user_id == player_id), False)
+    statement = select(func.count(), has_player).where(LobbyPlayer.lobby_id == lobby_id)
+    taken, is_in_it = (await session.execute(statement)).one()
+    return Seats(taken=taken, has_player=is_in_it)
+
+
+async def insert_seat(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
+    """Seat a player in a lobby that is locked."""
+    # Not now(), which is when the transaction began: it may have waited for the lobby, and others came in before.
+    await session.execute(
+        insert(LobbyPlayer).values(lobby_id=lobby_id, user_id=player_id, joined_at=func.clock_timestamp())
+    )
+
+
+async def delete_seat(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
+    """Free a player's seat in a lobby that is locked. Says whether there was one."""
+    statement = (
+        delete(LobbyPlayer)
+        .where(LobbyPlayer.lobby_id == lobby_id, LobbyPlayer.user_id == player_id)
+        .returning(LobbyPlayer.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def find_longest_present(session: AsyncSession, lobby_id: UUID) -> UUID | None:
+    """The player who has been in a lobby for the longest time; None when it is empty."""
+    statement = (
+        select(LobbyPlayer.user_id)
+        .where(LobbyPlayer.lobby_id == lobby_id)
+        .order_by(LobbyPlayer.joined_at, LobbyPlayer.id)
+        .limit(1)
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def set_host(session: AsyncSession, lobby_id: UUID, *, host_id: UUID) -> None:
+    """Make a player the host."""
+    await session.execute(update(Lobby).where(Lobby.id == lobby_id).values(host_id=host_id))
+
+
+async def close_lobby(session: AsyncSession, lobby_id: UUID) -> None:
+    """Close a lobby; its row and its games stay."""
+    await session.execute(update(Lobby).where(Lobby.id == lobby_id).values(status="closed", host_id=None))

@@ -1,0 +1,119 @@
+"""`/v1/lobbies`: rooms where players gather."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from dbcommon.session import DatabaseDep, SessionDep
+from l2p.dependencies import CursorsDep, PlayerDep, get_player
+from l2p.errors import (
+    GameUnderWay,
+    LobbyClosed,
+    LobbyFull,
+    LobbyNotFound,
+    NoFreeCode,
+    QuestionSetUnknown,
+    TooManyCodeGuesses,
+)
+from l2p.lobbies import service
+from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbyStatus, LobbySummary
+from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.problems import Unauthorized, problem_responses
+from webcommon.schemas import Text
+
+router = APIRouter(prefix="/v1/lobbies", tags=["lobbies"], responses=problem_responses(Unauthorized))
+
+SearchParameter = Annotated[
+    Text | None, Query(max_length=100, description="Part of the name, in capitals or small letters.")
+]
+CodeParameter = Annotated[
+    Text, Path(max_length=32, description="In capitals or small letters.", examples=["KX7DQM"])
+]
+
+
+@router.post(
+    "",
+    operation_id="create_lobby",
+    summary="Create a lobby",
+    status_code=201,
+    responses=problem_responses(QuestionSetUnknown, NoFreeCode),
+)
+async def create_lobby(
+    body: LobbyRequest, response: Response, player: PlayerDep, session: SessionDep
+) -> Lobby:
+    """Open a lobby. You are in it and host it; its code lets others in."""
+    lobby = await service.create_lobby(session, body, player_id=player.id)
+    response.headers["Location"] = f"/v1/lobbies/{lobby.id}"
+    return lobby
+
+
+@router.get(
+    "", operation_id="list_lobbies", summary="List public lobbies", dependencies=[Depends(get_player)]
+)
+async def list_lobbies(
+    database: DatabaseDep,
+    cursors: CursorsDep,
+    status: LobbyStatus = "waiting",
+    q: SearchParameter = None,
+    limit: LimitParameter = DEFAULT_LIMIT,
+    cursor: CursorParameter = None,
+) -> Page[LobbySummary]:
+    """Public lobbies of one status, newest first, with the number of players in each."""
+    return await service.list_lobbies(
+        database, status=status, search=q, cursors=cursors, cursor=cursor, limit=limit
+    )
+
+
+@router.get(
+    "/by-code/{code}",
+    operation_id="get_lobby_by_code",
+    summary="Find a lobby by its code",
+    responses=problem_responses(LobbyNotFound, TooManyCodeGuesses),
+)
+async def get_lobby_by_code(code: CodeParameter, player: PlayerDep, database: DatabaseDep) -> Lobby:
+    """The open lobby with this code, private ones too. Wrong codes are limited to 20 a minute."""
+    return await service.get_lobby_by_code(database, code, player_id=player.id)
+
+
+@router.get(
+    "/{lobby_id}",
+    operation_id="get_lobby",
+    summary="Read a lobby",
+    responses=problem_responses(LobbyNotFound),
+)
+async def get_lobby(lobby_id: UUID, player: PlayerDep, database: DatabaseDep) -> Lobby:
+    """A lobby with its players. A private one is shown to those who are in it."""
+    return await service.get_lobby(database, lobby_id, player_id=player.id)
+
+
+@router.post(
+    "/{lobby_id}/join",
+    operation_id="join_lobby",
+    summary="Join a lobby",
+    responses=problem_responses(LobbyNotFound, LobbyFull, LobbyClosed, GameUnderWay, TooManyCodeGuesses),
+)
+async def join_lobby(
+    lobby_id: UUID,
+    player: PlayerDep,
+    database: DatabaseDep,
+    session: SessionDep,
+    body: JoinRequest | None = None,
+) -> Lobby:
+    """Take a seat. A private lobby wants its code. Joining twice is joining once."""
+    await service.prove_code(
+        database, lobby_id, player_id=player.id, code=body.code if body is not None else None
+    )
+    return await service.join_lobby(session, lobby_id, player_id=player.id)
+
+
+@router.post(
+    "/{lobby_id}/leave",
+    operation_id="leave_lobby",
+    summary="Leave a lobby",
+    status_code=204,
+    responses=problem_responses(LobbyNotFound),
+)
+async def leave_lobby(lobby_id: UUID, player: PlayerDep, session: SessionDep) -> None:
+    """Free your seat. A host hands over to the longest-present player; the last one out closes the lobby."""
+    await service.leave_lobby(session, lobby_id, player_id=player.id)

@@ -1,0 +1,100 @@
+"""Bodies of the lobby routes."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+
+LobbyStatus = Literal["waiting", "in_game", "closed"]
+
+
+def _trim(name: str) -> str:
+    trimmed = name.strip()
+    if not trimmed:
+        raise ValueError("holds nothing but spaces")
+    return trimmed
+
+
+LobbyName = Annotated[
+    Text, Field(min_length=1, max_length=100, examples=["Friday quiz"]), AfterValidator(_trim)
+]
+
+LobbyCode = Annotated[Text, Field(min_length=1, max_length=32, examples=["KX7DQM"])]
+"""Loosely bounded: a code that cannot be right is a wrong code, not a malformed request."""
+
+MaximumPlayers = Annotated[int, Field(strict=True, ge=1, le=500, description="Seats.", examples=[8])]
+
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class LobbySettings(ResponseBody):
+    """How games in a lobby are played, every key with its value. Times are in milliseconds."""
+
+    is_private: Flag = Field(False, description="Only for those who have the code; in no list.")
+    question_set_id: UUID | None = Field(None, description="The set that questions are taken from.")
+    question_count: Annotated[int, Field(strict=True, ge=1, le=500)] | None = Field(
+        None, description="Questions a game; all of the set when null."
+    )
+    time_limit_ms: int = Field(
+        20_000, strict=True, ge=5_000, le=120_000, description="For answering a question."
+    )
+    speed_bonus: Flag = Field(True, description="Faster answers score more.")
+    streak_bonus: Flag = Field(False, description="Right answers in a row score more.")
+    reveal_ms: int = Field(
+        5_000, strict=True, ge=0, le=60_000, description="How long the right answer is shown."
+    )
+    shuffle: Flag = Field(False, description="Questions come in random order.")
+    allow_late_join: Flag = Field(True, description="Players may come in while a game runs.")
+
+
+class LobbySettingsRequest(LobbySettings):
+    """The settings to begin with; those left out have their defaults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LobbyRequest(RequestBody):
+    """A lobby to be created."""
+
+    name: LobbyName
+    max_players: MaximumPlayers = 8
+    settings: LobbySettingsRequest = LobbySettingsRequest()
+
+
+class JoinRequest(RequestBody):
+    """What a private lobby asks for at the door."""
+
+    code: LobbyCode | None = None
+
+
+class LobbyPlayer(ResponseBody):
+    """Someone in a lobby."""
+
+    user_id: UUID
+    username: str | None
+    rating: int
+    is_ready: bool
+    joined_at: Timestamp
+
+
+class LobbySummary(ResponseBody):
+    """A lobby as lists show it."""
+
+    id: UUID
+    name: str = Field(examples=["Friday quiz"])
+    code: str | None = Field(description="Leads here as long as the lobby is open.", examples=["KX7DQM"])
+    status: LobbyStatus
+    creator_id: UUID | None = Field(description="Who created it; null when that account is gone.")
+    host_id: UUID | None = Field(description="Who hosts it now; null once it is closed.")
+    max_players: int = Field(examples=[8])
+    player_count: int = Field(examples=[3])
+    settings: LobbySettings
+    created_at: Timestamp
+
+
+class Lobby(LobbySummary):
+    """A lobby with the players who are in it, the longest-present first."""
+
+    players: list[LobbyPlayer]

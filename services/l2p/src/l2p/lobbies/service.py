@@ -1,0 +1,172 @@
+"""The rules of lobbies: who may see one, who gets a seat, who hosts, and when it closes."""
+
+import math
+from collections.abc import Callable
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+from dbcommon.models import new_id
+from l2p.errors import (
+    GameUnderWay,
+    LobbyClosed,
+    LobbyFull,
+    LobbyNotFound,
+    NoFreeCode,
+    QuestionSetUnknown,
+    TooManyCodeGuesses,
+)
+from l2p.lobbies import guesses, repository
+from l2p.lobbies.codes import draw_code, normalize_code
+from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby
+from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings, LobbyStatus, LobbySummary
+from webcommon.paging import CursorCodec, Page
+
+CODE_DRAWS = 20
+"""Even with half of all codes in use, one in a million lobbies is refused."""
+
+
+async def create_lobby(
+    session: AsyncSession, request: LobbyRequest, *, player_id: UUID, draw: Callable[[], str] = draw_code
+) -> Lobby:
+    """A new lobby with its creator in it as the host. Raises `QuestionSetUnknown`, `NoFreeCode`."""
+    if request.settings.question_set_id is not None:
+        raise QuestionSetUnknown(pointer="#/settings/question_set_id")
+    lobby = NewLobby(
+        id=new_id(),
+        host_id=player_id,
+        name=request.name,
+        max_players=request.max_players,
+        settings=request.settings.model_dump(mode="json"),
+    )
+    for _ in range(CODE_DRAWS):
+        if await repository.insert_lobby(session, lobby, code=draw()):
+            break
+    else:
+        raise NoFreeCode
+    await repository.insert_seat(session, lobby.id, player_id=player_id)
+    return await _read_lobby(session, lobby.id)
+
+
+async def list_lobbies(
+    database: Database,
+    *,
+    status: LobbyStatus,
+    search: str | None,
+    cursors: CursorCodec,
+    cursor: str | None,
+    limit: int,
+) -> Page[LobbySummary]:
+    """A page of public lobbies of one status, newest first. A search for nothing but spaces is none."""
+    wanted = LobbyFilter(status=status, search=(search or "").strip() or None)
+    position = cursors.decode(wanted.scope, cursor)
+    after = None if position is None else LobbyPosition(created_at=position[0], id=position[1])
+    rows = await repository.fetch_page(database, wanted, after=after, limit=limit)
+    return cursors.page(
+        rows,
+        limit=limit,
+        scope=wanted.scope,
+        item=LobbySummary.model_validate,
+        key=lambda row: (row.created_at, row.id),
+    )
+
+
+async def get_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> Lobby:
+    """A lobby that is public or that the player is in. Raises `LobbyNotFound`."""
+    row = await repository.fetch_visible_lobby(database, lobby_id, player_id=player_id)
+    if row is None:
+        raise LobbyNotFound
+    return Lobby.model_validate(row)
+
+
+async def get_lobby_by_code(database: Database, code: str, *, player_id: UUID) -> Lobby:
+    """The open lobby with this code, private or not. Raises `LobbyNotFound`, `TooManyCodeGuesses`."""
+    lobby: Lobby | None = None
+    async with database.transaction() as session:
+        lobby_id = await _try_code(session, code, player_id=player_id)
+        if lobby_id is not None:
+            lobby = await _read_lobby(session, lobby_id)
+    # Raised out here: the wrong guess stays counted.
+    if lobby is None:
+        raise LobbyNotFound
+    return lobby
+
+
+async def prove_code(database: Database, lobby_id: UUID, *, player_id: UUID, code: str | None) -> None:
+    """Nothing for who is in the lobby or may enter without a code; else the code has to be right.
+
+    Raises `LobbyNotFound` for a lobby that does not exist and for a private one without its code, `TooManyCodeGuesses`.
+    """
+    is_open = await repository.fetch_door(database, lobby_id, player_id=player_id)
+    if is_open:
+        return
+    if code is None:
+        raise LobbyNotFound
+    async with database.transaction() as session:
+        found = await _try_code(session, code, player_id=player_id, lobby_id=lobby_id)
+    if found is None:
+        raise LobbyNotFound
+
+
+async def _try_code(
+    session: AsyncSession, code: str, *, player_id: UUID, lobby_id: UUID | None = None
+) -> UUID | None:
+    """The open lobby with this code, if it is `lobby_id` or that does not matter. None counts as a guess."""
+    guess = await guesses.count_guess(session, player_id)
+    if guess.is_one_too_many:
+        raise TooManyCodeGuesses(retry_after=math.ceil(guess.seconds))
+    found = await repository.find_open_lobby(session, normalize_code(code))
+    if found is None or lobby_id not in (None, found):
+        return None
+    await guesses.forgive_guess(session, player_id)
+    return found
+
+
+async def join_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Lobby:
+    """Seat a player who may come in; someone who has a seat keeps it.
+
+    Raises `LobbyNotFound`, `LobbyClosed`, `GameUnderWay`, `LobbyFull`.
+    """
+    lobby = await repository.lock_lobby(session, lobby_id)
+    if lobby is None:
+        raise LobbyNotFound
+    seats = await repository.fetch_seats(session, lobby_id, player_id=player_id)
+    if not seats.has_player:
+        if lobby.status == "closed":
+            raise LobbyClosed
+        if lobby.status == "in_game" and not LobbySettings.model_validate(lobby.settings).allow_late_join:
+            raise GameUnderWay
+        if seats.taken >= lobby.max_players:
+            raise LobbyFull(lobby.max_players)
+        await repository.insert_seat(session, lobby_id, player_id=player_id)
+        if lobby.host_id is None:
+            # The account of whoever hosted it was deleted.
+            await repository.set_host(session, lobby_id, host_id=player_id)
+    return await _read_lobby(session, lobby_id)
+
+
+async def leave_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
+    """Free the player's seat. A host hands over to the longest-present player; the last one out closes the lobby.
+
+    Leaving a public lobby that one is not in does nothing. Raises `LobbyNotFound`.
+    """
+    lobby = await repository.lock_lobby(session, lobby_id)
+    if lobby is None:
+        raise LobbyNotFound
+    if not await repository.delete_seat(session, lobby_id, player_id=player_id):
+        if LobbySettings.model_validate(lobby.settings).is_private:
+            raise LobbyNotFound
+        return
+    successor = await repository.find_longest_present(session, lobby_id)
+    if successor is None:
+        await repository.close_lobby(session, lobby_id)
+    elif lobby.host_id in (None, player_id):
+        await repository.set_host(session, lobby_id, host_id=successor)
+
+
+async def _read_lobby(session: AsyncSession, lobby_id: UUID) -> Lobby:
+    row = await repository.fetch_lobby(session, lobby_id)
+    if row is None:
+        raise LobbyNotFound
+    return Lobby.model_validate(row)

@@ -1,0 +1,45 @@
+"""The application: everything is wired here and nothing is reached on import."""
+
+from collections.abc import Sequence
+
+from dbcommon.engine import Database
+from l2p import __version__
+from l2p.accounts.routes import router as accounts_router
+from l2p.lobbies.routes import router as lobbies_router
+from l2p.settings import Settings
+from l2p.tokens import TokenSigner
+from l2p.users.first_sight import FirstSight
+from l2p.users.routes import router as users_router
+from webcommon.app import Service, auth_issuer
+from webcommon.bearer import Issuer, TokenVerifier
+from webcommon.passwords import PasswordHasher
+from webcommon.settings import SettingsError
+
+DESCRIPTION = (
+    "Live quiz games in many lobbies at once. Accounts of Auth are welcome; Learn2Play also keeps its own."
+)
+
+
+def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | None = None) -> Service:
+    """The service. `issuers` stand in for Auth as the source of tokens; the service's own tokens are accepted besides."""
+    settings = settings or Settings.from_environment()
+    if settings.database is None:
+        raise SettingsError(["L2P_DATABASE_URL is not set; Learn2Play cannot do without a database"])
+    app = Service(
+        settings,
+        version=__version__,
+        title="Learn2Play",
+        description=DESCRIPTION,
+        routers=[accounts_router, users_router, lobbies_router],
+        database=Database(settings.database, application_name=settings.service),
+        issuers=issuers,
+    )
+    signer = TokenSigner(
+        settings.secret.get_secret_value(), issuer=settings.issuer, lifetime=settings.token_seconds
+    )
+    trusted = issuers if issuers is not None else [auth_issuer(settings, keys=app.state.jwks)]
+    app.state.verifier = TokenVerifier(*trusted, signer.issuer)
+    app.state.signer = signer
+    app.state.hasher = PasswordHasher()
+    app.state.first_sight = FirstSight()
+    return app

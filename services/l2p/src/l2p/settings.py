@@ -1,0 +1,39 @@
+"""What Learn2Play is told by its environment."""
+
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from webcommon.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The settings of every service, and `L2P_…`."""
+
+    model_config = SettingsConfigDict(env_prefix="L2P_")
+
+    service: ClassVar[str] = "l2p"
+
+    port: int = Field(3001, ge=1, le=65535, description="The port to listen on.")
+    issuer: str = Field(
+        "http://localhost:3001",
+        min_length=1,
+        description="`iss` of the tokens that Learn2Play gives to its own accounts; only it accepts them.",
+    )
+    token_seconds: int = Field(
+        14_400,
+        ge=60,
+        le=86_400,
+        description="How long such a token lives. There is no refresh, so it should outlast an evening's games.",
+    )
+    reveal_taken_email: bool = Field(
+        False,
+        description="true: registering a taken e-mail is told (409); false: it is answered like a new one.",
+    )
+
+    @model_validator(mode="after")
+    def _check_issuer(self) -> Self:
+        if self.issuer == self.auth_issuer:
+            raise ValueError("L2P_ISSUER: must differ from AUTH_ISSUER, or tokens could not be told apart")
+        return self

@@ -1,0 +1,30 @@
+"""`/v1/users`: players."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+
+from dbcommon.session import DatabaseDep
+from l2p.dependencies import PlayerDep, get_player
+from l2p.errors import PlayerNotFound
+from l2p.users import service
+from l2p.users.schemas import OwnUser, PublicUser
+from webcommon.problems import Unauthorized, problem_responses
+
+router = APIRouter(
+    prefix="/v1/users", tags=["users"], responses=problem_responses(Unauthorized, PlayerNotFound)
+)
+
+
+@router.get("/me", operation_id="get_own_user", summary="Read your own player")
+async def get_own_user(player: PlayerDep, database: DatabaseDep) -> OwnUser:
+    """The caller as a player: name, e-mail address and rating."""
+    return await service.get_own(database, player.id)
+
+
+@router.get(
+    "/{user_id}", operation_id="get_user", summary="Read a player", dependencies=[Depends(get_player)]
+)
+async def get_user(user_id: UUID, database: DatabaseDep) -> PublicUser:
+    """What anybody who is signed in may see of a player; no e-mail address."""
+    return await service.get_public(database, user_id)

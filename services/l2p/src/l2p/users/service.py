@@ -1,0 +1,24 @@
+"""What may be seen of players."""
+
+from uuid import UUID
+
+from dbcommon.engine import Database
+from l2p.errors import PlayerNotFound
+from l2p.users import repository
+from l2p.users.schemas import OwnUser, PublicUser
+
+
+async def get_own(database: Database, user_id: UUID) -> OwnUser:
+    """The player's own row. Raises `PlayerNotFound`."""
+    row = await repository.fetch_own(database, user_id)
+    if row is None:
+        raise PlayerNotFound
+    return OwnUser.model_validate(row)
+
+
+async def get_public(database: Database, user_id: UUID) -> PublicUser:
+    """What anybody may see. Raises `PlayerNotFound`."""
+    row = await repository.fetch_public(database, user_id)
+    if row is None:
+        raise PlayerNotFound
+    return PublicUser.model_validate(row)

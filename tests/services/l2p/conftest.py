@@ -1,0 +1,75 @@
+"""A running Learn2Play on a fresh database of its own for each test module."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from dbcommon.migrations import upgrade
+from dbcommon.settings import DatabaseSettings
+from l2p.main import create_app
+from l2p.settings import Settings
+from tests.clients import running
+from tests.servers import TestServer
+from tests.services.l2p.players import Crowd
+from tests.tokens import TokenMint
+from webcommon.app import Service
+
+NewDatabase = Callable[[], Awaitable[DatabaseSettings]]
+
+
+@pytest.fixture(scope="session")
+def new_database(bare_server: TestServer) -> NewDatabase:
+    """`await new_database()` gives a fresh, migrated database."""
+    upgrade("l2p", bare_server.url("l2p", role="owner"))
+
+    async def copy() -> DatabaseSettings:
+        return await bare_server.copy_database("l2p")
+
+    return copy
+
+
+@pytest.fixture(scope="module")
+async def settings(new_database: NewDatabase) -> Settings:
+    """Of the module's database."""
+    return Settings(database=await new_database(), secret="s" * 32)
+
+
+@pytest.fixture(scope="module")
+async def app(settings: Settings, mint: TokenMint) -> Service:
+    """The application, not yet running."""
+    return create_app(settings, issuers=[mint.issuer])
+
+
+@pytest.fixture(scope="module")
+async def client(app: Service) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the running application."""
+    async with running(app) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def replica(settings: Settings, mint: TokenMint) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a second application on the same database."""
+    async with running(create_app(settings, issuers=[mint.issuer])) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def sql(settings: Settings) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """The runtime role's own connection: what plain SQL may do, and what the tables hold."""
+    assert settings.database is not None
+    arguments = settings.database.url.connect_arguments(application_name="tests")
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def crowd(client: httpx.AsyncClient, mint: TokenMint) -> Crowd:
+    """Makes players of the application."""
+    return Crowd(client, mint)

@@ -1,0 +1,145 @@
+"""Codes of private lobbies: asked for at the door, and hard to guess."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from l2p.errors import NoFreeCode
+from l2p.lobbies.codes import CODE_ALPHABET, draw_code
+from l2p.lobbies.guesses import GUESSES
+from l2p.lobbies.schemas import Lobby, LobbyRequest
+from l2p.lobbies.service import create_lobby
+from tests.services.l2p.players import Crowd, Player
+from webcommon.app import Service
+
+Connection = asyncpg.Connection
+
+WRONG = "CCCCCC"
+
+
+async def find(player: Player, code: str) -> httpx.Response:
+    return await player.get(f"/v1/lobbies/by-code/{code}")
+
+
+def test_codes_hold_no_lookalikes() -> None:
+    codes = "".join(draw_code() for _ in range(2_000))
+    assert set(codes) == set(CODE_ALPHABET)
+    assert set(codes).isdisjoint("01258AEBILOSUZ")
+
+
+async def test_a_private_lobby_is_entered_with_its_code_only(crowd: Crowd, sql: "Connection[Any]") -> None:
+    host, guest = crowd.players(2)
+    lobby = await host.create(settings={"is_private": True})
+    for attempt in (await guest.join(lobby), await guest.join(lobby, code=WRONG)):
+        assert (attempt.status_code, attempt.json()["type"]) == (404, "/problems/not-found")
+    entered = await guest.join(lobby, code=lobby["code"].lower())
+    assert entered.status_code == 200
+    assert await guest.look_at(lobby) == entered.json()
+    assert (await guest.join(lobby)).status_code == 200  # who is in needs no code
+    count = await sql.fetchval("SELECT count(*) FROM lobby_players WHERE lobby_id = $1", lobby["id"])
+    assert count == 2
+
+
+async def test_another_lobbys_code_opens_nothing(crowd: Crowd) -> None:
+    host, guest = crowd.players(2)
+    lobby, other = [await host.create(settings={"is_private": True}) for _ in range(2)]
+    assert (await guest.join(lobby, code=other["code"])).status_code == 404
+
+
+async def create_with(app: Service, player: Player, codes: Iterable[str]) -> Lobby:
+    drawn = iter(codes)
+    request = LobbyRequest(name="Friday quiz")
+    async with app.state.database.transaction() as session:
+        return await create_lobby(session, request, player_id=player.id, draw=lambda: next(drawn))
+
+
+async def test_a_code_that_is_in_use_is_drawn_again(crowd: Crowd, app: Service) -> None:
+    host = crowd.player()
+    taken = (await host.create())["code"]
+    lobby = await create_with(app, host, [taken, taken, "DDDDDD"])
+    assert lobby.code == "DDDDDD"
+    with pytest.raises(NoFreeCode):
+        await create_with(app, host, itertools.repeat(taken))
+
+
+async def test_a_closed_lobbys_code_is_free_again(crowd: Crowd, app: Service) -> None:
+    host, guest = crowd.players(2)
+    lobby = await host.create()
+    await host.leave(lobby)
+    await guest.get("/v1/users/me")
+    assert (await create_with(app, guest, [lobby["code"]])).code == lobby["code"]
+
+
+async def test_one_code_drawn_twenty_times_at_once_opens_one_lobby(
+    crowd: Crowd, app: Service, sql: "Connection[Any]"
+) -> None:
+    host = crowd.player()
+    await host.get("/v1/users/me")
+    others = ["".join(letters) for letters in itertools.islice(itertools.permutations("CDFGHJ"), 20)]
+    lobbies = await asyncio.gather(*(create_with(app, host, ["KKKKKK", other]) for other in others))
+    assert sorted(lobby.code or "" for lobby in lobbies)[-1] == "KKKKKK"
+    assert len({lobby.code for lobby in lobbies}) == 20
+    assert await sql.fetchval("SELECT count(*) FROM lobbies WHERE code = 'KKKKKK'") == 1
+
+
+async def test_wrong_codes_are_limited_and_then_right_ones_too(crowd: Crowd) -> None:
+    host, guesser, other = crowd.players(3)
+    lobby = await host.create(settings={"is_private": True})
+    for turn in range(GUESSES):
+        guess = await (find(guesser, WRONG) if turn % 2 else guesser.join(lobby, code=WRONG))
+        assert guess.status_code == 404
+    for refused in (
+        await find(guesser, WRONG),
+        await find(guesser, lobby["code"]),
+        await guesser.join(lobby, code=lobby["code"]),
+    ):
+        assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-code-guesses")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert (await find(other, lobby["code"])).status_code == 200
+
+
+async def test_a_hundred_guesses_at_once_get_no_further(
+    crowd: Crowd, replica: httpx.AsyncClient, sql: "Connection[Any]"
+) -> None:
+    here = crowd.player()
+    there = Player(client=replica, id=here.id, headers=here.headers)
+    answers = await asyncio.gather(*(find((here, there)[turn % 2], WRONG) for turn in range(100)))
+    assert Counter(answer.status_code for answer in answers) == {404: GUESSES, 429: 100 - GUESSES}
+    statement = "SELECT cardinality(guessed_at) FROM code_guesses WHERE user_id = $1"
+    assert await sql.fetchval(statement, here.id) == GUESSES
+
+
+async def test_guesses_of_more_than_a_minute_ago_do_not_count(crowd: Crowd, sql: "Connection[Any]") -> None:
+    guesser = crowd.player()
+    for _ in range(GUESSES):
+        await find(guesser, WRONG)
+    await sql.execute(
+        "UPDATE code_guesses SET guessed_at = ARRAY(SELECT moment - interval '50 s' FROM unnest(guessed_at) AS moment)"
+        " WHERE user_id = $1",
+        guesser.id,
+    )
+    limited = await find(guesser, WRONG)
+    assert limited.status_code == 429
+    assert int(limited.headers["Retry-After"]) <= 10
+    await sql.execute(
+        "UPDATE code_guesses SET guessed_at[1] = now() - interval '61 s' WHERE user_id = $1", guesser.id
+    )
+    assert [(await find(guesser, WRONG)).status_code for _ in range(2)] == [404, 429]
+
+
+async def test_right_codes_do_not_count(crowd: Crowd) -> None:
+    host, guest = crowd.players(2)
+    lobby = await host.create(settings={"is_private": True})
+    for _ in range(GUESSES + 5):
+        assert (await find(guest, lobby["code"])).status_code == 200
+
+
+@pytest.mark.parametrize("code", ["x", "%20", "😀", "A" * 32, "' OR 1=1 --"])
+async def test_a_code_that_cannot_be_right_is_just_wrong(crowd: Crowd, code: str) -> None:
+    assert (await find(crowd.player(), code)).status_code == 404

@@ -1,0 +1,237 @@
+"""Creating, finding and reading lobbies."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import event
+
+from l2p.lobbies.codes import CODE_ALPHABET
+from tests.services.l2p.players import Crowd
+from webcommon.app import Service
+
+Connection = asyncpg.Connection
+
+DEFAULT_SETTINGS = {
+    "is_private": False,
+    "question_set_id": None,
+    "question_count": None,
+    "time_limit_ms": 20_000,
+    "speed_bonus": True,
+    "streak_bonus": False,
+    "reveal_ms": 5_000,
+    "shuffle": False,
+    "allow_late_join": True,
+}
+
+
+async def test_a_created_lobby_has_its_creator_as_host_and_defaults_filled_in(crowd: Crowd) -> None:
+    host = crowd.player()
+    response = await host.post("/v1/lobbies", {"name": "  Friday quiz "})
+    assert response.status_code == 201
+    lobby = response.json()
+    assert response.headers["Location"] == f"/v1/lobbies/{lobby['id']}"
+    assert (lobby["name"], lobby["status"], lobby["max_players"]) == ("Friday quiz", "waiting", 8)
+    assert lobby["creator_id"] == lobby["host_id"] == str(host.id)
+    assert lobby["settings"] == DEFAULT_SETTINGS
+    assert lobby["player_count"] == 1
+    assert [(player["user_id"], player["is_ready"]) for player in lobby["players"]] == [(str(host.id), False)]
+    assert len(lobby["code"]) == 6
+    assert set(lobby["code"]) <= set(CODE_ALPHABET)
+    assert lobby == await host.look_at(lobby)
+
+
+async def test_settings_that_are_given_are_kept(crowd: Crowd, sql: "Connection[Any]") -> None:
+    given = {
+        "is_private": True,
+        "time_limit_ms": 5_000,
+        "reveal_ms": 0,
+        "question_count": 12,
+        "shuffle": True,
+    }
+    lobby = await crowd.player().create(max_players=500, settings=given)
+    assert lobby["settings"] == DEFAULT_SETTINGS | given
+    assert lobby["max_players"] == 500
+    stored = await sql.fetchval("SELECT settings->>'time_limit_ms' FROM lobbies WHERE id = $1", lobby["id"])
+    assert stored == "5000"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/name"),
+        ({"name": "   "}, "#/name"),
+        ({"name": "x" * 101}, "#/name"),
+        ({"name": "a\x00b"}, "#/name"),
+        ({"name": 7}, "#/name"),
+        ({"name": "Quiz", "max_players": 0}, "#/max_players"),
+        ({"name": "Quiz", "max_players": 501}, "#/max_players"),
+        ({"name": "Quiz", "max_players": 2**31}, "#/max_players"),
+        ({"name": "Quiz", "max_players": True}, "#/max_players"),
+        ({"name": "Quiz", "code": "CCCCCC"}, "#/code"),
+        ({"name": "Quiz", "settings": {"time_limit_ms": 4_999}}, "#/settings/time_limit_ms"),
+        ({"name": "Quiz", "settings": {"time_limit_ms": 120_001}}, "#/settings/time_limit_ms"),
+        ({"name": "Quiz", "settings": {"reveal_ms": 60_001}}, "#/settings/reveal_ms"),
+        ({"name": "Quiz", "settings": {"reveal_ms": -1}}, "#/settings/reveal_ms"),
+        ({"name": "Quiz", "settings": {"is_private": "yes"}}, "#/settings/is_private"),
+        ({"name": "Quiz", "settings": {"question_count": 0}}, "#/settings/question_count"),
+        ({"name": "Quiz", "settings": {"colour": "red"}}, "#/settings/colour"),
+        ({"name": "Quiz", "settings": None}, "#/settings"),
+        ({"name": "Quiz", "settings": {"question_set_id": str(uuid4())}}, "#/settings/question_set_id"),
+    ],
+)
+async def test_what_breaks_a_rule_is_refused_at_its_field(
+    crowd: Crowd, body: dict[str, Any], pointer: str
+) -> None:
+    response = await crowd.player().post("/v1/lobbies", body)
+    assert response.status_code == 422
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+async def test_fifty_created_at_once_have_fifty_codes(crowd: Crowd, sql: "Connection[Any]") -> None:
+    host = crowd.player()
+    lobbies = await asyncio.gather(*(host.create(name=f"Quiz {number}") for number in range(50)))
+    assert len({lobby["code"] for lobby in lobbies}) == 50
+    ids = [lobby["id"] for lobby in lobbies]
+    seats = await sql.fetch(
+        "SELECT lobby_id, count(*) AS number FROM lobby_players WHERE lobby_id = ANY($1::uuid[]) GROUP BY 1",
+        ids,
+    )
+    assert [row["number"] for row in seats] == [1] * 50
+
+
+async def test_a_lobby_that_does_not_exist_is_not_found(crowd: Crowd) -> None:
+    player = crowd.player()
+    for response in (
+        await player.get(f"/v1/lobbies/{uuid4()}"),
+        await player.post(f"/v1/lobbies/{uuid4()}/join"),
+        await player.post(f"/v1/lobbies/{uuid4()}/join", {"code": "CCCCCC"}),
+        await player.post(f"/v1/lobbies/{uuid4()}/leave"),
+    ):
+        assert (response.status_code, response.json()["type"]) == (404, "/problems/not-found")
+    assert (await player.get("/v1/lobbies/not-an-id")).status_code == 422
+
+
+async def test_a_public_lobby_is_seen_by_anybody(crowd: Crowd) -> None:
+    host, stranger = crowd.players(2)
+    lobby = await host.create()
+    assert await stranger.look_at(lobby) == lobby
+
+
+async def test_a_private_lobby_is_seen_by_those_in_it_and_by_code(crowd: Crowd) -> None:
+    host, stranger = crowd.players(2)
+    lobby = await host.create(settings={"is_private": True})
+    assert await host.look_at(lobby) == lobby
+    missing = await stranger.get(f"/v1/lobbies/{lobby['id']}")
+    assert missing.status_code == 404
+    assert lobby["code"] not in missing.text
+    found = await stranger.get(f"/v1/lobbies/by-code/{lobby['code']}")
+    assert (found.status_code, found.json()) == (200, lobby)
+
+
+@pytest.mark.parametrize("spell", [str.lower, lambda code: f" {code[:3]}-{code[3:]} "])
+async def test_a_code_may_be_spelled_as_it_is_heard(crowd: Crowd, spell: Any) -> None:
+    host, player = crowd.players(2)
+    lobby = await host.create()
+    found = await player.get(f"/v1/lobbies/by-code/{spell(lobby['code'])}")
+    assert found.json()["id"] == lobby["id"]
+
+
+async def test_the_list_shows_public_lobbies_newest_first_with_player_counts(crowd: Crowd) -> None:
+    host, guest = crowd.players(2)
+    word = uuid4().hex
+    lobbies = [await host.create(name=f"{word} {number}") for number in range(3)]
+    await host.create(name=f"{word} hidden", settings={"is_private": True})
+    await guest.join(lobbies[1])
+    items = (await guest.get("/v1/lobbies", q=word)).json()["items"]
+    assert [(item["name"], item["player_count"]) for item in items] == [
+        (f"{word} 2", 1),
+        (f"{word} 1", 2),
+        (f"{word} 0", 1),
+    ]
+    assert "players" not in items[0]
+    assert items[2] == {name: value for name, value in lobbies[0].items() if name != "players"}
+
+
+async def test_the_list_is_of_one_status_waiting_by_default(crowd: Crowd, sql: "Connection[Any]") -> None:
+    host = crowd.player()
+    word = uuid4().hex
+    waiting, playing, closed = [await host.create(name=f"{word} {number}") for number in range(3)]
+    await sql.execute("UPDATE lobbies SET status = 'in_game' WHERE id = $1", playing["id"])
+    await host.leave(closed)
+    for parameters, expected in (
+        ({}, waiting),
+        ({"status": "waiting"}, waiting),
+        ({"status": "in_game"}, playing),
+        ({"status": "closed"}, closed),
+    ):
+        items = (await host.get("/v1/lobbies", q=word, **parameters)).json()["items"]
+        assert [item["id"] for item in items] == [expected["id"]]
+    assert (await host.get("/v1/lobbies", status="open")).status_code == 422
+
+
+@pytest.mark.parametrize("wild", ["100%", "a_b", "back\\slash", "O'Reilly", "Größe"])
+async def test_a_search_takes_every_character_as_it_is(crowd: Crowd, wild: str) -> None:
+    host = crowd.player()
+    word = uuid4().hex
+    await host.create(name=f"{word} {wild}!")
+    await host.create(name=f"{word} 100x a-b backslash Groesse")
+    items = (await host.get("/v1/lobbies", q=f"{word.upper()} {wild}")).json()["items"]
+    assert [item["name"] for item in items] == [f"{word} {wild}!"]
+
+
+async def test_every_lobby_is_on_one_page_even_while_new_ones_come(crowd: Crowd) -> None:
+    host = crowd.player()
+    word = uuid4().hex
+    created = [(await host.create(name=f"{word} {number}"))["id"] for number in range(7)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        beginning = {"cursor": cursor} if cursor else {}
+        page = (await host.get("/v1/lobbies", q=word, limit=3, **beginning)).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+        await host.create(name=f"{word} newer")
+    assert seen == created[::-1]
+
+
+async def test_a_cursor_of_another_list_is_refused(crowd: Crowd) -> None:
+    host = crowd.player()
+    word = uuid4().hex
+    for number in range(2):
+        await host.create(name=f"{word} {number}")
+    cursor = (await host.get("/v1/lobbies", q=word, limit=1)).json()["next_cursor"]
+    for parameters in ({"q": word, "status": "closed"}, {"q": "other"}, {}):
+        response = await host.get("/v1/lobbies", cursor=cursor, **parameters)
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["pointer"] == "#query/cursor"
+    bad: list[dict[str, Any]] = [
+        {"cursor": "nonsense"},
+        {"limit": 0},
+        {"limit": 101},
+        {"q": "x" * 101},
+        {"q": "\x00"},
+    ]
+    for wrong in bad:
+        assert (await host.get("/v1/lobbies", **wrong)).status_code == 422
+
+
+async def test_a_list_is_read_in_one_query(crowd: Crowd, app: Service) -> None:
+    host = crowd.player()
+    await host.create()
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    engine = app.state.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert (await host.get("/v1/lobbies")).status_code == 200
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert len(statements) == 1

@@ -1,0 +1,55 @@
+"""What the service says about itself."""
+
+from typing import Any
+
+import httpx
+
+PROBLEMS = {
+    ("post", "/v1/auth/register"): {"409", "422"},
+    ("post", "/v1/auth/login"): {"401", "422"},
+    ("get", "/v1/users/me"): {"401"},
+    ("get", "/v1/users/{user_id}"): {"401", "404", "422"},
+    ("post", "/v1/lobbies"): {"401", "422"},
+    ("get", "/v1/lobbies"): {"401", "422"},
+    ("get", "/v1/lobbies/{lobby_id}"): {"401", "404", "422"},
+    ("get", "/v1/lobbies/by-code/{code}"): {"401", "404", "429"},
+    ("post", "/v1/lobbies/{lobby_id}/join"): {"401", "404", "409", "422", "429"},
+    ("post", "/v1/lobbies/{lobby_id}/leave"): {"401", "404", "422"},
+}
+
+
+async def read_operations(client: httpx.AsyncClient) -> dict[tuple[str, str], dict[str, Any]]:
+    document = (await client.get("/openapi.json")).json()
+    return {
+        (method, path): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if path.startswith("/v1/")
+    }
+
+
+async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
+    operations = await read_operations(client)
+    assert set(operations) == set(PROBLEMS)
+    identifiers = [operation["operationId"] for operation in operations.values()]
+    assert len(set(identifiers)) == len(identifiers)
+    for operation in operations.values():
+        assert operation["summary"]
+        assert operation["description"]
+
+
+async def test_every_answer_has_its_type(client: httpx.AsyncClient) -> None:
+    for place, operation in (await read_operations(client)).items():
+        responses = operation["responses"]
+        assert PROBLEMS[place] | {"503"} <= set(responses)
+        (success,) = (status for status in responses if status.startswith("2"))
+        if success != "204":
+            assert "$ref" in responses[success]["content"]["application/json"]["schema"]
+        for status in set(responses) - {success}:
+            schema = responses[status]["content"]["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/ProblemDocument"}
+
+
+async def test_all_but_signing_in_wants_a_token(client: httpx.AsyncClient) -> None:
+    for (_, path), operation in (await read_operations(client)).items():
+        assert ("security" in operation) is not path.startswith("/v1/auth/")
