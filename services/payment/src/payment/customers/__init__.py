@@ -1,0 +1,1 @@
+"""Who buys: the rows of `users`, which follow the access tokens."""

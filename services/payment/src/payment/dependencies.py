@@ -1,0 +1,75 @@
+"""What a route may ask for, beside the database: who is calling, and the codec of cursors."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.requests import HTTPConnection
+
+from payment.customers.service import Customers
+from payment.settings import Settings
+from webcommon.bearer import BearerToken, Caller, CallerDep, RequireRole, read_bearer_token
+from webcommon.paging import CursorCodec
+
+ADMIN = "admin"
+
+_bearer_token = BearerToken()
+
+
+async def get_settings(request: Request) -> Settings:
+    """The application's settings."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+async def get_cursors(request: Request) -> CursorCodec:
+    """The application's codec of cursors."""
+    cursors: CursorCodec = request.app.state.cursors
+    return cursors
+
+
+async def get_customers(request: Request) -> Customers:
+    """Where callers are stored."""
+    customers: Customers = request.app.state.customers
+    return customers
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+CursorsDep = Annotated[CursorCodec, Depends(get_cursors)]
+CustomersDep = Annotated[Customers, Depends(get_customers)]
+
+
+async def get_customer(caller: CallerDep, customers: CustomersDep) -> Caller:
+    """The caller, who has a row in `users` from now on."""
+    await customers.store(caller)
+    return caller
+
+
+CustomerDep = Annotated[Caller, Depends(get_customer)]
+"""Whoever is signed in; 401 without a valid access token."""
+
+
+async def get_admin(admin: Annotated[Caller, Depends(RequireRole(ADMIN))], customers: CustomersDep) -> Caller:
+    """The caller, who is an admin."""
+    await customers.store(admin)
+    return admin
+
+
+AdminDep = Annotated[Caller, Depends(get_admin)]
+"""An admin; 401 without a valid access token, 403 without the role."""
+
+
+async def get_visitor(connection: HTTPConnection) -> Caller | None:
+    """The caller, or None when no token was sent. One that was sent must be valid."""
+    return None if read_bearer_token(connection) is None else await _bearer_token(connection)
+
+
+VisitorDep = Annotated[Caller | None, Depends(get_visitor)]
+"""Anybody, signed in or not; 401 for a token that is not valid."""
+
+OPTIONAL_TOKEN: dict[str, Any] = {"security": [{}, {"AccessToken": []}]}
+"""For the `openapi_extra=` of a route that takes `VisitorDep`."""
+
+
+def is_admin(caller: Caller | None) -> bool:
+    """Whether the caller has the role `admin`."""
+    return caller is not None and ADMIN in caller.roles

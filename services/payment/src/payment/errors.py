@@ -1,0 +1,155 @@
+"""What Payment refuses.
+
+Problem
+├── Conflict
+│   ├── SkuTaken
+│   ├── StockReserved           less stock than unpaid orders hold
+│   ├── OutOfStock
+│   └── IdempotencyKeyBusy      the first request with the key is still running
+├── NotFound
+│   ├── ProductNotFound
+│   └── OrderNotFound
+├── IdempotencyKeyMissing       400
+├── IdempotencyKeyReused        422: the key came with another request before
+└── RequestRefused              422, with a pointer for each field
+    ├── DuplicateSku
+    ├── ProductNotForSale
+    ├── MixedCurrencies
+    ├── AmountTooSmall
+    └── AmountTooLarge
+"""
+
+from collections.abc import Mapping
+
+from webcommon.problems import Conflict, NotFound, Problem
+
+
+class SkuTaken(Conflict):
+    """409: another product has this SKU."""
+
+    title = "The SKU is taken"
+    slug = "sku-taken"
+
+    def __init__(self) -> None:
+        super().__init__("Another product has this SKU; choose another one, or change that product.")
+
+
+class StockReserved(Conflict):
+    """409: the new stock is below what unpaid orders hold."""
+
+    title = "More pieces are reserved than that"
+    slug = "stock-reserved"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Unpaid orders hold more pieces than the new stock; wait until they are paid or expire."
+        )
+
+
+class OutOfStock(Conflict):
+    """409: there are fewer pieces than were asked for. `errors` points at the lines."""
+
+    title = "There is not enough in stock"
+    slug = "out-of-stock"
+
+    def __init__(self, lines: Mapping[int, int]) -> None:
+        errors = [
+            {"pointer": f"#/items/{index}/quantity", "detail": f"{available} can be ordered now"}
+            for index, available in lines.items()
+        ]
+        super().__init__("Order fewer pieces, or come back later; see errors.", errors=errors)
+
+
+class IdempotencyKeyBusy(Conflict):
+    """409: a request with the same key is being worked on at this moment."""
+
+    title = "A request with this Idempotency-Key is still running"
+    slug = "idempotency-key-busy"
+
+    def __init__(self) -> None:
+        super().__init__("Send it again in a moment to get its answer.", headers={"Retry-After": "1"})
+
+
+class ProductNotFound(NotFound):
+    """404: no product has this id or SKU, or it is not for sale."""
+
+    title = "There is no such product"
+    slug = "product-not-found"
+
+
+class OrderNotFound(NotFound):
+    """404: no order has this id, or it is somebody else's."""
+
+    title = "There is no such order"
+    slug = "order-not-found"
+
+
+class IdempotencyKeyMissing(Problem):
+    """400: the header is not there, or cannot be a key."""
+
+    status = 400
+    title = "An Idempotency-Key is needed"
+    slug = "idempotency-key-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send one header Idempotency-Key of 1 to 255 printable ASCII characters, such as a UUID: new for each"
+            " order, the same when you send the same order again."
+        )
+
+
+class IdempotencyKeyReused(Problem):
+    """422: the key was used for another request."""
+
+    status = 422
+    title = "The Idempotency-Key belongs to another request"
+    slug = "idempotency-key-reused"
+
+    def __init__(self) -> None:
+        super().__init__("This key came with a different request before; take a new key for a new request.")
+
+
+class RequestRefused(Problem):
+    """422: what the fields ask for cannot be; `errors` points at them."""
+
+    status = 422
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        """`errors` is a sentence a pointer."""
+        listed = [{"pointer": pointer, "detail": detail} for pointer, detail in errors.items()]
+        super().__init__("One or more fields were refused; see errors.", errors=listed)
+
+
+class DuplicateSku(RequestRefused):
+    """422: two lines of one order name the same SKU."""
+
+    title = "A SKU stands in the order twice"
+    slug = "duplicate-sku"
+
+
+class ProductNotForSale(RequestRefused):
+    """422: no product on sale has this SKU."""
+
+    title = "A product is not for sale"
+    slug = "product-not-for-sale"
+
+
+class MixedCurrencies(RequestRefused):
+    """422: one order, one currency."""
+
+    title = "An order has one currency"
+    slug = "mixed-currencies"
+
+
+class AmountTooSmall(RequestRefused):
+    """422: the total is under what can be charged."""
+
+    title = "The total is too small to be charged"
+    slug = "amount-too-small"
+
+
+class AmountTooLarge(RequestRefused):
+    """422: the total is over what can be charged."""
+
+    title = "The total is too large to be charged"
+    slug = "amount-too-large"

@@ -1,0 +1,34 @@
+"""Payment as an application: `create_app` wires it and does nothing else."""
+
+from collections.abc import Sequence
+
+from dbcommon.engine import Database
+from payment import __version__
+from payment.customers.service import Customers
+from payment.orders import routes as orders
+from payment.products import routes as products
+from payment.settings import Settings
+from payment.worker import sweeping
+from webcommon.app import Service
+from webcommon.bearer import Issuer
+from webcommon.settings import SettingsError
+
+
+def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | None = None) -> Service:
+    """The service. Raises `SettingsError` when the environment does not say what it needs."""
+    settings = settings or Settings.from_environment()
+    if settings.database is None:
+        raise SettingsError(["PAYMENT_DATABASE_URL is not set"])
+    database = Database(settings.database, application_name=settings.service)
+    app = Service(
+        settings,
+        version=__version__,
+        title="Payment",
+        description="Catalogue, orders and payments. Money is a decimal string beside its currency, never a number.",
+        routers=[products.router, orders.router],
+        database=database,
+        issuers=issuers,
+        lifespan=sweeping,
+    )
+    app.state.customers = Customers(database)
+    return app

@@ -1,0 +1,105 @@
+"""Amounts of money: decimal strings on the wire, `Decimal` inside, whole minor units at Stripe. Never a float.
+
+InvalidAmount         cannot be written or charged in its currency
+├── AmountTooSmall    under what Stripe charges
+└── AmountTooLarge    over what Stripe charges
+"""
+
+import re
+from decimal import Decimal
+
+from payment.currencies import CURRENCIES, Currency, UnknownCurrency, find_currency
+
+AMOUNT_PATTERN = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$"
+"""A decimal string of any currency: no sign, no exponent, no superfluous zero in front."""
+
+_AMOUNT = re.compile(AMOUNT_PATTERN.replace("$", r"\Z"))
+
+
+class InvalidAmount(ValueError):
+    """The amount cannot be written or charged in its currency; the text says why."""
+
+
+class AmountTooSmall(InvalidAmount):
+    """Under the least that Stripe charges in this currency."""
+
+
+class AmountTooLarge(InvalidAmount):
+    """Over the most that Stripe charges in this currency."""
+
+
+def parse_amount(text: str, currency: Currency) -> Decimal:
+    """The amount that a decimal string spells: above zero, with exactly the currency's decimals. Raises `InvalidAmount`."""
+    if not _AMOUNT.match(text) or len(text.partition(".")[2]) != currency.decimals:
+        raise InvalidAmount(
+            f"write a decimal string with {_count_decimals(currency)}, such as {_example(currency)!r}"
+        )
+    amount = Decimal(text)
+    if amount <= 0:
+        raise InvalidAmount("must be above zero")
+    if amount % currency.step:
+        raise InvalidAmount(f"amounts in {currency.code} are multiples of {currency.step}")
+    if amount > currency.maximum:
+        raise _too_large(currency)
+    return amount
+
+
+def format_amount(amount: Decimal, currency: Currency) -> str:
+    """The amount as a decimal string with exactly the currency's decimals. Raises `InvalidAmount` when it has more."""
+    exact = amount.quantize(Decimal(1).scaleb(-currency.decimals))
+    if exact != amount:
+        raise InvalidAmount(f"{amount} has more decimals than {currency.code}")
+    return f"{exact:f}"
+
+
+def can_be_charged(amount: Decimal, code: str) -> bool:
+    """Whether this is an amount of a currency that Stripe takes, be it too small or large for a charge of its own."""
+    currency = CURRENCIES.get(code)
+    return currency is not None and amount > 0 and amount % currency.step == 0
+
+
+def show_amount(amount: Decimal, code: str) -> str:
+    """The amount as answers write it. One that was put into the database by hand, and is none of its currency, is written
+    in full: it must be seen to be corrected."""
+    try:
+        return format_amount(amount, find_currency(code))
+    except (InvalidAmount, UnknownCurrency):
+        return f"{amount:f}"
+
+
+def to_minor_units(amount: Decimal, currency: Currency) -> int:
+    """The whole number that Stripe calls this amount. Raises `InvalidAmount` when it is none."""
+    if amount % currency.step:
+        raise InvalidAmount(f"amounts in {currency.code} are multiples of {currency.step}")
+    return int(amount.scaleb(currency.minor_digits))
+
+
+def from_minor_units(minor_units: int, currency: Currency) -> Decimal:
+    """The amount that Stripe calls by this number. Raises `InvalidAmount` when the currency has no such amount."""
+    amount = Decimal(minor_units).scaleb(-currency.minor_digits)
+    if amount % currency.step:
+        raise InvalidAmount(f"{minor_units} minor units are no amount in {currency.code}")
+    return amount.quantize(Decimal(1).scaleb(-currency.decimals))
+
+
+def check_chargeable(amount: Decimal, currency: Currency) -> None:
+    """Raises `AmountTooSmall` or `AmountTooLarge` when Stripe would not charge the amount."""
+    if amount < currency.minimum:
+        least = format_amount(currency.minimum, currency)
+        raise AmountTooSmall(f"at least {least} {currency.code} can be charged")
+    if amount > currency.maximum:
+        raise _too_large(currency)
+
+
+def _too_large(currency: Currency) -> AmountTooLarge:
+    return AmountTooLarge(
+        f"at most {format_amount(currency.maximum, currency)} {currency.code} can be charged"
+    )
+
+
+def _count_decimals(currency: Currency) -> str:
+    return f"{currency.decimals} decimals" if currency.decimals else "no decimals"
+
+
+def _example(currency: Currency) -> str:
+    return format_amount(max(currency.minimum, currency.step * 1000), currency)

@@ -1,0 +1,1 @@
+"""Orders: what somebody buys, at the catalogue's prices of that moment."""

@@ -1,0 +1,203 @@
+"""Every statement on orders, their lines, and the stock that they hold."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from payment.models import Order, OrderItem, Product
+from payment.rows import AnyRow, AnySelect
+
+# Amounts as text: a JSON number would be read as a float.
+_ITEM = {
+    "id": OrderItem.id,
+    "sku": OrderItem.sku,
+    "product_name": OrderItem.product_name,
+    "quantity": OrderItem.quantity,
+    "unit_price": cast(OrderItem.unit_price, Text),
+    "total_price": cast(OrderItem.total_price, Text),
+}
+_ITEM_AS_JSON = func.json_build_object(*chain.from_iterable(_ITEM.items()))
+_ITEMS = (
+    select(func.json_agg(aggregate_order_by(_ITEM_AS_JSON, OrderItem.id), type_=JSON))
+    .where(OrderItem.order_id == Order.id)
+    .correlate(Order)
+    .scalar_subquery()
+    .label("items")
+)
+_COLUMNS = (
+    Order.id,
+    Order.user_id,
+    Order.status,
+    Order.total_amount,
+    Order.currency,
+    Order.expires_at,
+    Order.created_at,
+    Order.updated_at,
+)
+
+
+def select_order(order_id: UUID, *, owner: UUID | None) -> AnySelect:
+    """An order with its lines; of `owner` only, unless that is None."""
+    statement = select(*_COLUMNS, _ITEMS).where(Order.id == order_id)
+    return statement if owner is None else statement.where(Order.user_id == owner)
+
+
+def select_orders(
+    *,
+    owner: UUID | None,
+    status: str | None,
+    created_after: datetime | None,
+    created_before: datetime | None,
+    before: tuple[datetime, UUID] | None,
+    rows: int,
+) -> AnySelect:
+    """Orders with their lines, newest first; `before` is the last one of the page before."""
+    conditions: list[ColumnElement[bool]] = []
+    if owner is not None:
+        conditions.append(Order.user_id == owner)
+    if status is not None:
+        conditions.append(Order.status == status)
+    if created_after is not None:
+        conditions.append(Order.created_at > created_after)
+    if created_before is not None:
+        conditions.append(Order.created_at < created_before)
+    if before is not None:
+        conditions.append(tuple_(Order.created_at, Order.id) < before)
+    newest_first = (Order.created_at.desc(), Order.id.desc())
+    return select(*_COLUMNS, _ITEMS).where(*conditions).order_by(*newest_first).limit(rows)
+
+
+async def find_products(session: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRow]:
+    """Those of the products that are for sale."""
+    statement = select(
+        Product.id,
+        Product.sku,
+        Product.name,
+        Product.unit_price,
+        Product.currency,
+        (Product.stock - Product.reserved).label("available"),
+    ).where(Product.sku == any_(literal(skus, ARRAY(Text))), Product.active)
+    return (await session.execute(statement)).all()
+
+
+async def insert_order(
+    session: AsyncSession, columns: Mapping[str, Any], *, held_for: timedelta | None
+) -> AnyRow:
+    """`held_for`: how long the order holds stock, None when it holds none."""
+    expires_at = None if held_for is None else func.now() + held_for
+    statement = insert(Order).values(**columns, expires_at=expires_at).returning(*_COLUMNS)
+    return (await session.execute(statement)).one()
+
+
+async def insert_items(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The lines of an order that was inserted in this transaction, since its total is checked at commit."""
+    await session.execute(insert(OrderItem), rows)
+
+
+async def reserve_stock(session: AsyncSession, quantities: Mapping[UUID, int]) -> set[UUID]:
+    """Reserve pieces of products; those of which enough are left. The caller rolls back when one is missing.
+
+    The rows stay locked until then, so this comes last in a transaction.
+    """
+    await _lock_products(session, list(quantities))
+    wanted = (
+        func.unnest(
+            literal(list(quantities), ARRAY(Uuid)), literal(list(quantities.values()), ARRAY(Integer))
+        )
+        .table_valued("product_id", "quantity", name="wanted")
+        .render_derived()
+    )
+    statement = (
+        update(Product)
+        .where(Product.id == wanted.c.product_id, Product.stock - Product.reserved >= wanted.c.quantity)
+        .values(reserved=Product.reserved + wanted.c.quantity)
+        .returning(Product.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set((await session.execute(statement)).scalars())
+
+
+async def _lock_products(session: AsyncSession, product_ids: Sequence[UUID]) -> None:
+    # In one order for everybody, so that two orders of the same products cannot wait for each other in a ring. Not against
+    # the references that new lines make to a product: those need no turn.
+    statement = select(Product.id).where(Product.id == any_(literal(product_ids, ARRAY(Uuid))))
+    await session.execute(statement.order_by(Product.id).with_for_update(key_share=True))
+
+
+async def lock_lapsed(session: AsyncSession, *, limit: int) -> list[UUID]:
+    """Pending orders whose time is over, locked; passes over those that another sweep has."""
+    statement = _select_lapsed().order_by(Order.expires_at).limit(limit)
+    locked = statement.with_for_update(key_share=True, skip_locked=True)
+    return list((await session.execute(locked)).scalars())
+
+
+async def lock_lapsed_holding(session: AsyncSession, skus: Sequence[str], *, limit: int) -> list[UUID]:
+    """Pending orders whose time is over and that hold stock of these products, locked; waits for a sweep that has them."""
+    holding = (
+        select(OrderItem.order_id)
+        .join(Product, Product.id == OrderItem.product_id)
+        .where(Product.sku == any_(literal(skus, ARRAY(Text))), OrderItem.reserved_quantity > 0)
+    )
+    statement = _select_lapsed().where(Order.id.in_(holding)).order_by(Order.id).limit(limit)
+    return list((await session.execute(statement.with_for_update(key_share=True))).scalars())
+
+
+def _select_lapsed() -> Select[UUID]:
+    return select(Order.id).where(Order.status == "pending", Order.expires_at <= func.now())
+
+
+async def expire_orders(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
+    """Expire pending orders that this transaction has locked."""
+    statement = update(Order).where(
+        Order.id == any_(literal(order_ids, ARRAY(Uuid))), Order.status == "pending"
+    )
+    await session.execute(
+        statement.values(status="expired", updated_at=func.now()).execution_options(synchronize_session=False)
+    )
+
+
+async def release_stock(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
+    """Give back what orders hold that this transaction has locked: first the products, then the lines."""
+    of_orders = OrderItem.order_id == any_(literal(order_ids, ARRAY(Uuid)))
+    held = (
+        select(OrderItem.product_id, func.sum(OrderItem.reserved_quantity).label("quantity"))
+        .where(of_orders, OrderItem.reserved_quantity > 0, OrderItem.product_id.is_not(None))
+        .group_by(OrderItem.product_id)
+    )
+    product_ids = [row.product_id for row in await session.execute(held)]
+    await _lock_products(session, product_ids)
+    given_back = held.subquery("held")
+    await session.execute(
+        update(Product)
+        .where(Product.id == given_back.c.product_id)
+        .values(reserved=Product.reserved - given_back.c.quantity)
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        update(OrderItem)
+        .where(of_orders, OrderItem.reserved_quantity > 0)
+        .values(reserved_quantity=0)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,100 @@
+"""Orders. Everybody has their own; admins see all."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from dbcommon.session import DatabaseDep
+from payment.dependencies import CursorsDep, CustomerDep, CustomersDep, SettingsDep, is_admin
+from payment.errors import (
+    AmountTooLarge,
+    AmountTooSmall,
+    DuplicateSku,
+    IdempotencyKeyBusy,
+    IdempotencyKeyMissing,
+    IdempotencyKeyReused,
+    MixedCurrencies,
+    OrderNotFound,
+    OutOfStock,
+    ProductNotForSale,
+)
+from payment.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
+from payment.models import OrderStatus
+from payment.orders import service
+from payment.orders.schemas import Moment, NewOrder, Order, OrderFilter
+from webcommon.bearer import Caller
+from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.problems import InvalidRequest, Unauthorized, problem_responses
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"])
+
+
+def _owner(caller: Caller) -> UUID | None:
+    """Whose orders the caller sees; None: everybody's."""
+    return None if is_admin(caller) else caller.id
+
+
+@router.post(
+    "",
+    operation_id="create_order",
+    summary="Place an order",
+    status_code=201,
+    response_model=Order,
+    responses=problem_responses(
+        IdempotencyKeyMissing,
+        Unauthorized,
+        IdempotencyKeyBusy,
+        OutOfStock,
+        InvalidRequest,
+        IdempotencyKeyReused,
+        DuplicateSku,
+        ProductNotForSale,
+        MixedCurrencies,
+        AmountTooSmall,
+        AmountTooLarge,
+    ),
+    openapi_extra=HEADER_IN_OPENAPI,
+)
+async def create_order(
+    caller: CustomerDep,
+    key: IdempotencyKeyDep,
+    new: NewOrder,
+    database: DatabaseDep,
+    customers: CustomersDep,
+    settings: SettingsDep,
+) -> Response:
+    """Prices and total come from the catalogue. Limited stock is held for half an hour, then the order expires."""
+    held_for = timedelta(seconds=settings.reservation_seconds)
+    answer = await service.place_order(database, customers, new, caller=caller, key=key, held_for=held_for)
+    return answer_with(answer)
+
+
+@router.get("", operation_id="list_orders", summary="Orders", responses=problem_responses(Unauthorized))
+async def list_orders(
+    caller: CustomerDep,
+    database: DatabaseDep,
+    cursors: CursorsDep,
+    status: OrderStatus | None = None,
+    created_after: Annotated[Moment | None, Query(description="Later than this moment only.")] = None,
+    created_before: Annotated[Moment | None, Query(description="Earlier than this moment only.")] = None,
+    limit: LimitParameter = DEFAULT_LIMIT,
+    cursor: CursorParameter = None,
+) -> Page[Order]:
+    """The caller's own, or everybody's for an admin, newest first."""
+    wanted = OrderFilter(status=status, created_after=created_after, created_before=created_before)
+    return await service.list_orders(
+        database, cursors, owner=_owner(caller), wanted=wanted, limit=limit, cursor=cursor
+    )
+
+
+@router.get(
+    "/{order_id}",
+    operation_id="read_order",
+    summary="One order",
+    responses=problem_responses(Unauthorized, OrderNotFound),
+)
+async def read_order(order_id: UUID, caller: CustomerDep, database: DatabaseDep) -> Order:
+    """The caller's own, or anybody's for an admin."""
+    return await service.read_order(database, order_id, owner=_owner(caller))

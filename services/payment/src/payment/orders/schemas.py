@@ -1,0 +1,75 @@
+"""What orders are made of, and how they are shown."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from payment.models import OrderStatus
+from payment.schemas import AMOUNT_SHOWN, CURRENCY_SHOWN
+from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+
+LARGEST_QUANTITY = 1_000
+MOST_LINES = 100
+
+OrderedSku = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+
+
+class NewOrderItem(RequestBody):
+    """A line to order. Its price comes from the catalogue."""
+
+    sku: OrderedSku = Field(examples=["tea-earl-grey-100g"])
+    quantity: int = Field(strict=True, ge=1, le=LARGEST_QUANTITY, examples=[2])
+
+
+class NewOrder(RequestBody):
+    """An order to place: each SKU in one line, all of one currency."""
+
+    items: list[NewOrderItem] = Field(min_length=1, max_length=MOST_LINES)
+
+
+class OrderItem(ResponseBody):
+    """A line: name and price are those of the moment of ordering."""
+
+    id: UUID
+    sku: str | None = Field(examples=["tea-earl-grey-100g"])
+    product_name: str = Field(examples=["Earl Grey, 100 g"])
+    quantity: int = Field(examples=[2])
+    unit_price: str = AMOUNT_SHOWN
+    total_price: str = AMOUNT_SHOWN
+
+
+class Order(ResponseBody):
+    """An order with its lines."""
+
+    id: UUID
+    user_id: UUID
+    status: OrderStatus
+    total_amount: str = AMOUNT_SHOWN
+    currency: str = CURRENCY_SHOWN
+    items: list[OrderItem]
+    expires_at: Timestamp | None = Field(
+        description="Until then limited stock is held for the unpaid order; null when it holds none."
+    )
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+def _to_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside of the years 1 to 9999") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""A moment in a request: RFC 3339 with its offset from UTC."""
+
+
+class OrderFilter(RequestBody):
+    """Which orders to list. A field that is None does not narrow the list."""
+
+    status: OrderStatus | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None

@@ -1,0 +1,201 @@
+"""Placing, expiring and showing orders."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.constraints import violated_constraint
+from dbcommon.engine import Database
+from dbcommon.models import new_id
+from payment.customers.service import Customers
+from payment.errors import OrderNotFound, OutOfStock
+from payment.idempotency.service import Answer, OnceRequest, answer_once, fingerprint_of
+from payment.money import can_be_charged, show_amount
+from payment.orders import repository
+from payment.orders.placing import Basket, Offer, check_skus, fill_basket
+from payment.orders.schemas import NewOrder, Order, OrderFilter, OrderItem
+from payment.rows import AnyRow
+from webcommon.bearer import Caller
+from webcommon.paging import CursorCodec, Page
+
+LAPSED_AT_ONCE = 100
+"""Orders that one transaction expires: it locks all of their products."""
+
+
+async def place_order(
+    database: Database, customers: Customers, new: NewOrder, *, caller: Caller, key: str, held_for: timedelta
+) -> Answer:
+    """The order's answer, the same for each request of this caller with this key and content.
+
+    Raises `IdempotencyKeyBusy`, `IdempotencyKeyReused`, `DuplicateSku`, `ProductNotForSale`, `MixedCurrencies`,
+    `AmountTooSmall`, `AmountTooLarge`, `OutOfStock`.
+    """
+    check_skus(new.items)
+    request = OnceRequest(
+        user_id=caller.id, operation="create_order", key=key, fingerprint=fingerprint_of(new)
+    )
+
+    async def place(session: AsyncSession) -> Answer:
+        order = await _place(session, new, user_id=caller.id, held_for=held_for)
+        return Answer(status_code=201, body=order.model_dump_json(), location=f"/v1/orders/{order.id}")
+
+    try:
+        return await answer_once(database, request, work=place)
+    except OutOfStock:
+        # Perhaps only for want of a sweep: what is held by orders whose time is over is free for the next buyer.
+        if not await expire_holding(database, [item.sku for item in new.items]):
+            raise
+    except IntegrityError as error:
+        # The row of a caller whom this process has stored is gone: the database was reset or restored meanwhile.
+        if violated_constraint(error) != "fk_orders_user_id_users":
+            raise
+        customers.forget(caller.id)
+        await customers.store(caller)
+    return await answer_once(database, request, work=place)
+
+
+async def expire_holding(database: Database, skus: list[str]) -> int:
+    """Expire the orders that hold stock of these products longer than they may; how many there were."""
+    async with database.transaction() as session:
+        lapsed = await repository.lock_lapsed_holding(session, skus, limit=LAPSED_AT_ONCE)
+        await _expire(session, lapsed)
+    return len(lapsed)
+
+
+async def expire_lapsed(database: Database) -> int:
+    """Expire orders whose time is over, up to `LAPSED_AT_ONCE`; how many there were. Several sweeps may run at once."""
+    async with database.transaction() as session:
+        lapsed = await repository.lock_lapsed(session, limit=LAPSED_AT_ONCE)
+        await _expire(session, lapsed)
+    return len(lapsed)
+
+
+async def read_order(database: Database, order_id: UUID, *, owner: UUID | None) -> Order:
+    """An order of `owner`, or anybody's when that is None. Raises `OrderNotFound`."""
+    row = await database.fetch_one(repository.select_order(order_id, owner=owner))
+    if row is None:
+        raise OrderNotFound
+    return _order(row, row.items)
+
+
+async def list_orders(
+    database: Database,
+    cursors: CursorCodec,
+    *,
+    owner: UUID | None,
+    wanted: OrderFilter,
+    limit: int,
+    cursor: str | None,
+) -> Page[Order]:
+    """Orders of `owner`, or everybody's when that is None, newest first."""
+    scope = f"orders {owner} {wanted.model_dump_json()}"
+    position = cursors.decode(scope, cursor)
+    statement = repository.select_orders(
+        owner=owner,
+        status=wanted.status,
+        created_after=wanted.created_after,
+        created_before=wanted.created_before,
+        before=None if position is None else (position[0], position[1]),
+        rows=limit + 1,
+    )
+    return cursors.page(
+        await database.fetch_all(statement),
+        limit=limit,
+        scope=scope,
+        item=lambda row: _order(row, row.items),
+        key=lambda row: (row.created_at, row.id),
+    )
+
+
+async def _place(session: AsyncSession, new: NewOrder, *, user_id: UUID, held_for: timedelta) -> Order:
+    rows = await repository.find_products(session, [item.sku for item in new.items])
+    # A price that was put into the database by hand may be none of its currency: nobody could pay it.
+    offers = {row.sku: _offer(row) for row in rows if can_be_charged(row.unit_price, row.currency)}
+    basket = fill_basket(new.items, offers)
+    if shortages := basket.shortages():
+        raise OutOfStock(shortages)
+    order_id = new_id()
+    columns = {
+        "id": order_id,
+        "user_id": user_id,
+        "total_amount": basket.total,
+        "currency": basket.currency.code,
+    }
+    row = await repository.insert_order(session, columns, held_for=held_for if basket.limited else None)
+    items = _items(basket, order_id)
+    await repository.insert_items(session, items)
+    await _reserve(session, basket)
+    return _order(row, items)
+
+
+async def _reserve(session: AsyncSession, basket: Basket) -> None:
+    if not basket.limited:
+        return
+    reserved = await repository.reserve_stock(session, basket.limited)
+    lacking = basket.limited.keys() - reserved
+    if lacking:
+        raise OutOfStock(basket.shortages(set(lacking)))
+
+
+async def _expire(session: AsyncSession, order_ids: list[UUID]) -> None:
+    if order_ids:
+        await repository.expire_orders(session, order_ids)
+        await repository.release_stock(session, order_ids)
+
+
+def _offer(row: AnyRow) -> Offer:
+    return Offer(
+        product_id=row.id,
+        name=row.name,
+        unit_price=row.unit_price,
+        currency=row.currency,
+        available=row.available,
+    )
+
+
+def _items(basket: Basket, order_id: UUID) -> list[dict[str, Any]]:
+    # Ids are made in the order of the lines, which are shown in the order of their ids.
+    return [
+        {
+            "id": new_id(),
+            "order_id": order_id,
+            "product_id": line.offer.product_id,
+            "sku": line.sku,
+            "product_name": line.offer.name,
+            "quantity": line.quantity,
+            "unit_price": line.offer.unit_price,
+            "total_price": line.total_price,
+            "reserved_quantity": line.quantity if line.is_limited else 0,
+        }
+        for line in basket.lines
+    ]
+
+
+def _order(row: AnyRow, items: list[dict[str, Any]] | None) -> Order:
+    return Order(
+        id=row.id,
+        user_id=row.user_id,
+        status=row.status,
+        total_amount=show_amount(row.total_amount, row.currency),
+        currency=row.currency,
+        items=[_item(item, currency=row.currency) for item in items or ()],
+        expires_at=row.expires_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _item(item: Mapping[str, Any], *, currency: str) -> OrderItem:
+    return OrderItem(
+        id=item["id"],
+        sku=item["sku"],
+        product_name=item["product_name"],
+        quantity=item["quantity"],
+        unit_price=show_amount(Decimal(item["unit_price"]), currency),
+        total_price=show_amount(Decimal(item["total_price"]), currency),
+    )

@@ -1,0 +1,67 @@
+"""What the catalogue takes and gives."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from payment.schemas import AMOUNT_SHOWN, CURRENCY_SHOWN, Amount, CurrencyCode, ProductName, Sku
+from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+
+LARGEST_STOCK = 2**31 - 1
+
+Description = Annotated[Text, StringConstraints(max_length=5000)]
+
+Stock = Annotated[
+    int,
+    Field(
+        strict=True,
+        ge=0,
+        le=LARGEST_STOCK,
+        examples=[250],
+        description="Pieces that are not sold yet, those that unpaid orders hold included; null: without limit.",
+    ),
+]
+
+
+class NewProduct(RequestBody):
+    """A product to offer."""
+
+    sku: Sku
+    name: ProductName
+    description: Description | None = None
+    unit_price: Amount
+    currency: CurrencyCode
+    active: bool = Field(default=True, strict=True, description="Whether it is shown and can be ordered.")
+    stock: Stock | None = None
+
+
+class ProductChange(RequestBody):
+    """What to change; fields left out stay. `description` and `stock` may be null."""
+
+    # Factories, since a default would be shown in the API's description as what a field left out becomes.
+    sku: Sku = Field(default_factory=str)
+    name: ProductName = Field(default_factory=str)
+    description: Description | None = None
+    unit_price: Amount = Field(default_factory=str)
+    currency: CurrencyCode = Field(default_factory=str)
+    active: bool = Field(default_factory=bool, strict=True)
+    stock: Stock | None = None
+
+
+class Product(ResponseBody):
+    """A product of the catalogue."""
+
+    id: UUID
+    sku: str = Field(examples=["tea-earl-grey-100g"])
+    name: str = Field(examples=["Earl Grey, 100 g"])
+    description: str | None
+    unit_price: str = AMOUNT_SHOWN
+    currency: str = CURRENCY_SHOWN
+    active: bool
+    stock: int | None = Field(examples=[250], description="Pieces not sold yet; null: without limit.")
+    available: int | None = Field(
+        examples=[242], description="Pieces that can be ordered now: stock less what unpaid orders hold."
+    )
+    created_at: Timestamp
+    updated_at: Timestamp

@@ -1,0 +1,55 @@
+"""A shop of its own for each test module: a fresh database, the application on it, and those who use it."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from dbcommon.settings import DatabaseSettings, PoolSettings
+from payment.main import create_app
+from payment.settings import Settings
+from tests.clients import running
+from tests.conftest import CopyDatabase
+from tests.services.payment.shop import Shop, Sql
+from tests.tokens import TokenMint
+from webcommon.app import Service
+
+
+@pytest_asyncio.fixture(scope="module")
+async def database_settings(copy_database: CopyDatabase) -> DatabaseSettings:
+    # Fifty at once on a busy machine may wait longer than a request should; how long is not what these tests ask.
+    return await copy_database("payment", pool=PoolSettings(wait_seconds=30))
+
+
+@pytest.fixture(scope="module")
+def settings(database_settings: DatabaseSettings) -> Settings:
+    # No sweep of its own accord: tests that want one ask for it.
+    return Settings(database=database_settings, secret="s" * 32, sweep_seconds=3600)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def app(settings: Settings, mint: TokenMint) -> Service:
+    return create_app(settings, issuers=[mint.issuer])
+
+
+@pytest_asyncio.fixture(scope="module")
+async def client(app: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with running(app) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module")
+async def sql(database_settings: DatabaseSettings) -> AsyncIterator[Sql]:
+    """The runtime role's own connection: what plain SQL may do, and what the tables hold."""
+    connection = await asyncpg.connect(**database_settings.url.connect_arguments(application_name="tests"))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="module")
+def shop(client: httpx.AsyncClient, mint: TokenMint) -> Shop:
+    return Shop(client, mint)

@@ -1,0 +1,199 @@
+"""One key, one order: however often, however much at once, by however many processes, and over restarts."""
+
+import asyncio
+import json
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from payment.locks import lock_number
+from payment.main import create_app
+from payment.settings import Settings
+from tests.clients import running
+from tests.services.payment.shop import Shop, Sql, pointers, problem, until
+from tests.tokens import TokenMint
+
+
+async def _count_orders(sql: Sql, user_id: UUID) -> int:
+    count: int = await sql.fetchval("SELECT count(*) FROM orders WHERE user_id = $1", user_id)
+    return count
+
+
+async def test_same_request_gets_the_same_answer_again(shop: Shop, sql: Sql) -> None:
+    product, user_id = await shop.offer(), uuid4()
+    first = await shop.order({product["sku"]: 2}, buyer=shop.buyer(user_id), key="k")
+    again = await shop.order({product["sku"]: 2}, buyer=shop.buyer(user_id), key="k")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
+    assert again.headers["location"] == first.headers["location"]
+    assert again.headers["idempotent-replayed"] == "true"
+    assert "idempotent-replayed" not in first.headers
+    assert await _count_orders(sql, user_id) == 1
+
+
+async def test_same_answer_even_when_the_world_has_moved_on(
+    shop: Shop, client: httpx.AsyncClient, sql: Sql
+) -> None:
+    product, buyer = await shop.offer(stock=1), shop.buyer()
+    first = await shop.order({product["sku"]: 1}, buyer=buyer, key="k")
+    await client.delete(f"/v1/products/{product['id']}", headers=shop.admin)
+    await sql.execute("UPDATE orders SET status = 'cancelled' WHERE id = $1", first.json()["id"])
+    again = await shop.order({product["sku"]: 1}, buyer=buyer, key="k")
+    assert (again.status_code, again.content) == (201, first.content)
+
+
+async def test_spacing_and_order_of_the_json_do_not_make_another_request(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
+    product = await shop.offer()
+    headers = shop.buyer() | {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    line = {"sku": product["sku"], "quantity": 1}
+    bodies = [
+        json.dumps({"items": [line]}, separators=(",", ":")),
+        json.dumps({"items": [dict(reversed(line.items()))]}, indent=4),
+    ]
+    assert bodies[0] != bodies[1]
+    first, second = [await client.post("/v1/orders", content=body, headers=headers) for body in bodies]
+    assert (second.status_code, second.content) == (201, first.content)
+
+
+async def test_key_with_another_body_is_refused(shop: Shop, sql: Sql) -> None:
+    product, user_id = await shop.offer(), uuid4()
+    await shop.placed({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+    answer = await shop.order({product["sku"]: 2}, buyer=shop.buyer(user_id), key="k")
+    assert problem(answer) == (422, "idempotency-key-reused")
+    assert await _count_orders(sql, user_id) == 1
+
+
+async def test_another_users_same_key_is_another_key(shop: Shop) -> None:
+    product = await shop.offer()
+    one = await shop.placed({product["sku"]: 1}, key="shared")
+    other = await shop.placed({product["sku"]: 1}, key="shared")
+    assert one["id"] != other["id"]
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "caf\u00e9", "tab\tkey"])
+async def test_what_is_no_key_is_refused(shop: Shop, client: httpx.AsyncClient, key: str) -> None:
+    product = await shop.offer()
+    headers = httpx.Headers(shop.buyer())
+    headers["Idempotency-Key"] = key.encode("latin-1").decode("latin-1")
+    body = {"items": [{"sku": product["sku"], "quantity": 1}]}
+    assert problem(await client.post("/v1/orders", json=body, headers=headers)) == (
+        400,
+        "idempotency-key-missing",
+    )
+
+
+async def test_no_key_or_two_of_them_are_refused_before_the_body_is_judged(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
+    token = list(shop.buyer().items())
+    for headers in (token, [*token, ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]):
+        answer = await client.post("/v1/orders", json={"items": []}, headers=headers)
+        assert problem(answer) == (400, "idempotency-key-missing")
+
+
+async def test_key_of_255_characters_is_taken(shop: Shop) -> None:
+    product = await shop.offer()
+    await shop.placed({product["sku"]: 1}, key="k" * 255)
+
+
+async def test_refusal_does_not_use_the_key_up(shop: Shop, client: httpx.AsyncClient) -> None:
+    product, buyer = await shop.offer(stock=1), shop.buyer()
+    path = f"/v1/products/{product['id']}"
+    assert problem(await shop.order({product["sku"]: 2}, buyer=buyer, key="k")) == (409, "out-of-stock")
+    unknown = await shop.order({"unknown": 1}, buyer=buyer, key="k")
+    assert (problem(unknown), pointers(unknown)) == ((422, "product-not-for-sale"), ["#/items/0/sku"])
+    await client.patch(path, json={"stock": 2}, headers=shop.admin)
+    order = await shop.placed({product["sku"]: 2}, buyer=buyer, key="k")
+    assert order["total_amount"] == "25.00"
+
+
+async def test_while_the_first_request_runs_the_key_is_busy(shop: Shop, sql: Sql) -> None:
+    product, user_id = await shop.offer(), uuid4()
+    # What a request of another process holds while it runs.
+    number = lock_number("idempotency", str(user_id), "create_order", "k")
+    transaction = sql.transaction()
+    await transaction.start()
+    await sql.execute("SELECT pg_advisory_xact_lock($1)", number)
+    answer = await shop.order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+    await transaction.rollback()
+    assert problem(answer) == (409, "idempotency-key-busy")
+    assert answer.headers["retry-after"] == "1"
+    await shop.placed({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+    assert await _count_orders(sql, user_id) == 1
+
+
+async def test_fifty_at_once_in_two_processes_make_one_order(
+    shop: Shop, client: httpx.AsyncClient, settings: Settings, mint: TokenMint, sql: Sql
+) -> None:
+    product, user_id = await shop.offer(stock=100), uuid4()
+    async with running(create_app(settings, issuers=[mint.issuer])) as other:
+        shops = [shop, Shop(other, mint)]
+        answers = await asyncio.gather(
+            *(
+                shops[number % 2].order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+                for number in range(50)
+            )
+        )
+    made = [answer for answer in answers if answer.status_code == 201]
+    busy = [answer for answer in answers if answer.status_code == 409]
+    assert len(made) + len(busy) == 50
+    assert {problem(answer) for answer in busy} <= {(409, "idempotency-key-busy")}
+    assert len({answer.content for answer in made}) == 1
+    assert sum("idempotent-replayed" not in answer.headers for answer in made) == 1
+    assert await _count_orders(sql, user_id) == 1
+    assert await sql.fetchval("SELECT reserved FROM products WHERE id = $1", product["id"]) == 1
+    again = await shop.order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+    assert (again.headers["idempotent-replayed"], again.content) == ("true", made[0].content)
+
+
+async def test_answer_survives_a_restart(shop: Shop, settings: Settings, mint: TokenMint, sql: Sql) -> None:
+    product, user_id = await shop.offer(), uuid4()
+    async with running(create_app(settings, issuers=[mint.issuer])) as before:
+        first = await Shop(before, mint).order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+    async with running(create_app(settings, issuers=[mint.issuer])) as after:
+        again = await Shop(after, mint).order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+    assert (again.headers["idempotent-replayed"], again.content) == ("true", first.content)
+    assert await _count_orders(sql, user_id) == 1
+
+
+async def test_key_is_free_again_after_24_hours(shop: Shop, sql: Sql) -> None:
+    product, user_id = await shop.offer(), uuid4()
+    first = await shop.placed({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+    kept = await sql.fetchval(
+        "SELECT expires_at - created_at = '24 hours' FROM idempotency_keys WHERE user_id = $1", user_id
+    )
+    assert kept is True
+    await sql.execute("UPDATE idempotency_keys SET expires_at = now() WHERE user_id = $1", user_id)
+    second = await shop.placed({product["sku"]: 2}, buyer=shop.buyer(user_id), key="k")
+    assert second["id"] != first["id"]
+    again = await shop.order({product["sku"]: 2}, buyer=shop.buyer(user_id), key="k")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert await sql.fetchval("SELECT count(*) FROM idempotency_keys WHERE user_id = $1", user_id) == 1
+
+
+async def test_refused_and_broken_off_requests_leave_no_order(shop: Shop, sql: Sql) -> None:
+    product, user_id = await shop.offer(stock=10), uuid4()
+    await shop.placed({product["sku"]: 1}, buyer=shop.buyer(user_id))
+    # The request waits for the product, which another transaction has in hand, and its client goes away meanwhile.
+    transaction = sql.transaction()
+    await transaction.start()
+    await sql.execute("SELECT 1 FROM products WHERE id = $1 FOR NO KEY UPDATE", product["id"])
+    request = asyncio.create_task(shop.order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k"))
+
+    async def is_waiting() -> bool:
+        waiting: bool = await sql.fetchval("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
+        return waiting
+
+    await until(is_waiting)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    await transaction.rollback()
+    order = await shop.order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
+    assert order.status_code == 201
+    assert "idempotent-replayed" not in order.headers
+    assert await _count_orders(sql, user_id) == 2
+    assert await sql.fetchval("SELECT reserved FROM products WHERE id = $1", product["id"]) == 2
