@@ -1,0 +1,1 @@
+"""Accounts: registering one, and reading one's own."""

@@ -1,0 +1,1 @@
+"""What other programs read about this service before they use it."""

@@ -1,0 +1,37 @@
+"""Routes under `/.well-known`."""
+
+from fastapi import APIRouter, Response
+
+from auth.dependencies import KeyringDep, SettingsDep
+from auth.discovery.schemas import JsonWebKey, JsonWebKeySet, ProviderConfiguration
+from auth.errors import KeysNotReady
+from webcommon.problems import ServiceUnavailable, problem_responses
+
+router = APIRouter(tags=["discovery"])
+
+CACHE_SECONDS = 300
+"""How old a copy may be. A new key has to be published for longer than this before it signs."""
+
+
+@router.get("/.well-known/openid-configuration", operation_id="read_provider_configuration")
+async def read_provider_configuration(response: Response, settings: SettingsDep) -> ProviderConfiguration:
+    """Where everything is, for OpenID clients."""
+    _allow_caching(response)
+    issuer = settings.auth_issuer
+    return ProviderConfiguration(issuer=issuer, jwks_uri=f"{issuer.rstrip('/')}/.well-known/jwks.json")
+
+
+@router.get(
+    "/.well-known/jwks.json",
+    operation_id="read_keys",
+    responses=problem_responses(ServiceUnavailable, KeysNotReady),
+)
+async def read_keys(response: Response, keyring: KeyringDep) -> JsonWebKeySet:
+    """The public keys that access tokens verify with."""
+    documents = await keyring.read_documents()
+    _allow_caching(response)
+    return JsonWebKeySet(keys=[JsonWebKey.model_validate(document) for document in documents])
+
+
+def _allow_caching(response: Response) -> None:
+    response.headers["Cache-Control"] = f"public, max-age={CACHE_SECONDS}"

@@ -1,0 +1,203 @@
+"""The keyring: this process's copy of the signing keys, read anew now and then so that replicas agree."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from jose.backends.base import Key
+from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
+
+from auth.errors import KeysNotReady
+from auth.keys import repository
+from auth.keys.encryption import CannotDecrypt, KeyVault
+from auth.keys.material import load_signer, make_key_pair
+from dbcommon.engine import Database
+from dbcommon.errors import DatabaseError
+from webcommon.jwks import KeysUnavailable, build_keys
+
+logger = logging.getLogger(__name__)
+
+RELOAD_SECONDS = 30.0
+"""A key that another replica made is known here after so long at the latest."""
+
+RETRY_SECONDS = 1.0
+"""While the keys cannot be read."""
+
+UNKNOWN_KID_SECONDS = 10.0
+"""At least so long between two reads for the sake of unknown key ids, however many are seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signer:
+    """A key that signs, and when."""
+
+    kid: str
+    key: Key = field(repr=False)
+    active_from: datetime
+    retired_at: datetime | None
+
+    def is_active(self, now: datetime) -> bool:
+        """Whether tokens are to be signed with it."""
+        return self.active_from <= now and (self.retired_at is None or now < self.retired_at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeySet:
+    """The keys as last read: what is published, what verifies, what signs (oldest first)."""
+
+    documents: tuple[dict[str, Any], ...] = ()
+    verifiers: dict[str, Key] = field(default_factory=dict)
+    signers: tuple[Signer, ...] = ()
+
+    def choose_signer(self, now: datetime) -> Signer | None:
+        """The newest active one. Clocks differ: when all are of the future, the one that begins first."""
+        active = [signer for signer in self.signers if signer.is_active(now)]
+        if active:
+            return active[-1]
+        return next((signer for signer in self.signers if signer.active_from > now), None)
+
+
+class Keyring:
+    """The signing keys. It makes the first one, signs with the newest active one, and verifies with all published ones."""
+
+    def __init__(self, database: Database, *, vault: KeyVault) -> None:
+        self._database = database
+        self._vault = vault
+        self._keys = KeySet()
+        self._looked_at = float("-inf")
+        self._loading: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the copy fresh while the block runs. A database that is not there yet is waited for in the background."""
+        keeper = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            for task in (keeper, self._loading):
+                if task is not None:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, KeysUnavailable):
+                        await task
+
+    async def find_key(self, kid: str) -> Key | None:
+        """The public key of an id; an unknown one is looked for in the database, at most every few seconds.
+
+        Raises `KeysUnavailable` when no key is known and none can be read.
+        """
+        key = self._keys.verifiers.get(kid)
+        if key is None and self._may_look():
+            await self._load()
+            key = self._keys.verifiers.get(kid)
+        return key
+
+    async def choose_signer(self) -> Signer:
+        """The key to sign with now. Raises `KeysNotReady` when none could be read yet."""
+        signer = self._keys.choose_signer(datetime.now(UTC))
+        if signer is None:
+            await self._load_or_refuse()
+            signer = self._keys.choose_signer(datetime.now(UTC))
+        if signer is None:
+            raise KeysNotReady
+        return signer
+
+    async def read_documents(self) -> tuple[dict[str, Any], ...]:
+        """The public keys as JWKs. Raises `KeysNotReady` when none could be read yet."""
+        if not self._keys.documents:
+            await self._load_or_refuse()
+        return self._keys.documents
+
+    def _may_look(self) -> bool:
+        now = time.monotonic()
+        if self._keys.documents and now - self._looked_at < UNKNOWN_KID_SECONDS:
+            return False
+        self._looked_at = now
+        return True
+
+    async def _load_or_refuse(self) -> None:
+        try:
+            await self._load()
+        except KeysUnavailable:
+            raise KeysNotReady from None
+
+    async def _load(self) -> None:
+        """Read the keys; all who ask meanwhile share one read."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._read())
+            self._loading.add_done_callback(self._finish)
+        await asyncio.shield(self._loading)
+
+    def _finish(self, task: "asyncio.Task[None]") -> None:
+        self._loading = None
+        if not task.cancelled():
+            task.exception()  # seen, so that a read nobody waits for any more does not end as a warning
+
+    async def _read(self) -> None:
+        try:
+            keys = await self._read_published()
+            if keys.choose_signer(datetime.now(UTC)) is None:
+                keys = await self._make_first_key()
+        except (DatabaseError, DBAPIError) as error:
+            raise KeysUnavailable(str(error)) from error
+        self._keys = keys
+
+    async def _read_published(self) -> KeySet:
+        async with self._database.transaction() as session:
+            return self._decrypt(await repository.find_published(session))
+
+    async def _make_first_key(self) -> KeySet:
+        async with self._database.transaction() as session:
+            await repository.lock_keys(session)
+            keys = self._decrypt(await repository.find_published(session))
+            if keys.choose_signer(datetime.now(UTC)) is not None:
+                return keys
+            pair = make_key_pair()
+            await repository.insert_key(
+                session,
+                kid=pair.kid,
+                public_jwk=pair.public_jwk,
+                private_key=self._vault.encrypt(pair.private_key, kid=pair.kid),
+            )
+            logger.info("a signing key was made: %s", pair.kid)
+            return self._decrypt(await repository.find_published(session))
+
+    def _decrypt(self, rows: Sequence[Row[Any]]) -> KeySet:
+        documents = tuple(row.public_jwk for row in rows)
+        signers = [signer for row in rows if (signer := self._load_signer(row)) is not None]
+        return KeySet(
+            documents=documents, verifiers=build_keys({"keys": list(documents)}), signers=tuple(signers)
+        )
+
+    def _load_signer(self, row: Row[Any]) -> Signer | None:
+        try:
+            private_key = self._vault.decrypt(row.private_key, kid=row.kid)
+        except CannotDecrypt:
+            # After a change of AUTH_SECRET: what it signed stays verifiable, and another key signs from now on.
+            logger.warning("signing key %s was encrypted under another secret; it verifies only", row.kid)
+            return None
+        return Signer(
+            kid=row.kid,
+            key=load_signer(private_key),
+            active_from=row.active_from,
+            retired_at=row.retired_at,
+        )
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self._load()
+            except KeysUnavailable as error:
+                # Known already: the pool's keeper says that the database is away, /readyz that migrations are pending.
+                logger.debug("signing keys cannot be read: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                logger.exception("the keyring could not be read; it is tried again")
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                await asyncio.sleep(RELOAD_SECONDS)

@@ -1,0 +1,136 @@
+"""Every statement of the session routes."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import Row, and_, bindparam, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import Session, User
+from dbcommon.engine import Database
+
+IDLE_LIFETIME = timedelta(days=30)
+"""A session that is not refreshed for so long is over."""
+
+LONGEST_LIFETIME = timedelta(days=90)
+"""From the sign-in; no refresh goes past it."""
+
+REPEAT_WINDOW = timedelta(seconds=10)
+"""For so long a token that was just rotated answers with the same successor."""
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+"""A row whose columns the statement beside it names."""
+
+EndReason = Literal["logout", "reuse"]
+
+_USER = (
+    User.email,
+    User.username,
+    User.email_verified,
+    User.roles,
+    User.created_at,
+    User.updated_at,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSession:
+    """A session to be stored."""
+
+    id: UUID
+    user_id: UUID
+    refresh_token_hash: str
+    seed: bytes = field(repr=False)
+
+
+_CREDENTIALS = select(User.id, User.password_hash, User.disabled_at)
+_BY_EMAIL = _CREDENTIALS.where(User.email == bindparam("login", type_=User.email.type))
+_BY_USERNAME = _CREDENTIALS.where(User.username == bindparam("login", type_=User.username.type))
+
+
+async def find_by_email(database: Database, email: str) -> AnyRow | None:
+    """Id, password hash and disabling of the account with this e-mail, regardless of case."""
+    return await database.fetch_one(_BY_EMAIL, {"login": email})
+
+
+async def find_by_username(database: Database, username: str) -> AnyRow | None:
+    """Id, password hash and disabling of the account with this username, regardless of case."""
+    return await database.fetch_one(_BY_USERNAME, {"login": username})
+
+
+async def lock_account(session: AsyncSession, user_id: UUID, *, password_hash: str) -> AnyRow | None:
+    """The account, kept from changing until the transaction ends; None if it is disabled or has another password now."""
+    statement = select(User.id, *_USER).where(
+        User.id == user_id, User.disabled_at.is_(None), User.password_hash == password_hash
+    )
+    return (await session.execute(statement.with_for_update(read=True))).one_or_none()
+
+
+async def insert_session(session: AsyncSession, new: NewSession) -> Row[Any]:
+    """Store a session of generation 0; gives when it began."""
+    statement = insert(Session).values(
+        id=new.id,
+        user_id=new.user_id,
+        refresh_token=new.refresh_token_hash,
+        refresh_seed=new.seed,
+        expires_at=func.now() + IDLE_LIFETIME,
+    )
+    return (await session.execute(statement.returning(Session.created_at))).one()
+
+
+async def upgrade_password_hash(session: AsyncSession, user_id: UUID, *, old: str, new: str) -> None:
+    """Put a hash of today's kind in place of an old one of the same password, unless the password was changed."""
+    await session.execute(
+        update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
+    )
+
+
+async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None:
+    """The session and its user, locked: whoever refreshes it at the same time comes after us."""
+    lives = and_(Session.ended_at.is_(None), Session.expires_at > func.now(), User.disabled_at.is_(None))
+    statement = (
+        select(
+            Session.id,
+            Session.user_id,
+            Session.refresh_seed,
+            Session.generation,
+            Session.created_at.label("began_at"),
+            Session.ended_at,
+            lives.label("lives"),
+            (Session.rotated_at > func.now() - REPEAT_WINDOW).label("just_rotated"),
+            *_USER,
+        )
+        .join(User, User.id == Session.user_id)
+        .where(Session.id == session_id)
+        .with_for_update(of=Session)
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def rotate(
+    session: AsyncSession, session_id: UUID, *, generation: int, refresh_token_hash: str
+) -> None:
+    """Make `generation` the session's current one, and let it live on."""
+    await session.execute(
+        update(Session)
+        .where(Session.id == session_id, Session.generation == generation - 1)
+        .values(
+            generation=generation,
+            refresh_token=refresh_token_hash,
+            rotated_at=func.now(),
+            expires_at=func.least(func.now() + IDLE_LIFETIME, Session.created_at + LONGEST_LIFETIME),
+        )
+    )
+
+
+async def end(session: AsyncSession, session_id: UUID, *, reason: EndReason) -> bool:
+    """End a session; whether it was this call that did."""
+    statement = (
+        update(Session)
+        .where(Session.id == session_id, Session.ended_at.is_(None))
+        .values(ended_at=func.now(), end_reason=reason)
+        .returning(Session.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None

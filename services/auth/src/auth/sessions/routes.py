@@ -1,0 +1,57 @@
+"""Routes of sessions."""
+
+from fastapi import APIRouter, Response
+
+from auth.dependencies import HasherDep, TokensDep
+from auth.errors import KeysNotReady, LoginFailed, RefreshTokenRefused
+from auth.sessions import service
+from auth.sessions.schemas import LoginAnswer, RefreshTokenBody, TokenPair
+from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.credentials import Login
+from webcommon.problems import ServiceUnavailable, problem_responses
+
+router = APIRouter(prefix="/v1/auth", tags=["sessions"])
+
+
+@router.post(
+    "/login",
+    operation_id="sign_in",
+    responses=problem_responses(LoginFailed, ServiceUnavailable, KeysNotReady),
+)
+async def sign_in(
+    credentials: Login, response: Response, database: DatabaseDep, hasher: HasherDep, tokens: TokensDep
+) -> LoginAnswer:
+    """Begin a session with an e-mail address or username and a password."""
+    answer = await service.sign_in(credentials, database=database, hasher=hasher, tokens=tokens)
+    _forbid_storing(response)
+    return answer
+
+
+@router.post(
+    "/refresh",
+    operation_id="refresh_session",
+    responses=problem_responses(RefreshTokenRefused, ServiceUnavailable, KeysNotReady),
+)
+async def refresh_session(
+    body: RefreshTokenBody, response: Response, database: DatabaseDep, tokens: TokensDep
+) -> TokenPair:
+    """A new pair for a refresh token, which is used up: again within ten seconds it gets the same successor, later it
+    ends the session."""
+    pair = await service.refresh(body.refresh_token, database=database, tokens=tokens)
+    _forbid_storing(response)
+    return pair
+
+
+@router.post(
+    "/logout",
+    operation_id="sign_out",
+    status_code=204,
+    responses=problem_responses(RefreshTokenRefused),
+)
+async def sign_out(body: RefreshTokenBody, session: SessionDep, tokens: TokensDep) -> None:
+    """End the session of a refresh token."""
+    await service.sign_out(body.refresh_token, session=session, codec=tokens.refresh)
+
+
+def _forbid_storing(response: Response) -> None:
+    response.headers["Cache-Control"] = "no-store"  # RFC 6749, section 5.1

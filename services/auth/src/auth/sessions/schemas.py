@@ -1,0 +1,31 @@
+"""Bodies of the session routes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from auth.accounts.schemas import UserAnswer
+from webcommon.schemas import RequestBody, ResponseBody, Text
+
+
+class RefreshTokenBody(RequestBody):
+    """A refresh token."""
+
+    refresh_token: Text = Field(max_length=512, repr=False, examples=["qrt1_AZqk…"])
+
+
+class TokenPair(ResponseBody):
+    """An access token for the services, and the refresh token that gets the next pair."""
+
+    access_token: str = Field(repr=False, examples=["eyJhbGciOiJFUzI1NiIs…"])
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6749's name of a kind
+    expires_in: int = Field(description="Seconds that the access token lives.", examples=[900])
+    refresh_token: str = Field(
+        repr=False, description="Works once; keep the newest.", examples=["qrt1_AZqk…"]
+    )
+
+
+class LoginAnswer(TokenPair):
+    """The tokens, and whose they are."""
+
+    user: UserAnswer

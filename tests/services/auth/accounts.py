@@ -1,0 +1,104 @@
+"""Accounts for the tests of Auth, and a look behind it into its database."""
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import httpx
+from pydantic import SecretStr
+
+from auth.main import create_app
+from auth.settings import Settings
+from dbcommon.settings import DatabaseSettings
+from tests.servers import TestServer
+from webcommon.app import Service
+
+PASSWORD = "seven quiet harbours"
+
+_numbers = itertools.count(1)
+
+
+def make_app(database: DatabaseSettings, **changed: Any) -> Service:
+    """An Auth on that database."""
+    return create_app(Settings(database=database, secret=SecretStr("s" * 32), **changed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthDatabase:
+    """A database of Auth, which a test may also ask and change behind the service's back, as the superuser."""
+
+    settings: DatabaseSettings
+    server: TestServer
+
+    @contextlib.asynccontextmanager
+    async def connect(self) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """A superuser's connection."""
+        connection = await self.server.connect(self.settings.url.database)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        """All rows of a statement."""
+        async with self.connect() as connection:
+            return list(await connection.fetch(statement, *arguments))
+
+    async def fetch_value(self, statement: str, *arguments: Any) -> Any:
+        """The first column of the first row."""
+        async with self.connect() as connection:
+            return await connection.fetchval(statement, *arguments)
+
+    async def execute(self, statement: str, *arguments: Any) -> None:
+        """Run a statement."""
+        async with self.connect() as connection:
+            await connection.execute(statement, *arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Someone with an account, or about to make one."""
+
+    email: str
+    username: str
+    password: str = field(default=PASSWORD, repr=False)
+
+    @property
+    def registration(self) -> dict[str, str]:
+        """The body that registers them."""
+        return {"email": self.email, "username": self.username, "password": self.password}
+
+
+def new_person() -> Person:
+    """Someone whom no test has used yet."""
+    number = next(_numbers)
+    return Person(email=f"person{number}@example.com", username=f"person{number}")
+
+
+async def register(client: httpx.AsyncClient, person: Person | None = None) -> Person:
+    """A person with an account."""
+    person = person or new_person()
+    response = await client.post("/v1/auth/register", json=person.registration)
+    assert response.status_code == 201, response.text
+    return person
+
+
+async def log_in(client: httpx.AsyncClient, person: Person) -> dict[str, Any]:
+    """The answer to a login that succeeds."""
+    response = await client.post("/v1/auth/login", json={"login": person.email, "password": person.password})
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
+    """The answer to a refresh."""
+    return await client.post("/v1/auth/refresh", json={"refresh_token": token})
+
+
+def bearer(access_token: str) -> dict[str, str]:
+    """The header of a request with an access token."""
+    return {"Authorization": f"Bearer {access_token}"}

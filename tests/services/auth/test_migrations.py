@@ -1,0 +1,36 @@
+"""Auth's migrations against its models."""
+
+import asyncio
+
+from auth.models import Model
+from dbcommon.migrations import downgrade, read_status, upgrade
+from tests.servers import TestServer
+from tests.services.auth.conftest import NewDatabase
+
+
+async def test_models_and_migrations_agree_after_up_down_up(
+    bare_server: TestServer, new_auth_database: NewDatabase
+) -> None:
+    database = await new_auth_database()
+    url = bare_server.url("auth", role="owner", database=database.settings.url.database)
+    await asyncio.to_thread(downgrade, "auth", url, revision="base")
+    left = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert [row["tablename"] for row in left] == ["alembic_version"]
+    await asyncio.to_thread(upgrade, "auth", url)
+    status = await asyncio.to_thread(read_status, "auth", url, metadata=Model.metadata)
+    assert status.current == status.head
+    assert status.pending == ()
+    assert status.drift == ()
+
+
+async def test_every_foreign_key_leads_an_index(new_auth_database: NewDatabase) -> None:
+    database = await new_auth_database()
+    bare = await database.fetch(
+        """
+        SELECT conrelid::regclass::text AS table, conname FROM pg_constraint
+        WHERE contype = 'f' AND NOT EXISTS (
+            SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1]
+        )
+        """
+    )
+    assert bare == []
