@@ -1,0 +1,125 @@
+"""The main job of the four services over their published ports: an account, a lobby, an order, a video."""
+
+import http.client
+import json
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.containers.engine import SERVICES, DrillFailed, Stack
+
+INSIDE_PORTS = {"auth": 5500, "l2p": 3001, "payment": 3004, "videovault": 5100}
+PASSWORD = "seven quiet harbours"
+
+
+@dataclass
+class Services:
+    """The four services as a client on this machine reaches them."""
+
+    ports: dict[str, int]
+
+    @classmethod
+    def published_by(cls, stack: Stack) -> "Services":
+        """Where the stack published them."""
+        return cls({service: stack.port(service, INSIDE_PORTS[service]) for service in SERVICES})
+
+    def call(
+        self,
+        service: str,
+        request: str,
+        *,
+        body: Any = None,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        seconds: float = 10,
+    ) -> tuple[int, Any]:
+        """Send `METHOD /path` and give status and decoded body. Raises OSError when nobody answers."""
+        method, path = request.split(" ", 1)
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[service], timeout=seconds)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), sent)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        return answer.status, json.loads(content) if content else None
+
+    def expect(self, status: int, service: str, request: str, **options: Any) -> Any:
+        """As `call`, but raises DrillFailed for any other status."""
+        found, body = self.call(service, request, **options)
+        if found != status:
+            raise DrillFailed(f"{service} {request}: {found} instead of {status}: {body}")
+        return body
+
+    def statuses(self, path: str) -> dict[str, int]:
+        """What each service answers at a health route, all asked at once; 0 for one that does not answer."""
+        with ThreadPoolExecutor(len(SERVICES)) as pool:
+            return dict(zip(SERVICES, pool.map(self._status, SERVICES, [path] * len(SERVICES)), strict=True))
+
+    def _status(self, service: str, path: str) -> int:
+        try:
+            return self.call(service, f"GET {path}", seconds=2)[0]
+        except (OSError, http.client.HTTPException):
+            return 0
+
+
+@dataclass
+class Story:
+    """One customer's things, remembered so that they can be looked for later."""
+
+    services: Services
+    email: str = field(default_factory=lambda: f"ada-{secrets.token_hex(4)}@example.com")
+    kept: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def sign_in(self) -> str:
+        """An access token."""
+        body = {"login": self.email, "password": PASSWORD}
+        token: str = self.services.expect(200, "auth", "POST /v1/auth/login", body=body)["access_token"]
+        return token
+
+    def begin(self, stack: Stack) -> None:
+        """Make an account, let the operator make it an admin, and keep a lobby, an order and a video."""
+        account = {"email": self.email, "username": self.email.partition("@")[0], "password": PASSWORD}
+        self.services.expect(201, "auth", "POST /v1/auth/register", body=account)
+        stack.operator("auth", "grant", self.email, "admin")
+        self.add()
+
+    def add(self) -> None:
+        """Keep one more lobby, order and video."""
+        token, mark = self.sign_in(), secrets.token_hex(4)
+        product = {"sku": f"tea-{mark}", "name": "Tea", "unit_price": "40.28", "currency": "usd"}
+        self.services.expect(201, "payment", "POST /v1/products", body=product, token=token)
+        made = {
+            "l2p": ("/v1/lobbies", {"name": f"Friday {mark}", "max_players": 8}),
+            "payment": ("/v1/orders", {"items": [{"sku": product["sku"], "quantity": 2}]}),
+            "videovault": ("/v1/videos", _video(mark)),
+        }
+        for service, (path, body) in made.items():
+            headers = {"Idempotency-Key": mark} if service == "payment" else None
+            found = self.services.expect(
+                201, service, f"POST {path}", body=body, token=token, headers=headers
+            )
+            self.kept[f"{path}/{found['id']}"] = (service, json.dumps(found, sort_keys=True))
+
+    def check(self) -> int:
+        """Everything that was kept is there, as it was; how many things that is. Raises DrillFailed."""
+        token = self.sign_in()
+        for path, (service, before) in self.kept.items():
+            now = json.dumps(self.services.expect(200, service, f"GET {path}", token=token), sort_keys=True)
+            if now != before:
+                raise DrillFailed(f"{service} {path} was {before} and is {now}")
+        return len(self.kept)
+
+
+def _video(mark: str) -> dict[str, Any]:
+    return {
+        "file_path": f"/films/{mark}.mp4",
+        "file_name": f"{mark}.mp4",
+        "file_size": 7_340_032,
+        "mime_type": "video/mp4",
+        "duration_seconds": 61,
+    }

@@ -1,0 +1,121 @@
+"""compose.yaml, Dockerfile and the server's configuration say what the code beside them says; needs no engine."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs are one more dependency for these few lines
+
+from quartet.postgres.binaries import Binaries
+from quartet.postgres.configuration import server_settings
+from quartet.provision.plan import Plan
+from quartet.settings.known import known_settings
+from quartet.settings.operator import GENERATED
+from tests.containers.engine import ROOT, SERVICES
+
+COMPOSE: dict[str, Any] = yaml.safe_load(ROOT.joinpath("compose.yaml").read_text())
+DEFINED: dict[str, dict[str, Any]] = COMPOSE["services"]
+SETTINGS = {setting.name: setting for setting in known_settings()}
+
+FIXED_IN_CONTAINERS = ("_HOST", "_PORT", "_DB_USER", "_DB_NAME", "_DB_SCHEMA")
+"""What the images, the volumes and pg_hba.conf settle; `.env` has it for a stack without containers."""
+
+
+def seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
+def default_of(text: str) -> str:
+    """The default of `${NAME:-default}`."""
+    found = re.fullmatch(r"\$\{\w+:-(.*)\}", text)
+    return found[1] if found else text
+
+
+def server_configuration() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in ROOT.joinpath("deploy/postgres/postgresql.conf").read_text().splitlines():
+        name, separator, value = line.partition(" = ")
+        if separator and not line.startswith("#"):
+            found[name] = value.strip("'")
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_told_each_of_its_settings_that_the_environment_gives(service: str) -> None:
+    told = set(DEFINED[service]["environment"])
+    wanted = {
+        name
+        for name, setting in SETTINGS.items()
+        if service in setting.services
+        and not name.endswith(FIXED_IN_CONTAINERS)
+        # A secret comes in a file, but for a connection string, which holds one.
+        and (not setting.secret or name.endswith("_URL"))
+        and (not name.endswith("_FILE") or SETTINGS[name.removesuffix("_FILE")].secret)
+    }
+    assert wanted - told == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_told_nothing_that_is_not_its_own(service: str) -> None:
+    strange = {name for name in DEFINED[service]["environment"] if service not in SETTINGS[name].services}
+    assert strange == set()
+    assert DEFINED[service]["volumes"] == [f"{service}-secrets:/run/secrets/{service}:ro"]
+
+
+@pytest.mark.parametrize("name", ["migrate", "quartet"])
+def test_the_operator_is_told_known_settings_only(name: str) -> None:
+    assert set(DEFINED[name]["environment"]) - set(SETTINGS) == set()
+
+
+def test_each_generated_secret_may_be_given() -> None:
+    assert set(DEFINED["secrets"]["environment"]) == set(GENERATED)
+
+
+def test_every_port_is_published_on_loopback_only() -> None:
+    ports = {name: service.get("ports", []) for name, service in DEFINED.items()}
+    assert {name for name, published in ports.items() if published} == {*SERVICES, "shared-postgres"}
+    assert all(port.startswith("127.0.0.1:") for published in ports.values() for port in published)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_published_port_image_and_setting_agree(service: str) -> None:
+    name = f"{service.upper()}_PORT"
+    port = SETTINGS[name].default
+    assert DEFINED[service]["ports"] == [f"127.0.0.1:${{{name}:-{port}}}:{port}"]
+    dockerfile = ROOT.joinpath("Dockerfile").read_text()
+    assert f"{name}={port}\nEXPOSE {port}\n" in dockerfile
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_engine_waits_longer_than_a_service_takes_to_stop(service: str) -> None:
+    drain = float(default_of(DEFINED[service]["environment"]["SHUTDOWN_DRAIN_SECONDS"]))
+    grace = float(SETTINGS["SHUTDOWN_GRACE_SECONDS"].default or 0)
+    assert drain > 0
+    assert seconds(DEFINED[service]["stop_grace_period"]) > drain + grace
+
+
+def test_the_server_has_a_connection_for_each_that_the_roles_may_open() -> None:
+    assert int(server_configuration()["max_connections"]) >= Plan.generated().max_connections
+
+
+def test_the_server_in_a_container_behaves_as_the_embedded_one() -> None:
+    binaries = Binaries(bindir=Path("/nowhere/bin"), major=18, source="system")
+    embedded = server_settings(binaries, port=5432, max_connections=100, socket_folder=Path("/run"))
+    place = ("listen_addresses", "port", "max_connections", "shared_preload_libraries")
+    wanted = {
+        name: value
+        for name, value in embedded.items()
+        if name not in place and not name.startswith("unix_socket")
+    }
+    found = server_configuration()
+    assert {name: found.get(name) for name in wanted} == wanted
+    assert found["shared_preload_libraries"] == "pg_stat_statements"
+
+
+def test_versions_are_arguments_with_the_same_defaults_everywhere() -> None:
+    dockerfile = ROOT.joinpath("Dockerfile").read_text()
+    for service in DEFINED.values():
+        for name, value in service.get("build", {}).get("args", {}).items():
+            if name.endswith("_IMAGE"):
+                assert f"ARG {name}={default_of(value)}\n" in dockerfile
