@@ -40,7 +40,7 @@ def main() -> int:
         "--upgrade", action="store_true", help="take newer releases where the packages allow them"
     )
     arguments = parser.parse_args()
-    projects = {name: data for name, data in map(_read_project, PACKAGES)}
+    projects = dict(map(_read_project, PACKAGES))
     everything = [need for name in projects for need in _needs(name, projects)] + BUILD
     development = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
     plans: list[tuple[str, list[str], str | None]] = [
