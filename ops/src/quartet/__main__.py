@@ -1,0 +1,5 @@
+"""`python -m quartet` is `quartet`."""
+
+from quartet.cli import app
+
+app()

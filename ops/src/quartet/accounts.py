@@ -1,0 +1,45 @@
+"""Roles of accounts, written straight into auth's database by whoever holds its password."""
+
+import re
+
+import asyncpg
+
+from dbcommon.dsn import DatabaseUrl
+from quartet.errors import NotFound, ServerFailed, WrongPassword, WrongSettings
+
+_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_GRANT = """
+    UPDATE users SET roles = array_append(array_remove(roles, $2), $2), updated_at = now()
+    WHERE lower(email::text) = lower($1) RETURNING roles
+"""
+_REVOKE = """
+    UPDATE users SET roles = array_remove(roles, $2), updated_at = now()
+    WHERE lower(email::text) = lower($1) RETURNING roles
+"""
+
+
+async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) -> list[str]:
+    """Give the account a role or take it away; its roles afterwards. Raises NotFound for an unknown address."""
+    if not _ROLE.fullmatch(role):
+        raise WrongSettings(f"{role!r} is not a role's name: small letters, digits, - and _, a letter first")
+    try:
+        connection = await asyncpg.connect(
+            **{"timeout": 10, **url.connect_arguments(application_name="quartet-auth")}
+        )
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise WrongPassword(
+            f"{url.database} refuses {url.user}: `quartet provision` sets its password anew"
+        ) from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise ServerFailed(f"{url.database} cannot be reached ({error}): run `quartet up` first") from error
+    try:
+        roles = await connection.fetchval(_REVOKE if revoke else _GRANT, email, role)
+    except asyncpg.UndefinedTableError as error:
+        raise ServerFailed(
+            f"{url.database} has no accounts table yet: run `quartet db migrate auth`"
+        ) from error
+    finally:
+        await connection.close()
+    if roles is None:
+        raise NotFound(f"no account has the e-mail address {email}: let its owner register first")
+    return list(roles)

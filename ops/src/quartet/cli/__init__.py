@@ -1,0 +1,68 @@
+"""The command `quartet`. A module of commands is imported when one of its commands is called."""
+
+import errno
+import sys
+
+import typer
+
+from quartet.cli.lazy import Entry, lazy_group
+from quartet.errors import DiskFull, Failure, NoPermission
+
+_COMMANDS = lazy_group(
+    {
+        "up": Entry("quartet.cli.stack:up", "Start PostgreSQL and the four services, and keep them running."),
+        "down": Entry("quartet.cli.stack:down", "Stop the running stack; all committed data is kept."),
+        "ps": Entry("quartet.cli.stack:ps", "Show what runs: state, process, address, restarts."),
+        "logs": Entry("quartet.cli.stack:logs", "Show the services' logs, or follow them."),
+        "health": Entry("quartet.cli.inspect:health", "Ask the four services and the database how they are."),
+        "config": Entry("quartet.cli.config:config", "Show the settings in effect, secrets hidden."),
+        "dsn": Entry("quartet.cli.inspect:dsn", "Print a database's connection URL."),
+        "db": Entry("quartet.cli.database:group", "Migrations and a shell for the databases."),
+        "auth": Entry("quartet.cli.accounts:group", "Accounts: roles."),
+        "provision": Entry(
+            "quartet.cli.provisioning:provision_server", "Make or mend roles, databases and schema."
+        ),
+        "secrets": Entry("quartet.cli.provisioning:group", "Generate the secrets of a container stack."),
+    },
+    help="""The operator's command of the Quartet suite.
+
+    `quartet up` brings everything up on this machine; the other commands look at it, change it or stop it.
+    Settings come from the environment and from `.env` in the current folder; `quartet config` lists them.
+
+    Exit codes: 0 done · 1 not healthy, pending or not running · 2 wrong setting or usage · 3 port taken ·
+    4 data of another PostgreSQL version · 5 no permission · 6 wrong password · 7 already running · 8 disk full ·
+    9 no PostgreSQL found · 10 PostgreSQL does not start or answer · 11 migration failed · 12 a service does not
+    start · 13 not found.
+    """,
+)
+
+
+def app() -> None:
+    """Run the command line. A fault is told in a line each on stderr, and by its exit code."""
+    try:
+        _COMMANDS()
+    except Failure as failure:
+        _end(failure)
+    except BrokenPipeError:
+        sys.exit(0)  # `quartet logs | head`
+    except OSError as error:
+        _end(_as_failure(error))
+
+
+def _as_failure(error: OSError) -> Failure:
+    place = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(
+            f"the disk is full{place and ':' + place}: make room, or set QUARTET_HOME to another disk"
+        )
+    if isinstance(error, PermissionError):
+        return NoPermission(
+            f"no permission for{place or ' this'}: mend its owner or mode, or set QUARTET_HOME"
+        )
+    return Failure(f"{error.strerror or error}{place and ':' + place}")
+
+
+def _end(failure: Failure) -> None:
+    for line in str(failure).splitlines():
+        typer.echo(f"quartet: {line}", err=True)
+    sys.exit(failure.exit_code)

@@ -1,0 +1,33 @@
+"""`quartet auth …`: what an operator does to accounts."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from quartet.accounts import change_role
+from quartet.cli.lazy import Entry, lazy_group
+from quartet.settings import load_settings
+
+group = lazy_group(
+    {"grant": Entry("quartet.cli.accounts:grant", "Give an account a role, or take it away.")},
+    help="Accounts of the auth service.",
+)
+
+
+def grant(
+    email: Annotated[str, typer.Argument(help="The account's e-mail address.", show_default=False)],
+    role: Annotated[str, typer.Argument(help="The role, such as admin.", show_default=False)],
+    *,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take the role away.")] = False,
+) -> None:
+    """Give an account a role, or take it away. It holds from the account's next access token on.
+
+    Example: quartet auth grant ada@example.com admin
+
+    Exit codes: 0 · 2 not a role's name · 6 wrong password · 10 no server answers · 13 no such account
+    """
+    settings = load_settings(check=False)
+    url = settings.database_url("auth", server=settings.server())
+    roles = asyncio.run(change_role(url, email=email, role=role, revoke=revoke))
+    typer.echo(f"{email}: {', '.join(roles) or 'no roles'}")

@@ -1,0 +1,95 @@
+"""`quartet db …`: migrations and a shell."""
+
+import os
+from typing import Any
+
+import typer
+
+from quartet.cli.lazy import Entry, lazy_group
+from quartet.cli.words import (
+    DatabaseRole,
+    JsonOption,
+    RoleOption,
+    ServiceArgument,
+    ServicesArgument,
+    print_json,
+    print_table,
+)
+from quartet.errors import NotFound
+from quartet.postgres import find_binaries
+from quartet.provision.plan import SERVICES
+from quartet.schema import migrate as apply_migrations
+from quartet.schema import read_status, services_or_all
+from quartet.settings import load_settings
+
+group = lazy_group(
+    {
+        "migrate": Entry("quartet.cli.database:migrate", "Apply the pending migrations as the owner roles."),
+        "status": Entry("quartet.cli.database:status", "Show what is applied, pending or drifted."),
+        "shell": Entry("quartet.cli.database:shell", "Open psql in a service's database."),
+    },
+    help="Migrations and a shell for the four databases.",
+)
+
+
+def migrate(services: ServicesArgument = None) -> None:
+    """Apply the pending migrations as the owner roles, one transaction each. Several at once apply each once.
+
+    Example: quartet db migrate auth payment
+
+    Exit codes: 0 up to date · 6 wrong password · 10 no server answers · 11 a migration failed
+    """
+    settings = load_settings()
+    urls = settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES))
+    applied = apply_migrations(urls)
+    for service in urls:
+        revisions = applied.get(service, ())
+        typer.echo(f"{service}: {', '.join(revisions)} applied" if revisions else f"{service}: up to date")
+
+
+def status(services: ServicesArgument = None, *, as_json: JsonOption = False) -> None:
+    """Show the revision of each database, pending migrations, and where models and tables disagree (drift).
+
+    Example: quartet db status --json
+
+    Exit codes: 0 all are current · 1 something is pending or drifted · 10 no server answers
+    """
+    settings = load_settings()
+    found = read_status(settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES)))
+    if as_json:
+        print_json({service: schema.as_json() for service, schema in found.items()})
+    else:
+        rows = [
+            (
+                service,
+                schema.current or "none",
+                schema.head,
+                ", ".join(schema.pending),
+                "; ".join(schema.drift),
+            )
+            for service, schema in found.items()
+        ]
+        print_table(("SERVICE", "CURRENT", "HEAD", "PENDING", "DRIFT"), rows)
+    if not all(schema.is_current for schema in found.values()):
+        raise typer.Exit(1)
+
+
+def shell(service: ServiceArgument, *, role: RoleOption = DatabaseRole.USER) -> Any:
+    """Open psql in a service's database. As the runtime role it can change rows, as the owner the schema too.
+
+    Example: quartet db shell auth --role owner
+
+    Exit codes: those of psql · 9 no psql was found
+    """
+    settings = load_settings(check=False)
+    url = settings.database_url(service.value, role.value, server=settings.server())
+    psql = find_binaries(settings.named_bindir).program("psql")
+    if not psql.is_file():
+        raise NotFound(f"{psql} is not there: install PostgreSQL's client programs, or set PG_BINDIR")
+    host, port = url.hosts[0]
+    # In the environment: other users of the machine can read a process's arguments.
+    told = os.environ | {"PGHOST": host, "PGPORT": str(port), "PGUSER": url.user, "PGDATABASE": url.database}
+    told |= {"PGPASSWORD": url.password or ""}
+    if url.schema:
+        told["PGOPTIONS"] = f"-c search_path={url.schema}"
+    os.execve(psql, [str(psql)], told)  # noqa: S606  no shell is wanted between

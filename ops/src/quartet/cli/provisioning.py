@@ -1,0 +1,66 @@
+"""`quartet provision` and `quartet secrets init`: what a container stack runs once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quartet.cli.lazy import Entry, lazy_group
+from quartet.container_secrets import write_container_secrets
+from quartet.settings import load_settings
+from quartet.stack.startup import prepare_databases, wait_for_server
+
+group = lazy_group(
+    {
+        "init": Entry(
+            "quartet.cli.provisioning:init_secrets", "Generate what is missing, a folder for each consumer."
+        )
+    },
+    help="Generate the secrets of a container stack.",
+)
+
+
+def provision_server(
+    *,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds to wait for the server to answer.")
+    ] = 60.0,
+) -> None:
+    """Make or mend roles, databases, grants and limits, then apply the pending migrations.
+
+    Works on the server of POSTGRES_HOST and POSTGRES_PORT with POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE), else on
+    the embedded one of a running stack. Run again it mends what drifted and says so; a password that was changed in
+    the environment is rotated.
+
+    Example: POSTGRES_HOST=shared-postgres POSTGRES_PASSWORD_FILE=/run/secrets/postgres quartet provision
+
+    Exit codes: 0 · 2 a setting is wrong or missing · 6 wrong password · 10 no server answers · 11 a migration failed
+    """
+    settings = load_settings()
+    server = settings.server()
+    wait_for_server(server, seconds=wait)
+    prepare_databases(settings, server, say=typer.echo)
+    typer.echo("roles, databases and schema are as planned")
+
+
+def init_secrets(
+    folder: Annotated[Path, typer.Argument(help="Where the folders are made.", show_default=False)],
+    *,
+    service_uid: Annotated[
+        int | None, typer.Option("--service-uid", min=0, help="The user that services and migrations run as.")
+    ] = None,
+    postgres_uid: Annotated[
+        int | None, typer.Option("--postgres-uid", min=0, help="The user that PostgreSQL runs as.")
+    ] = None,
+) -> None:
+    """Generate the secrets that are missing: a folder for each consumer with only what that one may know.
+
+    postgres/postgres_password; migrate/ with all database passwords; auth/, l2p/, payment/ and videovault/ with
+    secret and db_password. Files have mode 0400. What is there stays as it is.
+
+    Example: quartet secrets init /secrets --service-uid 10001 --postgres-uid 999
+
+    Exit codes: 0 · 5 no permission · 8 disk full
+    """
+    made = write_container_secrets(folder, service_uid=service_uid, postgres_uid=postgres_uid)
+    typer.echo(f"{made} secrets generated in {folder}" if made else f"{folder} has every secret already")

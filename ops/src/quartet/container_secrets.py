@@ -1,0 +1,62 @@
+"""Secrets of the container stack: generated once into a volume, a folder for each consumer.
+
+A container mounts its own folder alone, so that a service that is broken into knows nothing of the others.
+"""
+
+import os
+from pathlib import Path
+
+from quartet.provision.plan import SERVICES
+from quartet.settings.secrets_file import new_secret, write_privately
+
+FILE_MODE = 0o400
+FOLDER_MODE = 0o500
+
+
+def write_container_secrets(
+    folder: Path, *, service_uid: int | None = None, postgres_uid: int | None = None
+) -> int:
+    """Generate what is missing below `folder` and set owners and modes; how many secrets were made now."""
+    made = 0
+    shared: dict[str, str] = {}
+    for consumer, name, value_of in _wanted():
+        place = folder / consumer
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.chmod(0o700)
+        path = place / name
+        if not path.exists():
+            if value_of not in shared:
+                shared[value_of] = _existing(folder, value_of) or new_secret()
+                made += 1
+            write_privately(path, shared[value_of], mode=FILE_MODE)
+        _own(path, postgres_uid if consumer == "postgres" else service_uid)
+    for consumer in {consumer for consumer, _, _ in _wanted()}:
+        _own(folder / consumer, postgres_uid if consumer == "postgres" else service_uid)
+        (folder / consumer).chmod(FOLDER_MODE)
+    return made
+
+
+def _wanted() -> list[tuple[str, str, str]]:
+    """Consumer, file, and the path under which the same value is found elsewhere."""
+    wanted = [
+        ("postgres", "postgres_password", "postgres/postgres_password"),
+        ("migrate", "postgres_password", "postgres/postgres_password"),
+    ]
+    for service in SERVICES:
+        wanted += [
+            (service, "secret", f"{service}/secret"),
+            (service, "db_password", f"{service}/db_password"),
+            ("migrate", f"{service}_db_password", f"{service}/db_password"),
+            ("migrate", f"{service}_db_owner_password", f"migrate/{service}_db_owner_password"),
+        ]
+    return wanted
+
+
+def _existing(folder: Path, value_of: str) -> str | None:
+    path = folder / value_of
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _own(path: Path, uid: int | None) -> None:
+    if uid is not None:
+        os.chown(path, uid, -1)

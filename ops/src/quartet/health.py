@@ -1,0 +1,90 @@
+"""How the services and the database are, asked over the wire as anyone would."""
+
+import asyncio
+import http.client
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import asyncpg
+
+from quartet.errors import Failure
+from quartet.provision.plan import SERVICES
+from quartet.settings import OperatorSettings
+
+Status = Literal["pass", "warn", "fail"]
+TIMEOUT_SECONDS = 3.0
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, not bound to
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthReport:
+    """One line of `quartet health`; `body` is what the service answered."""
+
+    name: str
+    address: str
+    status: Status
+    detail: str
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a program to read."""
+        found: dict[str, Any] = {"status": self.status, "detail": self.detail, "address": self.address}
+        return found | ({"report": self.body} if self.body else {})
+
+
+async def check_all(settings: OperatorSettings) -> list[HealthReport]:
+    """Ask all at the same time; the database comes first."""
+    services = (
+        asyncio.to_thread(_check_service, service, *settings.host_and_port(service)) for service in SERVICES
+    )
+    return list(await asyncio.gather(_check_database(settings), *services))
+
+
+async def _check_database(settings: OperatorSettings) -> HealthReport:
+    name, address = "postgres", ""
+    try:
+        server = settings.server()
+        address = f"{server.host}:{server.port}"
+        url = settings.database_url(SERVICES[0], server=server)
+        beginning = time.monotonic()
+        arguments = {"timeout": TIMEOUT_SECONDS, **url.connect_arguments(application_name="quartet-health")}
+        connection = await asyncpg.connect(**arguments)
+        try:
+            version = await connection.fetchval("SHOW server_version")
+        finally:
+            await connection.close()
+    except (Failure, OSError, asyncpg.PostgresError) as error:
+        return HealthReport(
+            name=name, address=address, status="fail", detail=str(error) or type(error).__name__
+        )
+    latency = (time.monotonic() - beginning) * 1000
+    detail = f"PostgreSQL {version.split()[0]}, connected in {latency:.0f} ms"
+    return HealthReport(name=name, address=address, status="pass", detail=detail)
+
+
+def _check_service(service: str, host: str, port: int) -> HealthReport:
+    host = _WILDCARDS.get(host, host)
+    address = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/health")
+        body = json.loads(connection.getresponse().read())
+        status: Status = body["status"] if body.get("status") in ("pass", "warn", "fail") else "fail"
+    except OSError as error:
+        detail = f"no answer ({error.strerror or type(error).__name__}): `quartet ps` shows whether it runs"
+        return HealthReport(name=service, address=address, status="fail", detail=detail)
+    except (http.client.HTTPException, ValueError, KeyError, AttributeError, TypeError):
+        detail = "what answers there is not this service"
+        return HealthReport(name=service, address=address, status="fail", detail=detail)
+    finally:
+        connection.close()
+    return HealthReport(name=service, address=address, status=status, detail=_detail(body), body=body)
+
+
+def _detail(body: dict[str, Any]) -> str:
+    """Which checks are not passing, else for how long it has been up."""
+    checks = body.get("checks") or {}
+    amiss = [f"{name}: {check['status']}" for name, check in checks.items() if check.get("status") != "pass"]
+    return ", ".join(amiss) or f"up {body.get('uptime_seconds', 0):.0f} s"

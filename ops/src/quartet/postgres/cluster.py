@@ -1,0 +1,384 @@
+"""One embedded server and its folder: made, started, stopped, and found again after any death."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from quartet.errors import (
+    AlreadyRunning,
+    NoPermission,
+    OtherMajorVersion,
+    PortTaken,
+    ServerFailed,
+)
+from quartet.postgres.account import can_enter, hand_over, server_account
+from quartet.postgres.binaries import Binaries, find_binaries, readable_copy
+from quartet.postgres.configuration import server_settings, write_settings
+from quartet.postgres.faults import fault_of, told_in_one_line
+from quartet.processes import exists, is_alive, run, spawn
+
+HOST = "127.0.0.1"
+SUPERUSER = "postgres"
+StopMode = Literal["fast", "immediate", "smart"]
+STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT, "smart": signal.SIGTERM}
+START_SECONDS = 120.0  # recovery after a crash counts
+STOP_SECONDS = 60.0
+DYING_SECONDS = 1.0  # what a killed process takes to be gone
+LARGEST_LOG = 16 * 1024 * 1024
+
+
+class Cluster:
+    """An embedded PostgreSQL server in a folder: `pgdata`, `socket`, `port`, `server.log` lie in `data_folder`.
+
+    Run by root the server and its folder belong to an unprivileged user. It listens on 127.0.0.1 only, on
+    `port` or else on a free one that is kept from start to start while nobody else takes it. `settings` add to
+    or replace those of the configuration. The server ends with the process that started it, even by SIGKILL.
+    """
+
+    def __init__(
+        self,
+        data_folder: Path,
+        *,
+        binaries: Binaries | None = None,
+        port: int | None = None,
+        max_connections: int = 100,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.data_folder = data_folder.absolute()
+        self.max_connections = max_connections
+        self.settings = dict(settings or {})
+        self.account = server_account()
+        self._binaries = binaries or find_binaries()
+        self._wanted_port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pgdata(self) -> Path:
+        """PostgreSQL's own data folder."""
+        return self.data_folder / "pgdata"
+
+    @property
+    def log_file(self) -> Path:
+        """Where the server writes its log; the one before the last start is beside it, ending in `.1`."""
+        return self.data_folder / "server.log"
+
+    @property
+    def binaries(self) -> Binaries:
+        """The programs in use: a copy within the data folder when the server's user cannot run the originals."""
+        if self.data_folder.is_dir():
+            self._binaries = readable_copy(
+                self._binaries, self.data_folder / "programs", account=self.account
+            )
+        return self._binaries
+
+    @property
+    def major(self) -> int:
+        """The version of the programs in use."""
+        return self._binaries.major
+
+    @property
+    def port(self) -> int:
+        """The TCP port of the last start. Raises ServerFailed when there was none."""
+        with contextlib.suppress(OSError, ValueError):
+            return int(self.data_folder.joinpath("port").read_text())
+        raise ServerFailed(
+            f"the server in {self.data_folder} was never started: start it first (`quartet up`)"
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the running server, whoever started it; None when it does not run."""
+        try:
+            pid = int(self.pgdata.joinpath("postmaster.pid").read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return None
+        return pid if is_alive(pid) and self._is_ours(pid) else None
+
+    def is_running(self) -> bool:
+        """Whether the server's process is there; it may still be starting or recovering."""
+        return self.pid is not None
+
+    def is_initialised(self) -> bool:
+        """Whether the data folder holds a cluster, of whatever version."""
+        return self.pgdata.joinpath("PG_VERSION").is_file()
+
+    def initialise(self, *, superuser_password: str) -> bool:
+        """Make the cluster when it is not there yet; whether it was made now.
+
+        Raises OtherMajorVersion, NoPermission, DiskFull or ServerFailed. A folder that was made half is made anew.
+        """
+        with told_in_one_line(self.data_folder):
+            self._prepare_folder()
+            if self.is_initialised():
+                self._check_version()
+                return False
+            self._initdb(superuser_password)
+        return True
+
+    def start(self) -> None:
+        """Start the server and return once it answers; one left by a killed parent is waited for first.
+
+        Raises AlreadyRunning, PortTaken (a port that was asked for), DiskFull, NoPermission or ServerFailed.
+        Call it from the main thread: the server ends with the thread that started it.
+        """
+        with told_in_one_line(self.data_folder):
+            self._prepare_folder()
+            self._check_version()
+            self._await_former_server()
+            self._remove_strangers_pid()
+            self._rotate_log()
+            deadline = time.monotonic() + START_SECONDS
+            while not self._try_start(deadline):
+                time.sleep(0.2)
+
+    def stop(self, mode: StopMode = "fast") -> None:
+        """Stop the server, whoever started it, and wait until it is gone. `immediate` recovers at the next start."""
+        pid = self._process.pid if self._process and self._process.poll() is None else self.pid
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, STOP_SIGNALS[mode])
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._still_there(pid):
+            if time.monotonic() > deadline:
+                raise ServerFailed(
+                    f"PostgreSQL (process {pid}) did not stop in {STOP_SECONDS:.0f} s: see {self.log_file}"
+                )
+            time.sleep(0.01)
+        self._process = None
+
+    def restart(self) -> None:
+        """Start a server that died where it was, since its clients know only that port."""
+        self._wanted_port = self.port
+        self.start()
+
+    def bound_log(self) -> None:
+        """Keep the log of a long-running server from filling the disk: set aside what there is, and begin anew.
+
+        The server goes on with the same open file, to which it only appends; lines of that instant may be lost.
+        """
+        with contextlib.suppress(OSError):
+            if self.log_file.stat().st_size > LARGEST_LOG:
+                shutil.copyfile(self.log_file, self._older_log())
+                os.truncate(self.log_file, 0)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Cluster"]:
+        """Started for the length of a `with` block."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
+
+    def set_access_rules(self, rules: str) -> bool:
+        """Write pg_hba.conf and have a running server read it; whether it had to change."""
+        path = self.pgdata / "pg_hba.conf"
+        if path.read_text() == rules:
+            return False
+        unfinished = path.with_suffix(".new")
+        unfinished.write_text(rules)
+        unfinished.chmod(0o600)
+        hand_over(unfinished, self.account)
+        unfinished.rename(path)
+        if (pid := self.pid) is not None:
+            os.kill(pid, signal.SIGHUP)
+        return True
+
+    def _prepare_folder(self) -> None:
+        if not self.data_folder.is_dir():
+            self.data_folder.mkdir(mode=0o700, parents=True)
+            hand_over(self.data_folder, self.account)
+        if not can_enter(self.data_folder, self.account):
+            who = (
+                f"the user {self.account.name}, who runs the server for root,"
+                if self.account
+                else "this user"
+            )
+            raise NoPermission(f"{who} cannot enter {self.data_folder}: choose another QUARTET_HOME")
+        if not self.account and not os.access(self.data_folder, os.W_OK):
+            raise NoPermission(
+                f"{self.data_folder} is not writable: mend its permissions, or set QUARTET_HOME"
+            )
+
+    def _check_version(self) -> None:
+        try:
+            found = self.pgdata.joinpath("PG_VERSION").read_text().strip()
+        except FileNotFoundError:
+            raise ServerFailed(
+                f"{self.data_folder} holds no database cluster yet: run `quartet up`"
+            ) from None
+        if found != str(self._binaries.major):
+            raise OtherMajorVersion(
+                f"the data in {self.pgdata} is of PostgreSQL {found}, the programs here are {self._binaries.major}:"
+                f" set PG_BINDIR to the programs of {found}, or dump with them and restore into a new QUARTET_HOME"
+            )
+
+    def _initdb(self, superuser_password: str) -> None:
+        unfinished = self.data_folder / "pgdata.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        with self._password_file(superuser_password) as password_file:
+            command = [
+                *(self.binaries.program("initdb"), f"--pgdata={unfinished}", f"--username={SUPERUSER}"),
+                *(f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"),
+                *("--data-checksums", "--no-instructions"),
+                *(("--no-sync",) if self.settings.get("fsync") == "off" else ()),
+            ]
+            result = run(command, self.account, environment=_environment())
+        if result.returncode != 0:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise fault_of("initdb failed", result.stderr or result.stdout, where=self.data_folder)
+        unfinished.rename(self.pgdata)  # after everything is there and on disk: a cluster is whole or absent
+
+    @contextlib.contextmanager
+    def _password_file(self, password: str) -> Iterator[Path]:
+        descriptor, name = tempfile.mkstemp(dir=self.data_folder, prefix="initdb-")
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(password + "\n")
+            hand_over(Path(name), self.account)
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _try_start(self, deadline: float) -> bool:
+        """One try; False when it is worth another, since what stood in the way is about to go."""
+        port = self._choose_port()
+        self._configure(port)
+        beginning = self.log_file.stat().st_size if self.log_file.exists() else 0
+        with self.log_file.open("ab") as log:
+            self._process = spawn(
+                [self.binaries.program("postgres"), "-D", self.pgdata],
+                self.account,
+                environment=_environment(),
+                output=log,
+                signal_at_parents_death=signal.SIGINT,
+            )
+        if self._wait_until_ready(deadline):
+            return True
+        told = self.log_file.read_bytes()[beginning:].decode(errors="replace")
+        leftover = "is still in use" in told or "is another postmaster" in told.lower()
+        raced = "Address already in use" in told and self._wanted_port is None
+        if (leftover or raced) and time.monotonic() < deadline:
+            return False
+        raise fault_of("PostgreSQL did not start", told, where=self.log_file)
+
+    def _configure(self, port: int) -> None:
+        socket_folder = self.data_folder / "socket"
+        socket_folder.mkdir(mode=0o700, exist_ok=True)
+        hand_over(socket_folder, self.account)
+        chosen = server_settings(
+            self.binaries, port=port, max_connections=self.max_connections, socket_folder=socket_folder
+        )
+        write_settings(self.pgdata, chosen | self.settings)
+        self.data_folder.joinpath("port").write_text(f"{port}\n")
+        for name in ("postgresql.conf", "quartet.conf"):
+            hand_over(self.pgdata / name, self.account)
+
+    def _wait_until_ready(self, deadline: float) -> bool:
+        """Until the last line of postmaster.pid says so, which is what pg_ctl waits for too."""
+        process, pid_file = self._process, self.pgdata / "postmaster.pid"
+        if process is None:
+            return False
+        while process.poll() is None:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                lines = pid_file.read_text().splitlines()
+                if int(lines[0]) == process.pid and lines[7].strip() == "ready":
+                    return True
+            if time.monotonic() > deadline:
+                self.stop("immediate")
+                raise ServerFailed(f"PostgreSQL was not ready in {START_SECONDS:.0f} s: see {self.log_file}")
+            time.sleep(0.01)
+        return False
+
+    def _choose_port(self) -> int:
+        if self._wanted_port is not None:
+            if not _is_free(self._wanted_port):
+                raise PortTaken(
+                    f"port {self._wanted_port} of {HOST} is taken: stop what listens there, or choose another POSTGRES_PORT"
+                )
+            return self._wanted_port
+        with contextlib.suppress(ServerFailed):
+            if _is_free(self.port):
+                return self.port
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            return int(probe.getsockname()[1])
+
+    def _await_former_server(self) -> None:
+        """One that is ending, since its launcher was killed, is waited for; one that runs is left alone."""
+        beginning = time.monotonic()
+        if self._process is not None:
+            self._process.poll()  # a zombie of ours has a number that the new server would take for a living one
+        while self.is_running():
+            patience = STOP_SECONDS if self._told_state() == "stopping" else DYING_SECONDS
+            if time.monotonic() - beginning > patience:
+                raise AlreadyRunning(
+                    f"PostgreSQL already runs in {self.data_folder} (process {self.pid}): stop that one first"
+                )
+            time.sleep(0.02)
+
+    def _told_state(self) -> str:
+        """What the server last wrote of itself into its pid file: starting, ready or stopping."""
+        try:
+            return self.pgdata.joinpath("postmaster.pid").read_text().splitlines()[7].strip()
+        except (OSError, IndexError):
+            return ""
+
+    def _remove_strangers_pid(self) -> None:
+        """A number that now is another program's, or a zombie's, would keep the server from starting.
+
+        Should processes of the former server still run, the shared memory that they hold keeps the new one out.
+        """
+        path = self.pgdata / "postmaster.pid"
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(path.read_text().split("\n", 1)[0])
+            if exists(pid) and self.pid is None:
+                path.unlink()
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether that process is the server of this folder: PostgreSQL works inside its data folder."""
+        if self._process is not None and self._process.pid == pid:
+            return True
+        try:
+            return Path(f"/proc/{pid}/cwd").readlink() == self.pgdata.resolve()
+        except PermissionError:
+            return False  # another user's process: PostgreSQL itself decides alike
+        except OSError:
+            return not Path("/proc/self").exists()  # no /proc: believe the file
+
+    def _still_there(self, pid: int) -> bool:
+        if self._process is not None and self._process.pid == pid:
+            return self._process.poll() is None
+        return is_alive(pid)
+
+    def _older_log(self) -> Path:
+        return self.log_file.with_suffix(".log.1")
+
+    def _rotate_log(self) -> None:
+        if self.log_file.exists() and self.log_file.stat().st_size > LARGEST_LOG:
+            self.log_file.replace(self._older_log())
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the caller's: neither its secrets nor a PGDATA or PGPORT that would change the meaning."""
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the server itself binds: connections of a former one that are fading out do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,115 @@
+"""The one place that starts other programs: as which account, in which environment, bound to whose life."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of the operating system under whom a program runs."""
+
+    name: str
+    uid: int
+    gid: int
+
+
+def run(
+    command: Sequence[str | Path],
+    account: Account | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    timeout_seconds: float = 120,
+    folder: str | Path = "/",
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, as `account` where one is given, and give its exit code and output."""
+    return subprocess.run(  # noqa: S603  no shell; the commands are put together by this package
+        [str(part) for part in command],
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        cwd=folder,  # not the caller's own, which may be closed to the account
+        env=None if environment is None else dict(environment),
+        timeout=timeout_seconds,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def spawn(
+    command: Sequence[str | Path],
+    account: Account | None = None,
+    *,
+    environment: Mapping[str, str],
+    output: IO[bytes] | int,
+    signal_at_parents_death: signal.Signals | None,
+    folder: str | Path = "/",
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own, so that a Ctrl-C at the terminal reaches only its parent.
+
+    With `signal_at_parents_death` the kernel signals the program when the thread that started it ends, even
+    by SIGKILL (Linux only): call this from the main thread.
+    """
+    return subprocess.Popen(  # noqa: S603  no shell; the commands are put together by this package
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        cwd=folder,
+        start_new_session=True,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+        preexec_fn=_binding(signal_at_parents_death),
+    )
+
+
+def _binding(chosen: signal.Signals | None) -> Callable[[], None] | None:
+    """What the child calls between fork and exec; after the change of user, which would clear the setting."""
+    if chosen is None or _libc is None:
+        return None
+    libc, parent = _libc, os.getpid()
+
+    def bind() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, int(chosen))
+        if os.getppid() != parent:  # the parent ended before the kernel knew whom to tell
+            os._exit(1)
+
+    return bind
+
+
+def exists(pid: int) -> bool:
+    """Whether the number is in use, be it by a zombie."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of that number runs; a zombie does not, where /proc can tell."""
+    if not exists(pid):
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
+    except (OSError, IndexError):
+        return True
+    return state not in "ZX"

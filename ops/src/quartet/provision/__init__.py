@@ -1,0 +1,15 @@
+"""Roles, databases and grants: made where they are missing, mended where they drifted, else left alone."""
+
+from quartet.provision.access_rules import container_access_rules, embedded_access_rules
+from quartet.provision.plan import AdminConnection, Plan, ServicePlan
+from quartet.provision.run import Report, provision
+
+__all__ = [
+    "AdminConnection",
+    "Plan",
+    "Report",
+    "ServicePlan",
+    "container_access_rules",
+    "embedded_access_rules",
+    "provision",
+]

@@ -1,0 +1,35 @@
+"""pg_hba.conf, the second wall: one line a database and role, and a refusal for everything else.
+
+Were CONNECT granted to everybody by mistake, a role still could not enter a database that is not its own.
+"""
+
+from quartet.provision.plan import Plan
+
+HEADER = """\
+# Made by `quartet` from the plan of roles and databases: change the plan, not this file.
+# TYPE  DATABASE  USER  ADDRESS  METHOD
+"""
+
+
+def embedded_access_rules(plan: Plan) -> str:
+    """For the embedded server: loopback only, a password everywhere, since the machine may have other users."""
+    return _rules(plan, address="127.0.0.1/32", local_superuser="scram-sha-256")
+
+
+def container_access_rules(plan: Plan) -> str:
+    """For the server in a container: its own socket trusts the superuser, all else comes with a password."""
+    return _rules(plan, address="all", local_superuser="trust")
+
+
+def _rules(plan: Plan, *, address: str, local_superuser: str) -> str:
+    lines = [
+        f"local  all  postgres  {local_superuser}",
+        f"host   all  postgres  {address}  scram-sha-256",
+    ]
+    for service in plan:
+        lines += [
+            f'host   "{service.database}"  "{role}"  {address}  scram-sha-256'
+            for role in (service.user, service.owner)
+        ]
+    lines += ["local  all  all  reject", "host   all  all  all  reject"]
+    return HEADER + "\n".join(lines) + "\n"

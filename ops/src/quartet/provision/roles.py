@@ -1,0 +1,126 @@
+"""The eight roles: attributes, limits, passwords, settings, memberships. Shared by all databases of a server."""
+
+import asyncpg
+
+from quartet.provision.plan import RUNTIME_DEFAULTS, RUNTIME_WALLS, Plan, ServicePlan
+from quartet.provision.scram import make_verifier, matches
+from quartet.provision.session import Session, identifier, literal
+
+ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
+EXPECTED_FLAGS = {
+    "rolcanlogin": True,
+    "rolsuper": False,
+    "rolcreatedb": False,
+    "rolcreaterole": False,
+    "rolreplication": False,
+    "rolbypassrls": False,
+    "rolinherit": False,
+}
+_ROLES = """
+    SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolinherit,
+           rolconnlimit, rolpassword, coalesce(rolvaliduntil, 'infinity') <> 'infinity' AS expires
+    FROM pg_catalog.pg_authid WHERE rolname = ANY($1)
+"""
+_MEMBERSHIPS = """
+    SELECT granted.rolname AS granted, member.rolname AS member, grantor.rolname AS grantor
+    FROM pg_catalog.pg_auth_members m
+    JOIN pg_catalog.pg_roles granted ON granted.oid = m.roleid
+    JOIN pg_catalog.pg_roles member ON member.oid = m.member
+    LEFT JOIN pg_catalog.pg_roles grantor ON grantor.oid = m.grantor
+    WHERE granted.rolname = ANY($1) OR member.rolname = ANY($1)
+"""
+_SETTINGS = """
+    SELECT r.rolname, coalesce(d.datname, '') AS datname, s.setconfig
+    FROM pg_catalog.pg_db_role_setting s
+    JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+    LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+    WHERE r.rolname = ANY($1)
+"""
+
+
+async def ensure_roles(session: Session, plan: Plan) -> None:
+    """Make or mend every role of the plan, and take it out of every group."""
+    found = {row["rolname"]: row for row in await session.rows(_ROLES, list(plan.roles))}
+    for service in plan:
+        for name, password, limit in (
+            (service.owner, service.owner_password, service.owner_connections),
+            (service.user, service.user_password, service.user_connections),
+        ):
+            await _ensure_role(session, name, found=found.get(name), password=password, limit=limit)
+    await _end_memberships(session, plan)
+
+
+async def ensure_role_settings(session: Session, plan: Plan) -> None:
+    """Set the limits and time-outs of the runtime roles; the databases must be there."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in await session.rows(_SETTINGS, list(plan.roles)):
+        pairs = dict(entry.split("=", 1) for entry in row["setconfig"] or ())
+        found[row["rolname"], row["datname"]] = pairs
+    for service in plan:
+        await _ensure_settings(session, service, found=found)
+
+
+async def _ensure_role(
+    session: Session, name: str, *, found: asyncpg.Record | None, password: str, limit: int
+) -> None:
+    if found is None:
+        await session.change(
+            f"role {name} created",
+            f"CREATE ROLE {identifier(name)} {ATTRIBUTES} CONNECTION LIMIT {limit}"
+            f" PASSWORD {literal(make_verifier(password))}",
+        )
+        return
+    wrong = [column for column, expected in EXPECTED_FLAGS.items() if found[column] is not expected]
+    if found["expires"]:
+        wrong.append("rolvaliduntil")
+    if wrong:
+        await session.change(
+            f"role {name}: {', '.join(wrong)} put right",
+            f"ALTER ROLE {identifier(name)} {ATTRIBUTES} VALID UNTIL 'infinity'",
+        )
+    if found["rolconnlimit"] != limit:
+        await session.change(
+            f"role {name}: connection limit {found['rolconnlimit']} → {limit}",
+            f"ALTER ROLE {identifier(name)} CONNECTION LIMIT {limit}",
+        )
+    if not matches(password, verifier=found["rolpassword"]):
+        await session.change(
+            f"role {name}: password rotated",
+            f"ALTER ROLE {identifier(name)} PASSWORD {literal(make_verifier(password))}",
+        )
+
+
+async def _end_memberships(session: Session, plan: Plan) -> None:
+    """Nobody acts as another: neither predefined roles (pg_read_all_data, …) nor one of ours for another."""
+    major = session.connection.get_server_version().major
+    for row in await session.rows(_MEMBERSHIPS, list(plan.roles)):
+        statement = f"REVOKE {identifier(row['granted'])} FROM {identifier(row['member'])}"
+        if major >= 16 and row["grantor"]:  # from 16 on each grantor's grant stands for itself
+            statement += f" GRANTED BY {identifier(row['grantor'])}"
+        await session.change(
+            f"role {row['member']}: membership in {row['granted']} revoked", f"{statement} CASCADE"
+        )
+
+
+async def _ensure_settings(
+    session: Session, service: ServicePlan, *, found: dict[tuple[str, str], dict[str, str]]
+) -> None:
+    role = f"ALTER ROLE {identifier(service.user)}"
+    for scope, database, expected in (
+        (f"{role} SET", "", RUNTIME_WALLS),
+        (f"{role} IN DATABASE {identifier(service.database)} SET", service.database, RUNTIME_DEFAULTS),
+    ):
+        present = found.get((service.user, database), {})
+        for name, value in expected.items():
+            if present.get(name) != value:
+                await session.change(
+                    f"role {service.user}: {name} {present.get(name, 'unset')} → {value}",
+                    f"{scope} {name} = {literal(value)}",
+                )
+    inside = found.get((service.user, service.database), {})
+    for name in RUNTIME_WALLS:
+        if name in inside:  # the closer setting would win over the wall
+            await session.change(
+                f"role {service.user}: {name} inside {service.database} removed",
+                f"{role} IN DATABASE {identifier(service.database)} RESET {name}",
+            )

@@ -1,0 +1,157 @@
+"""Migrations of the four databases: what is applied, what is pending, and applying it as the owner roles.
+
+Alembic takes longer to import than a stack that is up to date takes to start. So the revision that was reached is
+remembered with the state of the migration files, and compared with the database by one plain query.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import importlib.util
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from dbcommon.dsn import DatabaseUrl
+from quartet.errors import Failure, MigrationFailed, ServerFailed, WrongPassword
+
+APPLICATION_NAME = "quartet-migrate"
+CONNECT_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaStatus:
+    """Where a database stands against this version of its service."""
+
+    current: str | None
+    head: str
+    pending: tuple[str, ...]
+    drift: tuple[str, ...]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether nothing is pending and models and database agree."""
+        return not self.pending and not self.drift
+
+    def as_json(self) -> dict[str, Any]:
+        """The four fields, for a program to read."""
+        return asdict(self)
+
+
+def migrate(urls: Mapping[str, DatabaseUrl], *, remembered: Path | None = None) -> dict[str, tuple[str, ...]]:
+    """Apply what is pending in each service's database, `urls` being those of the owner roles; the revisions applied.
+
+    Raises MigrationFailed; the services before it stay migrated.
+    """
+    before = asyncio.run(_read_revisions(urls))
+    files = {service: _fingerprint(service) for service in urls}
+    known = _recall(remembered)
+    stale = [service for service in urls if known.get(service) != [files[service], before[service]]]
+    if not stale:
+        return {}
+    applied = {service: _upgrade(service, urls[service], current=before[service]) for service in stale}
+    if remembered is not None and remembered.parent.is_dir():
+        after = asyncio.run(_read_revisions(urls))
+        reached = {service: [files[service], after[service]] for service in urls}
+        remembered.write_text(json.dumps(known | reached))
+    return {service: revisions for service, revisions in applied.items() if revisions}
+
+
+def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
+    """Compare each database with the revisions and models of this version; changes nothing. Raises ServerFailed."""
+    library = importlib.import_module("dbcommon.migrations")
+    found: dict[str, SchemaStatus] = {}
+    for service, url in urls.items():
+        with _told_in_one_line(service, url, ServerFailed):
+            status = library.read_status(service, url, metadata=_metadata(service))
+            found[service] = SchemaStatus(
+                current=status.current, head=status.head, pending=status.pending, drift=status.drift
+            )
+    return found
+
+
+def _upgrade(service: str, url: DatabaseUrl, *, current: str | None) -> tuple[str, ...]:
+    library = importlib.import_module("dbcommon.migrations")
+    with _told_in_one_line(service, url, MigrationFailed):
+        pending: tuple[str, ...] = library.pending_revisions(service, current)
+        if pending:
+            library.upgrade(service, url)
+        return pending
+
+
+@contextlib.contextmanager
+def _told_in_one_line(service: str, url: DatabaseUrl, failure: type[Failure]) -> Any:
+    try:
+        yield
+    except Failure:
+        raise
+    except Exception as error:  # whatever a migration's own code raises
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+        raise failure(
+            f"{service}: the schema of {url.database} could not be brought up to date or read"
+            f" ({cause[0] if cause else type(error).__name__}): `quartet db status {service}` shows where it stands"
+        ) from error
+
+
+def _metadata(service: str) -> Any:
+    return importlib.import_module(f"{service}.models").Model.metadata
+
+
+async def _read_revisions(urls: Mapping[str, DatabaseUrl]) -> dict[str, str | None]:
+    found = await asyncio.gather(*(_read_revision(service, url) for service, url in urls.items()))
+    return dict(zip(urls, found, strict=True))
+
+
+async def _read_revision(service: str, url: DatabaseUrl) -> str | None:
+    arguments = {"timeout": CONNECT_SECONDS, **url.connect_arguments(application_name=APPLICATION_NAME)}
+    try:
+        connection = await asyncpg.connect(**arguments)
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise WrongPassword(
+            f"{service}: {url.database} refuses {url.user}: `quartet provision` sets its password and rights anew"
+        ) from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise ServerFailed(
+            f"{service}: {url.database} cannot be reached ({str(error) or type(error).__name__}): is PostgreSQL running?"
+        ) from error
+    try:
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return None
+        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    finally:
+        await connection.close()
+    return revision
+
+
+def _fingerprint(service: str) -> list[list[str | int]]:
+    """The migration files as they lie there: inside the package when installed, beside `src` in a checkout."""
+    specification = importlib.util.find_spec(service)
+    if specification is None or specification.origin is None:
+        raise MigrationFailed(f"the service {service} is not installed here: install quartet-{service}")
+    package = Path(specification.origin).parent
+    files = sorted(
+        file
+        for folder in (package / "migrations", package.parents[1] / "migrations")
+        for file in folder.glob("**/*.py")
+    )
+    return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in files]
+
+
+def _recall(remembered: Path | None) -> dict[str, Any]:
+    if remembered is None:
+        return {}
+    try:
+        found = json.loads(remembered.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def services_or_all(chosen: Iterable[str], known: Iterable[str]) -> list[str]:
+    """The services that were named, in the usual order, or all of them."""
+    wanted = set(chosen)
+    return [service for service in known if not wanted or service in wanted]

@@ -1,0 +1,245 @@
+"""Every setting there is: those that the services declare, those of their databases, and the operator's own.
+
+The services' classes are the source. Importing them takes longer than all else that `quartet up` does by itself,
+so what they say is remembered until one of their files changes.
+"""
+
+import difflib
+import importlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from quartet.provision.plan import SERVICES
+
+GOVERNED_PREFIXES = (*(f"{service.upper()}_" for service in SERVICES), "DB_POOL_", "QUARTET_")
+"""A variable of the process that begins so and is not known is a mistake."""
+
+FOREIGN_PREFIXES = ("COMPOSE_", "DOCKER_", "OTEL_", "PYTHON")
+FOREIGN_NAMES = frozenset(
+    {"FORCE_COLOR", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_ALL", "NO_COLOR", "NO_PROXY", "PATH", "TZ"}
+)
+"""What may stand in `.env` though it is not ours: other programs read the same file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One environment variable: `services` are told it, and with none it is the operator's alone."""
+
+    name: str
+    default: str | None
+    description: str
+    secret: bool = False
+    services: tuple[str, ...] = ()
+
+
+_OPERATOR = (
+    Setting(
+        name="QUARTET_HOME",
+        default=".quartet",
+        description="The folder of data, secrets and logs of `quartet up`.",
+    ),
+    Setting(
+        name="PG_BINDIR",
+        default=None,
+        description="The folder of PostgreSQL's programs (15 or newer), in place of those that came along.",
+    ),
+    Setting(
+        name="QUARTET_REPLICAS",
+        default="1",
+        description="Processes of one service at the same time; the roles' connection limits follow from it.",
+    ),
+    Setting(
+        name="POSTGRES_USER",
+        default="postgres",
+        description="The superuser; provisioning and `--role admin` only.",
+    ),
+    Setting(
+        name="POSTGRES_PASSWORD",
+        default=None,
+        description="The superuser's password; generated for the embedded server.",
+        secret=True,
+    ),
+)
+
+_CONTAINERS = (
+    Setting(
+        name="POSTGRES_IMAGE",
+        default="postgres:18",
+        description="Containers only: the image of the server, 15 to 18; data do not move between them.",
+    ),
+    Setting(
+        name="POSTGRES_PUBLISHED_PORT",
+        default="5432",
+        description="Containers only: where the server is on this machine's loopback.",
+    ),
+    Setting(
+        name="PYTHON_IMAGE",
+        default="python:3.12-slim-bookworm",
+        description="Containers only: what the images are built on, Python 3.11 to 3.13.",
+    ),
+)
+
+_SHARED = (
+    Setting(
+        name="POSTGRES_HOST",
+        default=None,
+        description="The server's host: shared-postgres in a container, else localhost. `quartet up` brings its own.",
+        services=SERVICES,
+    ),
+    Setting(
+        name="POSTGRES_PORT",
+        default=None,
+        description="The server's port: 5432; for the embedded server any free one.",
+        services=SERVICES,
+    ),
+    Setting(
+        name="DB_POOL_MIN", default="2", description="Connections a service keeps open.", services=SERVICES
+    ),
+    Setting(
+        name="DB_POOL_MAX",
+        default="10",
+        description="Connections a process of a service never exceeds.",
+        services=SERVICES,
+    ),
+    Setting(
+        name="DB_POOL_IDLE_SECONDS",
+        default="30",
+        description="A connection above the minimum, idle so long, is closed.",
+        services=SERVICES,
+    ),
+    Setting(
+        name="DB_POOL_WAIT_SECONDS",
+        default="2",
+        description="How long a request waits for a connection before it gets 503.",
+        services=SERVICES,
+    ),
+)
+
+
+def known_settings(remembered: Path | None = None) -> list[Setting]:
+    """All settings, in the order in which `.env.example` lists them; read from the file `remembered` if it is current."""
+    found = recall_settings(remembered) if remembered is not None else None
+    return found or _gather()
+
+
+def remember_settings(settings: Iterable[Setting], remembered: Path) -> None:
+    """Keep the settings in a file for `known_settings` to find."""
+    content = {"fingerprint": _fingerprint(), "settings": [asdict(setting) for setting in settings]}
+    unfinished = remembered.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps(content))
+    unfinished.replace(remembered)
+
+
+def recall_settings(remembered: Path) -> list[Setting] | None:
+    """The settings that were remembered; None when there are none or a service's settings changed since."""
+    try:
+        content = json.loads(remembered.read_text())
+        if content["fingerprint"] != _fingerprint():
+            return None
+        return [Setting(**{**entry, "services": tuple(entry["services"])}) for entry in content["settings"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def explain_unknown(name: str, known: Iterable[str]) -> str:
+    """One line about a setting that does not exist, with the nearest one that does."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
+    hint = f"did you mean {near[0]}?" if near else "`quartet config` lists all that exist"
+    return f"unknown setting {name}: {hint}"
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a name of `.env` belongs to another program."""
+    return name in FOREIGN_NAMES or name.startswith(FOREIGN_PREFIXES)
+
+
+def _gather() -> list[Setting]:
+    gathered: dict[str, Setting] = {}
+    for service in SERVICES:
+        for described in _declared(service):
+            before = gathered.get(described.name)
+            users = (*before.services, service) if before else (service,)
+            gathered[described.name] = Setting(
+                name=described.name,
+                default=described.default,
+                description=described.description,
+                secret=described.secret,
+                services=users,
+            )
+    shared = [setting for setting in gathered.values() if len(setting.services) > 1]
+    settings = [*_OPERATOR, *_CONTAINERS, *_SHARED, *shared]
+    for service in SERVICES:
+        settings += [setting for setting in gathered.values() if setting.services == (service,)]
+        settings += _database_settings(service)
+    return list(_with_files(settings))
+
+
+def _declared(service: str) -> list[Any]:
+    """The descriptions that the service's own settings class gives of itself."""
+    common = importlib.import_module("webcommon.settings")
+    module = importlib.import_module(f"{service}.settings")
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, common.ServiceSettings)
+        and getattr(value, "service", None) == service
+    ]
+    return list(common.describe_settings(classes[-1]))
+
+
+def _database_settings(service: str) -> list[Setting]:
+    def setting(name: str, description: str, *, default: str | None = None, secret: bool = False) -> Setting:
+        told = () if name.startswith("DB_OWNER") else (service,)  # only the migrations act as the owner
+        return Setting(
+            name=f"{service.upper()}_{name}",
+            default=default,
+            description=description,
+            secret=secret,
+            services=told,
+        )
+
+    made = "Generated for the embedded server."
+    return [
+        setting("DATABASE_URL", "A complete connection string, in place of the parts below.", secret=True),
+        setting("DB_USER", "The runtime role.", default=f"{service}_user"),
+        setting("DB_PASSWORD", f"The runtime role's password; any characters. {made}", secret=True),
+        setting("DB_NAME", "The database.", default=f"{service}_db"),
+        setting("DB_SCHEMA", "The schema; public by default."),
+        setting("DB_OPTIONS", "More options of the connection string: name=value pairs joined by &."),
+        setting(
+            "DB_OWNER_PASSWORD",
+            f"The password of {service}_owner, who runs the migrations. {made}",
+            secret=True,
+        ),
+    ]
+
+
+def _with_files(settings: Iterable[Setting]) -> Iterable[Setting]:
+    """Each secret, and the variable that names a file to read it from."""
+    for setting in settings:
+        yield setting
+        if setting.secret and not setting.name.endswith("_URL"):
+            yield Setting(
+                name=f"{setting.name}_FILE",
+                default=None,
+                description=f"A file that holds {setting.name}, such as a container's secret.",
+                services=setting.services,
+            )
+
+
+def _fingerprint() -> list[list[str | int]]:
+    names = ["webcommon.settings", *(f"{service}.settings" for service in SERVICES), __name__]
+    marks: list[list[str | int]] = []
+    for name in names:
+        specification = importlib.util.find_spec(name)
+        if specification is None or specification.origin is None:
+            raise ModuleNotFoundError(f"{name} is not installed beside {__name__}")
+        status = Path(specification.origin).stat()
+        marks.append([specification.origin, status.st_mtime_ns, status.st_size])
+    return marks

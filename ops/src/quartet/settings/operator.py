@@ -1,0 +1,311 @@
+"""The settings of one stack: the process's environment, then `.env`, then what was generated, then defaults."""
+
+import io
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+
+from dbcommon.dsn import DatabaseUrl, DatabaseUrlError
+from dbcommon.settings import default_host, read_url
+from quartet.errors import NotFound, WrongPassword, WrongSettings
+from quartet.home import Home
+from quartet.provision.plan import SERVICES, AdminConnection, Plan, ServicePlan
+from quartet.settings.known import (
+    GOVERNED_PREFIXES,
+    Setting,
+    explain_unknown,
+    is_foreign,
+    known_settings,
+    recall_settings,
+    remember_settings,
+)
+from quartet.settings.secrets_file import FILE_NAME, ensure_secrets, read_secrets
+
+Role = Literal["user", "owner", "admin"]
+OWNER_CONNECTIONS = 12
+SPARE_PER_PROCESS = 2  # a listener and a health probe beside the pool
+WEAK_LENGTH = 16
+ADMIN_PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105  the name of a setting
+
+ISSUERS = {"AUTH_ISSUER": "auth", "L2P_ISSUER": "l2p"}
+"""Settings that hold a service's own URL, which follows its port unless it was given."""
+
+GENERATED = (
+    ADMIN_PASSWORD,
+    *(
+        f"{service.upper()}_{name}"
+        for service in SERVICES
+        for name in ("SECRET", "DB_PASSWORD", "DB_OWNER_PASSWORD")
+    ),
+)
+"""What `quartet up` makes by itself at the first start."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where PostgreSQL listens."""
+
+    host: str
+    port: int
+
+
+class OperatorSettings:
+    """Everything that was set, generated or is a default, and what follows from it."""
+
+    def __init__(self, explicit: Mapping[str, str], *, folder: Path) -> None:
+        self.explicit = dict(explicit)
+        self.home = Home(folder / self.explicit.get("QUARTET_HOME", ".quartet"))
+        self.generated = read_secrets(self.home.path)
+
+    @cached_property
+    def known(self) -> dict[str, Setting]:
+        """All settings there are, by name."""
+        return {setting.name: setting for setting in known_settings(self.home.remembered_settings)}
+
+    def prepare_home(self) -> None:
+        """Make the state folder. Raises NoPermission or DiskFull."""
+        self.home.prepare()
+        if recall_settings(self.home.remembered_settings) is None:
+            remember_settings(self.known.values(), self.home.remembered_settings)
+
+    @property
+    def named_bindir(self) -> Path | None:
+        """The folder of PostgreSQL's programs, when one was named."""
+        named = self.explicit.get("PG_BINDIR")
+        return Path(named) if named else None
+
+    @property
+    def is_production(self) -> bool:
+        """Whether weak passwords are refused."""
+        return self.explicit.get("QUARTET_ENV") == "production"
+
+    def generate_secrets(self, *, cluster_exists: bool) -> None:
+        """Make the secrets that are missing and were not given. Raises WrongPassword when a cluster's are lost."""
+        if cluster_exists and self.secret(ADMIN_PASSWORD) is None:
+            raise WrongPassword(
+                f"{self.home.path / FILE_NAME} is gone, and with it the passwords of the data in"
+                f" {self.home.cluster_folder()}: put the file back, or move that folder away to start empty"
+            )
+        wanted = [name for name in GENERATED if self.secret(name) is None]
+        if wanted:
+            self.generated = ensure_secrets(self.home.path, [*self.generated, *wanted])
+
+    def value(self, name: str) -> str | None:
+        """What holds for a setting: given, read from its file, generated, or its default.
+
+        Raises NotFound for a name that is no setting.
+        """
+        if name not in self.known:
+            raise NotFound(explain_unknown(name, self.known))
+        setting = self.known[name]
+        if setting.secret:
+            return self.secret(name)
+        return self.explicit.get(name) or self._issuer(name) or setting.default
+
+    def secret(self, name: str) -> str | None:
+        """A secret that was given, lies in the file `<name>_FILE`, or was generated."""
+        path = self.explicit.get(f"{name}_FILE")
+        if path is None:
+            return self.explicit.get(name) or self.generated.get(name)
+        if name in self.explicit:
+            raise WrongSettings(f"{name} and {name}_FILE are both set: keep one of them")
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n") or None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise WrongSettings(
+                f"{name}_FILE: {path} cannot be read ({reason}): mend the path or the file's mode"
+            ) from None
+
+    def number(self, name: str, default: int, *, lowest: int = 1, highest: int = 65535) -> int:
+        """A setting that is a whole number. Raises WrongSettings."""
+        text = self.explicit.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+            raise WrongSettings(f"{name}={text}: a whole number from {lowest} to {highest} is needed")
+        return int(text)
+
+    def plan(self) -> Plan:
+        """The roles and databases to provision. Raises WrongSettings for a password that is missing or too weak."""
+        connections = self.number("QUARTET_REPLICAS", 1, highest=1000) * (
+            self.number("DB_POOL_MAX", 10, highest=1000) + SPARE_PER_PROCESS
+        )
+        plan = Plan(services=tuple(self._service_plan(service, connections) for service in SERVICES))
+        if self.is_production:
+            self._refuse_weak(plan)
+        return plan
+
+    def server(self) -> Server:
+        """Where PostgreSQL is: POSTGRES_HOST when it is set, else the embedded server of the state folder."""
+        if "POSTGRES_HOST" in self.explicit:
+            return Server(host=default_host(self.explicit), port=self.number("POSTGRES_PORT", 5432))
+        try:
+            return Server(host="127.0.0.1", port=int((self.home.cluster_folder() / "port").read_text()))
+        except (OSError, ValueError):
+            raise NotFound(
+                f"no server was ever started in {self.home.path}: run `quartet up`, or set POSTGRES_HOST"
+            ) from None
+
+    def admin(self, server: Server) -> AdminConnection:
+        """The superuser's connection. Raises WrongSettings when its password is not known."""
+        password = self._required(ADMIN_PASSWORD)
+        user = self.explicit.get("POSTGRES_USER", "postgres")
+        return AdminConnection(host=server.host, port=server.port, user=user, password=password)
+
+    def database_url(self, service: str, role: Role = "user", *, server: Server) -> DatabaseUrl:
+        """How a role reaches a service's database; a complete URL that was given names another server."""
+        try:
+            base = read_url(service, self._url_environment(service, server))
+        except DatabaseUrlError as error:
+            raise WrongSettings(str(error)) from None
+        if role == "user":
+            return base
+        name = ADMIN_PASSWORD if role == "admin" else f"{service.upper()}_DB_OWNER_PASSWORD"
+        user = self.explicit.get("POSTGRES_USER", "postgres") if role == "admin" else f"{service}_owner"
+        return DatabaseUrl(
+            user=user,
+            password=self._required(name),
+            hosts=base.hosts,
+            database=base.database,
+            schema=base.schema,
+            options=base.options,
+        )
+
+    def owner_urls(self, server: Server, services: Iterable[str] = SERVICES) -> dict[str, DatabaseUrl]:
+        """How the owner roles reach their databases, for migrations.
+
+        A service with a complete URL of its own lives elsewhere: it is left out unless its owner's password was given.
+        """
+        return {
+            service: self.database_url(service, "owner", server=server)
+            for service in services
+            if f"{service.upper()}_DATABASE_URL" not in self.explicit
+            or {f"{service.upper()}_DB_OWNER_PASSWORD{suffix}" for suffix in ("", "_FILE")}
+            & self.explicit.keys()
+        }
+
+    def service_environment(
+        self, service: str, *, server: Server, process: Mapping[str, str]
+    ) -> dict[str, str]:
+        """What a service's process is told: its own settings and secrets, and nobody else's."""
+        told = {name: value for name, value in process.items() if not self._is_ours(name)}
+        for name, setting in self.known.items():
+            if service in setting.services and name in self.explicit:
+                told[name] = self.explicit[name]
+        for name in ISSUERS:
+            if service in self.known[name].services and (issuer := self._issuer(name)):
+                told.setdefault(name, issuer)
+        for name in (f"{service.upper()}_SECRET", f"{service.upper()}_DB_PASSWORD"):
+            if f"{name}_FILE" not in told and (value := self.secret(name)):
+                told[name] = value
+        told.pop("PG_BINDIR", None)
+        if f"{service.upper()}_DATABASE_URL" not in told:
+            told |= {"POSTGRES_HOST": server.host, "POSTGRES_PORT": str(server.port)}
+        return told
+
+    def host_and_port(self, service: str) -> tuple[str, int]:
+        """Where a service listens."""
+        prefix = service.upper()
+        port = self.known[f"{prefix}_PORT"].default or "0"
+        return self.explicit.get(f"{prefix}_HOST", "127.0.0.1"), self.number(f"{prefix}_PORT", int(port))
+
+    def _issuer(self, name: str) -> str | None:
+        """A service that was given another port is found there by whoever checks its tokens."""
+        service = ISSUERS.get(name)
+        port = self.explicit.get(f"{service.upper()}_PORT") if service else None
+        return f"http://localhost:{port}" if port else None
+
+    def _service_plan(self, service: str, connections: int) -> ServicePlan:
+        prefix = service.upper()
+        return ServicePlan(
+            service=service,
+            database=self.explicit.get(f"{prefix}_DB_NAME", f"{service}_db"),
+            schema=self.explicit.get(f"{prefix}_DB_SCHEMA", "public"),
+            user=self.explicit.get(f"{prefix}_DB_USER", f"{service}_user"),
+            user_password=self._required(f"{prefix}_DB_PASSWORD"),
+            owner=f"{service}_owner",
+            owner_password=self._required(f"{prefix}_DB_OWNER_PASSWORD"),
+            user_connections=connections,
+            owner_connections=OWNER_CONNECTIONS,
+        )
+
+    def _url_environment(self, service: str, server: Server) -> dict[str, str]:
+        prefix = service.upper()
+        names = [
+            f"{prefix}_{name}" for name in ("DATABASE_URL", "DB_USER", "DB_NAME", "DB_SCHEMA", "DB_OPTIONS")
+        ]
+        told = {name: self.explicit[name] for name in names if name in self.explicit}
+        password = self.secret(f"{prefix}_DB_PASSWORD")
+        if f"{prefix}_DATABASE_URL" not in told and password is not None:
+            told[f"{prefix}_DB_PASSWORD"] = password
+        return told | {"POSTGRES_HOST": server.host, "POSTGRES_PORT": str(server.port)}
+
+    def _required(self, name: str) -> str:
+        found = self.secret(name)
+        if found is None:
+            raise WrongSettings(f"{name} is not set: set it or {name}_FILE, or let `quartet up` generate it")
+        return found
+
+    def _is_ours(self, name: str) -> bool:
+        return name in self.known or name.startswith(GOVERNED_PREFIXES)
+
+    def _refuse_weak(self, plan: Plan) -> None:
+        """Production: every password long, none the default of something, none used twice."""
+        passwords = {ADMIN_PASSWORD: self.secret(ADMIN_PASSWORD)}
+        for service in plan:
+            prefix = service.service.upper()
+            passwords[f"{prefix}_DB_PASSWORD"] = service.user_password
+            passwords[f"{prefix}_DB_OWNER_PASSWORD"] = service.owner_password
+        seen: dict[str, str] = {}
+        for name, password in passwords.items():
+            if password is None:
+                continue
+            if len(password) < WEAK_LENGTH or len(set(password)) < WEAK_LENGTH // 2:
+                raise WrongSettings(
+                    f"{name} is too weak for production: give at least {WEAK_LENGTH} random characters"
+                )
+            if password in seen:
+                raise WrongSettings(f"{name} and {seen[password]} are the same: give each its own password")
+            seen[password] = name
+
+
+def load_settings(
+    *, check: bool = True, folder: Path | None = None, environ: Mapping[str, str] | None = None
+) -> OperatorSettings:
+    """Read the settings; `.env` lies in `folder`, by default the current one. Empty values count as not set.
+
+    Raises WrongSettings, a line for each fault, when `check` is on and a name is not known.
+    """
+    folder = folder or Path.cwd()
+    process = os.environ if environ is None else environ
+    written = _read_dotenv(folder / ".env")
+    given = {name: value for name, value in {**written, **process}.items() if value}
+    settings = OperatorSettings(given, folder=folder)
+    if check:
+        strange = [name for name in written if name not in settings.known and not is_foreign(name)]
+        strange += [
+            name for name in process if name.startswith(GOVERNED_PREFIXES) and name not in settings.known
+        ]
+        if strange:
+            raise WrongSettings(
+                "\n".join(explain_unknown(name, settings.known) for name in dict.fromkeys(strange))
+            )
+    return settings
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise WrongSettings(f"{path} cannot be read ({error.strerror}): mend its mode") from None
+    except UnicodeDecodeError:
+        raise WrongSettings(f"{path} is not UTF-8: save it as UTF-8") from None
+    # Not interpolated: a password may hold a dollar sign.
+    found = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    return {name: value or "" for name, value in found.items()}

@@ -1,0 +1,1 @@
+"""The running stack: PostgreSQL and four services under one small supervisor."""

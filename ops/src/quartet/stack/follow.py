@@ -1,0 +1,90 @@
+"""Showing logs on disk, and what is appended to them."""
+
+import contextlib
+import io
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from quartet.errors import NotFound
+from quartet.home import Home
+from quartet.provision.plan import SERVICES
+from quartet.stack.console import Console
+
+POLL_SECONDS = 0.2
+TAIL_BYTES = 4 * 1024 * 1024
+
+
+def show_logs(home: Home, names: Sequence[str], *, follow: bool, lines: int, console: Console) -> None:
+    """Print the last lines of each log, then with `follow` whatever comes, until Ctrl-C. Raises NotFound."""
+    files = {service: home.logs / f"{service}.log" for service in SERVICES}
+    files["postgres"] = home.cluster_folder() / "server.log"
+    unknown = [name for name in names if name not in files]
+    if unknown:
+        raise NotFound(f"no log of {unknown[0]}: there are {', '.join(files)}")
+    chosen = {name: files[name] for name in (names or files) if names or name != "postgres"}
+    if not follow and not any(path.exists() for path in chosen.values()):
+        raise NotFound(f"there is no log in {home.logs} yet: run `quartet up`")
+    tails = [_Tail(name, path) for name, path in chosen.items()]
+    for tail in tails:
+        for line in tail.last(lines):
+            console.show(tail.name, line)
+    with contextlib.suppress(KeyboardInterrupt):
+        while follow:
+            for tail in tails:
+                for line in tail.new():
+                    console.show(tail.name, line)
+            time.sleep(POLL_SECONDS)
+
+
+class _Tail:
+    """One file, read on from where it was; a new file of the same name is read from its beginning."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self._path = path
+        self._file: io.BufferedReader | None = None
+        self._rest = b""
+        self._open()
+
+    def last(self, count: int) -> list[str]:
+        """The last lines there are now."""
+        if self._file is None:
+            return []
+        size = self._file.seek(0, io.SEEK_END)
+        self._file.seek(max(0, size - TAIL_BYTES))
+        return list(deque(self._read_on(), maxlen=count))
+
+    def new(self) -> list[str]:
+        """Whole lines that were added since."""
+        found = self._read_on()
+        if self._was_replaced():
+            self._open()
+            found += self._read_on()
+        return found
+
+    def _read_on(self) -> list[str]:
+        if self._file is None:
+            return []
+        *whole, self._rest = (self._rest + self._file.read()).split(b"\n")
+        return [line.decode(errors="replace") for line in whole]
+
+    def _open(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            opened = self._path.open("rb")
+            if self._file is not None:
+                self._file.close()
+            self._file, self._rest = opened, b""
+
+    def _was_replaced(self) -> bool:
+        try:
+            there = self._path.stat().st_ino
+        except FileNotFoundError:
+            return False
+        return self._file is None or there != _inode(self._file)
+
+
+def _inode(file: io.BufferedReader) -> int:
+    return os.fstat(file.fileno()).st_ino

@@ -1,0 +1,69 @@
+"""From a folder to a server that is ready for the services: cluster, access rules, roles, databases, schema."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+
+from quartet.errors import ServerFailed
+from quartet.postgres import Cluster, find_binaries
+from quartet.provision import embedded_access_rules, provision
+from quartet.schema import migrate
+from quartet.settings import OperatorSettings
+from quartet.settings.operator import ADMIN_PASSWORD, Server
+
+Say = Callable[[str], None]
+
+
+def open_cluster(settings: OperatorSettings) -> Cluster:
+    """The cluster of the state folder, started or not. Raises NoPostgres."""
+    port = settings.number("POSTGRES_PORT", 0) if "POSTGRES_PORT" in settings.explicit else None
+    return Cluster(settings.home.cluster_folder(), binaries=find_binaries(settings.named_bindir), port=port)
+
+
+def start_server(settings: OperatorSettings, cluster: Cluster, *, say: Say) -> Server:
+    """Make the cluster at the first time, start it, and bring roles, databases and schema to the plan."""
+    settings.generate_secrets(cluster_exists=cluster.is_initialised())
+    plan = settings.plan()
+    cluster.max_connections = plan.max_connections
+    if cluster.initialise(superuser_password=settings.secret(ADMIN_PASSWORD) or ""):
+        say(f"PostgreSQL {cluster.binaries.major} made in {cluster.data_folder}")
+    cluster.set_access_rules(embedded_access_rules(plan))
+    if cluster.is_running():
+        say("a server that an earlier stack left behind is being stopped")
+        cluster.stop()
+    cluster.start()
+    server = Server(host="127.0.0.1", port=cluster.port)
+    prepare_databases(settings, server, say=say)
+    return server
+
+
+def prepare_databases(settings: OperatorSettings, server: Server, *, say: Say) -> None:
+    """Provision, then migrate as the owner roles; says only what changed."""
+    report = asyncio.run(provision(settings.admin(server), settings.plan()))
+    if report.changed:
+        say(f"provisioned: {len(report.changes)} changes" if len(report.changes) > 20 else "provisioned:")
+        for change in report.changes if len(report.changes) <= 20 else ():
+            say(f"  {change}")
+    applied = migrate(settings.owner_urls(server), remembered=settings.home.remembered_revisions)
+    for service, revisions in applied.items():
+        say(
+            f"{service}: {len(revisions)} migration{'s' if len(revisions) != 1 else ''} applied, now at {revisions[-1]}"
+        )
+
+
+def wait_for_server(server: Server, *, seconds: float) -> None:
+    """Return once something listens there. Raises ServerFailed after that many seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((server.host, server.port), timeout=5).close()
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise ServerFailed(
+                    f"no PostgreSQL at {server.host}:{server.port} after {seconds:g} s"
+                    f" ({error.strerror or error}): start it, or set POSTGRES_HOST and POSTGRES_PORT"
+                ) from None
+            time.sleep(0.25)
+        else:
+            return

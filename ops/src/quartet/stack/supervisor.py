@@ -1,0 +1,220 @@
+"""Keeps PostgreSQL and the services running, and stops them so that nothing is lost."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+from quartet.errors import Failure, ServiceFailed
+from quartet.postgres import Cluster
+from quartet.provision.plan import SERVICES
+from quartet.settings import OperatorSettings
+from quartet.settings.operator import Server
+from quartet.stack.console import Console
+from quartet.stack.logfile import LogFile
+from quartet.stack.ports import ensure_free
+from quartet.stack.program import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, Program
+from quartet.stack.startup import open_cluster, start_server
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TICK_SECONDS = 0.05
+READY_SECONDS = 120.0
+DEATHS_BEFORE_GIVING_UP = 4
+"""A service that keeps dying before it was ever ready will not mend itself."""
+FINAL_EXIT_CODES = {2, 3}
+"""Wrong settings, and a port that cannot be had: trying again helps nobody."""
+EXTRA_STOP_SECONDS = 5
+
+
+class StopRequested(KeyboardInterrupt):
+    """A signal came while the stack was still starting. An event loop lets only this kind through at once."""
+
+
+class Supervisor:
+    """One run of the stack, from the first check to the last process's end."""
+
+    def __init__(
+        self, settings: OperatorSettings, *, environment: Mapping[str, str], console: Console
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._console = console
+        self._cluster: Cluster | None = None
+        self._programs: list[Program] = []
+        self._signals = 0
+        self._is_starting = True
+        self._started = time.monotonic()
+        self._was_ready = False
+        self._database_delay = FIRST_DELAY_SECONDS
+
+    def run(self) -> None:
+        """Start everything, stay until a signal, stop everything. Raises the Failure that made a start impossible."""
+        home = self._settings.home
+        with home.held(), self._signals_taken():
+            try:
+                self._start()
+                self._is_starting = False
+                self._supervise()
+            except StopRequested:
+                pass
+            finally:
+                self._is_starting = False
+                self._stop()
+                home.run_file.unlink(missing_ok=True)
+
+    def _start(self) -> None:
+        settings = self._settings
+        addresses = {service: settings.host_and_port(service) for service in SERVICES}
+        ensure_free(addresses)
+        self._record("starting")
+        self._cluster = open_cluster(settings)
+        server = start_server(settings, self._cluster, say=self._console.say)
+        for service in SERVICES:
+            self._programs.append(self._prepare(service, server=server, address=addresses[service]))
+            self._programs[-1].start()
+        self._record("starting")
+
+    def _prepare(self, service: str, *, server: Server, address: tuple[str, int]) -> Program:
+        told = self._settings.service_environment(service, server=server, process=self._environment)
+        if told.get("LOG_FORMAT", "auto") == "auto":
+            told["LOG_FORMAT"] = "console"
+        if self._console.colour:
+            told["FORCE_COLOR"] = "1"
+        log = LogFile(self._settings.home.logs / f"{service}.log")
+        return Program(service, address=address, environment=told, console=self._console, log=log)
+
+    def _supervise(self) -> None:
+        while not self._signals:
+            now = time.monotonic()
+            changed = [program for program in self._programs if program.look(now=now)]
+            if changed:
+                self._record("ready" if self._was_ready else "starting")
+            if not self._was_ready:
+                self._await_first_readiness(now)
+            self._keep_database()
+            time.sleep(TICK_SECONDS)
+
+    def _await_first_readiness(self, now: float) -> None:
+        for program in self._programs:
+            given_up = program.exit_code in FINAL_EXIT_CODES or program.restarts >= DEATHS_BEFORE_GIVING_UP
+            if given_up and program.state != "ready":
+                said = f" ({program.last_lines[-1]})" if program.last_lines else ""
+                raise ServiceFailed(f"{program.name} does not start{said}: see {self._settings.home.logs}")
+        if all(program.state == "ready" for program in self._programs):
+            self._was_ready = True
+            self._record("ready")
+            self._announce(now - self._started)
+        elif now - self._started > READY_SECONDS:
+            late = ", ".join(program.name for program in self._programs if program.state != "ready")
+            raise ServiceFailed(
+                f"not ready after {READY_SECONDS:.0f} s: {late}; see {self._settings.home.logs}"
+            )
+
+    def _announce(self, seconds: float) -> None:
+        say = self._console.say
+        say(f"all four services are ready ({seconds:.1f} s)")
+        for program in self._programs:
+            say(f"  {program.name:<10} {program.url}  (its description: {program.url}/docs)")
+        if self._cluster is not None:
+            say(f"  {'postgres':<10} 127.0.0.1:{self._cluster.port}  (`quartet dsn auth` prints a URL)")
+        say(
+            "Ctrl-C stops everything; `quartet ps`, `quartet logs` and `quartet down` work from another terminal"
+        )
+
+    def _keep_database(self) -> None:
+        """A server that died is started again where it was: the services know its port."""
+        cluster = self._cluster
+        if cluster is None or self._signals:
+            return
+        if cluster.is_running():
+            self._database_delay = FIRST_DELAY_SECONDS
+            cluster.bound_log()
+            return
+        self._console.say(f"PostgreSQL ended; it is started again (its log: {cluster.log_file})")
+        try:
+            cluster.restart()
+        except Failure as failure:
+            self._console.say(
+                f"PostgreSQL cannot be started, next try in {self._database_delay:g} s: {failure}"
+            )
+            time.sleep(self._database_delay)
+            self._database_delay = min(self._database_delay * 2, LONGEST_DELAY_SECONDS)
+        self._record("ready" if self._was_ready else "starting")
+
+    def _stop(self) -> None:
+        with contextlib.suppress(OSError, Failure):  # whatever else is wrong, everything is stopped
+            self._record("stopping")
+        if self._programs:
+            self._console.say("stopping (Ctrl-C again: at once)")
+        for program in self._programs:
+            program.signal(signal.SIGTERM)
+        grace = sum(self._seconds(name) for name in ("SHUTDOWN_DRAIN_SECONDS", "SHUTDOWN_GRACE_SECONDS"))
+        deadline = time.monotonic() + grace + EXTRA_STOP_SECONDS
+        while any(program.pid for program in self._programs):
+            if self._signals > 1 or time.monotonic() > deadline:
+                self._kill_services()
+            time.sleep(0.02)
+        for program in self._programs:
+            program.finish()
+        if self._cluster is not None and self._cluster.is_running():
+            self._cluster.stop("immediate" if self._signals > 1 else "fast")
+            self._console.say("stopped; all committed data is kept")
+
+    def _kill_services(self) -> None:
+        for program in self._programs:
+            if program.pid:
+                self._console.say(f"{program.name} is killed")
+                program.signal(signal.SIGKILL)
+
+    def _seconds(self, name: str) -> float:
+        try:
+            return float(self._settings.value(name) or 0)
+        except ValueError:
+            return 0.0
+
+    @contextlib.contextmanager
+    def _signals_taken(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("the supervisor belongs in the main thread: its children end with it")
+        taken = [
+            number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN
+        ]  # nohup's wish
+        before = {number: signal.signal(number, self._on_signal) for number in taken}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+        if self._is_starting:
+            self._is_starting = False
+            raise StopRequested
+        if self._signals == 2 and self._cluster is not None and not any(p.pid for p in self._programs):
+            pid = self._cluster.pid
+            if pid is not None:  # waiting for a fast stop: be quicker, at the price of a recovery
+                os.kill(pid, signal.SIGQUIT)
+
+    def _record(self, state: str) -> None:
+        cluster = self._cluster
+        content: dict[str, Any] = {"pid": os.getpid(), "state": state, "services": {}}
+        if cluster is not None and cluster.is_initialised():
+            content["postgres"] = {
+                "pid": cluster.pid,
+                "port": cluster.port if cluster.is_running() else None,
+                "major": cluster.major,
+                "data_folder": str(cluster.data_folder),
+            }
+        for program in self._programs:
+            content["services"][program.name] = {
+                "pid": program.pid,
+                "url": program.url,
+                "state": program.state,
+                "restarts": program.restarts,
+            }
+        self._settings.home.write_run_state(content)

@@ -1,0 +1,236 @@
+"""What can be wrong before anything runs: one clear line, an exit code of its own, and nothing left behind."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from quartet.errors import Failure
+from quartet.home import Home
+from quartet.postgres import Cluster
+from quartet.postgres.account import server_account
+from quartet.processes import Account, is_alive, run
+from quartet.settings.operator import GENERATED
+from quartet.settings.secrets_file import ensure_secrets
+from tests.ops.command import Workplace, workplace
+from tests.ops.places import FAST, runs_as_root
+
+pytestmark = pytest.mark.database
+NOBODY = Account("nobody", 65534, 65534)
+
+
+@pytest.fixture
+def place() -> Iterator[Workplace]:
+    with workplace() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def made_place() -> Iterator[Workplace]:
+    """A folder whose cluster was made by an earlier start."""
+    with workplace() as place:
+        home = Home(place.home)
+        home.prepare()
+        secrets = ensure_secrets(home.path, GENERATED)
+        cluster = Cluster(home.cluster_folder(), settings=FAST)
+        cluster.initialise(superuser_password=secrets["POSTGRES_PASSWORD"])
+        yield place
+        cluster.stop("immediate")
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *, exit_code: int, says: list[str]) -> None:
+    assert done.returncode == exit_code, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("quartet: ")
+    for words in says:
+        assert words in lines[0]
+
+
+def test_exit_codes_are_distinct() -> None:
+    codes = [kind.exit_code for kind in Failure.__subclasses__()]
+    assert len(set(codes)) == len(codes)
+    assert 0 not in codes
+    assert Failure.exit_code not in codes
+
+
+def test_taken_port_is_found_before_anything_starts_and_its_holder_named(place: Workplace) -> None:
+    with socket.create_server(("127.0.0.1", place.ports["l2p"])):
+        done = place.quartet("up")
+    assert_refused(
+        done, exit_code=3, says=[f"port {place.ports['l2p']} for l2p is taken", str(os.getpid()), "L2P_PORT"]
+    )
+    assert not (place.home / "postgres").exists()
+    assert not (place.home / "secrets.env").exists()
+
+
+def test_one_port_for_two_services_is_told(place: Workplace) -> None:
+    done = place.quartet("up", L2P_PORT=str(place.ports["auth"]))
+    assert_refused(done, exit_code=3, says=["is meant for auth and for l2p", "L2P_PORT"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("AUTH_PROT", "5500", "did you mean AUTH_PORT?"),
+        ("DB_POOL_MAXIMUM", "5", "DB_POOL_MAX"),
+        ("QUARTET_XYZZY", "1", "quartet config"),
+        ("L2P_PORT", "http", "a whole number"),
+        ("POSTGRES_PORT", "70000", "a whole number from 1 to 65535"),
+        ("AUTH_DB_PASSWORD_FILE", "/nowhere", "cannot be read"),
+    ],
+)
+def test_wrong_setting_is_told_with_what_was_meant(
+    place: Workplace, name: str, value: str, says: str
+) -> None:
+    done = place.quartet("up", **{name: value})
+    assert_refused(done, exit_code=2, says=[name, says])
+
+
+def test_unknown_name_in_the_file_is_told_and_other_programs_names_are_not(place: Workplace) -> None:
+    (place.folder / ".env").write_text("COMPOSE_PROJECT_NAME=x\nTZ=UTC\nLOG_LEVLE=debug\n")
+    assert_refused(place.quartet("up"), exit_code=2, says=["LOG_LEVLE", "did you mean LOG_LEVEL?"])
+
+
+def test_value_that_only_the_service_refuses_ends_the_start(made_place: Workplace) -> None:
+    done = made_place.quartet("up", AUTH_SECRET="short")
+    assert_refused(done, exit_code=12, says=["auth does not start", "AUTH_SECRET", "32 characters"])
+    assert not _processes_in(made_place.folder)
+
+
+def test_data_of_another_major_version_is_told(made_place: Workplace) -> None:
+    path = made_place.home / "postgres/pgdata/PG_VERSION"
+    true_version = path.read_text()
+    path.write_text("14\n")
+    try:
+        assert_refused(made_place.quartet("up"), exit_code=4, says=["PostgreSQL 14", "PG_BINDIR"])
+    finally:
+        path.write_text(true_version)
+
+
+def test_changed_superuser_password_is_told(made_place: Workplace) -> None:
+    done = made_place.quartet("up", POSTGRES_PASSWORD="another")
+    assert_refused(done, exit_code=6, says=["refuses the password of postgres", "secrets.env"])
+    assert not _processes_in(made_place.folder)
+
+
+def test_lost_secrets_are_told_and_none_are_made_in_their_place(made_place: Workplace) -> None:
+    path = made_place.home / "secrets.env"
+    kept = path.rename(path.with_name("kept"))
+    try:
+        assert_refused(
+            made_place.quartet("up"), exit_code=6, says=["secrets.env is gone", "put the file back"]
+        )
+        assert not path.exists()
+    finally:
+        kept.rename(path)
+
+
+def test_absent_server_programs_are_told(place: Workplace) -> None:
+    done = place.quartet("up", PG_BINDIR=str(place.folder))
+    assert_refused(done, exit_code=9, says=["PG_BINDIR", "holds no postgres program"])
+
+
+def test_state_folder_that_is_a_file_is_told(place: Workplace) -> None:
+    (place.folder / "file").touch()
+    done = place.quartet("up", QUARTET_HOME="file/home")
+    assert_refused(done, exit_code=5, says=["file/home", "QUARTET_HOME"])
+
+
+def test_state_folder_that_may_not_be_written_is_told(place: Workplace) -> None:
+    done = place.quartet("up", QUARTET_HOME="/proc/quartet")
+    assert_refused(done, exit_code=5, says=["/proc/quartet", "QUARTET_HOME"])
+
+
+@pytest.mark.skipif(not runs_as_root(), reason="mounting a small disk takes root")
+@pytest.mark.parametrize("size", ["16k", "8m"])
+def test_full_disk_is_told_and_the_next_start_is_not_hindered(place: Workplace, size: str) -> None:
+    disk = place.folder / "disk"
+    disk.mkdir()
+    assert run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", disk]).returncode == 0
+    try:
+        done = place.quartet("up", QUARTET_HOME=str(disk / "home"))
+        assert_refused(done, exit_code=8, says=["disk", "make room"])
+        assert not (disk / "home/postgres/pgdata").exists()
+    finally:
+        run(["umount", disk])
+
+
+@pytest.mark.parametrize("password", ["password", "aaaaaaaaaaaaaaaaaaaaaaaaaaa"])
+def test_production_refuses_a_weak_password(place: Workplace, password: str) -> None:
+    done = place.quartet("up", QUARTET_ENV="production", AUTH_DB_PASSWORD=password)
+    assert_refused(done, exit_code=2, says=["AUTH_DB_PASSWORD is too weak for production"])
+
+
+def test_production_refuses_a_password_that_is_used_twice(place: Workplace) -> None:
+    shared = "Nine-Lives-Of-A-Cat-7351"
+    done = place.quartet("up", QUARTET_ENV="production", AUTH_DB_PASSWORD=shared, L2P_DB_PASSWORD=shared)
+    assert_refused(done, exit_code=2, says=["AUTH_DB_PASSWORD", "L2P_DB_PASSWORD", "the same"])
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code"),
+    [
+        (["ps"], 1),
+        (["down"], 0),
+        (["dsn", "auth"], 13),
+        (["db", "status"], 13),
+        (["health"], 1),
+        (["logs"], 13),
+    ],
+)
+def test_commands_on_a_folder_where_nothing_ever_ran(
+    place: Workplace, command: list[str], exit_code: int
+) -> None:
+    done = place.quartet(*command)
+    assert done.returncode == exit_code
+    assert "Traceback" not in done.stderr
+    assert not place.home.exists()
+
+
+@pytest.mark.skipif(not runs_as_root(), reason="only root hands the server to another account")
+def test_roots_private_home_gets_its_cluster_where_the_servers_user_can_reach_it(place: Workplace) -> None:
+    private = place.folder / "private"
+    private.mkdir(mode=0o700)
+    home = Home(private / ".quartet", shared_state=place.folder / "shared")
+    home.prepare()
+    chosen = home.cluster_folder()
+    assert chosen.parent == place.folder / "shared"
+    assert private.stat().st_mode & 0o777 == 0o700
+    cluster = Cluster(chosen, settings=FAST)
+    cluster.initialise(superuser_password="x" * 32)
+    private.chmod(0o755)
+    assert Home(private / ".quartet", shared_state=place.folder / "shared").cluster_folder() == chosen
+    shutil.rmtree(private)
+    private.mkdir(mode=0o700)
+    home.prepare()
+    assert home.cluster_folder() != chosen, "a forgotten cluster is not taken over"
+
+
+def test_plain_users_cluster_lies_in_its_state_folder(place: Workplace) -> None:
+    home = Home(place.home)
+    home.prepare()
+    assert home.cluster_folder() == place.home / "postgres"
+    assert server_account() is None or place.home.stat().st_mode & 0o001
+
+
+def _processes_in(folder: Path) -> list[int]:
+    """Living processes that have the folder in their arguments or work in it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (entry / "cmdline").read_bytes().decode(errors="replace")
+            inside = (entry / "cwd").readlink().is_relative_to(folder)
+        except OSError:
+            continue
+        if (
+            (inside or str(folder) in arguments)
+            and is_alive(int(entry.name))
+            and int(entry.name) != os.getpid()
+        ):
+            found.append(int(entry.name))
+    return found

@@ -1,0 +1,228 @@
+"""`quartet up` and the commands that act on the running stack, tried as an operator would."""
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from quartet.processes import is_alive
+from quartet.provision.plan import SERVICES
+from tests.ops.command import RunningStack, Workplace, status_of, wait_until, workplace
+
+pytestmark = pytest.mark.database
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Workplace]:
+    """One state folder for the whole module."""
+    with workplace() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stack(place: Workplace) -> Iterator[RunningStack]:
+    """One running stack for the tests that leave it running."""
+    with place.up() as running:
+        yield running
+
+
+def register(place: Workplace, name: str) -> str:
+    """An account's id, made through Auth."""
+    body = {"email": f"{name}@example.com", "username": name, "password": PASSWORD}
+    answer = httpx.post(place.url("auth", "/v1/auth/register"), json=body, timeout=10)
+    return str(answer.json()["user"]["id"])
+
+
+def test_all_four_services_are_ready_and_announced(stack: RunningStack, place: Workplace) -> None:
+    assert {service: status_of(place.url(service, "/readyz")) for service in SERVICES} == dict.fromkeys(
+        SERVICES, 200
+    )
+    for service in SERVICES:
+        assert f"http://localhost:{place.ports[service]}" in stack.output
+    assert "all four services are ready" in stack.output
+
+
+def test_output_has_the_services_name_in_front_and_no_colour_in_a_pipe(stack: RunningStack) -> None:
+    assert re.search(r"^auth +\| ", stack.output, re.MULTILINE)
+    assert "\x1b[" not in stack.output
+
+
+def test_services_know_their_own_secrets_only(stack: RunningStack, place: Workplace) -> None:
+    secrets = dict(
+        line.split("=", 1)
+        for line in (place.home / "secrets.env").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    assert len(secrets) == 13
+    for service, each in stack.state["services"].items():
+        told = Path(f"/proc/{each['pid']}/environ").read_text()
+        known = {name for name, value in secrets.items() if value in told}
+        assert known == {f"{service.upper()}_SECRET", f"{service.upper()}_DB_PASSWORD"}
+
+
+def test_secrets_can_be_read_by_their_owner_only(stack: RunningStack, place: Workplace) -> None:
+    assert (place.home / "secrets.env").stat().st_mode & 0o777 == 0o600
+    assert (place.home / "logs").stat().st_mode & 0o777 == 0o700
+
+
+def test_no_process_shows_a_password_in_its_arguments(stack: RunningStack, place: Workplace) -> None:
+    secret = place.quartet("config", "get", "AUTH_DB_PASSWORD").stdout.strip()
+    assert len(secret) >= 32
+    for pid in stack.pids():
+        assert secret not in Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_ps_shows_every_process(stack: RunningStack, place: Workplace) -> None:
+    shown = place.quartet_json("ps")
+    assert {name: each["state"] for name, each in shown["services"].items()} == dict.fromkeys(
+        SERVICES, "ready"
+    )
+    table = place.quartet("ps")
+    assert table.returncode == 0
+    for pid in stack.pids():
+        assert str(pid) in table.stdout
+
+
+def test_health_is_a_table_and_an_exit_code(stack: RunningStack, place: Workplace) -> None:
+    done = place.quartet("health")
+    assert done.returncode == 0, done.stdout
+    reports = place.quartet_json("health")
+    assert {name: each["status"] for name, each in reports.items()} == dict.fromkeys(
+        ("postgres", *SERVICES), "pass"
+    )
+    assert reports["auth"]["report"]["checks"]["pool"]["max"] == 10
+
+
+def test_schema_is_current_and_status_says_so(stack: RunningStack, place: Workplace) -> None:
+    done = place.quartet("db", "status", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, found
+    assert list(found) == list(SERVICES)
+    for schema in found.values():
+        assert schema["current"] == schema["head"]
+        assert (schema["pending"], schema["drift"]) == ([], [])
+
+
+def test_migrating_an_up_to_date_stack_changes_nothing(stack: RunningStack, place: Workplace) -> None:
+    done = place.quartet("db", "migrate", "l2p", "auth")
+    assert (done.returncode, done.stdout) == (0, "auth: up to date\nl2p: up to date\n")
+
+
+@pytest.mark.parametrize("role", ["user", "owner", "admin"])
+async def test_printed_url_lets_that_role_in(stack: RunningStack, place: Workplace, role: str) -> None:
+    done = place.quartet("dsn", "payment", "--role", role)
+    assert re.fullmatch(
+        rf"postgresql://\w+:[^@]+@127\.0\.0\.1:{stack.state['postgres']['port']}/payment_db\n", done.stdout
+    )
+    asked = place.quartet("db", "shell", "payment", "--role", role)
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_second_up_on_the_same_folder_is_refused(stack: RunningStack, place: Workplace) -> None:
+    for arguments in (["up"], ["up", "--detach"]):
+        done = place.quartet(*arguments)
+        assert done.returncode == 7
+        assert len(done.stderr.splitlines()) == 1
+        assert f"process {stack.process.pid}" in done.stderr
+        assert "quartet down" in done.stderr
+    assert stack.process.poll() is None
+
+
+def test_role_is_granted_and_taken_away(stack: RunningStack, place: Workplace) -> None:
+    register(place, "grace")
+    granted = place.quartet("auth", "grant", "GRACE@example.com", "admin")
+    assert (granted.returncode, granted.stdout.strip().split(": ")[1]) == (0, "user, admin")
+    again = place.quartet("auth", "grant", "grace@example.com", "admin")
+    assert again.stdout.split(": ")[1] == granted.stdout.split(": ")[1]
+    taken = place.quartet("auth", "grant", "grace@example.com", "admin", "--revoke")
+    assert taken.stdout == "grace@example.com: user\n"
+    unknown = place.quartet("auth", "grant", "nobody@example.com", "admin")
+    assert (unknown.returncode, len(unknown.stderr.splitlines())) == (13, 1)
+    assert "nobody@example.com" in unknown.stderr
+
+
+def test_logs_are_kept_on_disk_and_shown(stack: RunningStack, place: Workplace) -> None:
+    done = place.quartet("logs", "auth", "--lines", "1000")
+    assert done.returncode == 0
+    assert "startup complete" in done.stdout
+    assert all(line.startswith("auth") for line in done.stdout.splitlines())
+    assert "ready to accept connections" in place.quartet("logs", "postgres").stdout
+    assert place.quartet("logs", "nonsense").returncode == 13
+
+
+def test_service_that_dies_is_started_again(stack: RunningStack, place: Workplace) -> None:
+    before = stack.state["services"]["videovault"]["pid"]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: stack.state["services"]["videovault"]["restarts"] == 1)
+    wait_until(lambda: stack.state["services"]["videovault"]["state"] == "ready")
+    assert stack.state["services"]["videovault"]["pid"] != before
+    assert status_of(place.url("videovault", "/readyz")) == 200
+    assert re.search(r"videovault ended \(SIGKILL\); it is started again in 0\.5 s", stack.output)
+
+
+def test_database_that_dies_comes_back_where_it_was(stack: RunningStack, place: Workplace) -> None:
+    before = stack.state["postgres"]
+    os.kill(before["pid"], signal.SIGKILL)
+    wait_until(lambda: stack.state["postgres"]["pid"] not in (before["pid"], None))
+    assert stack.state["postgres"]["port"] == before["port"]
+    wait_until(
+        lambda: all(status_of(place.url(service, "/readyz")) == 200 for service in SERVICES), seconds=20
+    )
+    assert {each["restarts"] for name, each in stack.state["services"].items() if name != "videovault"} == {0}
+
+
+def test_rotated_password_is_taken_over_by_provisioning(stack: RunningStack, place: Workplace) -> None:
+    rotated = place.quartet("provision", L2P_DB_OWNER_PASSWORD="x" * 8 + "-another-password")
+    assert "role l2p_owner: password rotated" in rotated.stdout
+    assert place.quartet("provision").stdout.count("rotated") == 1
+    assert "rotated" not in place.quartet("provision").stdout
+
+
+class TestLifeOfAStack:
+    """From kill to kill on one folder, in this order."""
+
+    def test_kill_nine_of_the_supervisor_leaves_nothing_running_and_loses_no_row(self) -> None:
+        with workplace() as place:
+            with place.up() as stack:
+                kept = register(place, "ada")
+                pids = stack.pids()
+                stack.process.kill()
+                stack.process.wait()
+                wait_until(lambda: not any(is_alive(pid) for pid in pids), seconds=10)
+            assert place.quartet("ps").returncode == 1
+            with place.up(SHUTDOWN_DRAIN_SECONDS="30") as stack:
+                assert kept == self._id_of(place, "ada")
+                self._assert_second_interrupt_ends_it_at_once(stack)
+            detached = place.quartet("up", "--detach")
+            assert detached.returncode == 0, detached.stderr
+            assert kept == self._id_of(place, "ada")
+            down = place.quartet("down")
+            assert (down.returncode, down.stdout) == (0, "stopped\n")
+            assert "shut down" in (place.home / "postgres/server.log").read_text().splitlines()[-1]
+            assert place.quartet("down").stdout == "nothing was running\n"
+
+    @staticmethod
+    def _assert_second_interrupt_ends_it_at_once(stack: RunningStack) -> None:
+        pids = stack.pids()
+        stack.process.send_signal(signal.SIGINT)
+        wait_until(lambda: "stopping" in stack.output, seconds=10)
+        assert stack.process.poll() is None
+        beginning = time.monotonic()
+        stack.process.send_signal(signal.SIGINT)
+        assert stack.process.wait(timeout=20) == 0
+        assert time.monotonic() - beginning < 10
+        assert not any(is_alive(pid) for pid in pids)
+        assert "Traceback" not in stack.output
+
+    @staticmethod
+    def _id_of(place: Workplace, name: str) -> str:
+        body = {"login": name, "password": PASSWORD}
+        answer = httpx.post(place.url("auth", "/v1/auth/login"), json=body, timeout=10)
+        return str(answer.json()["user"]["id"])

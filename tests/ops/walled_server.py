@@ -1,0 +1,81 @@
+"""A provisioned server with the real access rules, and connections to it as anyone."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import asyncpg
+
+from quartet.postgres import Cluster
+from quartet.provision import AdminConnection, Plan, embedded_access_rules, provision
+from tests.ops.places import FAST, open_folder
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@dataclass(frozen=True)
+class WalledServer:
+    """The server, its plan, and the superuser's password."""
+
+    cluster: Cluster
+    plan: Plan
+    password: str = field(repr=False)
+
+    @property
+    def admin(self) -> AdminConnection:
+        """The superuser."""
+        return AdminConnection(host="127.0.0.1", port=self.cluster.port, password=self.password)
+
+    def password_of(self, role: str) -> str:
+        """The password of any role."""
+        passwords = {"postgres": self.password}
+        for service in self.plan:
+            passwords |= {service.user: service.user_password, service.owner: service.owner_password}
+        return passwords[role]
+
+    async def open(self, role: str, database: str, *, password: str | None = None) -> Connection:
+        """A connection, to be closed by the caller."""
+        return await asyncpg.connect(
+            host="127.0.0.1",
+            port=self.cluster.port,
+            user=role,
+            password=password or self.password_of(role),
+            database=database,
+            timeout=10,
+        )
+
+    @contextlib.asynccontextmanager
+    async def connection(self, role: str, database: str) -> AsyncIterator[Connection]:
+        """A connection for the length of a block."""
+        connection = await self.open(role, database)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def execute(self, role: str, database: str, *statements: str) -> None:
+        """Run statements, each by itself."""
+        async with self.connection(role, database) as connection:
+            for statement in statements:
+                await connection.execute(statement)
+
+
+@contextlib.contextmanager
+def walled_server() -> Iterator[WalledServer]:
+    """A throw-away server, provisioned as `quartet up` does it."""
+    with open_folder() as folder:
+        plan = Plan.generated()
+        cluster = Cluster(folder / "cluster", max_connections=plan.max_connections, settings=FAST)
+        server = WalledServer(cluster, plan, secrets.token_urlsafe(32))
+        cluster.initialise(superuser_password=server.password)
+        cluster.set_access_rules(embedded_access_rules(plan))
+        cluster.start()
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(provision(server.admin, plan))
+            yield server
+        finally:
+            cluster.stop("immediate")

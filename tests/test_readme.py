@@ -1,0 +1,130 @@
+"""The README's first requests, run as they are printed, before and after everything was killed and started again."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PORTS = {"auth": 5500, "l2p": 3001, "payment": 3004, "videovault": 5100}
+QUARTET = [sys.executable, "-m", "quartet"]
+
+
+def free_ports() -> dict[str, int]:
+    """A free port a service; all are held until all are found, so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = {name: stack.enter_context(socket.socket()) for name in PORTS}
+        for held in sockets.values():
+            held.bind(("127.0.0.1", 0))
+        return {name: held.getsockname()[1] for name, held in sockets.items()}
+
+
+class Stack:
+    """`quartet up` in a folder of its own, on ports of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = free_ports()
+        kept = {
+            name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PG_BINDIR", "LANG"}
+        }
+        self.environment = kept | {f"{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self.folder / "up.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*QUARTET, "up"],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 90
+        while not all(self.is_ready(port) for port in self.ports.values()):
+            output = (self.folder / "up.log").read_text()
+            assert self._process.poll() is None, output
+            assert time.monotonic() < deadline, output
+            time.sleep(0.1)
+
+    @staticmethod
+    def is_ready(port: int) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        """kill -9 of the whole process group."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(timeout=10)
+
+    def run_lines(self, lines: str) -> list[object]:
+        """The JSON answers of the README's curl lines, in their order."""
+        for name, port in PORTS.items():
+            lines = lines.replace(f"localhost:{port}", f"127.0.0.1:{self.ports[name]}")
+        lines = lines.replace(".venv/bin/quartet", " ".join(QUARTET))
+        # Each answer on a line of its own; a service's refusal is a failure of the block.
+        lines = re.sub(r"^curl -sS ", r"curl -sS --fail-with-body -w '\\n' ", lines, flags=re.MULTILINE)
+        result = subprocess.run(
+            ["/bin/bash", "-euo", "pipefail", "-c", lines],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    with tempfile.TemporaryDirectory(prefix="quartet-readme-") as folder:
+        Path(folder).chmod(0o711)
+        stack = Stack(Path(folder))
+        try:
+            stack.start()
+            yield stack
+        finally:
+            subprocess.run(
+                [*QUARTET, "down"], cwd=folder, env=stack.environment, capture_output=True, timeout=60
+            )
+            stack.kill()
+
+
+def first_requests() -> str:
+    text = (ROOT / "README.md").read_text()
+    section = text.partition("## The first requests")[2]
+    return section.partition("```sh\n")[2].partition("```")[0]
+
+
+@pytest.mark.database
+def test_first_requests_work_as_printed_and_their_rows_survive_a_kill(stack: Stack) -> None:
+    before = stack.run_lines(first_requests())
+    stack.kill()
+    stack.start()
+    after = stack.run_lines(first_requests())
+    kinds = [set(answer) for answer in before if isinstance(answer, dict)]
+    assert len(kinds) == 7
+    assert kinds == [set(answer) for answer in after if isinstance(answer, dict)]
+    order = before[4]
+    assert isinstance(order, dict)
+    assert (order["total_amount"], order["currency"]) == ("40.28", "eur")
+    library = after[-1]
+    assert isinstance(library, dict)
+    assert len(library["items"]) == 2, "the video of before the kill is gone"
