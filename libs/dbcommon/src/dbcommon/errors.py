@@ -10,8 +10,9 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-_GONE = ("08", "53", "57P")
-"""SQLSTATE beginnings: connection exceptions, insufficient resources, operator intervention (manual, appendix A)."""
+_GONE = ("08", "53", "57P", "25006", "25P03")
+"""SQLSTATE beginnings: connection exceptions, insufficient resources, operator intervention (manual, appendix A);
+a write on a server that has become a standby; a transaction that idled too long."""
 
 _BUSY = ("57014", "55P03", "40001", "40P01")
 """Query cancelled by a time-out, lock not available, serialization failure, deadlock."""

@@ -69,12 +69,17 @@ def pending_revisions(service: str, current: str | None) -> tuple[str, ...]:
     return known[known.index(current) + 1 :] if current in known else ()
 
 
-def upgrade(service: str, url: DatabaseUrl, *, revision: str = "head") -> None:
+def upgrade(
+    service: str, url: DatabaseUrl, *, revision: str = "head", lock_seconds: float = LOCK_SECONDS
+) -> None:
     """Apply the pending migrations, one transaction each. Many callers at once apply each migration once.
 
-    Raises what the database raises; a lock that is not had within `LOCK_SECONDS` is `DBAPIError`.
+    A database at an unknown revision is newer than this version and is left alone. Raises what the database raises;
+    a lock that is not had within `lock_seconds` is `DBAPIError`.
     """
-    command.upgrade(_config(service, url), revision)
+    config = _config(service, url)
+    config.attributes |= {"lock_seconds": lock_seconds, "leave_newer_alone": True}
+    command.upgrade(config, revision)
 
 
 def downgrade(service: str, url: DatabaseUrl, *, revision: str = "-1") -> None:
@@ -139,29 +144,43 @@ async def _run(url: DatabaseUrl, metadata: MetaData) -> None:
 def _run_locked(connection: Connection, metadata: MetaData) -> None:
     # A session lock, taken before the current revision is read and held over the transactions of all migrations.
     key = zlib.crc32(b"quartet migrations")
-    connection.execute(
-        text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": f"{TURN_SECONDS}s"}
-    )
+    _limit_lock_waits(connection, seconds=TURN_SECONDS)
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
-    connection.execute(
-        text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": f"{LOCK_SECONDS}s"}
-    )
+    _limit_lock_waits(connection, seconds=context.config.attributes.get("lock_seconds", LOCK_SECONDS))
     connection.commit()
     try:
-        context.configure(connection=connection, transaction_per_migration=True, **_compare_options(metadata))
-        with context.begin_transaction():
-            context.run_migrations()
-        _protect_version_table(connection)
+        if not _is_newer(connection):
+            context.configure(
+                connection=connection, transaction_per_migration=True, **_compare_options(metadata)
+            )
+            with context.begin_transaction():
+                context.run_migrations()
+            _protect_version_table(connection)
     finally:
         connection.rollback()
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
         connection.commit()
 
 
+def _limit_lock_waits(connection: Connection, *, seconds: float) -> None:
+    limit = f"{round(seconds * 1000)}ms"
+    connection.execute(text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": limit})
+
+
+def _is_newer(connection: Connection) -> bool:
+    # In a rollout the newer version's migrations come first, and an older replica's may be started after them.
+    if not context.config.attributes.get("leave_newer_alone"):
+        return False
+    current = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    known = {revision.revision for revision in context.script.walk_revisions()}
+    return current is not None and current not in known
+
+
 def _protect_version_table(connection: Connection) -> None:
     # The service reads its revision for /readyz; only the owner may say that a migration was applied.
     for role in _other_grantees(connection, "alembic_version"):
-        connection.execute(text(f'REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM "{role}"'))
+        connection.execute(text(f'REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM "{role}"'))
     connection.commit()
 
 

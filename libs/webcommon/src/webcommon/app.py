@@ -21,7 +21,16 @@ from webcommon.jwks import JwksCache
 from webcommon.keys import derive_key
 from webcommon.metrics import PoolMetrics, RequestMetrics, metrics_router
 from webcommon.paging import CursorCodec
-from webcommon.problems import COMMON_PROBLEMS, ProblemDocument, add_problem_handlers
+from webcommon.problems import (
+    COMMON_PROBLEMS,
+    BadRequest,
+    ContentTooLarge,
+    ProblemDocument,
+    Unauthorized,
+    UnsupportedMediaType,
+    add_problem_handlers,
+    problem_responses,
+)
 from webcommon.settings import ServiceSettings
 
 BODY_LIMIT = 1024 * 1024
@@ -63,8 +72,6 @@ class Service(FastAPI):
             settings, version=version, database=database, issuers=issuers, persistence=persistence
         )
         add_problem_handlers(self)
-        if settings.allowed_origins:
-            self._allow_origins(settings.allowed_origins)
         for router in (health_router(self.state.health), metrics_router(self.request_metrics), *routers):
             self.include_router(router)
 
@@ -91,20 +98,13 @@ class Service(FastAPI):
         if database is not None:
             PoolMetrics(database, self.request_metrics.registry)
 
-    def _allow_origins(self, origins: list[str]) -> None:
-        self.add_middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_credentials=True,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-ID"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed"],
-        )
-
     def build_middleware_stack(self) -> ASGIApp:
         """The frame outermost, so that it sees every answer, the framework's own included; then the express lane."""
-        ordinary = super().build_middleware_stack()
-        return Frame(ExpressLane(ordinary, owner=self, routers=self._routers), metrics=self.request_metrics)
+        app: ASGIApp = ExpressLane(super().build_middleware_stack(), owner=self, routers=self._routers)
+        settings: ServiceSettings = self.state.settings
+        if settings.allowed_origins:
+            app = _allow_origins(app, settings.allowed_origins)
+        return Frame(app, metrics=self.request_metrics)
 
     def openapi(self) -> dict[str, Any]:
         """The description of the service, with the problem document's schema and without FastAPI's own 422."""
@@ -119,8 +119,36 @@ class Service(FastAPI):
             schemas.update(problem["$defs"])
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    _complete_responses(operation)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _complete_responses(operation: dict[str, Any]) -> None:
+    """Add what any operation of its kind may answer, and take away what it cannot."""
+    added: dict[int | str, Any] = {}
+    if "requestBody" in operation:
+        added |= problem_responses(BadRequest, ContentTooLarge, UnsupportedMediaType)
+    if operation.get("security"):
+        added |= problem_responses(Unauthorized)
+    for status, response in added.items():
+        operation["responses"].setdefault(str(status), response)
+    if "requestBody" not in operation and not operation.get("parameters"):
+        operation["responses"].pop("422", None)
+
+
+def _allow_origins(app: ASGIApp, origins: list[str]) -> CORSMiddleware:
+    # Around the handler of unexpected errors as well: a browser shows no answer, not even a 500, without these headers.
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-ID"],
+        expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed"],
+    )
 
 
 def auth_issuer(settings: ServiceSettings, *, keys: JwksCache) -> Issuer:

@@ -8,13 +8,18 @@ import re
 import time
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from webcommon.context import request_id
-from webcommon.metrics import RequestMetrics
+from webcommon.context import REQUEST_LOGGER, request_id
+from webcommon.metrics import RequestMetrics, known_method
+from webcommon.problems import ContentTooLarge, problem_response
 
-logger = logging.getLogger("webcommon.requests")
+logger = logging.getLogger(REQUEST_LOGGER)
+
+CONTENT_TOO_LARGE = 413
 
 _VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -40,12 +45,18 @@ class Frame:
         token = request_id.set(identifier.decode("ascii"))
         started = time.perf_counter()
         status = 0
+        replaced: bytes | None = None
 
         async def send_framed(message: Message) -> None:
-            nonlocal status
+            nonlocal status, replaced
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", identifier)]
+                if status == CONTENT_TOO_LARGE:
+                    replaced = _replace_plain_text(message, scope)
+                headers = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
+                message["headers"] = [*headers, (b"x-request-id", identifier)]
+            elif replaced is not None:
+                message["body"] = replaced
             await send(message)
 
         try:
@@ -60,7 +71,7 @@ class Frame:
 
     def _record(self, scope: Scope, *, status: int, seconds: float) -> None:
         route = _route_template(scope)
-        method: str = scope["method"]
+        method = known_method(scope["method"])
         self._metrics.observe(method=method, route=route, status=status, seconds=seconds)
         if scope["path"] not in _QUIET_PATHS:
             level = logging.WARNING if status >= 500 or status == 0 else logging.INFO
@@ -72,6 +83,18 @@ class Frame:
                     "duration_ms": round(seconds * 1000, 1),
                 }
                 logger.log(level, "request", extra={"fields": fields})
+
+
+def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
+    # The framework's body limit answers by itself, in plain text, whatever the application was about to say.
+    headers = MutableHeaders(raw=list(message["headers"]))
+    if not headers.get("content-type", "").startswith("text/plain"):
+        return None
+    problem = ContentTooLarge("Send less at once; this is more than the route takes.")
+    response = problem_response(Request(scope), problem)
+    headers.update(response.headers)
+    message["headers"] = headers.raw
+    return bytes(response.body)
 
 
 def _read_request_id(scope: Scope) -> bytes:

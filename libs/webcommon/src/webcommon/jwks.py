@@ -1,9 +1,10 @@
 """Auth's public keys, fetched over HTTP and kept: services go on with what they have while Auth is away."""
 
 import asyncio
+import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import httpx
@@ -18,7 +19,11 @@ REFETCH_SECONDS = 10.0
 FRESH_SECONDS = 300.0
 """Older keys still serve, and are fetched anew beside the request."""
 
+FETCH_SECONDS = 3.0
+"""How long a fetch may take as a whole, however slowly the bytes drip."""
+
 _MAXIMUM_KEYS = 100
+_MAXIMUM_BYTES = 256 * 1024
 
 
 class KeysUnavailable(Exception):
@@ -32,23 +37,47 @@ class KeySource(Protocol):
         """The public key of that id, None when there is none. Raises `KeysUnavailable` when that cannot be known."""
 
 
-def build_keys(document: Mapping[str, Any]) -> dict[str, Key]:
+def build_keys(document: Any) -> dict[str, Key]:
     """The P-256 signature keys of a JWKS document, ready to verify with; everything else in it is left out."""
+    entries = document.get("keys") if isinstance(document, dict) else None
     keys: dict[str, Key] = {}
-    for entry in document.get("keys", [])[:_MAXIMUM_KEYS]:
-        usable = entry.get("kty") == "EC" and entry.get("crv") == "P-256" and entry.get("use", "sig") == "sig"
-        if usable and isinstance(entry.get("kid"), str) and entry.get("alg", "ES256") == "ES256":
-            public = {name: entry[name] for name in ("kty", "crv", "x", "y")}
-            keys[entry["kid"]] = jwk.construct(public, algorithm="ES256")
+    for entry in entries[:_MAXIMUM_KEYS] if isinstance(entries, list) else []:
+        kid = entry.get("kid") if isinstance(entry, dict) else None
+        if isinstance(kid, str) and (key := _build_key(entry)) is not None:
+            keys[kid] = key
     return keys
 
 
-class JwksCache:
-    """Keys by id from Auth's JWKS. One fetch at a time, at most one every `REFETCH_SECONDS`."""
+def _build_key(entry: dict[str, Any]) -> Key | None:
+    wanted = {"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256"}
+    if any(
+        entry.get(name, value if name in ("use", "alg") else None) != value for name, value in wanted.items()
+    ):
+        return None
+    try:
+        # Only the public members: an entry with a private one must not become a signing key here.
+        return jwk.construct({name: entry[name] for name in ("kty", "crv", "x", "y")}, algorithm="ES256")
+    # A point that is not on the curve, coordinates that are no text: each library underneath has exceptions of its own.
+    except Exception:
+        logger.warning("a key of the JWKS document cannot be used")
+        return None
 
-    def __init__(self, url: str, *, client: httpx.AsyncClient) -> None:
+
+class JwksCache:
+    """Keys by id from Auth's JWKS. One fetch at a time, at most one every `REFETCH_SECONDS`. `clock` gives seconds."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        client: httpx.AsyncClient,
+        clock: Callable[[], float] = time.monotonic,
+        fetch_seconds: float = FETCH_SECONDS,
+    ) -> None:
         self._url = url
         self._client = client
+        self._clock = clock
+        self._fetch_seconds = fetch_seconds
         self._keys: dict[str, Key] = {}
         self._tried_at = float("-inf")
         self._fetched_at = float("-inf")
@@ -58,7 +87,7 @@ class JwksCache:
         """The key of `kid`; asks Auth once when it is not known."""
         key = self._keys.get(kid)
         if key is not None:
-            if time.monotonic() - self._fetched_at > FRESH_SECONDS:
+            if self._clock() - self._fetched_at > FRESH_SECONDS:
                 self._begin_fetch()
             return key
         await self.refresh()
@@ -76,9 +105,9 @@ class JwksCache:
         if self._fetching is None:
             # With no key at all nothing can be served, so a failed first fetch is repeated sooner.
             pause = REFETCH_SECONDS if self._keys else 1.0
-            if time.monotonic() - self._tried_at < pause:
+            if self._clock() - self._tried_at < pause:
                 return None
-            self._tried_at = time.monotonic()
+            self._tried_at = self._clock()
             self._fetching = asyncio.create_task(self._fetch())
             self._fetching.add_done_callback(self._finish)
         return self._fetching
@@ -88,14 +117,24 @@ class JwksCache:
 
     async def _fetch(self) -> None:
         try:
-            response = await self._client.get(self._url, timeout=2.0)
-            response.raise_for_status()
-            keys = build_keys(response.json())
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            async with asyncio.timeout(self._fetch_seconds):
+                keys = build_keys(json.loads(await self._read_document()))
+        # Whatever is wrong over there, the keys at hand go on serving.
+        except Exception as error:
             logger.warning(
                 "the signing keys could not be fetched from %s: %s", self._url, type(error).__name__
             )
             return
         if keys:
             self._keys = keys
-            self._fetched_at = time.monotonic()
+            self._fetched_at = self._clock()
+
+    async def _read_document(self) -> bytes:
+        document = bytearray()
+        async with self._client.stream("GET", self._url) as response:
+            response.raise_for_status()
+            async for chunk in response.aiter_bytes():
+                document += chunk
+                if len(document) > _MAXIMUM_BYTES:
+                    raise ValueError("the document is too long")
+        return bytes(document)

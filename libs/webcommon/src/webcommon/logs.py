@@ -3,10 +3,10 @@
 Everything goes through the standard library's logging, so that the libraries' lines look like ours.
 """
 
+import contextlib
 import json
 import logging
 import os
-import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
@@ -14,30 +14,20 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-from webcommon.context import request_id
+from webcommon.context import REQUEST_LOGGER, request_id
+from webcommon.masking import mask, mask_text
 
 LogFormat = Literal["auto", "json", "console"]
-
-_SECRET_NAMES = re.compile(
-    r"passw|secret|token|cookie|authorization|card|cvc|api_?key|credential", re.IGNORECASE
-)
-
-_SECRET_VALUES = re.compile(
-    r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # a JWT
-    r"|(?<=://)([^\s/:@]+):[^\s/@]+(?=@)"  # the credentials of a URL
-    r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{8,}"
-    r"|\b(?:sk|rk|whsec)_(?:test_|live_)?\w{8,}"  # keys of the payment processor
-)
 
 
 def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Mask fields that are named like secrets and anything in a text that has the shape of one."""
     for name, value in event.items():
-        if _SECRET_NAMES.search(name) and name != "event":
-            event[name] = "***"
-        elif isinstance(value, str):
-            event[name] = _SECRET_VALUES.sub("***", value)
+        event[name] = mask(value, name="" if name in _OUR_NAMES else name)
     return event
+
+
+_OUR_NAMES = frozenset({"event", "exception"})
 
 
 def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -59,7 +49,7 @@ def configure_logging(
 ) -> None:
     """Send every logger of the process to `stream`. `auto`: text when `stream` is a terminal, else JSON."""
     console = log_format == "console" or (log_format == "auto" and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(_formatter(service=service, console=console, colours=_wants_colour(stream)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -79,6 +69,14 @@ def _wants_colour(stream: TextIO) -> bool:
     return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
+        """Say that a line was lost; the base class would print its arguments, whatever they hold."""
+        place = f"{record.pathname}:{record.lineno}"
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"a log line of {place} could not be written: {sys.exc_info()[0]}\n")
+
+
 class _JsonFormatter(structlog.stdlib.ProcessorFormatter):
     """JSON lines. The line of a request has known fields, none of them a text of the caller's but the id, so it is
     written without the chain of processors: it is the one line that every request pays for."""
@@ -88,9 +86,9 @@ class _JsonFormatter(structlog.stdlib.ProcessorFormatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = getattr(record, "fields", None)
-        if fields is None or record.exc_info:
+        if record.name != REQUEST_LOGGER:
             return super().format(record)
+        fields: dict[str, Any] = record.__dict__["fields"]
         at = datetime.fromtimestamp(record.created, UTC).isoformat()
         line = {
             "at": at,
@@ -101,7 +99,7 @@ class _JsonFormatter(structlog.stdlib.ProcessorFormatter):
         }
         identifier = request_id.get()
         if identifier is not None:
-            line["request_id"] = _SECRET_VALUES.sub("***", identifier)
+            line["request_id"] = mask_text(identifier)
         return json.dumps(line)
 
 
@@ -117,16 +115,17 @@ def _formatter(*, service: str, console: bool, colours: bool) -> logging.Formatt
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _add_request_id,
     ]
+    # Exceptions become text before the masking; the pretty tracebacks of a terminal would show local variables.
+    processors: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+    ]
     if console:
-        last: list[Processor] = [hide_secrets, structlog.dev.ConsoleRenderer(colors=colours)]
+        plain = structlog.dev.plain_traceback
+        renderer: Processor = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)
+        processors += [hide_secrets, renderer]
     else:
-        last = [
-            structlog.processors.format_exc_info,
-            add_service,
-            hide_secrets,
-            structlog.processors.JSONRenderer(),
-        ]
-    processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+        processors += [add_service, hide_secrets, structlog.processors.JSONRenderer()]
     if console:
         return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors)
     return _JsonFormatter(service=service, foreign_pre_chain=shared, processors=processors)

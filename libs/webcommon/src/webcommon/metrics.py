@@ -15,6 +15,11 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+def known_method(method: str) -> str:
+    """`method`, or `OTHER`: a caller may invent methods, and each would be a series of its own and a text in the log."""
+    return method if method in _METHODS else "OTHER"
+
+
 class RequestMetrics:
     """Counts and times requests. Each application has a registry of its own, so that several fit in one process."""
 
@@ -36,14 +41,15 @@ class RequestMetrics:
         return {}
 
     def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request; an unknown method is counted as `OTHER`, an unfinished answer as status 0."""
+        """Count one request of a `known_method`; an unfinished answer has status 0."""
         key = (method, route, status)
         children = self._children.get(key)
         if children is None:
-            known = method if method in _METHODS else "OTHER"
-            children = self._count.labels(known, route, str(status)), self._seconds.labels(known, route)
-            if known == method:
-                self._children[key] = children
+            children = (
+                self._count.labels(method, route, str(status)),
+                self._seconds.labels(method, route),
+            )
+            self._children[key] = children
         children[0].inc()
         children[1].observe(seconds)
 

@@ -21,6 +21,8 @@ from webcommon.problems import InvalidRequest
 
 MAXIMUM_LIMIT = 100
 DEFAULT_LIMIT = 50
+LONGEST_CURSOR = 4096
+"""Characters."""
 
 _SIGNATURE_BYTES = 16
 
@@ -40,7 +42,9 @@ class Page(BaseModel, Generic[Item]):
 LimitParameter = Annotated[int, Query(ge=1, le=MAXIMUM_LIMIT, description="Rows a page.")]
 CursorParameter = Annotated[
     str | None,
-    Query(max_length=2048, description="`next_cursor` of the page before; leave out for the first."),
+    Query(
+        max_length=LONGEST_CURSOR, description="`next_cursor` of the page before; leave out for the first."
+    ),
 ]
 
 
@@ -55,18 +59,19 @@ class CursorCodec:
         body = json.dumps(
             [_pack(value) for value in values], separators=(",", ":"), ensure_ascii=False
         ).encode()
-        return base64.urlsafe_b64encode(self._sign(scope, body) + body).rstrip(b"=").decode()
+        return _spell(self._sign(scope, body) + body)
 
     def decode(self, scope: str, cursor: str | None) -> list[Any] | None:
         """The sort values, of the types they had; None without a cursor. Raises `InvalidRequest` for one that is not ours."""
         if cursor is None:
             return None
         try:
-            raw = base64.b64decode(
-                cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True
-            )
+            raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except (binascii.Error, ValueError):
             raise _refused() from None
+        # Base64 has several spellings of the same bytes; only ours is a cursor.
+        if _spell(raw) != cursor:
+            raise _refused()
         signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._sign(scope, body)):
             raise _refused()
@@ -89,6 +94,10 @@ class CursorCodec:
     def _sign(self, scope: str, body: bytes) -> bytes:
         message = len(scope).to_bytes(4, "big") + scope.encode() + body
         return hmac.digest(self._secret, message, hashlib.sha256)[:_SIGNATURE_BYTES]
+
+
+def _spell(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _refused() -> InvalidRequest:

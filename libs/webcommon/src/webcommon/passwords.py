@@ -63,7 +63,8 @@ class PasswordHasher:
             # Not a hash that we know (`!` of an imported, locked account), or one that cannot be of this password.
             password_hash = None
         if password_hash is None:
-            _context.verify(password, self._decoy)
+            # The same work, on a text that cannot be refused for its length as the given one may be.
+            _context.verify("decoy", self._decoy)
             return False, None
         replacement = _context.hash(password) if valid and _context.needs_update(password_hash) else None
         return valid, replacement

@@ -4,10 +4,14 @@ A refusal is an exception that derives from `Problem`; raising it anywhere under
 `Problem` is answered as one too, without a word of what went wrong inside.
 """
 
+import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +19,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from dbcommon.errors import DatabaseBusy, DatabaseError, PoolExhausted
 from webcommon.context import request_id
@@ -90,6 +95,22 @@ class InvalidRequest(Problem):
         super().__init__(detail, errors=[{"pointer": pointer, "detail": detail}], **members)
 
 
+class ContentTooLarge(Problem):
+    """413: the body is over the route's limit."""
+
+    status = 413
+    title = "The body is too large"
+    slug = "content-too-large"
+
+
+class UnsupportedMediaType(Problem):
+    """415: the body is of a type that the route does not read."""
+
+    status = 415
+    title = "The body is of another media type"
+    slug = "unsupported-media-type"
+
+
 class TooManyRequests(Problem):
     """429: the caller is limited; `retry_after` is in seconds."""
 
@@ -161,6 +182,17 @@ COMMON_PROBLEMS: dict[int | str, dict[str, Any]] = problem_responses(
 """What any route may answer."""
 
 
+class ProblemResponse(JSONResponse):
+    """A problem document. Half of a surrogate pair, which a name in the body may hold, is written as a question mark."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        """The document as JSON."""
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
 def problem_response(request: Request, problem: Problem) -> JSONResponse:
     """The document of `problem` as a response."""
     members = {name: value for name, value in problem.members.items() if value is not None}
@@ -168,13 +200,14 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
         "type": f"/problems/{problem.slug}",
         "title": problem.title,
         "status": problem.status,
-        "detail": problem.detail,
-        "instance": request.url.path,
+        "detail": problem.detail or problem.title,
+        # Not request.url, which cannot be built from every Host that a client may send.
+        "instance": quote(request.scope["path"], errors="replace"),
         "request_id": request_id.get(),
         **members,
     }
     body = {name: value for name, value in document.items() if value is not None}
-    return JSONResponse(body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
+    return ProblemResponse(body, status_code=problem.status, headers=problem.headers)
 
 
 async def answer_problem(request: Request, error: Exception) -> JSONResponse:
@@ -188,9 +221,20 @@ async def answer_invalid_request(request: Request, error: Exception) -> JSONResp
     """Handler of a request that does not fit its schema. The input, which may be a password, is not echoed."""
     if not isinstance(error, RequestValidationError):
         raise error
-    errors = [{"pointer": _pointer(entry["loc"]), "detail": _detail(entry)} for entry in error.errors()]
+    if error.body and isinstance(error.body, bytes):
+        # FastAPI reads JSON only when the Content-Type says so, and else leaves the bytes as they are.
+        detail = "Send JSON, with Content-Type: application/json."
+        return problem_response(request, UnsupportedMediaType(detail))
+    errors = [
+        {"pointer": _pointer(entry, body=error.body), "detail": _detail(entry)}
+        for entry in error.errors()[:_MAXIMUM_ERRORS]
+    ]
     problem = _WithErrors("One or more fields were refused; see errors.", errors=errors)
     return problem_response(request, problem)
+
+
+_MAXIMUM_ERRORS = 50
+"""A body of a thousand wrong fields is told the first ones."""
 
 
 class _WithErrors(Problem):
@@ -199,12 +243,34 @@ class _WithErrors(Problem):
     slug = InvalidRequest.slug
 
 
-def _pointer(location: Sequence[str | int]) -> str:
-    place, *rest = location
-    escaped = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in rest)
-    if place == "body":
-        return f"#/{escaped}" if rest and not isinstance(rest[0], int) else "#"
-    return f"#{place}/{escaped}"
+def _pointer(entry: Mapping[str, Any], *, body: Any) -> str:
+    place, *rest = entry["loc"]
+    if place != "body":
+        return f"#{place}/{_join(rest)}"
+    if entry["type"] == "json_invalid":
+        return "#"
+    steps = _steps_into(body, rest, missing=entry["type"] == "missing")
+    return f"#/{_join(steps)}" if steps else "#"
+
+
+def _steps_into(body: Any, location: Sequence[str | int], *, missing: bool) -> list[str | int]:
+    """The parts of pydantic's location that are places in the body: it also names members of unions, and keys as such."""
+    steps: list[str | int] = []
+    for index, part in enumerate(location):
+        inside_object = isinstance(body, Mapping) and part in body
+        inside_list = isinstance(body, list) and isinstance(part, int) and part < len(body)
+        if inside_object or inside_list:
+            steps.append(part)
+            body = body[part]
+        elif missing and index == len(location) - 1:
+            steps.append(part)
+    return steps
+
+
+def _join(parts: Sequence[str | int]) -> str:
+    # RFC 6901, section 6: escaped first as a pointer, then as a part of a URI.
+    escaped = [str(part).replace("~", "~0").replace("/", "~1") for part in parts]
+    return "/".join(quote(part, safe="~!$&'()*+,;=:@", errors="replace") for part in escaped)
 
 
 def _detail(entry: Mapping[str, Any]) -> str:
@@ -212,23 +278,41 @@ def _detail(entry: Mapping[str, Any]) -> str:
         return f"not JSON: {entry['ctx']['error']}"
     if entry["type"] == "extra_forbidden":
         return "unknown field"
+    if entry["type"] == "union_tag_invalid":
+        return f"the tag {entry['ctx']['discriminator']} is none of {entry['ctx']['expected_tags']}"
     message: str = entry["msg"]
     return message.removeprefix("Value error, ")
 
 
-_FRAMEWORK_SLUGS = {
-    400: "bad-request",
-    404: "not-found",
-    405: "method-not-allowed",
-    413: "content-too-large",
-    415: "unsupported-media-type",
+class BadRequest(Problem):
+    """400: the body is not what its Content-Type says."""
+
+    status = 400
+    title = "The request cannot be read"
+    slug = "bad-request"
+
+
+class MethodNotAllowed(Problem):
+    """405: the path does not take this method."""
+
+    status = 405
+    title = "The path does not take this method"
+    slug = "method-not-allowed"
+
+
+_FRAMEWORK_PROBLEMS = {
+    problem.status: problem
+    for problem in (BadRequest, NotFound, MethodNotAllowed, Conflict, ContentTooLarge, UnsupportedMediaType)
 }
 
 
+@cache
 def problem_class(status: int) -> type[Problem]:
     """The problem of a plain HTTP status, for errors that the framework answers by itself."""
+    if status in _FRAMEWORK_PROBLEMS:
+        return _FRAMEWORK_PROBLEMS[status]
     phrase = HTTPStatus(status).phrase
-    slug = _FRAMEWORK_SLUGS.get(status, phrase.lower().replace(" ", "-"))
+    slug = re.sub("[^a-z0-9]+", "-", phrase.lower())
     return type(f"Http{status}", (Problem,), {"status": status, "title": phrase.capitalize(), "slug": slug})
 
 
@@ -289,6 +373,11 @@ async def answer_driver_error(request: Request, error: Exception) -> JSONRespons
     return await answer_unexpected(request, error)
 
 
+async def answer_disconnect(request: Request, _error: Exception) -> JSONResponse:
+    """Handler of a caller who left in the middle of the body; nobody reads the answer, and nothing went wrong here."""
+    return problem_response(request, BadRequest("The connection ended before the body did."))
+
+
 async def answer_unexpected(request: Request, error: Exception) -> JSONResponse:
     """Handler of everything else: 500 without a word of the cause, which the log has with the request id."""
     logger.error("unhandled error", exc_info=error)
@@ -299,6 +388,7 @@ _HANDLERS: dict[type[Exception], Handler] = {
     Problem: answer_problem,
     RequestValidationError: answer_invalid_request,
     HTTPException: answer_http_error,
+    ClientDisconnect: answer_disconnect,
     DatabaseError: answer_database_error,
     DBAPIError: answer_driver_error,
     Exception: answer_unexpected,

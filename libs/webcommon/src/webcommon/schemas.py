@@ -1,7 +1,8 @@
 """Base of request bodies, and field types that several services share."""
 
+import math
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
 
@@ -18,14 +19,48 @@ class ResponseBody(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-def _refuse_nul(text: str) -> str:
+def _refuse_unstorable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("holds a NUL character; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # JSON can spell one as \ud800; it is no character, and no encoding of text has it.
+        raise ValueError("holds half of a surrogate pair; remove it") from None
     return text
 
 
-Text = Annotated[str, AfterValidator(_refuse_nul)]
+Text = Annotated[str, AfterValidator(_refuse_unstorable)]
 """Text that PostgreSQL can store: every Unicode character but NUL."""
+
+
+DEEPEST_JSON = 32
+"""Levels of a free JSON value."""
+
+
+def _refuse_unstorable_json(value: dict[str, Any]) -> dict[str, Any]:
+    level: list[Any] = [value]
+    for _ in range(DEEPEST_JSON + 1):
+        level = [part for container in level for part in _parts_of(container)]
+        if not level:
+            return value
+    raise ValueError(f"is nested deeper than {DEEPEST_JSON} levels")
+
+
+def _parts_of(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        _refuse_unstorable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("holds a number that JSON does not know")
+    return []
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_refuse_unstorable_json)]
+"""Any JSON object that PostgreSQL can store as `jsonb`: no NUL, no infinity, at most `DEEPEST_JSON` levels."""
 
 
 def _in_utc(moment: datetime) -> str:

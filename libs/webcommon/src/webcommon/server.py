@@ -93,18 +93,28 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
 
 
 def _listen(settings: ServiceSettings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        return _bind(settings.host, settings.port)
     except OSError as error:
-        name = f"{settings.service.upper()}_PORT"
-        reason = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
-        sys.stderr.write(
-            f"{settings.service}: port {settings.port} {reason}; stop what listens there or set {name}\n"
-        )
+        prefix = settings.service.upper()
+        if error.errno == errno.EADDRINUSE:
+            fault = f"port {settings.port} is taken; stop what listens there or set {prefix}_PORT"
+        else:
+            place = f"{settings.host} port {settings.port}"
+            fault = f"{place} cannot be listened on ({error.strerror}); set {prefix}_HOST or {prefix}_PORT"
+        sys.stderr.write(f"{settings.service}: {fault}\n")
         sys.exit(EXIT_PORT)
-    listener.listen(2048)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        # Two processes may both bind before either listens; the second one is told here.
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
     listener.setblocking(False)
     return listener

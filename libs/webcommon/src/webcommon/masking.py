@@ -1,0 +1,53 @@
+"""Keeping secrets out of logs: by the name of a field, and by the shape of a text.
+
+The shapes are a net under careful code, not a licence: a secret that looks like any other word can only be kept out by
+not writing it.
+"""
+
+import re
+from typing import Any
+
+MASK = "***"
+
+_SECRET_NAMES = re.compile(
+    r"passw|secret|token|cookie|authorization|card|cvc|api[_-]?key|credential", re.IGNORECASE
+)
+
+# Every repetition is bounded or ends with its match, so that a long line cannot make the search slow.
+_SECRET_TEXTS = re.compile(
+    r"""
+    eyJ[\w-]{8,}(?:\.[\w-]*){0,2}                                # a JSON Web Token, or the beginning of one
+    | (?:(?<=postgresql://)|(?<=postgres://)|(?<=asyncpg://))\S+(?=@)  # whatever stands unescaped in the password
+    | (?<=://)[^\s/@]*:[^\s/@]+(?=@)
+    | (?i:(?<=bearer\ )|(?<=basic\ ))[\w.~+/=-]{8,}
+    | \b(?:sk|rk|whsec)_(?:test_|live_)?\w{8,}                   # keys of the payment processor
+    | (?<=\[parameters:\ ).*                                     # of a statement, as SQLAlchemy shows them
+    | (?<=for\ query\ argument\ )\$\d+:.*                        # as the database driver refuses one
+    | (?i:(?<=cookie:\ )).*
+    | (?P<name>(?i:\b[\w-]{0,40}(?:passw(?:or)?d|secret|token|authorization|api[_-]?key)[\w-]{0,40})["']?\s?[=:]\s?)
+      ["']?(?i:(?:bearer|basic)\s)?[^\s"',;&]+
+    """,
+    re.VERBOSE,
+)
+
+
+def mask(value: Any, *, name: str = "") -> Any:
+    """`value`, or what may be shown of it; a field that is named like a secret shows nothing."""
+    if name and _SECRET_NAMES.search(name):
+        return MASK
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, dict):
+        return {key: mask(part, name=str(key)) for key, part in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [mask(part) for part in value]
+    return value
+
+
+def mask_text(text: str) -> str:
+    """`text` with everything masked that has the shape of a secret."""
+    return _SECRET_TEXTS.sub(_replace, text)
+
+
+def _replace(match: re.Match[str]) -> str:
+    return (match["name"] or "") + MASK

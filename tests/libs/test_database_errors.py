@@ -1,0 +1,243 @@
+"""Which faults are the database's, which rule refused a write, and what the keys of rows look like."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CheckConstraint, CreateTable, ForeignKey, Index, UniqueConstraint
+
+from dbcommon.constraints import violated_constraint
+from dbcommon.engine import Database
+from dbcommon.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, PoolExhausted, translate
+from dbcommon.models import NAMING_CONVENTION, PrimaryKey, new_id, new_metadata
+from dbcommon.settings import DatabaseSettings, PoolSettings
+from tests.servers import TestServer
+
+TABLES = """
+CREATE TABLE owners (id int PRIMARY KEY, name text, CONSTRAINT uq_owners_name UNIQUE (name),
+    CONSTRAINT ck_owners_name CHECK (name <> ''));
+CREATE UNIQUE INDEX uq_owners_lower_name ON owners (lower(name));
+CREATE TABLE things (id int PRIMARY KEY, owner_id int NOT NULL CONSTRAINT fk_things_owner_id_owners REFERENCES owners);
+GRANT ALL ON owners, things TO auth_user;
+"""
+
+
+@pytest.fixture(scope="module")
+async def database(bare_server: TestServer) -> AsyncIterator[Database]:
+    admin = await bare_server.connect()
+    await admin.execute("CREATE DATABASE errors_db OWNER auth_owner TEMPLATE template0")
+    await admin.execute("GRANT CONNECT ON DATABASE errors_db TO auth_user")
+    await admin.close()
+    inside = await bare_server.connect("errors_db")
+    await inside.execute(TABLES)
+    await inside.execute("GRANT USAGE ON SCHEMA public TO auth_user")
+    await inside.close()
+    settings = DatabaseSettings(
+        url=bare_server.url("auth", database="errors_db"), pool=PoolSettings(min=1, max=3, wait_seconds=0.5)
+    )
+    database = Database(settings, application_name="errors")
+    async with database.running():
+        yield database
+
+
+async def run(database: Database, *statements: str, pause: float = 0) -> None:
+    async with database.transaction() as session:
+        for statement in statements:
+            await session.execute(text(statement))
+            await asyncio.sleep(pause)
+
+
+async def fails(database: Database, *statements: str, pause: float = 0) -> Exception:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - which one it is, is what the tests are about
+        await run(database, *statements, pause=pause)
+    assert isinstance(caught.value, Exception)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("statements", "name"),
+    [
+        (["INSERT INTO owners VALUES (1, 'a')", "INSERT INTO owners VALUES (1, 'b')"], "owners_pkey"),
+        (["INSERT INTO owners VALUES (1, 'a')", "INSERT INTO owners VALUES (2, 'a')"], "uq_owners_name"),
+        (
+            ["INSERT INTO owners VALUES (1, 'a')", "INSERT INTO owners VALUES (2, 'A')"],
+            "uq_owners_lower_name",
+        ),
+        (["INSERT INTO owners VALUES (1, '')"], "ck_owners_name"),
+        (["INSERT INTO things VALUES (1, 99)"], "fk_things_owner_id_owners"),
+        (["INSERT INTO things VALUES (1, NULL)"], None),
+    ],
+)
+async def test_the_rule_that_refused_a_write_has_a_name(
+    database: Database, statements: list[str], name: str | None
+) -> None:
+    error = await fails(database, *statements)
+    assert isinstance(error, IntegrityError)
+    assert violated_constraint(error) == name
+    assert translate(error) is None
+
+
+async def test_of_many_that_claim_a_name_at_once_the_rule_names_all_but_one(database: Database) -> None:
+    async def claim(number: int) -> str | None:
+        try:
+            async with database.transaction() as session:
+                await session.execute(text("INSERT INTO owners VALUES (:id, 'wanted')"), {"id": number})
+        except IntegrityError as error:
+            return violated_constraint(error)
+        return None
+
+    names = await asyncio.gather(*(claim(number) for number in (100, 101, 102)))
+    assert sorted(names, key=str) == [None, "uq_owners_name", "uq_owners_name"]
+    rows = await database.fetch_all(text("SELECT id FROM owners WHERE name = 'wanted'"))
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("SET LOCAL statement_timeout = '20ms'\nSELECT pg_sleep(2)", DatabaseBusy),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", DatabaseUnavailable),
+        # A primary that became a standby takes no writes; the next connection may lead to the new primary.
+        ("SET TRANSACTION READ ONLY\nINSERT INTO owners VALUES (900, 'x')", DatabaseUnavailable),
+        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", DatabaseBusy),
+        ("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$", DatabaseBusy),
+        ("DO $$ BEGIN RAISE SQLSTATE '55P03'; END $$", DatabaseBusy),
+        ("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$", DatabaseUnavailable),
+        ("DO $$ BEGIN RAISE SQLSTATE '57P01'; END $$", DatabaseUnavailable),
+        ("DO $$ BEGIN RAISE SQLSTATE '08006'; END $$", DatabaseUnavailable),
+    ],
+)
+async def test_a_fault_of_the_database_is_told_from_a_mistake(
+    database: Database, statement: str, kind: type[DatabaseError]
+) -> None:
+    error = await fails(database, *statement.split("\n"))
+    assert type(error) is kind
+    assert error.__cause__ is not None
+    assert (await database.fetch_one(text("SELECT 1"))) is not None
+
+
+async def test_a_transaction_that_idles_too_long_is_ended_as_unavailable(database: Database) -> None:
+    limit = "SET LOCAL idle_in_transaction_session_timeout = '20ms'"
+    assert type(await fails(database, limit, "SELECT 1", pause=0.3)) is DatabaseUnavailable
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELEC 1",
+        "SELECT * FROM no_such_table",
+        "SELECT 1 / 0",
+        "DROP TABLE owners",
+        "DO $$ BEGIN RAISE 'x'; END $$",
+    ],
+)
+async def test_a_mistake_stays_a_mistake(database: Database, statement: str) -> None:
+    error = await fails(database, statement)
+    assert isinstance(error, DBAPIError)
+    assert translate(error) is None
+
+
+async def test_a_deadlock_ends_one_of_two_as_busy(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("INSERT INTO owners VALUES (201, 'one'), (202, 'two')"))
+    both = asyncio.Barrier(2)
+
+    async def update(first: int, second: int) -> type[Exception] | None:
+        try:
+            async with database.transaction() as session:
+                statement = text("UPDATE owners SET name = name WHERE id = :id")
+                await session.execute(statement, {"id": first})
+                await both.wait()
+                await session.execute(statement, {"id": second})
+        except DatabaseError as error:
+            return type(error)
+        return None
+
+    ends = await asyncio.gather(update(201, 202), update(202, 201))
+    assert sorted(ends, key=str) == sorted([None, DatabaseBusy], key=str)
+
+
+def test_what_breaks_a_connection_is_the_database_s_fault() -> None:
+    for error in (ConnectionResetError(), ConnectionRefusedError(), BrokenPipeError(), ConnectionError()):
+        assert isinstance(translate(error), DatabaseUnavailable)
+    assert isinstance(translate(PoolTimeoutError("full")), PoolExhausted)
+    lost = asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+    assert isinstance(translate(DBAPIError("SELECT 1", None, lost)), DatabaseUnavailable)
+    closed = asyncpg.InterfaceError("cannot perform operation: connection is closed")
+    assert isinstance(translate(DBAPIError("SELECT 1", None, closed)), DatabaseUnavailable)
+
+
+def test_what_is_not_the_database_s_is_left_alone() -> None:
+    for error in (ValueError(), KeyError(), FileNotFoundError(), RuntimeError(), asyncio.CancelledError()):
+        assert translate(error) is None
+    own = DatabaseBusy("already translated")
+    assert translate(own) is own
+
+
+def test_each_kind_says_when_to_come_back() -> None:
+    for kind in (DatabaseUnavailable, PoolExhausted, DatabaseBusy):
+        assert kind("x").retry_after >= 1
+
+
+# Models.
+
+
+class Model(DeclarativeBase):
+    metadata = new_metadata()
+
+
+class Owner(Model):
+    __tablename__ = "owners"
+    __table_args__ = (
+        CheckConstraint("length(name) > 0", name="name"),
+        UniqueConstraint("name", "town"),
+        Index(None, "town"),
+    )
+    id: Mapped[PrimaryKey]
+    name: Mapped[str]
+    town: Mapped[str]
+
+
+class Thing(Model):
+    __tablename__ = "things"
+    id: Mapped[PrimaryKey]
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("owners.id"))
+
+
+def test_constraints_have_names_of_ours() -> None:
+    metadata: MetaData = Model.metadata
+    names = {
+        str(constraint.name) for table in metadata.tables.values() for constraint in table.constraints
+    } | {str(index.name) for table in metadata.tables.values() for index in table.indexes}
+    assert names == {
+        "pk_owners",
+        "ck_owners_name",
+        "uq_owners_name_town",
+        "ix_owners_town",
+        "pk_things",
+        "fk_things_owner_id_owners",
+    }
+    assert set(NAMING_CONVENTION) == {"ix", "uq", "ck", "fk", "pk"}
+
+
+def test_keys_are_made_by_the_application_and_by_plain_sql_too() -> None:
+    written = str(CreateTable(Model.metadata.tables["owners"]))
+    assert "DEFAULT gen_random_uuid()" in written
+    default: Any = Model.metadata.tables["owners"].c.id.default
+    assert default.arg(None).version == 7
+
+
+def test_keys_are_in_the_order_of_their_making() -> None:
+    made = [new_id() for _ in range(10_000)]
+    assert {key.version for key in made} == {7}
+    assert len(set(made)) == 10_000
+    assert made == sorted(made)
+    assert all(earlier.int >> 80 <= later.int >> 80 for earlier, later in itertools.pairwise(made))

@@ -1,0 +1,230 @@
+"""The outermost layer: a request id on every answer, a line in the log, and nothing that the caller wrote in either."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from pydantic_settings import SettingsConfigDict
+from starlette.types import Message
+
+from tests.clients import running
+from webcommon.app import Service
+from webcommon.context import request_id
+from webcommon.settings import ServiceSettings
+
+router = APIRouter()
+
+
+@router.get("/v1/things/{name}")
+async def read_thing(name: str) -> str:
+    return name
+
+
+@router.get("/v1/id")
+async def read_id() -> str | None:
+    await asyncio.sleep(0.01)
+    logging.getLogger("inside").warning("inside")
+    return request_id.get()
+
+
+@router.get("/v1/broken")
+async def read_broken() -> None:
+    raise RuntimeError("broken")
+
+
+@router.post("/v1/body")
+async def read_body(request: Request) -> int:
+    return len(await request.body())
+
+
+@router.get("/v1/own-id")
+async def read_own_id(response: Response) -> None:
+    response.headers["X-Request-ID"] = "of-the-route"
+
+
+@router.get("/v1/stream")
+async def read_stream() -> StreamingResponse:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x"
+
+    return StreamingResponse(chunks())
+
+
+class Settings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="TINY_")
+    service: ClassVar[str] = "tiny"
+    port: int = 1
+
+
+def build() -> Service:
+    chosen = Settings(secret=SecretStr("s" * 32))
+    return Service(chosen, version="0", title="Tiny", description="", routers=[router], database=None)
+
+
+@pytest.fixture(scope="module")
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with running(build()) as started:
+        yield started
+
+
+ANSWERS = [
+    ("GET", "/v1/things/a", 200),
+    ("GET", "/v1/stream", 200),
+    ("GET", "/v1/broken", 500),
+    ("GET", "/nowhere", 404),
+    ("POST", "/v1/id", 405),
+    ("GET", "/livez", 200),
+    ("GET", "/readyz", 200),
+    ("GET", "/health", 200),
+    ("GET", "/metrics", 200),
+    ("GET", "/docs", 200),
+    ("GET", "/openapi.json", 200),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
+async def test_every_answer_has_the_callers_request_id(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await client.request(method, path, headers={"X-Request-ID": "abc-123"})
+    assert (answer.status_code, answer.headers.get_list("x-request-id")) == (status, ["abc-123"])
+
+
+@pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
+async def test_every_answer_has_a_new_id_where_the_caller_gave_none(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    first, second = [await client.request(method, path) for _ in range(2)]
+    assert first.status_code == status
+    assert UUID(first.headers["x-request-id"]).version == 7
+    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+
+
+visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=128)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(identifier=visible)
+@example(identifier="!" * 128)
+@example(identifier="~")
+@example(identifier='"}\\,;<script>')
+async def test_any_visible_ascii_up_to_128_is_kept(client: httpx.AsyncClient, identifier: str) -> None:
+    answer = await client.get("/livez", headers={"X-Request-ID": identifier})
+    assert answer.headers["x-request-id"] == identifier
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [b"", b"a" * 129, b"a b", b" ", b"a\tb", b"\xc3\xa9", b"a\x00b", b"\x7f", b"a\r\nX-Evil: 1", b"\xff"],
+)
+async def test_any_other_id_is_replaced_by_a_new_one(client: httpx.AsyncClient, identifier: bytes) -> None:
+    answer = await client.get("/livez", headers=[(b"x-request-id", identifier)])
+    assert UUID(answer.headers["x-request-id"]).version == 7
+    assert "x-evil" not in answer.headers
+
+
+async def test_an_answer_never_has_two_ids(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/own-id", headers={"X-Request-ID": "of-the-caller"})
+    assert answer.headers.get_list("x-request-id") == ["of-the-caller"]
+
+
+async def test_requests_at_once_keep_their_ids_apart(client: httpx.AsyncClient) -> None:
+    identifiers = [f"id-{number}" for number in range(50)]
+    answers = await asyncio.gather(
+        *(client.get("/v1/id", headers={"X-Request-ID": identifier}) for identifier in identifiers)
+    )
+    assert [answer.json() for answer in answers] == identifiers
+    assert request_id.get() is None
+
+
+def requests_in(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [
+        {"level": record.levelname, **record.__dict__["fields"]}
+        for record in caplog.records
+        if record.name == "webcommon.requests"
+    ]
+
+
+async def test_a_request_is_one_line_with_its_template_and_not_its_path(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await client.get("/v1/things/secret-name?token=secret-token", headers={"User-Agent": "secret-agent"})
+    (line,) = requests_in(caplog)
+    assert line.pop("duration_ms") >= 0
+    assert line == {"level": "INFO", "method": "GET", "route": "/v1/things/{name}", "status": 200}
+    ours = [record.__dict__ for record in caplog.records if record.name != "httpx"]
+    assert "secret" not in str(ours)
+
+
+@pytest.mark.parametrize(
+    ("path", "level", "status"),
+    [("/v1/broken", "WARNING", 500), ("/nowhere/at/all", "INFO", 404), ("/v1/body", "INFO", 405)],
+)
+async def test_refused_requests_are_logged_and_failed_ones_louder(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, path: str, level: str, status: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    await client.get(path)
+    (line,) = requests_in(caplog)
+    assert (line["level"], line["status"]) == (level, status)
+
+
+async def test_what_machines_ask_all_day_is_not_logged(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for path in ("/livez", "/readyz", "/health", "/metrics"):
+        await client.get(path)
+    assert requests_in(caplog) == []
+
+
+async def test_a_method_of_the_callers_own_making_is_not_logged_as_it_is(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await client.request("SECRET", "/v1/id")
+    (line,) = requests_in(caplog)
+    assert line["method"] == "OTHER"
+
+
+async def test_a_caller_that_leaves_is_counted_and_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    app = build()
+    caplog.set_level(logging.INFO)
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/body",
+        "raw_path": b"/v1/body",
+        "query_string": b"",
+        "headers": [],
+        "server": ("test", 80),
+        "client": ("127.0.0.1", 1),
+        "scheme": "http",
+        "http_version": "1.1",
+        "root_path": "",
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    assert len(requests_in(caplog)) == 1
+    assert all(record.levelno < logging.ERROR for record in caplog.records)
+    assert not any(message.get("status", 0) >= 500 for message in sent), json.dumps(sent, default=str)
+    assert request_id.get() is None

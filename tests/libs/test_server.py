@@ -1,0 +1,354 @@
+"""A service as a process: what it says about wrong settings, and how it stops without losing a request."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+ROOT = Path(__file__).parents[2]
+SECRET = "correct horse battery staple 0123456789"
+START_SECONDS = 20
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@dataclass
+class Running:
+    """A tiny service in a process of its own."""
+
+    process: Process
+    port: int
+    client: httpx.AsyncClient
+    output: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    readers: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    async def stopped(self) -> int:
+        """The exit status, once the process has ended."""
+        async with asyncio.timeout(START_SECONDS):
+            status = await self.process.wait()
+            await asyncio.gather(*self.readers)
+        return status
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    async def said(self, words: str) -> None:
+        """Wait until a line of the output holds `words`."""
+        async with asyncio.timeout(START_SECONDS):
+            while not any(words in line for line in self.output):
+                assert self.process.returncode is None, self.errors
+                await asyncio.sleep(0.01)
+
+    def logged(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.output]
+
+
+async def _collect(stream: asyncio.StreamReader | None, lines: list[str]) -> None:
+    assert stream is not None
+    async for line in stream:
+        lines.append(line.decode().rstrip("\n"))  # noqa: PERF401 - each line is wanted when it comes
+
+
+def environment(port: int, **changed: str) -> dict[str, str]:
+    settings = {"TINY_PORT": str(port), "TINY_SECRET": SECRET, "LOG_FORMAT": "json"}
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings, **changed}
+
+
+async def launch(environ: dict[str, str]) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.libs.tiny_service", cwd=ROOT, env=environ, stdout=PIPE, stderr=PIPE
+    )
+
+
+@contextlib.asynccontextmanager
+async def started(**changed: str) -> AsyncIterator[Running]:
+    """A service that answers; killed at the end of the block if it still runs."""
+    port = free_port()
+    process = await launch(environment(port, **changed))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        running = Running(process, port, client)
+        running.readers = [
+            asyncio.create_task(_collect(process.stdout, running.output)),
+            asyncio.create_task(_collect(process.stderr, running.errors)),
+        ]
+        try:
+            await _answers(running)
+            yield running
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await running.stopped()
+
+
+async def _answers(running: Running) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            assert running.process.returncode is None, running.errors
+            with contextlib.suppress(httpx.TransportError):
+                if (await running.client.get("/livez")).status_code == 200:
+                    return
+            await asyncio.sleep(0.02)
+
+
+async def refused(environ: dict[str, str]) -> tuple[int | None, list[str]]:
+    """The exit status and the lines on stderr of a service that does not start."""
+    process = await launch(environ)
+    async with asyncio.timeout(START_SECONDS):
+        output, errors = await process.communicate()
+    assert output == b""
+    return process.returncode, errors.decode().splitlines()
+
+
+# Starting.
+
+ADDRESSES = ["192.0.2.1", "no-such-host.invalid", "::2"]
+WRONG = {
+    "TINY_PORT": "http",
+    "TINY_SECRET": "hunter2-canary",
+    "TINY_KEY_FILE": "/nowhere/at-all",
+    "TINY_DATABASE_URL": "postgresql://u:hunter2-canary@h:x/d",
+    "TINY_CORS_ORIGINS": "*",
+    "LOG_LEVEL": "loud",
+}
+
+Refusals = dict[str, tuple[int | None, list[str]]]
+
+
+@pytest.fixture(scope="module")
+async def refusals() -> Refusals:
+    """How services end that cannot start, by the reason; all are started at once, since each takes a second."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environs = {
+            "wrong": environment(1, **WRONG),
+            "missing": environment(free_port(), TINY_SECRET=""),
+            "taken": environment(taken.getsockname()[1]),
+        } | {address: environment(free_port(), TINY_HOST=address) for address in ADDRESSES}
+        ends = await asyncio.gather(*(refused(environ) for environ in environs.values()))
+    return dict(zip(environs, ends, strict=True))
+
+
+async def test_wrong_settings_are_a_line_each_and_status_2(refusals: Refusals) -> None:
+    status, lines = refusals["wrong"]
+    assert status == 2
+    assert sorted(line.removeprefix("tiny: ").split(":")[0] for line in lines) == sorted(WRONG)
+    assert "hunter2" not in "".join(lines)
+
+
+async def test_a_missing_secret_is_one_line_that_says_what_to_do(refusals: Refusals) -> None:
+    status, (line,) = refusals["missing"]
+    assert status == 2
+    assert line.startswith("tiny: TINY_SECRET is not set; ")
+
+
+async def test_a_port_that_is_taken_is_one_line_and_status_3(refusals: Refusals) -> None:
+    status, (line,) = refusals["taken"]
+    assert status == 3
+    assert " is taken; " in line
+    assert "TINY_PORT" in line
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_an_address_that_cannot_be_had_is_one_line_and_status_3(
+    refusals: Refusals, address: str
+) -> None:
+    status, (line,) = refusals[address]
+    assert status == 3
+    assert address in line
+    assert "TINY_HOST" in line
+
+
+async def test_a_start_that_fails_is_no_success() -> None:
+    process = await launch(environment(free_port(), TINY_FAIL_AT_START="true"))
+    output, _ = await process.communicate()
+    assert process.returncode not in (0, 2)
+    assert "the start failed" in output.decode()
+    assert all(json.loads(line) for line in output.decode().splitlines())
+
+
+# Stopping.
+
+
+async def test_a_stop_drains_then_finishes_what_runs() -> None:
+    async with started(SHUTDOWN_DRAIN_SECONDS="1") as service:
+        ready = await service.client.get("/readyz")
+        slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 1.5}))
+        await service.said("slow request began")
+        service.terminate()
+        # A connection of its own each time: the listener itself must still be open.
+        async with httpx.AsyncClient(base_url=str(service.client.base_url)) as fresh:
+            draining = await fresh.get("/readyz")
+        async with httpx.AsyncClient(base_url=str(service.client.base_url)) as fresh:
+            alive = await fresh.get("/livez")
+            late = await fresh.post("/v1/body", content=b"abc")
+        answer = await slow
+        status = await service.stopped()
+    assert ready.status_code == 200
+    assert (draining.status_code, draining.json()["reason"]) == (503, "the service is stopping")
+    assert (alive.status_code, late.json()) == (200, 3)
+    assert (answer.status_code, answer.json()) == (200, "done")
+    assert status == 0
+    assert service.errors == []
+    assert "the lifespan ended" in [line["event"] for line in service.logged()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_without_a_drain_a_stop_is_quick_and_status_0(number: signal.Signals) -> None:
+    async with started() as service:
+        began = asyncio.get_running_loop().time()
+        service.process.send_signal(number)
+        assert await service.stopped() == 0
+        assert asyncio.get_running_loop().time() - began < 3
+    assert service.errors == []
+
+
+async def test_after_the_drain_nobody_is_let_in() -> None:
+    async with started() as service:
+        slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 1.5}))
+        await service.said("slow request began")
+        service.terminate()
+        await service.said("Shutting down")
+        async with httpx.AsyncClient(base_url=str(service.client.base_url)) as fresh:
+            with pytest.raises(httpx.ConnectError):
+                await fresh.get("/livez")
+        assert (await slow).status_code == 200
+        assert await service.stopped() == 0
+
+
+async def test_a_second_signal_cuts_the_drain_short() -> None:
+    async with started(SHUTDOWN_DRAIN_SECONDS="60") as service:
+        slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 1}))
+        await service.said("slow request began")
+        service.terminate()
+        async with asyncio.timeout(5):
+            while (await service.client.get("/readyz")).status_code != 503:
+                pass
+        service.terminate()
+        assert (await slow).status_code == 200
+        assert await service.stopped() == 0
+
+
+async def test_a_third_signal_waits_for_nobody() -> None:
+    async with started(SHUTDOWN_DRAIN_SECONDS="60") as service:
+        slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 60}))
+        await service.said("slow request began")
+        for line in ("", "Waiting for connections"):
+            service.terminate()
+            async with asyncio.timeout(5):
+                while not line and (await service.client.get("/readyz")).status_code != 503:
+                    pass
+            await service.said(line)
+        service.terminate()
+        await service.stopped()
+        with contextlib.suppress(httpx.TransportError):
+            assert (await slow).status_code >= 500
+
+
+async def test_a_request_that_outlives_its_grace_is_ended() -> None:
+    async with started(SHUTDOWN_GRACE_SECONDS="0.5") as service:
+        slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 60}))
+        await service.said("slow request began")
+        service.terminate()
+        assert await service.stopped() == 0
+        with contextlib.suppress(httpx.TransportError):
+            assert (await slow).status_code >= 500
+
+
+async def test_an_open_web_socket_is_closed_with_1012() -> None:
+    async with started() as service, connect(f"ws://127.0.0.1:{service.port}/v1/socket") as opened:
+        assert await opened.recv() == "hello"
+        service.terminate()
+        with pytest.raises(ConnectionClosed) as caught:
+            await opened.recv()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1012
+        assert await service.stopped() == 0
+
+
+# Over a real socket.
+
+
+async def exchange(port: int, request: bytes) -> bytes:
+    """All that the server answers to these bytes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        async with asyncio.timeout(5):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+def head(method: str, path: str, *lines: str) -> bytes:
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *lines, "", ""]).encode(
+        "latin-1"
+    )
+
+
+async def test_requests_over_a_real_socket_get_what_they_should() -> None:
+    async with started() as service:
+        large = b"x" * (3 * 1024 * 1024)
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for start in range(0, len(large), 65536):
+                yield large[start : start + 65536]
+
+        for path in ("/v1/body", "/v1/unread", "/nowhere"):
+            refused_body = await service.client.post(path, content=large)
+            assert refused_body.status_code == 413
+            assert refused_body.headers["content-type"] == "application/problem+json"
+            assert refused_body.json()["type"] == "/problems/content-too-large"
+        chunked = await service.client.post("/v1/body", content=chunks())
+        assert (chunked.status_code, chunked.json()["status"]) == (413, 413)
+        assert (await service.client.post("/v1/body", content=b"abc")).json() == 3
+
+        torn = await exchange(service.port, head("GET", "/v1/torn"))
+        assert b"begun" in torn
+        assert not torn.endswith(b"0\r\n\r\n")  # the last chunk is missing, so the client knows
+
+        broken = await service.client.get("/v1/broken")
+        assert (broken.status_code, "hunter2" in broken.text) == (500, False)
+
+        answer = await exchange(service.port, head("GET", "/nowhere", "X-Request-ID: abc"))
+        assert b"x-request-id: abc" in answer.lower()
+        for spoilt in (
+            b"\x00\x01\x02\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"GET /\r\n\r\n",
+            head("GET", "/", "A: \x00"),
+        ):
+            assert not (await exchange(service.port, spoilt)).startswith(b"HTTP/1.1 5")
+        assert "server" not in (await service.client.get("/livez")).headers
+        service.terminate()
+        assert await service.stopped() == 0
+    lines = service.logged()
+    assert all({"event", "level", "at", "service"} <= line.keys() for line in lines)
+    written = "\n".join(service.output + service.errors)
+    assert "hunter2" not in written
+    assert any("exception" in line for line in lines)
+    request_lines = [line for line in lines if line["event"] == "request"]
+    assert {"/v1/body", "/v1/torn", "(no route)"} <= {line["route"] for line in request_lines}

@@ -1,0 +1,1 @@
+"""A service of a few routes, to run as a process of its own."""

@@ -1,0 +1,104 @@
+"""Routes that are slow, read bodies, tear their answers or hold a socket; and no database."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar
+
+from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import StreamingResponse
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from dbcommon.settings import DatabaseSettings
+from webcommon.app import Service
+from webcommon.settings import ServiceSettings
+
+logger = logging.getLogger(__name__)
+router = APIRouter()
+
+
+class Settings(ServiceSettings):
+    """The settings of every service, `TINY_…`, and what it is to do at its start."""
+
+    model_config = SettingsConfigDict(env_prefix="TINY_")
+
+    service: ClassVar[str] = "tiny"
+
+    port: int = Field(ge=1, le=65535, description="The port to listen on.")
+    key: SecretStr | None = Field(None, description="A second secret.")
+    fail_at_start: bool = Field(False, description="Fail before the first request.")
+
+    @classmethod
+    def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
+        """None, unless a URL is set, which is then checked."""
+        return super().read_database(environ) if environ.get("TINY_DATABASE_URL") else None
+
+
+@router.get("/v1/slow")
+async def answer_slowly(seconds: float) -> str:
+    """Answers after so many seconds."""
+    logger.info("slow request began")
+    await asyncio.sleep(seconds)
+    return "done"
+
+
+@router.post("/v1/body")
+async def read_body(request: Request) -> int:
+    """How many bytes came."""
+    return len(await request.body())
+
+
+@router.post("/v1/unread")
+async def ignore_body() -> str:
+    """Answers without looking at the body."""
+    return "unread"
+
+
+@router.get("/v1/torn")
+async def tear_answer() -> StreamingResponse:
+    """Breaks after the first bytes of its answer."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"begun"
+        raise RuntimeError("torn with the password=hunter2-canary")
+
+    return StreamingResponse(chunks())
+
+
+@router.get("/v1/broken")
+async def fail() -> None:
+    """Fails with a secret in its text."""
+    raise RuntimeError("postgresql://auth_user:hunter2-canary@localhost/auth_db")
+
+
+@router.websocket("/v1/socket")
+async def hold_socket(socket: WebSocket) -> None:
+    """Says hello and holds the socket until the other side leaves."""
+    await socket.accept()
+    await socket.send_text("hello")
+    with contextlib.suppress(WebSocketDisconnect):
+        await socket.receive_text()
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Service) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    if settings.fail_at_start:
+        raise RuntimeError("the start failed")
+    yield
+    logger.info("the lifespan ended")
+
+
+def create_app(settings: Settings) -> Service:
+    """The application."""
+    return Service(
+        settings,
+        version="1.2.3",
+        title="Tiny",
+        description="",
+        routers=[router],
+        database=None,
+        lifespan=_lifespan,
+    )
