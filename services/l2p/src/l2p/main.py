@@ -14,6 +14,8 @@ from webcommon.app import Service, auth_issuer
 from webcommon.bearer import Issuer, TokenVerifier
 from webcommon.passwords import PasswordHasher
 from webcommon.settings import SettingsError
+from webcommon.throttling.guard import Guard
+from webcommon.throttling.throttle import sweeping
 
 DESCRIPTION = (
     "Live quiz games in many lobbies at once. Accounts of Auth are welcome; Learn2Play also keeps its own."
@@ -25,21 +27,28 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     settings = settings or Settings.from_environment()
     if settings.database is None:
         raise SettingsError(["L2P_DATABASE_URL is not set; Learn2Play cannot do without a database"])
+    database = Database(settings.database, application_name=settings.service)
     app = Service(
         settings,
         version=__version__,
         title="Learn2Play",
         description=DESCRIPTION,
         routers=[accounts_router, users_router, lobbies_router],
-        database=Database(settings.database, application_name=settings.service),
+        database=database,
         issuers=issuers,
+        lifespan=lambda _: sweeping(database),
     )
     signer = TokenSigner(
         settings.secret.get_secret_value(), issuer=settings.issuer, lifetime=settings.token_seconds
     )
-    trusted = issuers if issuers is not None else [auth_issuer(settings, keys=app.state.jwks)]
+    trusted = (
+        issuers
+        if issuers is not None
+        else [auth_issuer(settings, keys=app.state.jwks, ended=app.state.ended_sessions)]
+    )
     app.state.verifier = TokenVerifier(*trusted, signer.issuer)
     app.state.signer = signer
+    app.state.guard = Guard(settings, database=database, url=settings.issuer)
     app.state.hasher = PasswordHasher()
     app.state.first_sight = FirstSight()
     return app

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dbcommon.models import PrimaryKey, new_metadata
+from webcommon.throttling.table import AttemptCounterColumns
 
 INITIAL_RATING = 1500
 
@@ -109,6 +110,10 @@ class CodeGuesses(Model):
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     guessed_at: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP(timezone=True)))
+
+
+class AttemptCounter(AttemptCounterColumns, Model):
+    """Failed logins of an account, a device or a network, and sign-ups of a network."""
 
 
 class Game(Model):

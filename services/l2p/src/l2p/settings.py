@@ -5,10 +5,10 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from webcommon.settings import ServiceSettings
+from webcommon.throttling.settings import ThrottledSettings
 
 
-class Settings(ServiceSettings):
+class Settings(ThrottledSettings):
     """The settings of every service, and `L2P_…`."""
 
     model_config = SettingsConfigDict(env_prefix="L2P_")

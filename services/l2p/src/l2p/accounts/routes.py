@@ -9,6 +9,8 @@ from l2p.dependencies import HasherDep, SettingsDep, SignerDep
 from l2p.errors import EmailTaken, LoginFailed, UsernameTaken
 from webcommon.credentials import Login, Registration
 from webcommon.problems import problem_responses
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/v1/auth", tags=["accounts"])
 
@@ -18,17 +20,28 @@ router = APIRouter(prefix="/v1/auth", tags=["accounts"])
     operation_id="register_account",
     summary="Register an account",
     status_code=201,
-    responses=problem_responses(UsernameTaken, EmailTaken),
+    responses=problem_responses(UsernameTaken, EmailTaken, TooManyAttempts),
 )
 async def register_account(
-    body: Registration, response: Response, database: DatabaseDep, hasher: HasherDep, settings: SettingsDep
+    body: Registration,
+    response: Response,
+    database: DatabaseDep,
+    hasher: HasherDep,
+    settings: SettingsDep,
+    guard: GuardDep,
+    origin: OriginDep,
 ) -> Registered:
     """Make an account of Learn2Play. Someone with an account of Auth needs none.
 
     Unless the operator chose otherwise, a taken e-mail address is answered like a free one.
     """
     user = await service.register(
-        database, body, hasher=hasher, reveal_taken_email=settings.reveal_taken_email
+        database,
+        body,
+        hasher=hasher,
+        guard=guard,
+        origin=origin,
+        reveal_taken_email=settings.reveal_taken_email,
     )
     response.headers["Location"] = f"/v1/users/{user.id}"
     return Registered(user=user)
@@ -38,8 +51,18 @@ async def register_account(
     "/login",
     operation_id="log_in",
     summary="Sign in",
-    responses=problem_responses(LoginFailed),
+    responses=problem_responses(LoginFailed, TooManyAttempts),
 )
-async def log_in(body: Login, database: DatabaseDep, hasher: HasherDep, signer: SignerDep) -> LoggedIn:
+async def log_in(
+    body: Login,
+    response: Response,
+    database: DatabaseDep,
+    hasher: HasherDep,
+    signer: SignerDep,
+    guard: GuardDep,
+    origin: OriginDep,
+) -> LoggedIn:
     """Get an access token for an account of Learn2Play. Other services do not accept it."""
-    return await service.log_in(database, body, hasher=hasher, signer=signer)
+    answer = await service.log_in(database, body, hasher=hasher, signer=signer, guard=guard, origin=origin)
+    guard.remember_device(response, account=answer.user.id, origin=origin)
+    return answer

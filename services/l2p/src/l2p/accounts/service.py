@@ -14,15 +14,23 @@ from l2p.users.repository import share_names
 from l2p.users.schemas import OwnUser
 from webcommon.credentials import Login, Registration, normalize_email
 from webcommon.passwords import PasswordHasher
+from webcommon.throttling.guard import Guard, Origin
 
 
 async def register(
-    database: Database, registration: Registration, *, hasher: PasswordHasher, reveal_taken_email: bool
+    database: Database,
+    registration: Registration,
+    *,
+    hasher: PasswordHasher,
+    guard: Guard,
+    origin: Origin,
+    reveal_taken_email: bool,
 ) -> OwnUser:
-    """A new account. Raises `UsernameTaken`, and `EmailTaken` where that is told.
+    """A new account. Raises `UsernameTaken`, `EmailTaken` where that is told, and `TooManyAttempts`.
 
     Where it is not, a taken address is answered with an account that nobody has: the same work, the same answer.
     """
+    await guard.admit_sign_up(origin=origin)
     account = NewAccount(
         username=registration.username,
         email=registration.email,
@@ -51,14 +59,25 @@ async def register(
 
 
 async def log_in(
-    database: Database, login: Login, *, hasher: PasswordHasher, signer: TokenSigner
+    database: Database,
+    login: Login,
+    *,
+    hasher: PasswordHasher,
+    signer: TokenSigner,
+    guard: Guard,
+    origin: Origin,
 ) -> LoggedIn:
-    """An access token for who proves the password. Raises `LoginFailed`, after the same work whatever the reason."""
+    """An access token for who proves the password. Raises `LoginFailed`, after the same work whatever the reason, and
+    `TooManyAttempts`, which depends on the login as it was typed and not on whether it is somebody's."""
     password = login.password.get_secret_value()
-    row = await repository.fetch_credentials(database, _normalize_login(login.login))
+    name = _normalize_login(login.login)
+    row = await repository.fetch_credentials(database, name)
+    admission = await guard.admit_login(name, account=None if row is None else row.id, origin=origin)
     is_valid, new_hash = await hasher.verify(password, row.password_hash if row is not None else None)
     if row is None or not is_valid:
+        await admission.fail()
         raise LoginFailed
+    await admission.succeed()
     if new_hash is not None:
         async with database.transaction() as session:
             await repository.replace_hash(session, user_id=row.id, old=row.password_hash, new=new_hash)

@@ -1,0 +1,30 @@
+"""What routes of logins and sign-ups ask for."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+
+from webcommon.client_address import client_address
+from webcommon.throttling.devices import cookie_name
+from webcommon.throttling.guard import Guard, Origin
+from webcommon.throttling.settings import ThrottledSettings
+
+
+async def get_guard(connection: HTTPConnection) -> Guard:
+    """The application's guard."""
+    guard: Guard = connection.app.state.guard
+    return guard
+
+
+async def get_origin(connection: HTTPConnection) -> Origin:
+    """Where the request comes from."""
+    settings: ThrottledSettings = connection.app.state.settings
+    return Origin(
+        address=client_address(connection, settings.trusted_networks),
+        device_cookie=connection.cookies.get(cookie_name(settings.service)),
+    )
+
+
+GuardDep = Annotated[Guard, Depends(get_guard)]
+OriginDep = Annotated[Origin, Depends(get_origin)]

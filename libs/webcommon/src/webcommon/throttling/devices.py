@@ -1,0 +1,67 @@
+"""Known devices: a cookie that says "somebody signed in to this account here", for nobody but this service to read.
+
+Guesses of strangers fill the account's counter; the owner's own device is counted apart, so they cannot lock it out.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from uuid import UUID
+
+LIFETIME_SECONDS = 365 * 24 * 3600
+REMEMBERED_ACCOUNTS = 5
+"""A device that a family shares; the account that was used longest ago is forgotten first."""
+
+_ID_BYTES = 16
+_ENTRY_LENGTH = 64
+_ENTRY = re.compile(rf"[A-Za-z0-9_-]{{{_ENTRY_LENGTH}}}")
+_LONGEST_COOKIE = REMEMBERED_ACCOUNTS * (_ENTRY_LENGTH + 1)
+
+
+def cookie_name(service: str) -> str:
+    """Of each service its own: on one host they would overwrite each other's, whatever their ports."""
+    return f"{service}_device"
+
+
+class DeviceCookies:
+    """Writes and reads the cookie: entries of a random id and a proof (HMAC) for one account, the newest first.
+
+    Two accounts' entries have nothing in common and nothing personal in them. `key` is the same on every replica.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def find(self, cookie: str | None, account: UUID) -> str | None:
+        """The id by which this device is known to the account, None when it is not."""
+        found = None
+        for entry in _split(cookie):
+            identifier = self._read(entry, account)
+            found = found or identifier
+        return found
+
+    def remember(self, cookie: str | None, account: UUID) -> str:
+        """The cookie after a sign-in. A known device keeps its id: signing in often makes no further counters."""
+        known = next((entry for entry in _split(cookie) if self._read(entry, account)), None)
+        others = [entry for entry in _split(cookie) if entry != known]
+        return ".".join([known or self._issue(account), *others][:REMEMBERED_ACCOUNTS])
+
+    def _issue(self, account: UUID) -> str:
+        identifier = secrets.token_bytes(_ID_BYTES)
+        return base64.urlsafe_b64encode(identifier + self._prove(identifier, account)).decode()
+
+    def _read(self, entry: str, account: UUID) -> str | None:
+        raw = base64.urlsafe_b64decode(entry)
+        identifier, proof = raw[:_ID_BYTES], raw[_ID_BYTES:]
+        return identifier.hex() if hmac.compare_digest(proof, self._prove(identifier, account)) else None
+
+    def _prove(self, identifier: bytes, account: UUID) -> bytes:
+        return hmac.digest(self._key, b"device 1" + identifier + account.bytes, hashlib.sha256)
+
+
+def _split(cookie: str | None) -> list[str]:
+    if not cookie or len(cookie) > _LONGEST_COOKIE:
+        return []
+    return [entry for entry in cookie.split(".") if _ENTRY.fullmatch(entry)]

@@ -1,0 +1,80 @@
+"""The guard of a service's logins and sign-ups."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from uuid import UUID
+
+from starlette.responses import Response
+
+from dbcommon.engine import Database
+from webcommon.keys import derive_key
+from webcommon.throttling.devices import LIFETIME_SECONDS, DeviceCookies, cookie_name
+from webcommon.throttling.limits import KeyMaker, fold_login, network_of
+from webcommon.throttling.settings import ThrottledSettings
+from webcommon.throttling.throttle import Admission, Counter, Throttle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a request comes from: the client's address, and the device cookie as it was sent."""
+
+    address: IPv4Address | IPv6Address
+    device_cookie: str | None = None
+
+
+class Guard:
+    """Counts failed logins by account and by network, and sign-ups by network. One per application.
+
+    `url` is the service's own as browsers know it; with https its cookie is never sent without.
+    """
+
+    def __init__(self, settings: ThrottledSettings, *, database: Database, url: str) -> None:
+        secret = settings.secret.get_secret_value()
+        self._devices = DeviceCookies(derive_key(secret, "known devices"))
+        self._keys = KeyMaker(derive_key(secret, "attempt counters"))
+        self._throttle = Throttle(database)
+        self._settings = settings
+        self._is_secure = url.startswith("https://")
+
+    async def admit_login(self, login: str, *, account: UUID | None, origin: Origin) -> Admission:
+        """Leave to look at one password. Raises `TooManyAttempts`.
+
+        `login` is what was typed, and is counted alike whether there is an account or not, so that a 429
+        tells nothing. A device that is known to the account has a counter of its own in its stead.
+        """
+        device = self._devices.find(origin.device_cookie, account or UUID(int=0))
+        if account is not None and device is not None:
+            key = self._keys.make("device", str(account), device)
+        else:
+            key = self._keys.make("login", fold_login(login))
+        return await self._admit_guess(key, origin=origin)
+
+    async def admit_factor(self, account: UUID, *, origin: Origin) -> Admission:
+        """Leave to look at one code of a second factor, whose failures count like those of a login."""
+        return await self._admit_guess(self._keys.make("factor", str(account)), origin=origin)
+
+    async def admit_sign_up(self, *, origin: Origin) -> None:
+        """Count a sign-up. Raises `TooManyAttempts`."""
+        key = self._keys.make("sign-up", network_of(origin.address))
+        await self._throttle.admit([Counter(key=key, limit=self._settings.sign_up_limit)])
+
+    def remember_device(self, response: Response, *, account: UUID, origin: Origin) -> None:
+        """Tell the browser that it has signed in to this account."""
+        response.set_cookie(
+            cookie_name(self._settings.service),
+            self._devices.remember(origin.device_cookie, account),
+            max_age=LIFETIME_SECONDS,
+            path="/",
+            secure=self._is_secure,
+            httponly=True,
+            samesite="strict",
+        )
+
+    async def _admit_guess(self, key: bytes, *, origin: Origin) -> Admission:
+        network = self._keys.make("network", network_of(origin.address))
+        return await self._throttle.admit(
+            [
+                Counter(key=network, limit=self._settings.network_limit),
+                Counter(key=key, limit=self._settings.account_limit),
+            ]
+        )
