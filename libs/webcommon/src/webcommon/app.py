@@ -31,6 +31,7 @@ from webcommon.problems import (
     add_problem_handlers,
     problem_responses,
 )
+from webcommon.revocations import EndedSessions
 from webcommon.settings import ServiceSettings
 
 BODY_LIMIT = 1024 * 1024
@@ -40,7 +41,8 @@ Lifespan = Callable[["Service"], AbstractAsyncContextManager[None]]
 
 
 class Service(FastAPI):
-    """A FastAPI application inside the frame. Its `state` has `settings`, `database`, `health`, `verifier`, `cursors`, `http`."""
+    """A FastAPI application inside the frame. Its `state` has `settings`, `database`, `health`, `verifier`, `cursors`, `http`,
+    `ended_sessions`, which is asked for when Auth is the issuer, that is, when no `issuers` were given."""
 
     def __init__(
         self,
@@ -91,8 +93,10 @@ class Service(FastAPI):
         )
         self.state.http = httpx.AsyncClient(timeout=5.0)
         self.state.jwks = JwksCache(settings.jwks_url, client=self.state.http)
+        self.state.ended_sessions = EndedSessions(settings.revocations_url, client=self.state.http)
+        self.asks_auth = issuers is None
         if issuers is None:
-            issuers = [auth_issuer(settings, keys=self.state.jwks)]
+            issuers = [auth_issuer(settings, keys=self.state.jwks, ended=self.state.ended_sessions)]
         self.state.verifier = TokenVerifier(*issuers)
         self.state.cursors = CursorCodec(derive_key(settings.secret.get_secret_value(), "cursors"))
         if database is not None:
@@ -151,9 +155,9 @@ def _allow_origins(app: ASGIApp, origins: list[str]) -> CORSMiddleware:
     )
 
 
-def auth_issuer(settings: ServiceSettings, *, keys: JwksCache) -> Issuer:
-    """Auth as an issuer of tokens, with the keys that it publishes."""
-    return Issuer(issuer=settings.auth_issuer, audience=settings.auth_audience, keys=keys)
+def auth_issuer(settings: ServiceSettings, *, keys: JwksCache, ended: EndedSessions) -> Issuer:
+    """Auth as an issuer of tokens, with the keys that it publishes and the sessions that it says have ended."""
+    return Issuer(issuer=settings.auth_issuer, audience=settings.auth_audience, keys=keys, ended=ended)
 
 
 @contextlib.asynccontextmanager
@@ -164,6 +168,8 @@ async def _run(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(app.state.http)
         if app.state.database is not None:
             await stack.enter_async_context(app.state.database.running())
+        if app.asks_auth:
+            await stack.enter_async_context(app.state.ended_sessions.running())
         if app.inner_lifespan is not None:
             await stack.enter_async_context(app.inner_lifespan(app))
         yield

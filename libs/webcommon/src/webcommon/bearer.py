@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 from fastapi import Depends
@@ -52,13 +52,20 @@ class Caller:
     expires_at: int
 
 
+class SessionIds(Protocol):
+    """A set of sessions, for nothing but asking whether one is in it."""
+
+    def __contains__(self, session_id: object, /) -> bool: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """One party whose tokens are accepted, and where its keys are."""
+    """One party whose tokens are accepted, where its keys are, and which of its sessions have ended early."""
 
     issuer: str
     audience: str
     keys: KeySource
+    ended: SessionIds = frozenset()
 
 
 class TokenRefused(Exception):
@@ -73,7 +80,8 @@ class AuthUnavailable(ServiceUnavailable):
 
 
 class TokenVerifier:
-    """Verifies access tokens of the given issuers, and remembers those that it verified by their hash until they expire.
+    """Verifies access tokens of the given issuers, and remembers those that it verified by their hash until they expire
+    or their session ends.
 
     `clock` gives Unix seconds; `remembered` is how many tokens are kept.
     """
@@ -84,29 +92,30 @@ class TokenVerifier:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._clock = clock
         self._limit = remembered
-        self._remembered: dict[bytes, Caller] = {}
+        self._remembered: dict[bytes, tuple[Caller, SessionIds]] = {}
 
     async def verify(self, token: str) -> Caller:
         """The caller that `token` names. Raises `TokenRefused`, or `KeysUnavailable` when it cannot be checked now."""
         if len(token) > MAXIMUM_LENGTH:
             raise TokenRefused("too long")
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        caller = self._remembered.get(digest)
-        if caller is None:
-            caller = await self._verify_anew(token)
-            self._remember(digest, caller)
-        if caller.expires_at <= self._clock():
-            del self._remembered[digest]
-            raise TokenRefused("expired")
+        known = self._remembered.get(digest)
+        if known is None:
+            known = await self._verify_anew(token)
+            self._remember(digest, known)
+        caller, ended = known
+        if caller.expires_at <= self._clock() or caller.session_id in ended:
+            self._remembered.pop(digest, None)
+            raise TokenRefused("expired, or its session has ended")
         return caller
 
-    def _remember(self, digest: bytes, caller: Caller) -> None:
+    def _remember(self, digest: bytes, known: "tuple[Caller, SessionIds]") -> None:
         if len(self._remembered) >= self._limit:
             # Dictionaries keep the order of insertion: the oldest goes.
             del self._remembered[next(iter(self._remembered))]
-        self._remembered[digest] = caller
+        self._remembered[digest] = known
 
-    async def _verify_anew(self, token: str) -> Caller:
+    async def _verify_anew(self, token: str) -> "tuple[Caller, SessionIds]":
         # The library's base64 skips what is outside of its alphabet; ours must not, or one token has many spellings.
         match = _TOKEN.fullmatch(token)
         if match is None:
@@ -131,7 +140,7 @@ class TokenVerifier:
                     f"require_{name}": True for name in ("aud", "exp", "iat", "iss", "jti", "nbf", "sub")
                 },
             )
-            return _read_claims(claims)
+            return _read_claims(claims), issuer.ended
         # The library raises more than its own JWTError: RecursionError, JWKError, TypeError, UnicodeError.
         except Exception as error:
             raise TokenRefused(type(error).__name__) from error

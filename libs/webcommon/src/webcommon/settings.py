@@ -25,6 +25,7 @@ from webcommon.logs import LogFormat
 Environment = Literal["development", "production"]
 
 _WEAK_LENGTH = 16
+_JWKS_PATH = "/.well-known/jwks.json"
 
 _WEB_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
@@ -84,6 +85,11 @@ class ServiceSettings(BaseSettings):
         validation_alias="AUTH_JWKS_URL",
         description="Where the services fetch Auth's keys; AUTH_ISSUER/.well-known/jwks.json by default.",
     )
+    auth_revocations_url: str | None = Field(
+        None,
+        validation_alias="AUTH_REVOCATIONS_URL",
+        description="Where the services ask which sessions have ended; /v1/revocations beside AUTH_JWKS_URL by default.",
+    )
     auth_audience: str = Field(
         "quartet",
         validation_alias="AUTH_AUDIENCE",
@@ -125,7 +131,7 @@ class ServiceSettings(BaseSettings):
                 )
         return text
 
-    @field_validator("auth_issuer", "auth_jwks_url")
+    @field_validator("auth_issuer", "auth_jwks_url", "auth_revocations_url")
     @classmethod
     def _check_url(cls, text: str | None) -> str | None:
         if text is not None and not _WEB_URL.fullmatch(text):
@@ -149,7 +155,16 @@ class ServiceSettings(BaseSettings):
     @property
     def jwks_url(self) -> str:
         """Where Auth's public keys are."""
-        return self.auth_jwks_url or f"{self.auth_issuer.rstrip('/')}/.well-known/jwks.json"
+        return self.auth_jwks_url or f"{self.auth_issuer.rstrip('/')}{_JWKS_PATH}"
+
+    @property
+    def revocations_url(self) -> str:
+        """Where Auth says which sessions have ended. Where its keys are reached by a name of their own, so is this."""
+        if self.auth_revocations_url:
+            return self.auth_revocations_url
+        keys = self.jwks_url
+        base = keys.removesuffix(_JWKS_PATH) if keys.endswith(_JWKS_PATH) else self.auth_issuer.rstrip("/")
+        return f"{base}/v1/revocations"
 
     @property
     def allowed_origins(self) -> list[str]:
