@@ -1,4 +1,4 @@
-"""Roles of accounts, written straight into auth's database by whoever holds its password."""
+"""Roles of accounts and the wish for a new signing key, written straight into auth's database by whoever holds its password."""
 
 import re
 
@@ -16,22 +16,19 @@ _REVOKE = """
     UPDATE users SET roles = array_remove(roles, $2), updated_at = now()
     WHERE lower(email::text) = lower($1) RETURNING roles
 """
+_ROTATE = """
+    UPDATE signing_keys SET rotate_at = now()
+    WHERE kid = (SELECT kid FROM signing_keys ORDER BY active_from DESC, kid DESC LIMIT 1)
+      AND rotate_at IS NULL AND active_from <= now()
+    RETURNING kid
+"""
 
 
 async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) -> list[str]:
     """Give the account a role or take it away; its roles afterwards. Raises NotFound for an unknown address."""
     if not _ROLE.fullmatch(role):
         raise WrongSettings(f"{role!r} is not a role's name: small letters, digits, - and _, a letter first")
-    try:
-        connection = await asyncpg.connect(
-            **{"timeout": 10, **url.connect_arguments(application_name="quartet-auth")}
-        )
-    except asyncpg.InvalidAuthorizationSpecificationError as error:
-        raise WrongPassword(
-            f"{url.database} refuses {url.user}: `quartet provision` sets its password anew"
-        ) from error
-    except (OSError, asyncpg.PostgresError) as error:
-        raise ServerFailed(f"{url.database} cannot be reached ({error}): run `quartet up` first") from error
+    connection = await _connect(url)
     try:
         roles = await connection.fetchval(_REVOKE if revoke else _GRANT, email, role)
     except asyncpg.UndefinedTableError as error:
@@ -43,3 +40,35 @@ async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) 
     if roles is None:
         raise NotFound(f"no account has the e-mail address {email}: let its owner register first")
     return list(roles)
+
+
+async def ask_for_new_key(url: DatabaseUrl) -> str | None:
+    """Ask for a successor of the newest signing key, which a running Auth makes within seconds; the key's id.
+
+    None when one is on its way already, so that two calls make one key. The command cannot make it: private keys are
+    encrypted under a secret that only Auth has. Raises NotFound when there is no key yet.
+    """
+    connection = await _connect(url)
+    try:
+        asked: str | None = await connection.fetchval(_ROTATE)
+        if asked is None and not await connection.fetchval("SELECT EXISTS (SELECT FROM signing_keys)"):
+            raise NotFound("there is no signing key yet: Auth makes one when it starts")
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+        raise ServerFailed(f"{url.database} is not up to date: run `quartet db migrate auth`") from error
+    finally:
+        await connection.close()
+    return asked
+
+
+async def _connect(url: DatabaseUrl) -> "asyncpg.Connection[asyncpg.Record]":
+    try:
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            **{"timeout": 10, **url.connect_arguments(application_name="quartet-auth")}
+        )
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise WrongPassword(
+            f"{url.database} refuses {url.user}: `quartet provision` sets its password anew"
+        ) from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise ServerFailed(f"{url.database} cannot be reached ({error}): run `quartet up` first") from error
+    return connection

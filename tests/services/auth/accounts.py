@@ -1,9 +1,13 @@
 """Accounts for the tests of Auth, and a look behind it into its database."""
 
+import atexit
 import contextlib
 import itertools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -20,10 +24,17 @@ PASSWORD = "seven quiet harbours"
 
 _numbers = itertools.count(1)
 
+_MAILS = Path(tempfile.mkdtemp(prefix="quartet-test-mails-"))
+atexit.register(shutil.rmtree, _MAILS, ignore_errors=True)
+
 
 def make_app(database: DatabaseSettings, **changed: Any) -> Service:
-    """An Auth on that database."""
-    return create_app(Settings(database=database, secret=SecretStr("s" * 32), **changed))
+    """An Auth on that database, with a folder for mails that is the database's own."""
+    url = database.url
+    folder = _MAILS / f"{url.hosts[0][1]}-{url.database}"
+    return create_app(
+        Settings(database=database, secret=SecretStr("s" * 32), **{"mail_folder": str(folder), **changed})
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

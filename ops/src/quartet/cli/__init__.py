@@ -18,7 +18,7 @@ _COMMANDS = lazy_group(
         "config": Entry("quartet.cli.config:config", "Show the settings in effect, secrets hidden."),
         "dsn": Entry("quartet.cli.inspect:dsn", "Print a database's connection URL."),
         "db": Entry("quartet.cli.database:group", "Migrations and a shell for the databases."),
-        "auth": Entry("quartet.cli.accounts:group", "Accounts: roles."),
+        "auth": Entry("quartet.cli.accounts:group", "Accounts and signing keys."),
         "provision": Entry(
             "quartet.cli.provisioning:provision_server", "Make or mend roles, databases and schema."
         ),

@@ -5,8 +5,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from auth.keys.service import Keyring
+from auth.mail.outbox import Outbox
+from auth.mail.worker import MailWorker
 from auth.sessions.service import Tokens
 from auth.settings import Settings
+from webcommon.paging import CursorCodec
 from webcommon.passwords import PasswordHasher
 
 
@@ -34,7 +37,28 @@ async def get_tokens(request: Request) -> Tokens:
     return tokens
 
 
+async def get_outbox(request: Request) -> Outbox:
+    """Where mails are put."""
+    outbox: Outbox = request.app.state.outbox
+    return outbox
+
+
+async def get_mail_worker(request: Request) -> MailWorker:
+    """What sends them."""
+    worker: MailWorker = request.app.state.mail_worker
+    return worker
+
+
+async def get_cursors(request: Request) -> CursorCodec:
+    """The writer and reader of this service's page cursors."""
+    cursors: CursorCodec = request.app.state.cursors
+    return cursors
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 HasherDep = Annotated[PasswordHasher, Depends(get_hasher)]
 KeyringDep = Annotated[Keyring, Depends(get_keyring)]
 TokensDep = Annotated[Tokens, Depends(get_tokens)]
+OutboxDep = Annotated[Outbox, Depends(get_outbox)]
+MailWorkerDep = Annotated[MailWorker, Depends(get_mail_worker)]
+CursorsDep = Annotated[CursorCodec, Depends(get_cursors)]

@@ -8,11 +8,17 @@ Problem
 │   ├── LoginFailed           unknown, wrong, disabled: one answer
 │   ├── SessionEnded          the access token's session or account is no more
 │   └── RefreshTokenRefused
+├── LinkNoLongerGood          used, expired, replaced, unknown: one answer
+├── Forbidden
+│   ├── ReauthenticationRequired
+│   ├── PasswordWrong         the current password, asked for once more
+│   ├── OwnAccount            an administrator may not lock themselves out
+│   └── EmailNotVerified      only with AUTH_REQUIRE_VERIFIED_EMAIL
 └── ServiceUnavailable
     └── KeysNotReady
 """
 
-from webcommon.problems import Conflict, ServiceUnavailable, Unauthorized
+from webcommon.problems import Conflict, Forbidden, Problem, ServiceUnavailable, Unauthorized
 
 
 class UsernameTaken(Conflict):
@@ -73,3 +79,54 @@ class KeysNotReady(ServiceUnavailable):
 
     def __init__(self) -> None:
         super().__init__("The signing keys could not be read yet. Try again in a moment.")
+
+
+class LinkNoLongerGood(Problem):
+    """410: the token of a link was used, has expired, was replaced by a newer one, or never was."""
+
+    status = 410
+    title = "The link is no longer good"
+    slug = "link-no-longer-good"
+
+    def __init__(self) -> None:
+        super().__init__("It was used, has expired, or a newer one was sent. Ask for another one.")
+
+
+class EmailNotVerified(Forbidden):
+    """403: the password is right, and the operator wants the address confirmed before the first session."""
+
+    title = "The e-mail address is not confirmed"
+    slug = "email-not-verified"
+
+    def __init__(self) -> None:
+        super().__init__("Use the link in the mail that was sent to it, or ask for another one.")
+
+
+class ReauthenticationRequired(Forbidden):
+    """403: what is asked for needs a sign-in that is not long ago."""
+
+    title = "A recent sign-in is needed"
+    slug = "reauthentication-required"
+
+    def __init__(self) -> None:
+        super().__init__("Sign in again, and repeat this within ten minutes.")
+
+
+class PasswordWrong(Forbidden):
+    """403: the caller is signed in, but the password given once more is not theirs."""
+
+    title = "The password is wrong"
+    slug = "password-wrong"
+
+    def __init__(self) -> None:
+        super().__init__("Give the account's current password.")
+
+
+class OwnAccount(Forbidden):
+    """403: an administrator cannot disable their own account."""
+
+    title = "This is your own account"
+    slug = "own-account"
+
+    def __init__(self) -> None:
+        super().__init__("Let another administrator do it.")

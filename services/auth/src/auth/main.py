@@ -1,23 +1,37 @@
 """Auth: accounts, sessions and the tokens that the other services accept."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 
 from auth import __version__
 from auth.accounts.routes import router as accounts_router
+from auth.admin.routes import router as admin_router
+from auth.audit.routes import router as own_history_router
 from auth.discovery.routes import router as discovery_router
+from auth.email_links.pages import router as email_pages_router
+from auth.email_links.routes import router as email_links_router
 from auth.keys.encryption import KeyVault
-from auth.keys.service import Keyring
+from auth.keys.service import Keyring, Rotation
+from auth.mail.routes import router as development_mails_router
+from auth.mail.setup import make_outbox, make_worker
+from auth.own_sessions.routes import router as own_sessions_router
+from auth.passwords.routes import router as passwords_router
+from auth.revocations.routes import router as revocations_router
+from auth.revocations.service import RevocationFeed
 from auth.sessions.access_tokens import AccessTokenSigner
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.routes import router as sessions_router
 from auth.sessions.service import Tokens
 from auth.settings import Settings
+from auth.sweeping import Sweeper
 from dbcommon.engine import Database
 from webcommon.app import Service
 from webcommon.bearer import Issuer
 from webcommon.keys import derive_key
 from webcommon.passwords import PasswordHasher
+from webcommon.throttling.guard import Guard
+from webcommon.throttling.throttle import sweeping
 
 
 def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | None = None) -> Service:
@@ -27,20 +41,41 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         raise ValueError("Auth needs a database: set AUTH_DATABASE_URL or AUTH_DB_PASSWORD")
     database = Database(settings.database, application_name=settings.service)
     secret = settings.secret.get_secret_value()
-    keyring = Keyring(database, vault=KeyVault(derive_key(secret, "signing keys")))
+    keyring = Keyring(
+        database,
+        vault=KeyVault(derive_key(secret, "signing keys")),
+        rotation=Rotation(days=settings.key_rotation_days, publish_seconds=settings.key_publish_seconds),
+    )
     own = Issuer(issuer=settings.auth_issuer, audience=settings.auth_audience, keys=keyring)
     app = Service(
         settings,
         version=__version__,
         title="Quartet Auth",
         description="Accounts, sessions, and the access tokens that every service of the suite accepts.",
-        routers=[accounts_router, sessions_router, discovery_router],
+        routers=[
+            accounts_router,
+            sessions_router,
+            own_sessions_router,
+            passwords_router,
+            own_history_router,
+            admin_router,
+            revocations_router,
+            email_links_router,
+            email_pages_router,
+            discovery_router,
+            *([development_mails_router] if settings.smtp_host is None else []),
+        ],
         database=database,
         issuers=[own] if issuers is None else issuers,
-        lifespan=_keep_keys,
+        lifespan=_run_background,
     )
+    app.state.guard = Guard(settings, database=database, url=settings.auth_issuer)
     app.state.hasher = PasswordHasher()
     app.state.keyring = keyring
+    app.state.revocations = RevocationFeed(database)
+    app.state.sweeper = Sweeper(database, pause=settings.sweep_seconds)
+    app.state.outbox = make_outbox(settings)
+    app.state.mail_worker = make_worker(settings, database=database)
     app.state.tokens = Tokens(
         access=AccessTokenSigner(keyring, issuer=settings.auth_issuer, audience=settings.auth_audience),
         refresh=RefreshTokenCodec(derive_key(secret, "refresh tokens")),
@@ -48,6 +83,11 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     return app
 
 
-def _keep_keys(app: Service) -> AbstractAsyncContextManager[None]:
-    keyring: Keyring = app.state.keyring
-    return keyring.running()
+@contextlib.asynccontextmanager
+async def _run_background(app: Service) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.state.keyring.running())
+        await stack.enter_async_context(app.state.mail_worker.running())
+        await stack.enter_async_context(sweeping(app.state.database))
+        await stack.enter_async_context(app.state.sweeper.running())
+        yield

@@ -5,10 +5,11 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from webcommon.settings import ServiceSettings
+from auth.mail.settings import MailSettings
+from webcommon.throttling.settings import ThrottledSettings
 
 
-class Settings(ServiceSettings):
+class Settings(MailSettings, ThrottledSettings):
     """The settings of every service, and `AUTH_…`."""
 
     model_config = SettingsConfigDict(env_prefix="AUTH_")
@@ -20,3 +21,13 @@ class Settings(ServiceSettings):
         False,
         description="true: registering a taken e-mail is told (409); false: it is answered like a new one.",
     )
+    key_rotation_days: float = Field(
+        30, gt=0, le=365, description="A signing key gets a successor when it is so old."
+    )
+    key_publish_seconds: float = Field(
+        900,
+        ge=1,
+        le=86_400,
+        description="A new signing key is published for so long before it signs.",
+    )
+    sweep_seconds: float = Field(60, ge=0.1, le=86_400, description="How often expired rows are deleted.")

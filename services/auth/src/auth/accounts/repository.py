@@ -5,11 +5,12 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Select, Text, bindparam, cast, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.models import Session, User
+from auth.models import EmailToken, Session, User
+from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
 
@@ -34,23 +35,34 @@ class Holders:
 
 
 async def insert_if_free(session: AsyncSession, account: NewAccount) -> None:
-    """Store the account, unless its e-mail or its username belongs to another."""
-    await session.execute(
-        insert(User)
-        .values(
-            id=account.id,
-            email=account.email,
-            username=account.username,
-            password_hash=account.password_hash,
-        )
-        .on_conflict_do_nothing()
+    """Store the account, unless its e-mail or its username belongs to another, or the e-mail can still be taken back."""
+    values = {
+        User.id: literal(account.id),
+        User.email: literal(account.email, User.email.type),
+        User.username: literal(account.username, User.username.type),
+        User.password_hash: literal(account.password_hash),
+    }
+    source = select(*values.values()).where(~_can_be_taken_back(account.email).exists())
+    await session.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())
+
+
+def _can_be_taken_back(email: str) -> Select[UUID]:
+    """The account that had this address until lately, and may go back to it by a link."""
+    return select(EmailToken.user_id).where(
+        EmailToken.kind == "undo_email",
+        EmailToken.email == email,
+        EmailToken.used_at.is_(None),
+        EmailToken.expires_at > func.now(),
     )
 
 
 async def find_holders(session: AsyncSession, *, email: str, username: str) -> Holders:
     """Who holds the two names, regardless of case."""
     statement = select(
-        select(User.id).where(User.email == email).scalar_subquery().label("of_email"),
+        func.coalesce(
+            select(User.id).where(User.email == email).scalar_subquery(),
+            _can_be_taken_back(email).limit(1).scalar_subquery(),
+        ).label("of_email"),
         select(User.id).where(User.username == username).scalar_subquery().label("of_username"),
         func.now().label("at"),
     )
@@ -84,3 +96,35 @@ async def find_live_account(
 ) -> "asyncpg.Record | None":
     """The account, if the session is one of its own and lives and the account is not disabled. One round trip."""
     return await database.fetch_record(_LIVE_ACCOUNT, user_id=user_id, session_id=session_id)
+
+
+async def rename(session: AsyncSession, user_id: UUID, *, username: str) -> bool:
+    """Give the account another username; False when it had exactly that one. Breaks `uq_users_username` when it is taken."""
+    statement = (
+        update(User)
+        .where(User.id == user_id, cast(User.username, Text) != username)
+        .values(username=username)
+        .returning(User.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def read_account(session: AsyncSession, user_id: UUID) -> AnyRow | None:
+    """The account, as this transaction sees it."""
+    statement = select(
+        User.id,
+        User.email,
+        User.username,
+        User.email_verified,
+        User.roles,
+        User.created_at,
+        User.updated_at,
+    ).where(User.id == user_id)
+    return (await session.execute(statement)).one_or_none()
+
+
+async def delete_account(session: AsyncSession, user_id: UUID, *, password_hash: str | None) -> bool:
+    """Delete the account, and with it everything that hangs on it, unless its password was changed meanwhile."""
+    same = User.password_hash.is_not_distinct_from(password_hash)
+    statement = delete(User).where(User.id == user_id, same).returning(User.id)
+    return (await session.execute(statement)).one_or_none() is not None

@@ -3,14 +3,17 @@
 from fastapi import APIRouter, Response
 
 from auth.accounts import service
-from auth.accounts.schemas import RegistrationAnswer, UserAnswer
-from auth.dependencies import HasherDep, SettingsDep
-from auth.errors import EmailTaken, SessionEnded, UsernameTaken
-from dbcommon.session import DatabaseDep
+from auth.accounts.schemas import AccountDeletion, AccountPatch, RegistrationAnswer, UserAnswer
+from auth.dependencies import HasherDep, OutboxDep, SettingsDep
+from auth.errors import EmailTaken, PasswordWrong, ReauthenticationRequired, SessionEnded, UsernameTaken
+from auth.sessions.live_caller import LiveCallerDep
+from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.bearer import CallerDep
 from webcommon.credentials import Registration
 from webcommon.express import express
-from webcommon.problems import Unauthorized, problem_responses
+from webcommon.problems import TooManyRequests, Unauthorized, problem_responses
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(tags=["accounts"])
 
@@ -19,7 +22,7 @@ router = APIRouter(tags=["accounts"])
     "/v1/auth/register",
     operation_id="register_account",
     status_code=201,
-    responses=problem_responses(UsernameTaken, EmailTaken),
+    responses=problem_responses(UsernameTaken, EmailTaken, TooManyAttempts),
 )
 async def register_account(
     registration: Registration,
@@ -27,12 +30,18 @@ async def register_account(
     database: DatabaseDep,
     hasher: HasherDep,
     settings: SettingsDep,
+    outbox: OutboxDep,
+    guard: GuardDep,
+    origin: OriginDep,
 ) -> RegistrationAnswer:
     """Make an account. A taken e-mail address is answered like a new one, unless the operator chose to reveal it."""
     user = await service.register(
         registration,
         database=database,
         hasher=hasher,
+        outbox=outbox,
+        guard=guard,
+        origin=origin,
         reveal_taken_email=settings.reveal_taken_email,
     )
     response.headers["Location"] = "/v1/users/me"
@@ -48,3 +57,35 @@ async def register_account(
 async def read_own_account(caller: CallerDep, database: DatabaseDep) -> UserAnswer:
     """The caller's own account, as it is now."""
     return await service.read_own(database, user_id=caller.id, session_id=caller.session_id)
+
+
+@router.patch(
+    "/v1/users/me",
+    operation_id="change_own_account",
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, UsernameTaken, TooManyRequests),
+)
+async def change_own_account(
+    patch: AccountPatch, caller: LiveCallerDep, session: SessionDep, outbox: OutboxDep
+) -> UserAnswer:
+    """Change the caller's own account; what the body leaves out stays. Access tokens tell of it from the next one on."""
+    return await service.change_account(caller, patch, session=session, outbox=outbox)
+
+
+@router.delete(
+    "/v1/users/me",
+    operation_id="delete_own_account",
+    status_code=204,
+    responses=problem_responses(SessionEnded, PasswordWrong, ReauthenticationRequired, TooManyAttempts),
+)
+async def delete_own_account(
+    deletion: AccountDeletion,
+    caller: LiveCallerDep,
+    database: DatabaseDep,
+    hasher: HasherDep,
+    guard: GuardDep,
+    origin: OriginDep,
+) -> None:
+    """Delete the caller's own account with its sessions and everything personal; there is no way back."""
+    await service.delete_own(
+        caller, deletion.password, database=database, hasher=hasher, guard=guard, origin=origin
+    )

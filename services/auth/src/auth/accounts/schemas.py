@@ -4,7 +4,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from webcommon.schemas import ResponseBody, Timestamp
+from webcommon.credentials import Email, Password, Username
+from webcommon.schemas import RequestBody, ResponseBody, Timestamp
 
 
 class UserAnswer(ResponseBody):
@@ -23,3 +24,20 @@ class RegistrationAnswer(ResponseBody):
     """The account that was made."""
 
     user: UserAnswer
+
+
+class AccountPatch(RequestBody):
+    """What is to be different; what is left out stays."""
+
+    username: Username | None = None
+    email: Email | None = Field(
+        None, description="Replaces the old address once the link that is sent to it was used."
+    )
+
+
+class AccountDeletion(RequestBody):
+    """The proof that it is the owner who deletes the account."""
+
+    password: Password | None = Field(
+        None, description="The current password; only an account that has none may leave it out."
+    )

@@ -3,28 +3,47 @@
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import SecretStr
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts import repository
 from auth.accounts.repository import Holders, NewAccount
-from auth.accounts.schemas import UserAnswer
+from auth.accounts.schemas import AccountPatch, UserAnswer
 from auth.audit.repository import record_event
-from auth.errors import EmailTaken, SessionEnded, UsernameTaken
+from auth.email_links.service import ask_for_change
+from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
+from auth.mail.outbox import Outbox
+from auth.mail.repository import Kind
+from auth.passwords.service import prove_password
+from auth.recent_login import require_recent_login
+from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
 from dbcommon.models import new_id
+from webcommon.bearer import Caller
 from webcommon.credentials import Registration
 from webcommon.passwords import PasswordHasher
+from webcommon.throttling.guard import Guard, Origin
 
 
 async def register(
-    registration: Registration, *, database: Database, hasher: PasswordHasher, reveal_taken_email: bool
+    registration: Registration,
+    *,
+    database: Database,
+    hasher: PasswordHasher,
+    outbox: Outbox,
+    guard: Guard,
+    origin: Origin,
+    reveal_taken_email: bool,
 ) -> UserAnswer:
-    """Make an account. Raises `UsernameTaken`, and `EmailTaken` where that is to be revealed.
+    """Make an account. Raises `UsernameTaken`, `EmailTaken` where that is to be revealed, and `TooManyAttempts`.
 
     For a taken e-mail the same statements run and the same answer is made, down to a fresh id, so that neither the
-    answer nor its timing tells. The username is looked at first: its 409 does not depend on the e-mail.
+    answer nor its timing tells: there is a mail either way. The username is looked at first: its 409 does not depend on
+    the e-mail.
     """
+    await guard.admit_sign_up(origin=origin)
     account = NewAccount(
         id=new_id(),
         email=registration.email,
@@ -37,6 +56,8 @@ async def register(
         if holders.of_username not in (account.id, None):
             raise UsernameTaken
         await _record(session, account, holders=holders, reveal_taken_email=reveal_taken_email)
+        kind: Kind = "verify" if holders.of_email == account.id else "email_taken"
+        await outbox.ask(session, kind, address=account.email, user_id=holders.of_email)
     return _describe_new(account, at=holders.at)
 
 
@@ -71,3 +92,56 @@ async def read_own(database: Database, *, user_id: UUID, session_id: UUID) -> Us
     if row is None:
         raise SessionEnded
     return UserAnswer.model_validate(dict(row))
+
+
+async def change_account(
+    caller: Caller, patch: AccountPatch, *, session: AsyncSession, outbox: Outbox
+) -> UserAnswer:
+    """The account after the change; its e-mail address changes later, by a link.
+
+    Raises `UsernameTaken`, `SessionEnded` when the account is gone, and for a new address `ReauthenticationRequired` and
+    `TooManyRequests`.
+    """
+    if patch.email is not None:
+        require_recent_login(caller)
+        await ask_for_change(patch.email, user_id=caller.id, session=session, outbox=outbox)
+    if patch.username is not None:
+        try:
+            renamed = await repository.rename(session, caller.id, username=patch.username)
+        except IntegrityError as error:
+            if violated_constraint(error) == "uq_users_username":
+                raise UsernameTaken from None
+            raise
+        if renamed:
+            await record_event(session, "username_changed", user_id=caller.id, session_id=caller.session_id)
+    row = await repository.read_account(session, caller.id)
+    if row is None:
+        raise SessionEnded
+    return UserAnswer.model_validate(row)
+
+
+async def delete_own(
+    caller: Caller,
+    password: SecretStr | None,
+    *,
+    database: Database,
+    hasher: PasswordHasher,
+    guard: Guard,
+    origin: Origin,
+) -> None:
+    """Delete the caller's account with everything personal in it; its history stays, by ids.
+
+    Raises `PasswordWrong` and `TooManyAttempts`; for an account without a password `ReauthenticationRequired`.
+    """
+    password_hash = None
+    if password is not None:
+        account = await prove_password(
+            caller, password, database=database, hasher=hasher, guard=guard, origin=origin
+        )
+        password_hash = account.password_hash
+    else:
+        require_recent_login(caller)
+    async with database.transaction() as session:
+        if not await repository.delete_account(session, caller.id, password_hash=password_hash):
+            raise PasswordWrong
+        await record_event(session, "account_deleted", user_id=caller.id, session_id=caller.session_id)

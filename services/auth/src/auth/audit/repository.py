@@ -1,18 +1,87 @@
 """Every statement on `audit_events`."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import Row, bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import AuditEvent
+from dbcommon.engine import Database
+from dbcommon.models import new_id
 
-Event = Literal["register", "register_taken_email", "login", "logout", "refresh_token_reuse"]
+Event = Literal[
+    "register",
+    "register_taken_email",
+    "login",
+    "logout",
+    "refresh_token_reuse",
+    "login_failed",
+    "session_ended",
+    "password_changed",
+    "password_reset_requested",
+    "password_reset",
+    "email_change_requested",
+    "email_changed",
+    "email_change_undone",
+    "email_verified",
+    "username_changed",
+    "account_disabled",
+    "account_enabled",
+    "account_deleted",
+    "mfa_enabled",
+    "mfa_disabled",
+    "recovery_code_used",
+    "passkey_added",
+    "passkey_removed",
+    "oauth_linked",
+    "oauth_unlinked",
+    "keys_rotated",
+]
 
 
 async def record_event(
-    session: AsyncSession, event: Event, *, user_id: UUID, session_id: UUID | None = None
+    session: AsyncSession,
+    event: Event,
+    *,
+    user_id: UUID | None,
+    session_id: UUID | None = None,
+    actor_id: UUID | None = None,
 ) -> None:
-    """Write one event in the transaction of what it tells of, so that neither is kept without the other."""
-    await session.execute(insert(AuditEvent).values(event=event, user_id=user_id, session_id=session_id))
+    """Write one event in the transaction of what it tells of, so that neither is kept without the other.
+
+    `actor_id` is who did it, where that was not the account's owner.
+    """
+    values = {"event": event, "user_id": user_id, "session_id": session_id, "actor_id": actor_id}
+    await session.execute(insert(AuditEvent).values(values))
+
+
+_LOGIN_FAILURE = text(
+    """
+    INSERT INTO audit_events (id, event, user_id)
+    SELECT :id, 'login_failed', :user_id WHERE CAST(:user_id AS uuid) IS NOT NULL RETURNING 1
+    """
+).bindparams(bindparam("id", type_=AuditEvent.id.type), bindparam("user_id", type_=AuditEvent.id.type))
+
+
+async def record_login_failure(database: Database, *, user_id: UUID | None) -> None:
+    """Write that a login of this account failed. For an account that does not exist the same statement writes nothing:
+    it takes as long, and strangers cannot fill the history. For one that exists the limits of logins bound it."""
+    await database.fetch_all(_LOGIN_FAILURE, {"id": new_id(), "user_id": user_id})
+
+
+async def find_events(
+    database: Database, user_id: UUID, *, before: UUID | None, limit: int
+) -> Sequence[Row[Any]]:
+    """What happened to an account, the newest first, from the one after `before` on."""
+    statement = select(
+        AuditEvent.id,
+        AuditEvent.event,
+        AuditEvent.session_id,
+        AuditEvent.actor_id.is_not(None).label("by_other"),
+        AuditEvent.at,
+    ).where(AuditEvent.user_id == user_id)
+    if before is not None:
+        statement = statement.where(AuditEvent.id < before)
+    return await database.fetch_all(statement.order_by(AuditEvent.id.desc()).limit(limit))

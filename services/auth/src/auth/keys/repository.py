@@ -1,9 +1,10 @@
 """Every statement on `signing_keys`."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select
+from sqlalchemy import Row, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import SigningKey
@@ -22,8 +23,10 @@ async def find_published(session: AsyncSession) -> Sequence[Row[Any]]:
         SigningKey.kid,
         SigningKey.public_jwk,
         SigningKey.private_key,
+        SigningKey.created_at,
         SigningKey.active_from,
         SigningKey.retired_at,
+        (SigningKey.rotate_at <= func.now()).label("is_due"),
     ).where(or_(SigningKey.expires_at.is_(None), SigningKey.expires_at > func.now()))
     return (await session.execute(statement.order_by(SigningKey.active_from, SigningKey.kid))).all()
 
@@ -33,3 +36,31 @@ async def insert_key(
 ) -> None:
     """Store a key that signs from now on."""
     await session.execute(insert(SigningKey).values(kid=kid, public_jwk=public_jwk, private_key=private_key))
+
+
+async def insert_successor(
+    session: AsyncSession, *, kid: str, public_jwk: dict[str, str], private_key: bytes, after: timedelta
+) -> datetime:
+    """Store a key that signs when it has been published for `after`; that moment."""
+    statement = insert(SigningKey).values(
+        kid=kid, public_jwk=public_jwk, private_key=private_key, active_from=func.now() + after
+    )
+    begins: datetime = (await session.execute(statement.returning(SigningKey.active_from))).scalar_one()
+    return begins
+
+
+async def retire(session: AsyncSession, *, successor: str, at: datetime, verifies_for: timedelta) -> None:
+    """Let every other key sign until `at` and verify for `verifies_for` longer, which its last token lives."""
+    await session.execute(
+        update(SigningKey)
+        .where(SigningKey.kid != successor, SigningKey.retired_at.is_(None))
+        .values(
+            retired_at=func.greatest(at, SigningKey.active_from),
+            expires_at=func.greatest(at, SigningKey.active_from) + verifies_for,
+        )
+    )
+
+
+async def delete_expired(session: AsyncSession) -> None:
+    """Delete the keys whose last token has expired."""
+    await session.execute(delete(SigningKey).where(SigningKey.expires_at < func.now()))

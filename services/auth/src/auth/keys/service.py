@@ -6,13 +6,14 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jose.backends.base import Key
 from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 
+from auth.audit.repository import record_event
 from auth.errors import KeysNotReady
 from auth.keys import repository
 from auth.keys.encryption import CannotDecrypt, KeyVault
@@ -23,7 +24,7 @@ from webcommon.jwks import KeysUnavailable, build_keys
 
 logger = logging.getLogger(__name__)
 
-RELOAD_SECONDS = 30.0
+RELOAD_SECONDS = 5.0
 """A key that another replica made is known here after so long at the latest."""
 
 RETRY_SECONDS = 1.0
@@ -31,6 +32,25 @@ RETRY_SECONDS = 1.0
 
 UNKNOWN_KID_SECONDS = 10.0
 """At least so long between two reads for the sake of unknown key ids, however many are seen."""
+
+
+VERIFIES_FOR = timedelta(minutes=16)
+"""A key that signs no longer stays published for so long: an access token's lifetime, and a minute for clocks that differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """When a key gets a successor (its age in days), and how many seconds that one is published before it signs.
+
+    By default longer than a copy of the keys may be old: five minutes in caches, and five in a service.
+    """
+
+    days: float = 30
+    publish_seconds: float = 900
+
+    def is_due(self, row: Row[Any], now: datetime) -> bool:
+        """Whether this key, the newest, has to get a successor."""
+        return bool(row.is_due) or now - row.active_from > timedelta(days=self.days)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +74,7 @@ class KeySet:
     documents: tuple[dict[str, Any], ...] = ()
     verifiers: dict[str, Key] = field(default_factory=dict)
     signers: tuple[Signer, ...] = ()
+    rotation_is_due: bool = False
 
     def choose_signer(self, now: datetime) -> Signer | None:
         """The newest active one. Clocks differ: when all are of the future, the one that begins first."""
@@ -64,9 +85,11 @@ class KeySet:
 
 
 class Keyring:
-    """The signing keys. It makes the first one, signs with the newest active one, and verifies with all published ones."""
+    """The signing keys. It makes the first one and the successors, signs with the newest active one, and verifies with
+    all published ones."""
 
-    def __init__(self, database: Database, *, vault: KeyVault) -> None:
+    def __init__(self, database: Database, *, vault: KeyVault, rotation: Rotation | None = None) -> None:
+        self._rotation = rotation or Rotation()
         self._database = database
         self._vault = vault
         self._keys = KeySet()
@@ -143,6 +166,8 @@ class Keyring:
             keys = await self._read_published()
             if keys.choose_signer(datetime.now(UTC)) is None:
                 keys = await self._make_first_key()
+            elif keys.rotation_is_due:
+                keys = await self._make_successor()
         except (DatabaseError, DBAPIError) as error:
             raise KeysUnavailable(str(error)) from error
         self._keys = keys
@@ -167,11 +192,33 @@ class Keyring:
             logger.info("a signing key was made: %s", pair.kid)
             return self._decrypt(await repository.find_published(session))
 
+    async def _make_successor(self) -> KeySet:
+        async with self._database.transaction() as session:
+            await repository.lock_keys(session)
+            keys = self._decrypt(await repository.find_published(session))
+            if not keys.rotation_is_due:
+                return keys  # another replica was quicker
+            pair = make_key_pair()
+            begins = await repository.insert_successor(
+                session,
+                kid=pair.kid,
+                public_jwk=pair.public_jwk,
+                private_key=self._vault.encrypt(pair.private_key, kid=pair.kid),
+                after=timedelta(seconds=self._rotation.publish_seconds),
+            )
+            await repository.retire(session, successor=pair.kid, at=begins, verifies_for=VERIFIES_FOR)
+            await record_event(session, "keys_rotated", user_id=None)
+            logger.info("signing key %s is published; it signs from %s on", pair.kid, begins.isoformat())
+            return self._decrypt(await repository.find_published(session))
+
     def _decrypt(self, rows: Sequence[Row[Any]]) -> KeySet:
         documents = tuple(row.public_jwk for row in rows)
         signers = [signer for row in rows if (signer := self._load_signer(row)) is not None]
         return KeySet(
-            documents=documents, verifiers=build_keys({"keys": list(documents)}), signers=tuple(signers)
+            documents=documents,
+            verifiers=build_keys({"keys": list(documents)}),
+            signers=tuple(signers),
+            rotation_is_due=bool(rows) and self._rotation.is_due(rows[-1], datetime.now(UTC)),
         )
 
     def _load_signer(self, row: Row[Any]) -> Signer | None:

@@ -1,15 +1,19 @@
 """Every statement of the session routes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, func, insert, select, update
+import asyncpg
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Session, User
+from auth.sessions.device import Device
 from dbcommon.engine import Database
+from dbcommon.reads import PreparedRead
 
 IDLE_LIFETIME = timedelta(days=30)
 """A session that is not refreshed for so long is over."""
@@ -17,13 +21,28 @@ IDLE_LIFETIME = timedelta(days=30)
 LONGEST_LIFETIME = timedelta(days=90)
 """From the sign-in; no refresh goes past it."""
 
+KEPT_AFTER_END = timedelta(days=7)
+"""A session that is over is kept for so long, so that a stolen token that comes again is still told from nonsense."""
+
+_BATCH = 1_000
+
 REPEAT_WINDOW = timedelta(seconds=10)
 """For so long a token that was just rotated answers with the same successor."""
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 """A row whose columns the statement beside it names."""
 
-EndReason = Literal["logout", "reuse"]
+EndReason = Literal[
+    "logout",
+    "reuse",
+    "ended",
+    "password_changed",
+    "password_reset",
+    "email_changed",
+    "account_disabled",
+    "account_linked",
+    "administrator",
+]
 
 _USER = (
     User.email,
@@ -43,20 +62,21 @@ class NewSession:
     user_id: UUID
     refresh_token_hash: str
     seed: bytes = field(repr=False)
+    device: Device
 
 
-_CREDENTIALS = select(User.id, User.password_hash, User.disabled_at)
+_CREDENTIALS = select(User.id, User.password_hash, User.disabled_at, User.email_verified)
 _BY_EMAIL = _CREDENTIALS.where(User.email == bindparam("login", type_=User.email.type))
 _BY_USERNAME = _CREDENTIALS.where(User.username == bindparam("login", type_=User.username.type))
 
 
 async def find_by_email(database: Database, email: str) -> AnyRow | None:
-    """Id, password hash and disabling of the account with this e-mail, regardless of case."""
+    """Id, password hash, disabling and verification of the account with this e-mail, regardless of case."""
     return await database.fetch_one(_BY_EMAIL, {"login": email})
 
 
 async def find_by_username(database: Database, username: str) -> AnyRow | None:
-    """Id, password hash and disabling of the account with this username, regardless of case."""
+    """Id, password hash, disabling and verification of the account with this username, regardless of case."""
     return await database.fetch_one(_BY_USERNAME, {"login": username})
 
 
@@ -76,6 +96,9 @@ async def insert_session(session: AsyncSession, new: NewSession) -> Row[Any]:
         refresh_token=new.refresh_token_hash,
         refresh_seed=new.seed,
         expires_at=func.now() + IDLE_LIFETIME,
+        ip=new.device.ip,
+        user_agent=new.device.user_agent,
+        method=new.device.method,
     )
     return (await session.execute(statement.returning(Session.created_at))).one()
 
@@ -134,3 +157,62 @@ async def end(session: AsyncSession, session_id: UUID, *, reason: EndReason) -> 
         .returning(Session.id)
     )
     return (await session.execute(statement)).one_or_none() is not None
+
+
+async def end_one(session: AsyncSession, session_id: UUID, *, user_id: UUID, reason: EndReason) -> bool:
+    """End a live session of an account; whether it was this call that did."""
+    statement = (
+        update(Session)
+        .where(
+            Session.id == session_id,
+            Session.user_id == user_id,
+            Session.ended_at.is_(None),
+            Session.expires_at > func.now(),
+        )
+        .values(ended_at=func.now(), end_reason=reason)
+        .returning(Session.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def end_all(
+    session: AsyncSession, user_id: UUID, *, reason: EndReason, keep: UUID | None
+) -> Sequence[UUID]:
+    """End every session of an account but `keep`; the ids of those that this call ended.
+
+    One that begins or is refreshed meanwhile is waited for, its row being locked. To be called after the account's own
+    row was changed, which sign-ins wait for.
+    """
+    statement = update(Session).where(Session.user_id == user_id, Session.ended_at.is_(None))
+    if keep is not None:
+        statement = statement.where(Session.id != keep)
+    statement = statement.values(ended_at=func.now(), end_reason=reason)
+    return (await session.execute(statement.returning(Session.id))).scalars().all()
+
+
+_LIVE = PreparedRead(
+    select(User.email, User.username, User.email_verified, User.roles)
+    .join(Session, Session.user_id == User.id)
+    .where(
+        Session.id == bindparam("session_id"),
+        User.id == bindparam("user_id"),
+        Session.ended_at.is_(None),
+        Session.expires_at > func.now(),
+        User.disabled_at.is_(None),
+    )
+)
+
+
+async def find_live(database: Database, *, session_id: UUID, user_id: UUID) -> "asyncpg.Record | None":
+    """Names and roles of the account, if the session is one of its own and lives and the account is not disabled."""
+    return await database.fetch_record(_LIVE, session_id=session_id, user_id=user_id)
+
+
+async def delete_old(session: AsyncSession) -> int:
+    """Delete some sessions that have been over for long, those that nobody else has in hand; how many."""
+    over = or_(
+        Session.ended_at < func.now() - KEPT_AFTER_END, Session.expires_at < func.now() - KEPT_AFTER_END
+    )
+    due = select(Session.id).where(over).limit(_BATCH).with_for_update(skip_locked=True)
+    statement = delete(Session).where(Session.id.in_(due)).returning(Session.id)
+    return len((await session.execute(statement)).all())

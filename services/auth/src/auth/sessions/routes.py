@@ -2,13 +2,16 @@
 
 from fastapi import APIRouter, Response
 
-from auth.dependencies import HasherDep, TokensDep
-from auth.errors import KeysNotReady, LoginFailed, RefreshTokenRefused
+from auth.dependencies import HasherDep, OutboxDep, SettingsDep, TokensDep
+from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, RefreshTokenRefused
 from auth.sessions import service
+from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import LoginAnswer, RefreshTokenBody, TokenPair
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.credentials import Login
 from webcommon.problems import ServiceUnavailable, problem_responses
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/v1/auth", tags=["sessions"])
 
@@ -16,13 +19,33 @@ router = APIRouter(prefix="/v1/auth", tags=["sessions"])
 @router.post(
     "/login",
     operation_id="sign_in",
-    responses=problem_responses(LoginFailed, ServiceUnavailable, KeysNotReady),
+    responses=problem_responses(
+        LoginFailed, EmailNotVerified, TooManyAttempts, ServiceUnavailable, KeysNotReady
+    ),
 )
 async def sign_in(
-    credentials: Login, response: Response, database: DatabaseDep, hasher: HasherDep, tokens: TokensDep
+    credentials: Login,
+    response: Response,
+    database: DatabaseDep,
+    hasher: HasherDep,
+    tokens: TokensDep,
+    guard: GuardDep,
+    origin: OriginDep,
+    settings: SettingsDep,
+    device: DeviceDep,
 ) -> LoginAnswer:
     """Begin a session with an e-mail address or username and a password."""
-    answer = await service.sign_in(credentials, database=database, hasher=hasher, tokens=tokens)
+    answer = await service.sign_in(
+        credentials,
+        database=database,
+        hasher=hasher,
+        tokens=tokens,
+        guard=guard,
+        origin=origin,
+        require_verified_email=settings.require_verified_email,
+        device=device,
+    )
+    guard.remember_device(response, account=answer.user.id, origin=origin)
     _forbid_storing(response)
     return answer
 
@@ -33,11 +56,11 @@ async def sign_in(
     responses=problem_responses(RefreshTokenRefused, ServiceUnavailable, KeysNotReady),
 )
 async def refresh_session(
-    body: RefreshTokenBody, response: Response, database: DatabaseDep, tokens: TokensDep
+    body: RefreshTokenBody, response: Response, database: DatabaseDep, tokens: TokensDep, outbox: OutboxDep
 ) -> TokenPair:
     """A new pair for a refresh token, which is used up: again within ten seconds it gets the same successor, later it
     ends the session."""
-    pair = await service.refresh(body.refresh_token, database=database, tokens=tokens)
+    pair = await service.refresh(body.refresh_token, database=database, tokens=tokens, outbox=outbox)
     _forbid_storing(response)
     return pair
 

@@ -8,10 +8,12 @@ from enum import Enum, auto
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts.schemas import UserAnswer
-from auth.audit.repository import record_event
-from auth.errors import LoginFailed, RefreshTokenRefused
+from auth.audit.repository import record_event, record_login_failure
+from auth.errors import EmailNotVerified, LoginFailed, RefreshTokenRefused
+from auth.mail.outbox import Outbox
 from auth.sessions import repository
 from auth.sessions.access_tokens import LIFETIME_SECONDS, AccessTokenSigner, Subject
+from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, hash_token, parse_token
 from auth.sessions.repository import AnyRow, NewSession
 from auth.sessions.schemas import LoginAnswer, TokenPair
@@ -19,6 +21,8 @@ from dbcommon.engine import Database
 from dbcommon.models import new_id
 from webcommon.credentials import Login, normalize_email
 from webcommon.passwords import PasswordHasher
+from webcommon.throttling.guard import Guard, Origin
+from webcommon.throttling.throttle import Admission
 
 logger = logging.getLogger(__name__)
 
@@ -59,26 +63,50 @@ def decide(*, lives: bool, current: int, presented: int, just_rotated: bool) -> 
 
 
 async def sign_in(
-    credentials: Login, *, database: Database, hasher: PasswordHasher, tokens: Tokens
+    credentials: Login,
+    *,
+    database: Database,
+    hasher: PasswordHasher,
+    tokens: Tokens,
+    guard: Guard,
+    origin: Origin,
+    require_verified_email: bool,
+    device: Device,
 ) -> LoginAnswer:
-    """Begin a session. Raises `LoginFailed` alike for an unknown account, a wrong password and a disabled account.
+    """Begin a session. Raises `LoginFailed` alike for an unknown account, a wrong password and a disabled account,
+    `TooManyAttempts` alike whether there is an account or not, and `EmailNotVerified` once the password is proven.
 
-    Each of the three costs one look-up and one hash, so that timing does not tell them apart either.
+    Each of them costs the same statements and one hash, so that timing does not tell them apart either. A place under
+    the limits is taken before the hash: of guesses sent all at once no more are looked at than of those sent in a row.
     """
     await tokens.access.ensure_ready()
+    admission: Admission | None = None
     for _ in range(_TRIES):
         account = await _find_account(database, credentials.login)
+        if admission is None:
+            known = None if account is None else account.id
+            admission = await guard.admit_login(credentials.login, account=known, origin=origin)
         stored = None if account is None else account.password_hash
         valid, replacement = await hasher.verify(credentials.password.get_secret_value(), stored)
         if account is None or not valid or account.disabled_at is not None:
+            await _note_failure(database, admission, account=account)
             raise LoginFailed
-        answer = await _begin(database, account, tokens=tokens)
+        if require_verified_email and not account.email_verified:
+            await admission.succeed()
+            raise EmailNotVerified
+        answer = await _begin(database, account, tokens=tokens, device=device)
         if answer is not None:
+            await admission.succeed()
             if replacement is not None:
                 await _upgrade(database, account, replacement=replacement)
             return answer
         # The account changed while the hash was computed (by the upgrade of another login, say): ask it again.
     raise LoginFailed
+
+
+async def _note_failure(database: Database, admission: Admission, *, account: AnyRow | None) -> None:
+    await admission.fail()
+    await record_login_failure(database, user_id=None if account is None else account.id)
 
 
 async def _find_account(database: Database, login: str) -> AnyRow | None:
@@ -91,12 +119,18 @@ async def _find_account(database: Database, login: str) -> AnyRow | None:
     return await repository.find_by_email(database, email)
 
 
-async def _begin(database: Database, account: AnyRow, *, tokens: Tokens) -> LoginAnswer | None:
+async def _begin(
+    database: Database, account: AnyRow, *, tokens: Tokens, device: Device
+) -> LoginAnswer | None:
     """The answer to a sign-in; None when the account is no longer what the password was verified against."""
     session_id, seed = new_id(), secrets.token_bytes(_SEED_BYTES)
     refresh_token = tokens.refresh.issue(session_id, generation=0, seed=seed)
     new = NewSession(
-        id=session_id, user_id=account.id, refresh_token_hash=hash_token(refresh_token), seed=seed
+        id=session_id,
+        user_id=account.id,
+        refresh_token_hash=hash_token(refresh_token),
+        seed=seed,
+        device=device,
     )
     async with database.transaction() as session:
         user = await repository.lock_account(session, account.id, password_hash=account.password_hash)
@@ -128,7 +162,7 @@ async def _upgrade(database: Database, account: AnyRow, *, replacement: str) -> 
         )
 
 
-async def refresh(text: str, *, database: Database, tokens: Tokens) -> TokenPair:
+async def refresh(text: str, *, database: Database, tokens: Tokens, outbox: Outbox) -> TokenPair:
     """The next pair of a session. Raises `RefreshTokenRefused`; a token used again too late ends its session first."""
     presented = parse_token(text)
     if presented is None:
@@ -137,7 +171,7 @@ async def refresh(text: str, *, database: Database, tokens: Tokens) -> TokenPair
     # A transaction of its own: what it decides, the end of the session too, is kept though the answer is a refusal.
     async with database.transaction() as session:
         state = await _lock_genuine(session, presented, codec=tokens.refresh)
-        successor = await _advance(session, state, presented=presented, codec=tokens.refresh)
+        successor = await _advance(session, state, presented=presented, codec=tokens.refresh, outbox=outbox)
     if successor is None:
         raise RefreshTokenRefused
     subject = Subject(
@@ -167,7 +201,12 @@ async def _lock_genuine(
 
 
 async def _advance(
-    session: AsyncSession, state: AnyRow, *, presented: PresentedToken, codec: RefreshTokenCodec
+    session: AsyncSession,
+    state: AnyRow,
+    *,
+    presented: PresentedToken,
+    codec: RefreshTokenCodec,
+    outbox: Outbox,
 ) -> str | None:
     """The successor of the presented token, or None."""
     move = decide(
@@ -179,6 +218,7 @@ async def _advance(
     if move is Move.END:
         await repository.end(session, state.id, reason="reuse")
         await record_event(session, "refresh_token_reuse", user_id=state.user_id, session_id=state.id)
+        await outbox.tell(session, "refresh_token_reuse", address=state.email, user_id=state.user_id)
         logger.warning("session %s ended: a used refresh token came again", state.id)
     if move in (Move.END, Move.REFUSE):
         return None

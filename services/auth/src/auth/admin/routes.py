@@ -1,0 +1,83 @@
+"""Routes of administrators."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from auth.admin import service
+from auth.admin.schemas import AdministeredUser, SessionsEnded
+from auth.dependencies import CursorsDep
+from auth.errors import OwnAccount, SessionEnded
+from auth.sessions.live_caller import AdministratorDep
+from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.problems import Forbidden, NotFound, problem_responses
+from webcommon.schemas import Text
+
+router = APIRouter(prefix="/v1/admin/users", tags=["administration"])
+
+SearchParameter = Annotated[
+    Text | None,
+    Query(alias="q", min_length=1, max_length=254, description="A part of the e-mail or the username."),
+]
+
+
+@router.get("", operation_id="list_users", responses=problem_responses(SessionEnded, Forbidden))
+async def list_users(
+    _administrator: AdministratorDep,
+    database: DatabaseDep,
+    cursors: CursorsDep,
+    search: SearchParameter = None,
+    limit: LimitParameter = DEFAULT_LIMIT,
+    cursor: CursorParameter = None,
+) -> Page[AdministeredUser]:
+    """Accounts, the oldest first; with `q` those whose e-mail or username holds it, regardless of case."""
+    return await service.list_users(database, search=search, cursors=cursors, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/{user_id}", operation_id="read_user", responses=problem_responses(SessionEnded, Forbidden, NotFound)
+)
+async def read_user(
+    user_id: UUID, _administrator: AdministratorDep, database: DatabaseDep
+) -> AdministeredUser:
+    """One account."""
+    return await service.read_user(database, user_id)
+
+
+@router.post(
+    "/{user_id}/disable",
+    operation_id="disable_user",
+    responses=problem_responses(SessionEnded, Forbidden, OwnAccount, NotFound),
+)
+async def disable_user(
+    user_id: UUID, administrator: AdministratorDep, session: SessionDep
+) -> AdministeredUser:
+    """Disable an account: nobody signs in to it, and its sessions end everywhere within five seconds."""
+    return await service.set_disabled(session, user_id, disabled=True, administrator=administrator)
+
+
+@router.post(
+    "/{user_id}/enable",
+    operation_id="enable_user",
+    responses=problem_responses(SessionEnded, Forbidden, OwnAccount, NotFound),
+)
+async def enable_user(
+    user_id: UUID, administrator: AdministratorDep, session: SessionDep
+) -> AdministeredUser:
+    """Enable an account again. The sessions that it had stay ended."""
+    return await service.set_disabled(session, user_id, disabled=False, administrator=administrator)
+
+
+@router.delete(
+    "/{user_id}/sessions",
+    operation_id="end_user_sessions",
+    responses=problem_responses(SessionEnded, Forbidden, NotFound),
+)
+async def end_user_sessions(
+    user_id: UUID, administrator: AdministratorDep, session: SessionDep
+) -> SessionsEnded:
+    """End all sessions of an account."""
+    ended = await service.end_all_sessions(session, user_id, administrator=administrator)
+    return SessionsEnded(ended=ended)

@@ -1,0 +1,67 @@
+"""The rules of administration."""
+
+import hashlib
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.admin import repository
+from auth.admin.schemas import AdministeredUser
+from auth.audit.repository import Event, record_event
+from auth.errors import OwnAccount
+from auth.sessions.ending import end_sessions
+from dbcommon.engine import Database
+from webcommon.bearer import Caller
+from webcommon.paging import CursorCodec, Page
+from webcommon.problems import NotFound
+
+
+async def list_users(
+    database: Database, *, search: str | None, cursors: CursorCodec, limit: int, cursor: str | None
+) -> Page[AdministeredUser]:
+    """A page of the accounts that `search` finds, the oldest first."""
+    # A cursor stands in URLs and logs: what was searched for is not to be read from it.
+    scope = "users " + hashlib.sha256((search or "").encode()).hexdigest()
+    after = cursors.decode(scope, cursor)
+    rows = await repository.find_users(
+        database, search=search, after=after[0] if after else None, limit=limit + 1
+    )
+    return cursors.page(
+        rows, limit=limit, scope=scope, item=AdministeredUser.model_validate, key=lambda row: (row.id,)
+    )
+
+
+async def read_user(database: Database, user_id: UUID) -> AdministeredUser:
+    """An account. Raises `NotFound`."""
+    row = await repository.find_user(database, user_id)
+    if row is None:
+        raise _unknown()
+    return AdministeredUser.model_validate(row)
+
+
+async def set_disabled(
+    session: AsyncSession, user_id: UUID, *, disabled: bool, administrator: Caller
+) -> AdministeredUser:
+    """Disable an account, which ends its sessions, or enable it. Twice is once. Raises `NotFound` and `OwnAccount`."""
+    if user_id == administrator.id:
+        raise OwnAccount
+    if await repository.set_disabled(session, user_id, disabled=disabled):
+        event: Event = "account_disabled" if disabled else "account_enabled"
+        await record_event(session, event, user_id=user_id, actor_id=administrator.id)
+    if disabled:
+        await end_sessions(session, user_id, reason="account_disabled", actor_id=administrator.id)
+    row = await repository.read_user(session, user_id)
+    if row is None:
+        raise _unknown()
+    return AdministeredUser.model_validate(row)
+
+
+async def end_all_sessions(session: AsyncSession, user_id: UUID, *, administrator: Caller) -> int:
+    """End all sessions of an account; how many there were. Raises `NotFound`."""
+    if await repository.read_user(session, user_id) is None:
+        raise _unknown()
+    return await end_sessions(session, user_id, reason="administrator", actor_id=administrator.id)
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no account of this id.")

@@ -1,0 +1,1 @@
+"""The sessions of an account, as its owner sees and ends them."""

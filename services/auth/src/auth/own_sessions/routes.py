@@ -1,0 +1,48 @@
+"""Routes of one's own sessions."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from auth.dependencies import CursorsDep
+from auth.errors import SessionEnded
+from auth.own_sessions import service
+from auth.own_sessions.schemas import SessionAnswer
+from auth.sessions.ending import end_sessions
+from auth.sessions.live_caller import LiveCallerDep
+from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.problems import NotFound, problem_responses
+
+router = APIRouter(prefix="/v1/auth/sessions", tags=["sessions"])
+
+
+@router.get("", operation_id="list_own_sessions", responses=problem_responses(SessionEnded))
+async def list_own_sessions(
+    caller: LiveCallerDep,
+    database: DatabaseDep,
+    cursors: CursorsDep,
+    limit: LimitParameter = DEFAULT_LIMIT,
+    cursor: CursorParameter = None,
+) -> Page[SessionAnswer]:
+    """The caller's live sessions, the newest first."""
+    return await service.list_sessions(database, caller, cursors=cursors, limit=limit, cursor=cursor)
+
+
+@router.delete(
+    "/{session_id}",
+    operation_id="end_own_session",
+    status_code=204,
+    responses=problem_responses(SessionEnded, NotFound),
+)
+async def end_own_session(session_id: UUID, caller: LiveCallerDep, session: SessionDep) -> None:
+    """End one of the caller's sessions; every service refuses its tokens within five seconds."""
+    await service.end_session(session, caller, session_id)
+
+
+@router.delete(
+    "", operation_id="end_other_sessions", status_code=204, responses=problem_responses(SessionEnded)
+)
+async def end_other_sessions(caller: LiveCallerDep, session: SessionDep) -> None:
+    """End all of the caller's sessions but the current one."""
+    await end_sessions(session, caller.id, reason="ended", keep=caller.session_id)

@@ -1,0 +1,1 @@
+"""Changing the password of the account that one is signed in to."""

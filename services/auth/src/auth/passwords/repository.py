@@ -1,0 +1,27 @@
+"""Every statement on passwords of the signed-in."""
+
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import User
+from auth.sessions.repository import AnyRow
+from dbcommon.engine import Database
+
+
+async def find_account(database: Database, user_id: UUID) -> AnyRow | None:
+    """Names and password hash of an account."""
+    statement = select(User.id, User.email, User.username, User.password_hash).where(User.id == user_id)
+    return await database.fetch_one(statement)
+
+
+async def replace_hash(session: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
+    """Store another password's hash, unless the password was changed meanwhile; whether it was stored."""
+    statement = (
+        update(User)
+        .where(User.id == user_id, User.password_hash == old, User.disabled_at.is_(None))
+        .values(password_hash=new)
+        .returning(User.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None

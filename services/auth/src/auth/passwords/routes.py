@@ -1,0 +1,36 @@
+"""Routes of passwords."""
+
+from fastapi import APIRouter
+
+from auth.dependencies import HasherDep, OutboxDep
+from auth.errors import PasswordWrong, ReauthenticationRequired, SessionEnded
+from auth.passwords import service
+from auth.passwords.schemas import PasswordChange
+from auth.sessions.live_caller import LiveCallerDep
+from dbcommon.session import DatabaseDep
+from webcommon.problems import problem_responses
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
+
+router = APIRouter(prefix="/v1/auth/password", tags=["accounts"])
+
+
+@router.post(
+    "/change",
+    operation_id="change_password",
+    status_code=204,
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, PasswordWrong, TooManyAttempts),
+)
+async def change_password(
+    change: PasswordChange,
+    caller: LiveCallerDep,
+    database: DatabaseDep,
+    hasher: HasherDep,
+    guard: GuardDep,
+    origin: OriginDep,
+    outbox: OutboxDep,
+) -> None:
+    """Set another password, within ten minutes of signing in; every other session ends."""
+    await service.change_password(
+        caller, change, database=database, hasher=hasher, guard=guard, origin=origin, outbox=outbox
+    )

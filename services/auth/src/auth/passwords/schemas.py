@@ -1,0 +1,13 @@
+"""Bodies of the password routes."""
+
+from pydantic import Field
+
+from webcommon.credentials import Password
+from webcommon.schemas import RequestBody
+
+
+class PasswordChange(RequestBody):
+    """The password that holds, and the one that is to hold."""
+
+    current_password: Password = Field(min_length=1)
+    new_password: Password = Field(description="The rules of registration hold.")

@@ -1,0 +1,76 @@
+"""The rules of a password once there is one: who may change it, and what that ends."""
+
+from pydantic import SecretStr
+
+from auth.audit.repository import record_event, record_login_failure
+from auth.errors import PasswordWrong, SessionEnded
+from auth.mail.outbox import Outbox
+from auth.passwords import repository
+from auth.passwords.schemas import PasswordChange
+from auth.recent_login import require_recent_login
+from auth.sessions.ending import end_sessions
+from auth.sessions.repository import AnyRow
+from dbcommon.engine import Database
+from webcommon.bearer import Caller
+from webcommon.credentials import find_weakness
+from webcommon.passwords import PasswordHasher
+from webcommon.problems import InvalidRequest
+from webcommon.throttling.guard import Guard, Origin
+
+
+async def prove_password(
+    caller: Caller,
+    password: SecretStr,
+    *,
+    database: Database,
+    hasher: PasswordHasher,
+    guard: Guard,
+    origin: Origin,
+) -> AnyRow:
+    """The caller's account, once the password is proven to be its own. Raises `PasswordWrong` and `TooManyAttempts`.
+
+    A wrong one counts like a failed login, or a stolen access token would be a place to guess at leisure.
+    """
+    account = await repository.find_account(database, caller.id)
+    if account is None:
+        raise SessionEnded
+    admission = await guard.admit_login(account.email, account=account.id, origin=origin)
+    valid, _ = await hasher.verify(password.get_secret_value(), account.password_hash)
+    if not valid:
+        await admission.fail()
+        await record_login_failure(database, user_id=account.id)
+        raise PasswordWrong
+    await admission.succeed()
+    return account
+
+
+async def change_password(
+    caller: Caller,
+    change: PasswordChange,
+    *,
+    database: Database,
+    hasher: PasswordHasher,
+    guard: Guard,
+    origin: Origin,
+    outbox: Outbox,
+) -> None:
+    """Set another password and end every other session.
+
+    Raises `ReauthenticationRequired`, `PasswordWrong`, `TooManyAttempts`, and `InvalidRequest` for a weak new one.
+    """
+    require_recent_login(caller)
+    new = change.new_password.get_secret_value()
+    weakness = find_weakness(new, email=caller.email, username=caller.username)
+    if weakness is not None:
+        raise InvalidRequest(weakness, pointer="#/new_password")
+    account = await prove_password(
+        caller, change.current_password, database=database, hasher=hasher, guard=guard, origin=origin
+    )
+    replacement = await hasher.hash(new)
+    async with database.transaction() as session:
+        if not await repository.replace_hash(session, account.id, old=account.password_hash, new=replacement):
+            # Another change, or a disabling, was quicker: what was proven no longer holds.
+            raise PasswordWrong
+        await end_sessions(session, account.id, reason="password_changed", keep=caller.session_id)
+        await record_event(session, "password_changed", user_id=account.id, session_id=caller.session_id)
+        await outbox.tell(session, "password_changed", address=account.email, user_id=account.id)

@@ -1,0 +1,1 @@
+"""Which sessions ended before their access tokens did, told to every service."""

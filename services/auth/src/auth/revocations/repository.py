@@ -1,0 +1,33 @@
+"""Every statement on `revocations`, whose rows are written by triggers on `sessions`."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import Revocation
+from dbcommon.engine import Database
+
+_BATCH = 1_000
+
+
+async def find_since(database: Database, age: timedelta) -> Sequence[UUID]:
+    """Ids of the sessions that ended no longer ago than `age`, in the order of the ids."""
+    statement = select(Revocation.session_id).where(Revocation.ended_at > func.now() - age)
+    rows = await database.fetch_all(statement.order_by(Revocation.session_id))
+    return [row.session_id for row in rows]
+
+
+async def delete_older(session: AsyncSession, age: timedelta) -> int:
+    """Delete some rows older than `age`, those that no other replica has in hand; how many."""
+    due = (
+        select(Revocation.session_id)
+        .where(Revocation.ended_at < func.now() - age)
+        .order_by(Revocation.ended_at)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    statement = delete(Revocation).where(Revocation.session_id.in_(due)).returning(Revocation.session_id)
+    return len((await session.execute(statement)).all())

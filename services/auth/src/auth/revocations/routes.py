@@ -1,0 +1,36 @@
+"""The route of the feed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+
+from auth.revocations.schemas import RevocationsAnswer
+from auth.revocations.service import RevocationFeed
+from webcommon.problems import ServiceUnavailable, problem_responses
+
+router = APIRouter(tags=["discovery"])
+
+
+async def get_feed(request: Request) -> RevocationFeed:
+    """The application's feed."""
+    feed: RevocationFeed = request.app.state.revocations
+    return feed
+
+
+@router.get(
+    "/v1/revocations",
+    operation_id="read_revocations",
+    response_model=RevocationsAnswer,
+    responses={304: {"description": "Nothing has changed."}, **problem_responses(ServiceUnavailable)},
+)
+async def read_revocations(
+    feed: Annotated[RevocationFeed, Depends(get_feed)],
+    if_none_match: Annotated[str, Header(description="The `ETag` of the answer before.")] = "",
+) -> Response:
+    """Sessions that ended while access tokens of theirs had not yet expired. Ask every second or two, with the last `ETag`."""
+    found = await feed.read()
+    headers = {"ETag": found.tag, "Cache-Control": "public, max-age=1"}
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    if found.tag in tags or "*" in tags:
+        return Response(status_code=304, headers=headers)
+    return Response(found.body, media_type="application/json", headers=headers)

@@ -1,0 +1,47 @@
+"""The feed of ended sessions: one statement a moment, however many ask."""
+
+import asyncio
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from auth.revocations import repository
+from auth.revocations.schemas import RevocationsAnswer
+from auth.sessions.access_tokens import LIFETIME_SECONDS
+from dbcommon.engine import Database
+
+KEPT = timedelta(seconds=LIFETIME_SECONDS + 60)
+"""A session is told of for so long. Its last token may have been signed a moment after it ended, by a clock that is ahead."""
+
+FRESH_SECONDS = 0.5
+"""An answer is given again for so long, so that a public route costs the database two statements a second at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """The feed as it was read: its body, and a tag that changes with it."""
+
+    body: bytes
+    tag: str
+
+
+class RevocationFeed:
+    """Reads the feed; all who ask at the same time share one statement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._feed: Feed | None = None
+        self._read_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def read(self) -> Feed:
+        """The feed, at most `FRESH_SECONDS` old. Raises what the database raises."""
+        async with self._lock:
+            if self._feed is None or time.monotonic() - self._read_at > FRESH_SECONDS:
+                started = time.monotonic()
+                sessions = await repository.find_since(self._database, KEPT)
+                body = RevocationsAnswer(sessions=list(sessions)).model_dump_json().encode()
+                self._feed = Feed(body=body, tag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+                self._read_at = started
+            return self._feed

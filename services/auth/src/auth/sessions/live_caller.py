@@ -1,0 +1,43 @@
+"""The caller of Auth's own routes: asked of the database, so that an ended session is refused here at once."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from auth.errors import SessionEnded
+from auth.sessions import repository
+from dbcommon.session import DatabaseDep
+from webcommon.bearer import Caller, CallerDep
+from webcommon.problems import Forbidden
+
+
+async def get_live_caller(caller: CallerDep, database: DatabaseDep) -> Caller:
+    """The caller, with the roles of this moment. Raises `SessionEnded` when the session or the account is no longer good."""
+    row = await repository.find_live(database, session_id=caller.session_id, user_id=caller.id)
+    if row is None:
+        raise SessionEnded
+    return Caller(
+        id=caller.id,
+        session_id=caller.session_id,
+        email=row["email"],
+        email_verified=row["email_verified"],
+        username=row["username"],
+        roles=frozenset(row["roles"]),
+        authenticated_at=caller.authenticated_at,
+        expires_at=caller.expires_at,
+    )
+
+
+LiveCallerDep = Annotated[Caller, Depends(get_live_caller)]
+"""The caller, whose session lives at this moment; 401 else. For every route that does not ask in its own statement."""
+
+
+async def get_administrator(caller: LiveCallerDep) -> Caller:
+    """The caller, who is an administrator at this moment, whatever the token says. Raises `Forbidden`."""
+    if "admin" not in caller.roles:
+        raise Forbidden("This needs the role admin.")
+    return caller
+
+
+AdministratorDep = Annotated[Caller, Depends(get_administrator)]
+"""The caller, an administrator; 401 without a live session, 403 without the role."""
