@@ -1,0 +1,68 @@
+"""The numbers of docs/auth.md are those of the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
+from auth.recent_login import RECENT_SECONDS
+from auth.revocations.service import KEPT
+from auth.sessions import access_tokens, repository
+from auth.settings import Settings
+from webcommon.revocations import POLL_SECONDS
+
+PAGE = Path(__file__).parents[3] / "docs" / "auth.md"
+
+_ROW = re.compile(r"\| (?P<promise>[^|]+?) \| (?P<value>[^|]+?) \|")
+
+
+def default(name: str) -> float:
+    """The default of a setting."""
+    value = Settings.model_fields[name].default
+    assert isinstance(value, int | float)
+    return value
+
+
+PROMISES: dict[str, float] = {
+    "access token, seconds": access_tokens.LIFETIME_SECONDS,
+    "session that is not refreshed, days": repository.IDLE_LIFETIME.days,
+    "session from its sign-in, however often it is refreshed, days": repository.LONGEST_LIFETIME.days,
+    "rotated refresh token answers with the same successor, seconds": repository.REPEAT_WINDOW.seconds,
+    "recent sign-in for changes of password, e-mail or factors, seconds": RECENT_SECONDS,
+    "ended session is kept for its history, days": repository.KEPT_AFTER_END.days,
+    # Measured by tests/suite/test_ended_sessions.py.
+    "ended session is refused by all services within, seconds": 5,
+    "pause between two questions of a service, seconds": POLL_SECONDS,
+    "ended session stays on the list, seconds": KEPT.total_seconds(),
+    "signing key gets a successor after, days": default("key_rotation_days"),
+    "successor is published before it signs, seconds": default("key_publish_seconds"),
+    "key that signs no longer stays published, seconds": VERIFIES_FOR.total_seconds(),
+    "wish for a new key is seen within, seconds": RELOAD_SECONDS,
+}
+"""What the code says, by the words of the page. A part that promises numbers adds them here and there."""
+
+
+def rows() -> dict[str, str]:
+    """The promises of the page."""
+    found = [(match["promise"], match["value"]) for match in _ROW.finditer(PAGE.read_text())]
+    table = {promise: value for promise, value in found if promise != "promise" and set(promise) != {"-"}}
+    assert len(table) == len([each for each in found if each[0] != "promise"])
+    return table
+
+
+def test_the_page_and_the_code_promise_the_same_things() -> None:
+    assert set(rows()) == set(PROMISES)
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_the_number_on_the_page_is_the_codes(promise: str) -> None:
+    assert float(rows()[promise]) == pytest.approx(PROMISES[promise])
+
+
+def test_tokens_outlive_neither_the_list_of_ended_sessions_nor_their_key() -> None:
+    assert KEPT.total_seconds() > access_tokens.LIFETIME_SECONDS
+    assert VERIFIES_FOR.total_seconds() > access_tokens.LIFETIME_SECONDS
+    rotation = Rotation()
+    assert rotation.publish_seconds == default("key_publish_seconds")
+    assert rotation.days == default("key_rotation_days")
