@@ -1,0 +1,84 @@
+"""Every statement of the links in mails."""
+
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import EmailToken, User
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+"""A row whose columns the statement beside it names."""
+
+_USER = (
+    User.id,
+    User.email,
+    User.username,
+    User.email_verified,
+    User.roles,
+    User.created_at,
+    User.updated_at,
+)
+
+
+async def find_token(session: AsyncSession, token_hash: str) -> AnyRow | None:
+    """A token that could be used now, not locked: the account is to be locked first."""
+    statement = select(
+        EmailToken.id, EmailToken.kind, EmailToken.user_id, EmailToken.email, EmailToken.created_at
+    ).where(
+        EmailToken.token_hash == token_hash,
+        EmailToken.used_at.is_(None),
+        EmailToken.expires_at > func.now(),
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def lock_enabled_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
+    """The account, unless it is disabled; nobody else changes it until the transaction ends."""
+    statement = select(*_USER).where(User.id == user_id, User.disabled_at.is_(None))
+    return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
+
+
+async def use_token(session: AsyncSession, token_id: UUID) -> bool:
+    """Use a token up; whether it was this call that did."""
+    statement = (
+        update(EmailToken)
+        .where(EmailToken.id == token_id, EmailToken.used_at.is_(None), EmailToken.expires_at > func.now())
+        .values(used_at=func.now())
+        .returning(EmailToken.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def set_email(session: AsyncSession, user_id: UUID, email: str) -> AnyRow:
+    """Give an account an address that was just proven to be its owner's. A taken one violates `uq_users_email`."""
+    statement = (
+        update(User)
+        .where(User.id == user_id)
+        .values(email=email, email_verified=True, updated_at=func.now())
+        .returning(*_USER)
+    )
+    return (await session.execute(statement)).one()
+
+
+async def set_password(session: AsyncSession, user_id: UUID, password_hash: str) -> None:
+    """Replace the password; whoever read the mail has proven the address too."""
+    await session.execute(
+        update(User)
+        .where(User.id == user_id)
+        .values(password_hash=password_hash, email_verified=True, updated_at=func.now())
+    )
+
+
+async def void_undo_tokens_since(session: AsyncSession, user_id: UUID, moment: datetime) -> None:
+    """Void the ways back to addresses that were left at that moment or later; earlier ones stay."""
+    await session.execute(
+        delete(EmailToken).where(
+            EmailToken.user_id == user_id,
+            EmailToken.kind == "undo_email",
+            EmailToken.used_at.is_(None),
+            EmailToken.created_at >= moment,
+        )
+    )

@@ -1,0 +1,50 @@
+"""Routes for what links in mails carry. A GET or HEAD, as scanners of mail send, uses nothing up."""
+
+from fastapi import APIRouter, Response
+
+from auth.accounts.schemas import RegistrationAnswer
+from auth.dependencies import HasherDep, OutboxDep
+from auth.email_links import service
+from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
+from auth.errors import EmailTaken, LinkNoLongerGood
+from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.problems import problem_responses
+
+router = APIRouter(prefix="/v1/auth", tags=["e-mail"])
+
+
+@router.post(
+    "/email/verify",
+    operation_id="confirm_email",
+    responses=problem_responses(LinkNoLongerGood, EmailTaken),
+)
+async def confirm_email(body: LinkToken, session: SessionDep) -> RegistrationAnswer:
+    """Use the link of a mail about an address: confirm it, change to it, or take the change back. It works once."""
+    return RegistrationAnswer(user=await service.confirm(body.token, session=session))
+
+
+@router.post("/email/resend", operation_id="resend_verification", status_code=202)
+async def resend_verification(body: AddressBody, session: SessionDep, outbox: OutboxDep) -> Response:
+    """Ask for the link that confirms an address. The answer is the same whether or not a mail will be sent."""
+    await service.ask_for_mail("verify", body.email, session=session, outbox=outbox)
+    return Response(status_code=202)
+
+
+@router.post("/password/forgot", operation_id="ask_for_password_reset", status_code=202)
+async def ask_for_password_reset(body: AddressBody, session: SessionDep, outbox: OutboxDep) -> Response:
+    """Ask for the link that sets a new password. The answer is the same whether or not a mail will be sent."""
+    await service.ask_for_mail("reset", body.email, session=session, outbox=outbox)
+    return Response(status_code=202)
+
+
+@router.post(
+    "/password/reset",
+    operation_id="reset_password",
+    status_code=204,
+    responses=problem_responses(LinkNoLongerGood),
+)
+async def reset_password(
+    body: PasswordReset, database: DatabaseDep, hasher: HasherDep, outbox: OutboxDep
+) -> None:
+    """Set a new password by the link of a mail. Every session ends; the link works once."""
+    await service.reset_password(body, database=database, hasher=hasher, outbox=outbox)

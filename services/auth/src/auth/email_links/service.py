@@ -1,0 +1,134 @@
+"""The rules of links in mails. Each is used up in the transaction of what it does, so that it works once."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.accounts.schemas import UserAnswer
+from auth.audit.repository import Event, record_event
+from auth.email_links import repository
+from auth.email_links.repository import AnyRow
+from auth.email_links.schemas import PasswordReset
+from auth.errors import EmailTaken, LinkNoLongerGood, SessionEnded
+from auth.mail import repository as mails
+from auth.mail.link_tokens import hash_link_token
+from auth.mail.outbox import Outbox
+from auth.mail.repository import Kind
+from auth.sessions.ending import end_sessions
+from dbcommon.constraints import violated_constraint
+from dbcommon.engine import Database
+from webcommon.credentials import find_weakness
+from webcommon.passwords import PasswordHasher
+from webcommon.problems import InvalidRequest, TooManyRequests
+
+UNDO_LIFETIME = timedelta(days=7)
+"""How long the old address can take a change back, from when it was asked for."""
+
+
+async def ask_for_mail(kind: Kind, email: str, *, session: AsyncSession, outbox: Outbox) -> None:
+    """Put down that somebody asked for a link to be sent to this address; the same for every address there is."""
+    await outbox.ask(session, kind, address=email)
+
+
+async def ask_for_change(email: str, *, user_id: UUID, session: AsyncSession, outbox: Outbox) -> None:
+    """Send a link to the new address, which replaces the old one once that is used, and tell the old one.
+
+    Raises `TooManyRequests` when the new address was just sent such a link.
+    """
+    user = await repository.lock_enabled_user(session, user_id)
+    if user is None:
+        raise SessionEnded
+    if user.email == email:
+        return
+    await mails.delete_tokens(session, user_id, kinds=["change_email"])
+    if not await outbox.ask(session, "change_email", address=email, user_id=user_id):
+        seconds = round(outbox.interval.total_seconds())
+        raise TooManyRequests("This address was just sent a link.", retry_after=seconds)
+    token_hash = await outbox.tell(session, "undo_email", address=user.email, user_id=user_id, detail=email)
+    await mails.insert_undo_token(
+        session,
+        user_id=user_id,
+        token_hash=token_hash,
+        email=user.email,
+        expires_at=func.now() + UNDO_LIFETIME,
+    )
+    await record_event(session, "email_change_requested", user_id=user_id)
+
+
+async def confirm(token: str, *, session: AsyncSession) -> UserAnswer:
+    """Do what the link was for: confirm an address, change to it, or go back to it.
+
+    Raises `LinkNoLongerGood`, and `EmailTaken` when the address became another account's meanwhile.
+    """
+    link, user = await _use(session, token, kinds=("verify", "change_email", "undo_email"))
+    if link.kind == "verify" and user.email.lower() != link.email.lower():
+        raise LinkNoLongerGood
+    if link.kind != "verify":
+        await _void_other_links(session, link)
+    try:
+        async with session.begin_nested():
+            changed = await repository.set_email(session, user.id, link.email)
+    except IntegrityError as error:
+        if violated_constraint(error) != "uq_users_email":
+            raise
+        raise EmailTaken from None
+    await _record(session, link)
+    return UserAnswer.model_validate(changed)
+
+
+async def _use(session: AsyncSession, token: str, *, kinds: tuple[str, ...]) -> tuple[AnyRow, AnyRow]:
+    """The token, used up now, and its account, locked. Everybody locks the account first, so that nobody deadlocks."""
+    link = await repository.find_token(session, hash_link_token(token))
+    if link is None or link.kind not in kinds:
+        raise LinkNoLongerGood
+    user = await repository.lock_enabled_user(session, link.user_id)
+    if user is None or not await repository.use_token(session, link.id):
+        raise LinkNoLongerGood
+    return link, user
+
+
+async def _void_other_links(session: AsyncSession, link: AnyRow) -> None:
+    """What was sent to the address that is left must not work any more."""
+    others = [kind for kind in ("verify", "reset", "change_email") if kind != link.kind]
+    await mails.delete_tokens(session, link.user_id, kinds=others)
+    if link.kind == "undo_email":
+        # Whoever took the account over may have changed the address twice. Only the way back to an earlier one stays.
+        await repository.void_undo_tokens_since(session, link.user_id, link.created_at)
+
+
+async def _record(session: AsyncSession, link: AnyRow) -> None:
+    if link.kind == "undo_email":
+        await end_sessions(session, link.user_id, reason="email_changed")
+        await record_event(session, "email_change_undone", user_id=link.user_id)
+    else:
+        event: Event = "email_verified" if link.kind == "verify" else "email_changed"
+        await record_event(session, event, user_id=link.user_id)
+
+
+async def reset_password(
+    body: PasswordReset, *, database: Database, hasher: PasswordHasher, outbox: Outbox
+) -> None:
+    """Set a new password and end every session. Raises `LinkNoLongerGood`, and `InvalidRequest` for a weak password,
+    after which the link still works. The hash is computed between two transactions."""
+    password = body.new_password.get_secret_value()
+    async with database.transaction() as session:
+        link = await repository.find_token(session, hash_link_token(body.token))
+        user = None if link is None else await repository.lock_enabled_user(session, link.user_id)
+    if link is None or user is None or link.kind != "reset":
+        raise LinkNoLongerGood
+    weakness = find_weakness(password, email=user.email, username=user.username)
+    if weakness is not None:
+        raise InvalidRequest(weakness, pointer="#/new_password")
+    password_hash = await hasher.hash(password)
+    async with database.transaction() as session:
+        link, user = await _use(session, body.token, kinds=("reset",))
+        if user.email.lower() != link.email.lower():
+            raise LinkNoLongerGood
+        await repository.set_password(session, user.id, password_hash)
+        await mails.delete_tokens(session, user.id, kinds=["verify"])
+        await end_sessions(session, user.id, reason="password_reset")
+        await record_event(session, "password_reset", user_id=user.id)
+        await outbox.tell(session, "password_reset", address=user.email, user_id=user.id)

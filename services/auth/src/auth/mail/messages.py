@@ -1,0 +1,91 @@
+"""What mails say, as text and as HTML."""
+
+from dataclasses import dataclass, field
+from html import escape
+
+from auth.mail.repository import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A mail ready to be sent."""
+
+    subject: str
+    text: str = field(repr=False)
+    html: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wording:
+    subject: str
+    before: str
+    button: str = ""
+    after: str = ""
+
+
+# `{username}` and `{detail}` are filled in; a wording with a button has a link between its two paragraphs.
+_WORDINGS: dict[Kind, _Wording] = {
+    "verify": _Wording(
+        subject="Confirm your e-mail address",
+        before="please confirm that this e-mail address is yours. The link works once, for 24 hours.",
+        button="Confirm the address",
+        after="If you did not make an account, ignore this mail.",
+    ),
+    "reset": _Wording(
+        subject="Set a new password",
+        before="a new password for your account was asked for. The link works once, for 1 hour.",
+        button="Set a new password",
+        after="If it was not you, ignore this mail: your password stays as it is.",
+    ),
+    "change_email": _Wording(
+        subject="Confirm your new e-mail address",
+        before="please confirm that this is to be the e-mail address of your account. The link works once, for 24 "
+        "hours; until then your account keeps the address that it has.",
+        button="Confirm the new address",
+        after="If you did not ask for this, ignore this mail.",
+    ),
+    "undo_email": _Wording(
+        subject="Your e-mail address is about to change",
+        before="the e-mail address of your account is to become {detail}, as soon as that address is confirmed. If it "
+        "was you who asked for this, there is nothing to do. If not, the link stops the change, or takes it back, and "
+        "signs everybody out. It works once, for 7 days.",
+        button="Keep this address",
+        after="Then set a new password.",
+    ),
+    "email_taken": _Wording(
+        subject="You already have an account",
+        before="someone, perhaps you, tried to use this e-mail address for an account. There is one already, with the "
+        "username {username}: sign in with it, or ask for a new password.",
+        after="If it was not you, there is nothing to do.",
+    ),
+    "refresh_token_reuse": _Wording(
+        subject="A session was ended for your safety",
+        before="a key of one of your sessions was used twice, as happens when it was copied. We ended that session; "
+        "whoever had it has to sign in again.",
+        after="If you do not know why this happened, set a new password and end your other sessions.",
+    ),
+    "password_changed": _Wording(
+        subject="Your password was changed",
+        before="the password of your account was changed, and your other sessions were ended.",
+        after="If it was not you, ask for a new password at once.",
+    ),
+    "password_reset": _Wording(
+        subject="Your password was set anew",
+        before="the password of your account was set anew by a link in a mail, and all sessions were ended.",
+        after="If it was not you, ask for a new password at once, and have your mailbox looked after.",
+    ),
+}
+
+
+def write_message(kind: Kind, *, username: str, detail: str | None, link: str | None) -> Message:
+    """The mail of a kind. `detail` is the other address where there is one."""
+    wording = _WORDINGS[kind]
+    filled = {"username": username, "detail": detail or ""}
+    before, after = wording.before.format(**filled), wording.after
+    text = [f"Hello {username},", before, *([link] if link else []), after]
+    button = f'<p><a href="{escape(link)}">{escape(wording.button)}</a></p>' if link else ""
+    html = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(wording.subject)}</title></head>'
+        f"<body><p>Hello {escape(username)},</p>\n<p>{escape(before)}</p>\n{button}\n<p>{escape(after)}</p></body></html>\n"
+    )
+    return Message(subject=wording.subject, text="\n\n".join(text) + "\n", html=html)

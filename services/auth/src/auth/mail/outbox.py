@@ -1,0 +1,48 @@
+"""Putting mails into the outbox, in the transaction of the change that they tell of."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.mail import repository
+from auth.mail.link_tokens import SEED_BYTES, LinkTokenCodec, hash_link_token
+from auth.mail.repository import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outbox:
+    """Writes mails down. `interval`: at most one mail of a kind that anybody may ask for goes to an address in it."""
+
+    codec: LinkTokenCodec
+    interval: timedelta
+
+    async def ask(
+        self, session: AsyncSession, kind: Kind, *, address: str, user_id: UUID | None = None
+    ) -> bool:
+        """A mail that a stranger may have asked for; whether it is the first within the interval.
+
+        Nobody looks here whether the address has an account: the worker does, and drops the mail when it has none. So
+        the statements, and their time, are the same for every address.
+        """
+        return await repository.insert_mail_through_gate(
+            session,
+            kind,
+            recipient=address,
+            user_id=user_id,
+            seed=secrets.token_bytes(SEED_BYTES),
+            gate_key=self.codec.gate_key(kind, address),
+            interval=self.interval,
+        )
+
+    async def tell(
+        self, session: AsyncSession, kind: Kind, *, address: str, user_id: UUID, detail: str | None = None
+    ) -> str:
+        """A mail to the owner about what happened. Gives the hash of the token that its link will have, if it has one."""
+        seed = secrets.token_bytes(SEED_BYTES)
+        mail_id = await repository.insert_mail(
+            session, kind, recipient=address, user_id=user_id, seed=seed, detail=detail
+        )
+        return hash_link_token(self.codec.issue(mail_id, seed=seed))

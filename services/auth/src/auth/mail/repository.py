@@ -1,0 +1,260 @@
+"""Every statement on the outbox and on its gate."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import EmailToken, Mail, MailGate, User
+from dbcommon.models import new_id
+
+Kind = Literal[
+    "verify",
+    "reset",
+    "change_email",
+    "undo_email",
+    "email_taken",
+    "refresh_token_reuse",
+    "password_changed",
+    "password_reset",
+]
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+"""A row whose columns the statement beside it names."""
+
+KEPT = timedelta(days=30)
+"""How long the table tells that a mail was sent or given up, and when."""
+
+_PENDING = and_(Mail.sent_at.is_(None), Mail.dead_at.is_(None))
+
+
+async def insert_mail(
+    session: AsyncSession,
+    kind: Kind,
+    *,
+    recipient: str,
+    user_id: UUID | None,
+    seed: bytes,
+    detail: str | None,
+) -> UUID:
+    """Put a mail into the outbox; gives its id."""
+    mail_id = new_id()
+    await session.execute(
+        insert(Mail).values(
+            id=mail_id, kind=kind, recipient=recipient, user_id=user_id, seed=seed, detail=detail
+        )
+    )
+    return mail_id
+
+
+async def insert_mail_through_gate(
+    session: AsyncSession,
+    kind: Kind,
+    *,
+    recipient: str,
+    user_id: UUID | None,
+    seed: bytes,
+    gate_key: bytes,
+    interval: timedelta,
+) -> bool:
+    """Put a mail into the outbox unless the gate let one through within `interval`; whether it did. One statement,
+    settled by the gate's primary key, and the same one whether or not the address has an account."""
+    gate = upsert(MailGate).values(key=gate_key, at=func.now())
+    passed = (
+        gate.on_conflict_do_update(
+            index_elements=[MailGate.key],
+            set_={"at": func.now()},
+            where=MailGate.at <= func.now() - interval,
+        )
+        .returning(MailGate.key)
+        .cte("passed")
+    )
+    values: dict[Any, ColumnElement[Any]] = {
+        Mail.id: literal(new_id()),
+        Mail.kind: literal(kind),
+        Mail.recipient: literal(recipient, Mail.recipient.type),
+        Mail.user_id: null() if user_id is None else literal(user_id),
+        Mail.seed: literal(seed),
+    }
+    source = select(*values.values()).select_from(passed)
+    statement = insert(Mail).from_select(list(values), source, include_defaults=False).returning(Mail.id)
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def claim_mails(session: AsyncSession, *, most: int, lease: timedelta) -> Sequence[AnyRow]:
+    """Take mails that are due. For the length of the lease no other process sees them; should this one die, they are due
+    again after it."""
+    due = (
+        select(Mail.id)
+        .where(_PENDING, Mail.next_attempt_at <= func.now())
+        .order_by(Mail.next_attempt_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(Mail)
+        .where(Mail.id.in_(due.scalar_subquery()))
+        .values(attempts=Mail.attempts + 1, next_attempt_at=func.now() + lease)
+        .returning(
+            Mail.id,
+            Mail.kind,
+            Mail.user_id,
+            Mail.recipient,
+            Mail.detail,
+            Mail.seed,
+            Mail.attempts,
+            Mail.created_at,
+        )
+    )
+    return (await session.execute(statement)).all()
+
+
+async def lock_recipient(session: AsyncSession, mail: AnyRow) -> AnyRow | None:
+    """The account that the mail is for, locked; of a mail that was asked for by address alone, the one that has it."""
+    whose = User.email == mail.recipient if mail.user_id is None else User.id == mail.user_id
+    statement = select(User.id, User.email, User.username, User.email_verified, User.disabled_at).where(whose)
+    return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
+
+
+async def is_superseded(session: AsyncSession, mail: AnyRow, *, user_id: UUID) -> bool:
+    """Whether a newer mail of this kind was asked for, which makes this one's link void."""
+    same = or_(Mail.user_id == user_id, Mail.recipient == mail.recipient)
+    if mail.kind == "change_email":
+        same = Mail.user_id == user_id
+    newer = or_(
+        Mail.created_at > mail.created_at, and_(Mail.created_at == mail.created_at, Mail.id > mail.id)
+    )
+    statement = select(Mail.id).where(same, Mail.kind == mail.kind, newer, Mail.dead_at.is_(None)).limit(1)
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def find_other_holder(session: AsyncSession, email: str, *, user_id: UUID) -> str | None:
+    """The username of another account that has the address."""
+    statement = select(User.username).where(User.email == email, User.id != user_id)
+    username: str | None = (await session.execute(statement)).scalar_one_or_none()
+    return username
+
+
+async def note_owner(session: AsyncSession, mail_id: UUID, *, user_id: UUID) -> None:
+    """Whose mail it turned out to be, so that it goes with the account."""
+    await session.execute(
+        update(Mail).where(Mail.id == mail_id, Mail.user_id.is_(None)).values(user_id=user_id)
+    )
+
+
+async def drop_mail(session: AsyncSession, mail_id: UUID) -> None:
+    """Forget a mail that nobody is to get."""
+    await session.execute(delete(Mail).where(Mail.id == mail_id))
+
+
+async def note_sent(session: AsyncSession, mail_id: UUID) -> None:
+    """Sent: what could make its link again goes."""
+    await session.execute(
+        update(Mail).where(Mail.id == mail_id, _PENDING).values(sent_at=func.now(), seed=None, detail=None)
+    )
+
+
+async def note_given_up(session: AsyncSession, mail_id: UUID) -> None:
+    """Never to be sent: what could make its link goes."""
+    await session.execute(
+        update(Mail).where(Mail.id == mail_id, _PENDING).values(dead_at=func.now(), seed=None, detail=None)
+    )
+
+
+async def note_failure(session: AsyncSession, mail_id: UUID, *, pause: timedelta) -> None:
+    """Not sent this time: due again after the pause."""
+    await session.execute(
+        update(Mail).where(Mail.id == mail_id, _PENDING).values(next_attempt_at=func.now() + pause)
+    )
+
+
+async def sweep(session: AsyncSession, *, interval: timedelta, most: int) -> int:
+    """Delete what is over, at most so many rows a table: gates that are open again, mails long sent, tokens long expired.
+    Gives the largest number of rows that one table lost."""
+    gates = delete(MailGate).where(
+        MailGate.key.in_(select(MailGate.key).where(MailGate.at <= func.now() - interval).limit(most))
+    )
+    old = select(Mail.id).where(~_PENDING, Mail.created_at < func.now() - KEPT).limit(most)
+    expired = select(EmailToken.id).where(EmailToken.expires_at < func.now()).limit(most)
+    counts = [
+        len((await session.execute(statement)).all())
+        for statement in (
+            gates.returning(MailGate.key),
+            delete(Mail).where(Mail.id.in_(old)).returning(Mail.id),
+            delete(EmailToken).where(EmailToken.id.in_(expired)).returning(EmailToken.id),
+        )
+    ]
+    return max(counts)
+
+
+async def upsert_token(
+    session: AsyncSession, mail: AnyRow, *, user_id: UUID, token_hash: str, lifetime: timedelta
+) -> bool:
+    """The token of a mail that is about to be sent, its time running from now; it takes the place of the one before.
+
+    False when this very token was used already: the mail had arrived, and only that it had was not written down.
+    """
+    values = {
+        "kind": mail.kind,
+        "user_id": user_id,
+        "token_hash": token_hash,
+        "email": mail.recipient,
+        "expires_at": func.now() + lifetime,
+    }
+    statement = upsert(EmailToken).values(id=new_id(), created_at=func.now(), **values)
+    kept = await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[EmailToken.user_id, EmailToken.kind],
+            # Spelt out: a parameter here would not match the index once the server plans for all values.
+            index_where=text("kind <> 'undo_email'"),
+            set_={
+                "id": statement.excluded.id,
+                "token_hash": statement.excluded.token_hash,
+                "email": statement.excluded.email,
+                "created_at": statement.excluded.created_at,
+                "expires_at": statement.excluded.expires_at,
+                "used_at": null(),
+            },
+            where=or_(EmailToken.token_hash != statement.excluded.token_hash, EmailToken.used_at.is_(None)),
+        ).returning(EmailToken.id)
+    )
+    return kept.one_or_none() is not None
+
+
+async def insert_undo_token(
+    session: AsyncSession, *, user_id: UUID, token_hash: str, email: str, expires_at: ColumnElement[datetime]
+) -> None:
+    """The token that leads back to an address."""
+    await session.execute(
+        insert(EmailToken).values(
+            id=new_id(),
+            kind="undo_email",
+            user_id=user_id,
+            token_hash=token_hash,
+            email=email,
+            expires_at=expires_at,
+        )
+    )
+
+
+async def delete_tokens(session: AsyncSession, user_id: UUID, *, kinds: Sequence[str]) -> None:
+    """Void a user's links of these kinds, and take back mails with them that are not sent yet."""
+    await session.execute(delete(EmailToken).where(EmailToken.user_id == user_id, EmailToken.kind.in_(kinds)))
+    await session.execute(delete(Mail).where(Mail.user_id == user_id, Mail.kind.in_(kinds), _PENDING))

@@ -1,0 +1,21 @@
+"""Bodies of the mail routes."""
+
+from pydantic import Field
+
+from webcommon.schemas import ResponseBody, Timestamp
+
+
+class DevelopmentMail(ResponseBody):
+    """A mail that was written into the folder."""
+
+    to: str = Field(examples=["ada@example.com"])
+    subject: str = Field(examples=["Confirm your e-mail address"])
+    text: str = Field(repr=False)
+    html: str = Field(repr=False)
+    created_at: Timestamp
+
+
+class DevelopmentMails(ResponseBody):
+    """All of them, newest first."""
+
+    items: list[DevelopmentMail]

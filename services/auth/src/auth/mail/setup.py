@@ -1,0 +1,51 @@
+"""The outbox and its worker, as the settings want them."""
+
+from datetime import timedelta
+
+from auth.mail.delivery import Delivery, FolderDelivery, SmtpDelivery
+from auth.mail.link_tokens import LinkTokenCodec
+from auth.mail.outbox import Outbox
+from auth.mail.settings import MailSettings
+from auth.mail.worker import MailWorker, Pace
+from dbcommon.engine import Database
+from webcommon.keys import derive_key
+
+
+def make_outbox(settings: MailSettings) -> Outbox:
+    """The outbox of this service."""
+    return Outbox(codec=_codec(settings), interval=timedelta(seconds=settings.mail_interval_seconds))
+
+
+def make_worker(settings: MailSettings, *, database: Database) -> MailWorker:
+    """The worker of this process."""
+    pace = Pace(
+        retry_seconds=settings.mail_retry_seconds,
+        delivery_seconds=settings.smtp_timeout_seconds,
+        interval=timedelta(seconds=settings.mail_interval_seconds),
+    )
+    return MailWorker(
+        database,
+        delivery=_delivery(settings),
+        codec=_codec(settings),
+        web_url=settings.links_url,
+        pace=pace,
+    )
+
+
+def _codec(settings: MailSettings) -> LinkTokenCodec:
+    return LinkTokenCodec(derive_key(settings.secret.get_secret_value(), "links in mails"))
+
+
+def _delivery(settings: MailSettings) -> Delivery:
+    if settings.smtp_host is None:
+        return FolderDelivery(settings.development_folder, sender=settings.smtp_from)
+    password = settings.smtp_password
+    return SmtpDelivery(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        user=settings.smtp_user,
+        password=None if password is None else password.get_secret_value(),
+        starttls=settings.smtp_starttls,
+        sender=settings.smtp_from,
+        timeout_seconds=settings.smtp_timeout_seconds,
+    )

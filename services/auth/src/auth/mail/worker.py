@@ -1,0 +1,216 @@
+"""The worker that empties the outbox. Each process has one; a mail is claimed by one of them at a time.
+
+A mail is claimed, sent, and noted as sent, in short transactions with nothing held while the mail server is waited for.
+A process that dies in between leaves the mail to another one once its lease is over. If that happens after the server
+took the mail and before it was noted, it is sent again, with the same Message-ID and the same link.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.mail import repository
+from auth.mail.delivery import CannotDeliver, Delivery, Letter
+from auth.mail.link_tokens import LinkTokenCodec, hash_link_token
+from auth.mail.messages import Message, write_message
+from auth.mail.repository import AnyRow, Kind
+from dbcommon.engine import Database
+from dbcommon.errors import DatabaseError
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+"""How often the outbox is looked at."""
+
+LONGEST_PAUSE_SECONDS = 300.0
+"""Between two tries; the first pause is a setting, and each is twice the one before."""
+
+GIVE_UP_AFTER = timedelta(hours=24)
+"""A mail that could not be sent for so long is not sent any more."""
+
+VERIFY_LIFETIME = timedelta(hours=24)
+RESET_LIFETIME = timedelta(hours=1)
+CHANGE_LIFETIME = timedelta(hours=24)
+"""Of links, from the moment that the mail is handed over: a mail server that was away takes nothing from them."""
+
+SWEEP_SECONDS = 60.0
+
+STOP_SECONDS = 5.0
+"""At the end, mails that are being sent get so long."""
+
+_LEASE_MARGIN_SECONDS = 30.0
+_AT_ONCE = 4
+_SWEPT_AT_ONCE = 1000
+
+_LIFETIMES = {"verify": VERIFY_LIFETIME, "reset": RESET_LIFETIME, "change_email": CHANGE_LIFETIME}
+
+LINK_PATHS = {
+    "verify": "/email/verify",
+    "reset": "/password/reset",
+    "change_email": "/email/change",
+    "undo_email": "/email/undo",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How patient the worker is, in seconds; `interval` is the gate's, for its sweeping."""
+
+    retry_seconds: float
+    delivery_seconds: float
+    interval: timedelta
+
+    @property
+    def lease(self) -> timedelta:
+        """Longer than a delivery can take, so that no other process sends the mail meanwhile."""
+        return timedelta(seconds=self.delivery_seconds + _LEASE_MARGIN_SECONDS)
+
+    def pause(self, attempts: int) -> timedelta:
+        """How long to wait after so many tries."""
+        return timedelta(seconds=min(self.retry_seconds * 2 ** min(attempts - 1, 30), LONGEST_PAUSE_SECONDS))
+
+
+class MailWorker:
+    """Sends what is in the outbox. `web_url` is where links lead."""
+
+    def __init__(
+        self, database: Database, *, delivery: Delivery, codec: LinkTokenCodec, web_url: str, pace: Pace
+    ) -> None:
+        self.delivery = delivery
+        self._database = database
+        self._codec = codec
+        self._web_url = web_url.rstrip("/")
+        self._pace = pace
+        self._swept_at = time.monotonic()
+        self._turn = asyncio.Lock()
+        self._stopping = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Send while the block runs. A mail that is being sent at its end is noted as such, if it is quick."""
+        keeper = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            await asyncio.wait({keeper}, timeout=STOP_SECONDS)
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+
+    async def _keep(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self.deliver_due()
+                await self._sweep_now_and_then()
+            except (DatabaseError, DBAPIError) as error:
+                # Known already: the pool's keeper says that the database is away, /readyz that migrations are pending.
+                logger.debug("the outbox cannot be read: %s", type(error).__name__)
+            except Exception:
+                logger.exception("the outbox could not be emptied; it is tried again")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(POLL_SECONDS, self._pace.retry_seconds)):
+                    await self._stopping.wait()
+
+    async def deliver_due(self) -> None:
+        """Send everything that is due, a few at once; what this process is sending already is waited for."""
+        async with self._turn:
+            while mails := await self._claim():
+                await asyncio.gather(*(self._deliver(mail) for mail in mails))
+
+    async def _claim(self) -> Sequence[AnyRow]:
+        if self._stopping.is_set():
+            return ()
+        async with self._database.transaction() as session:
+            return await repository.claim_mails(session, most=_AT_ONCE, lease=self._pace.lease)
+
+    async def _deliver(self, mail: AnyRow) -> None:
+        message = await self._prepare(mail)
+        if message is None:
+            return
+        letter = Letter(id=mail.id, recipient=mail.recipient, created_at=mail.created_at, message=message)
+        try:
+            await self.delivery.deliver(letter)
+        except CannotDeliver as error:
+            await self._note_failure(mail, error)
+        except Exception as error:
+            logger.exception("mail %s (%s) could not be sent", mail.id, mail.kind)
+            await self._note_failure(mail, CannotDeliver(type(error).__name__))
+        else:
+            async with self._database.transaction() as session:
+                await repository.note_sent(session, mail.id)
+
+    async def _prepare(self, mail: AnyRow) -> Message | None:
+        """What to send; None when there is nobody to send it to, or a newer mail of the kind is under way."""
+        async with self._database.transaction() as session:
+            user = await repository.lock_recipient(session, mail)
+            if user is None or not _wants(mail.kind, user):
+                await repository.drop_mail(session, mail.id)
+                return None
+            await repository.note_owner(session, mail.id, user_id=user.id)
+            if mail.kind == "change_email":
+                holder = await repository.find_other_holder(session, mail.recipient, user_id=user.id)
+                if holder is not None:
+                    return write_message("email_taken", username=holder, detail=None, link=None)
+            token = self._codec.issue(mail.id, seed=mail.seed)
+            if mail.kind in _LIFETIMES and not await self._arm(session, mail, user_id=user.id, token=token):
+                await repository.drop_mail(session, mail.id)
+                return None
+        link = self._link(mail.kind, token=token)
+        return write_message(mail.kind, username=user.username, detail=mail.detail, link=link)
+
+    async def _arm(self, session: AsyncSession, mail: AnyRow, *, user_id: UUID, token: str) -> bool:
+        """Make the link work from now on; False when it is not to be sent."""
+        if await repository.is_superseded(session, mail, user_id=user_id):
+            return False
+        return await repository.upsert_token(
+            session,
+            mail,
+            user_id=user_id,
+            token_hash=hash_link_token(token),
+            lifetime=_LIFETIMES[mail.kind],
+        )
+
+    def _link(self, kind: Kind, *, token: str) -> str | None:
+        path = LINK_PATHS.get(kind)
+        return None if path is None else f"{self._web_url}{path}?token={token}"
+
+    async def _note_failure(self, mail: AnyRow, error: CannotDeliver) -> None:
+        give_up = error.permanent or datetime.now(UTC) - mail.created_at > GIVE_UP_AFTER
+        logger.warning(
+            "mail %s (%s) was not taken, try %d, %s: %s",
+            mail.id,
+            mail.kind,
+            mail.attempts,
+            "given up" if give_up else "to be tried again",
+            error,
+        )
+        async with self._database.transaction() as session:
+            if give_up:
+                await repository.note_given_up(session, mail.id)
+            else:
+                await repository.note_failure(session, mail.id, pause=self._pace.pause(mail.attempts))
+
+    async def _sweep_now_and_then(self) -> None:
+        if time.monotonic() - self._swept_at < SWEEP_SECONDS:
+            return
+        self._swept_at = time.monotonic()
+        deleted = _SWEPT_AT_ONCE
+        while deleted == _SWEPT_AT_ONCE:
+            async with self._database.transaction() as session:
+                deleted = await repository.sweep(session, interval=self._pace.interval, most=_SWEPT_AT_ONCE)
+
+
+def _wants(kind: Kind, user: AnyRow) -> bool:
+    """Whether the account still has use for the mail."""
+    if kind == "verify":
+        return user.disabled_at is None and not user.email_verified
+    return kind not in ("reset", "change_email") or user.disabled_at is None

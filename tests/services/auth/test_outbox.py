@@ -1,0 +1,296 @@
+"""The outbox and a real mail server: down, slow, refusing, and workers that die."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import os
+import re
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from auth.models import Model
+from auth.settings import Settings
+from tests.clients import running
+from tests.services.auth.accounts import AuthDatabase, Person, log_in, make_app, new_person, register
+from tests.services.auth.conftest import NewDatabase
+from tests.services.auth.mails import MailServer, eventually, token_in
+from webcommon.settings import SettingsError
+
+CANARY = "canary pebbles in my shoe"
+
+
+@pytest.fixture
+async def database(new_auth_database: NewDatabase) -> AuthDatabase:
+    """A database whose outbox nobody else empties."""
+    return await new_auth_database()
+
+
+def smtp_app(database: AuthDatabase, server: MailServer, **changed: Any) -> Any:
+    """An Auth that sends to the server, patient for moments only."""
+    return make_app(
+        database.settings,
+        **{
+            "smtp_host": "127.0.0.1",
+            "smtp_port": server.port,
+            "smtp_from": "Quartet <auth@example.com>",
+            "mail_retry_seconds": 0.1,
+            **changed,
+        },
+    )
+
+
+async def everything_sent(database: AuthDatabase) -> bool:
+    return bool(await database.fetch_value("SELECT bool_and(sent_at IS NOT NULL) FROM mails"))
+
+
+async def test_a_mail_is_sent_as_text_and_html_and_its_secret_is_wiped(database: AuthDatabase) -> None:
+    server = MailServer()
+    async with server.listening(), running(smtp_app(database, server)) as auth:
+        person = await register(auth)
+        await eventually(lambda: everything_sent(database))
+        (message,) = server.taken
+        assert message["To"] == person.email
+        assert message["From"] == "Quartet <auth@example.com>"
+        assert re.fullmatch(r"<[0-9a-f-]{36}@example\.com>", message["Message-ID"])
+        text, html = message.get_body(("plain",)), message.get_body(("html",))
+        assert text is not None
+        assert html is not None
+        token = token_in(text.get_content())
+        assert f"token={token}" in html.get_content()
+        response = await auth.post("/v1/auth/email/verify", json={"token": token})
+        assert response.status_code == 200
+        assert (await auth.get("/dev/mails")).status_code == 404
+    (row,) = await database.fetch("SELECT seed, detail, attempts FROM mails")
+    assert (row["seed"], row["detail"], row["attempts"]) == (None, None, 1)
+
+
+async def test_a_mail_server_that_is_down_holds_nothing_up_and_gets_each_mail_once(
+    database: AuthDatabase,
+) -> None:
+    server = MailServer()
+    async with server.listening():
+        pass  # the port is known, and nobody listens there
+    async with running(smtp_app(database, server)) as auth:
+        people = [await register(auth) for _ in range(5)]
+        for person in people:
+            await log_in(auth, person)
+        await eventually(lambda: _tried(database, times=2))
+        dump = await read_everything(database)
+        async with server.listening():
+            await eventually(lambda: everything_sent(database))
+            assert sorted(message["To"] for message in server.taken) == sorted(p.email for p in people)
+            (text,) = server.texts_to(people[0].email)
+            token = token_in(text)
+            dump += await read_everything(database)
+            response = await auth.post("/v1/auth/email/verify", json={"token": token})
+            assert response.status_code == 200
+    assert hashlib.sha256(token.encode()).hexdigest() in dump
+    for secret in (token, base64.urlsafe_b64decode(token + "=").hex()):
+        assert secret not in dump
+
+
+async def read_everything(database: AuthDatabase) -> str:
+    """Every row of every table as a dump would have it."""
+    text = ""
+    for table in Model.metadata.tables:
+        rows = await database.fetch(f'SELECT row_to_json(t)::text AS text FROM "{table}" t')  # noqa: S608 - our own tables
+        text += "".join(row["text"] for row in rows)
+    return text
+
+
+async def _tried(database: AuthDatabase, *, times: int) -> bool:
+    return bool(await database.fetch_value("SELECT min(attempts) >= $1 FROM mails", times))
+
+
+async def test_a_passing_refusal_is_tried_again_with_the_same_link_and_message_id(
+    database: AuthDatabase,
+) -> None:
+    server = MailServer(answers=["451 come again", "452 still full"])
+    async with server.listening(), running(smtp_app(database, server)) as auth:
+        await register(auth)
+        await eventually(lambda: everything_sent(database))
+    assert server.tries == 3
+    assert len(server.taken) == 1
+
+
+async def test_a_lasting_refusal_is_given_up_and_wiped(database: AuthDatabase) -> None:
+    server = MailServer(answers=["550 no such mailbox"])
+    async with server.listening(), running(smtp_app(database, server)) as auth:
+        person = await register(auth)
+        await eventually(lambda: _given_up(database))
+        await log_in(auth, person)
+    (row,) = await database.fetch("SELECT seed, sent_at, attempts FROM mails")
+    assert (row["seed"], row["sent_at"], row["attempts"]) == (None, None, 1)
+    assert server.taken == []
+
+
+async def _given_up(database: AuthDatabase) -> bool:
+    return bool(await database.fetch_value("SELECT bool_and(dead_at IS NOT NULL) FROM mails"))
+
+
+async def test_a_mail_server_that_hangs_is_left_and_tried_again(database: AuthDatabase) -> None:
+    server = MailServer(hang=True)
+    async with server.listening(), running(smtp_app(database, server, smtp_timeout_seconds=0.3)) as auth:
+        started = asyncio.get_running_loop().time()
+        person = await register(auth)
+        assert asyncio.get_running_loop().time() - started < 2
+        await eventually(lambda: server.tries >= 2)
+        server.hang = False
+        await eventually(lambda: everything_sent(database))
+        assert [message["To"] for message in server.taken] == [person.email]
+
+
+async def test_of_links_that_waited_only_the_newest_is_sent(database: AuthDatabase) -> None:
+    server = MailServer()
+    async with server.listening():
+        pass
+    async with running(smtp_app(database, server, mail_interval_seconds=0)) as auth:
+        person = await register(auth)
+        for _ in range(4):
+            await auth.post("/v1/auth/password/forgot", json={"email": person.email})
+        async with server.listening():
+            await eventually(lambda: everything_sent(database))
+            texts = server.texts_to(person.email)
+            assert len(texts) == 2  # one that confirms, one that resets
+            token = next(token_in(text) for text in texts if "/password/reset" in text)
+            body = {"token": token, "new_password": "eight silent lagoons"}
+            assert (await auth.post("/v1/auth/password/reset", json=body)).status_code == 204
+
+
+async def test_two_processes_send_each_mail_once(database: AuthDatabase) -> None:
+    server = MailServer()
+    async with (
+        server.listening(),
+        auth_process(database, server) as one,
+        auth_process(database, server) as other,
+    ):
+        people = [new_person() for _ in range(30)]
+        await asyncio.gather(
+            *(register((one, other)[n % 2].client, person) for n, person in enumerate(people))
+        )
+        await eventually(lambda: everything_sent(database))
+        await asyncio.sleep(0)
+    assert sorted(message["To"] for message in server.taken) == sorted(person.email for person in people)
+
+
+async def test_a_killed_process_leaves_its_mails_to_another_and_no_log_holds_a_secret(
+    database: AuthDatabase,
+) -> None:
+    server = MailServer(hang=True)
+    person = Person(email=new_person().email, username=new_person().username, password=CANARY)
+    async with server.listening():
+        async with auth_process(database, server) as one:
+            await register(one.client, person)
+            await eventually(lambda: server.tries == 1)
+            one.kill()
+            log = one.read_log()
+        server.hang = False
+        # As if the lease were over.
+        await database.execute("UPDATE mails SET next_attempt_at = now()")
+        async with auth_process(database, server) as other:
+            await eventually(lambda: everything_sent(database))
+            (text,) = server.texts_to(person.email)
+            token = token_in(text)
+            await other.client.get(f"/email/verify?token={token}")
+            response = await other.client.post("/v1/auth/email/verify", json={"token": token})
+            assert response.status_code == 200
+            log += other.read_log()
+    assert '"event": "request"' in log
+    for secret in (token, CANARY, person.email):
+        assert secret not in log
+
+
+@pytest.mark.parametrize(
+    "sender", ["a@example.com\nBcc: b@example.com", "x\r\n <a@example.com>", "nobody", ""]
+)
+def test_a_sender_that_is_no_address_is_refused(sender: str) -> None:
+    environ = {"AUTH_SECRET": "0123456789abcdef" * 2, "AUTH_DB_PASSWORD": "p", "AUTH_SMTP_FROM": sender}
+    if not sender:
+        assert Settings.from_environment(environ).smtp_from  # an empty variable is one that is not set
+        return
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(environ)
+    (line,) = caught.value.lines
+    assert line.startswith("AUTH_SMTP_FROM: ")
+
+
+def test_production_needs_a_mail_server() -> None:
+    environ = {
+        "QUARTET_ENV": "production",
+        "AUTH_SECRET": "0123456789abcdef" * 2,
+        "AUTH_DB_PASSWORD": "0123456789abcdef",
+    }
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(environ)
+    assert caught.value.lines == ["AUTH_SMTP_HOST is not set; production needs a mail server"]
+    assert Settings.from_environment({**environ, "AUTH_SMTP_HOST": "mail"}).smtp_host == "mail"
+
+
+@dataclass
+class AuthProcess:
+    """A running `python -m auth`."""
+
+    process: asyncio.subprocess.Process
+    client: httpx.AsyncClient
+    log: Path
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.send_signal(signal.SIGKILL)
+
+    def read_log(self) -> str:
+        """All that it wrote."""
+        return self.log.read_text()
+
+
+@contextlib.asynccontextmanager
+async def auth_process(database: AuthDatabase, server: MailServer) -> AsyncIterator[AuthProcess]:
+    """A process of Auth's own, with the database and the mail server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = database.settings.url
+    environ = {
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        "AUTH_PORT": str(port),
+        "AUTH_SECRET": "0123456789abcdef" * 2,
+        "POSTGRES_HOST": "127.0.0.1",
+        "POSTGRES_PORT": str(url.hosts[0][1]),
+        "AUTH_DB_NAME": url.database,
+        "AUTH_DB_PASSWORD": url.password or "",
+        "AUTH_SMTP_HOST": "127.0.0.1",
+        "AUTH_SMTP_PORT": str(server.port),
+        "AUTH_MAIL_RETRY_SECONDS": "0.1",
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "debug",
+    }
+    with tempfile.NamedTemporaryFile(prefix="quartet-auth-log-") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "auth", env=environ, stdout=log, stderr=log
+        )
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            try:
+                await eventually(lambda: _is_ready(client), seconds=30)
+                yield AuthProcess(process=process, client=client, log=Path(log.name))
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+                await process.wait()
+
+
+async def _is_ready(client: httpx.AsyncClient) -> bool:
+    try:
+        response = await client.get("/readyz")
+    except httpx.TransportError:
+        return False
+    return response.status_code == 200
