@@ -1,0 +1,84 @@
+"""Refreshing at two processes of Auth, and while the database restarts."""
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+from jose import jwt
+
+from dbcommon.migrations import upgrade
+from dbcommon.settings import DatabaseSettings
+from tests.servers import TestServer
+from tests.services.auth.accounts import AuthDatabase, log_in, refresh, register
+from tests.services.auth.processes import auth_process
+
+
+async def test_fifty_refreshes_at_two_processes_get_one_successor(
+    bare_server: TestServer, server: TestServer, tmp_path: Path
+) -> None:
+    database = AuthDatabase(settings=await server.copy_database("auth"), server=bare_server)
+    async with (
+        auth_process(database, folder=tmp_path) as one,
+        auth_process(database, folder=tmp_path) as other,
+    ):
+        answer = await log_in(one.client, await register(one.client))
+        clients = (one.client, other.client)
+        responses = await asyncio.gather(
+            *(refresh(clients[number % 2], answer["refresh_token"]) for number in range(50))
+        )
+        assert Counter(response.status_code for response in responses) == {200: 50}
+        successors = {response.json()["refresh_token"] for response in responses}
+        assert len(successors) == 1
+        rows = await database.fetch("SELECT generation, ended_at FROM sessions")
+        assert [tuple(row) for row in rows] == [(1, None)]
+        assert (await refresh(other.client, successors.pop())).status_code == 200
+
+
+async def _refresh_stubbornly(client: httpx.AsyncClient, token: str) -> list[httpx.Response]:
+    """Every answer until one is no 503, as a client that follows Retry-After sees them."""
+    answers = [await refresh(client, token)]
+    async with asyncio.timeout(9):
+        while answers[-1].status_code == 503:
+            assert "retry-after" in answers[-1].headers
+            await asyncio.sleep(0.1)
+            answers.append(await refresh(client, token))
+    return answers
+
+
+async def _wait_for_lock(database: AuthDatabase) -> None:
+    started = time.monotonic()
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    while await database.fetch_value(statement) == 0:
+        assert time.monotonic() - started < 10, "no refresh waits for the lock"
+        await asyncio.sleep(0.02)
+
+
+async def test_a_refresh_that_a_restart_of_the_database_broke_is_retried_and_gets_the_successor(
+    own_server: TestServer, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(upgrade, "auth", own_server.url("auth", role="owner"))
+    database = AuthDatabase(settings=DatabaseSettings(url=own_server.url("auth")), server=own_server)
+    async with auth_process(database, folder=tmp_path) as replica:
+        answer = await log_in(replica.client, await register(replica.client))
+        session = UUID(jwt.get_unverified_claims(answer["access_token"])["sid"])
+        async with database.connect() as connection:
+            # The refreshes wait in mid-transaction for this lock when the server is stopped under them.
+            lock = connection.transaction()
+            await lock.start()
+            await connection.execute("SELECT FROM sessions WHERE id = $1 FOR UPDATE", session)
+            waiting = [
+                asyncio.create_task(_refresh_stubbornly(replica.client, answer["refresh_token"]))
+                for _ in range(5)
+            ]
+            await _wait_for_lock(database)
+            await asyncio.to_thread(own_server.cluster.stop)
+            await asyncio.to_thread(own_server.cluster.start)
+            all_answers = await asyncio.gather(*waiting)
+        assert any(answers[0].status_code == 503 for answers in all_answers)
+        assert {answers[-1].status_code for answers in all_answers} == {200}
+        assert len({answers[-1].json()["refresh_token"] for answers in all_answers}) == 1
+        row = (await database.fetch("SELECT generation, ended_at FROM sessions WHERE id = $1", session))[0]
+        assert tuple(row) == (1, None)
