@@ -1,11 +1,15 @@
 """The numbers of docs/auth.md are those of the code."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from auth.email_links.service import UNDO_LIFETIME
 from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
+from auth.mail import repository as mails
+from auth.mail import worker
 from auth.recent_login import RECENT_SECONDS
 from auth.revocations.service import KEPT
 from auth.sessions import access_tokens, repository
@@ -13,6 +17,8 @@ from auth.settings import Settings
 from webcommon.revocations import POLL_SECONDS
 
 PAGE = Path(__file__).parents[3] / "docs" / "auth.md"
+
+HOUR = timedelta(hours=1)
 
 _ROW = re.compile(r"\| (?P<promise>[^|]+?) \| (?P<value>[^|]+?) \|")
 
@@ -39,6 +45,14 @@ PROMISES: dict[str, float] = {
     "successor is published before it signs, seconds": default("key_publish_seconds"),
     "key that signs no longer stays published, seconds": VERIFIES_FOR.total_seconds(),
     "wish for a new key is seen within, seconds": RELOAD_SECONDS,
+    "link that confirms an address works for, hours": worker.VERIFY_LIFETIME / HOUR,
+    "link to a new password works for, hours": worker.RESET_LIFETIME / HOUR,
+    "link that confirms a new address works for, hours": worker.CHANGE_LIFETIME / HOUR,
+    "link back to an old address works for, days": UNDO_LIFETIME.days,
+    "at most one mail of a kind to an address in, seconds": default("mail_interval_seconds"),
+    "longest pause between two tries, seconds": worker.LONGEST_PAUSE_SECONDS,
+    "mail that could not be sent is given up after, hours": worker.GIVE_UP_AFTER / HOUR,
+    "record that a mail was sent is kept, days": mails.KEPT.days,
 }
 """What the code says, by the words of the page. A part that promises numbers adds them here and there."""
 
