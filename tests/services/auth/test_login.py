@@ -11,12 +11,14 @@ import pytest
 from jose import jwt
 
 from auth.models import Model
+from tests.clients import running
 from tests.services.auth.accounts import (
     PASSWORD,
     AuthDatabase,
     Person,
     bearer,
     log_in,
+    make_app,
     new_person,
     register,
 )
@@ -240,12 +242,21 @@ async def test_me_needs_an_access_token(auth: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.long
-async def test_failures_take_one_time(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
+async def test_failures_take_one_time(auth_database: AuthDatabase) -> None:
+    raised = {"login_failures_per_account": 1_000, "login_failures_per_network": 10_000}
+    async with running(make_app(auth_database.settings, **raised)) as auth:
+        medians = await measure_failures(auth, auth_database)
+    assert max(medians.values()) < 1.1 * min(medians.values()), medians
+
+
+async def measure_failures(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> dict[str, float]:
+    """The median seconds of each way to fail."""
     person, disabled, other_way = [await register(auth) for _ in range(3)]
     await auth_database.execute("UPDATE users SET disabled_at = now() WHERE email = $1", disabled.email)
     await auth_database.execute("UPDATE users SET password_hash = NULL WHERE email = $1", other_way.email)
     tries = {
         "unknown": ("nobody-at-all@example.com", PASSWORD),
+        "unknown username": ("nobody-at-all", PASSWORD),
         "wrong": (person.email, "wrong password"),
         "disabled": (disabled.email, disabled.password),
         "no password": (other_way.email, other_way.password),
@@ -256,8 +267,7 @@ async def test_failures_take_one_time(auth: httpx.AsyncClient, auth_database: Au
             started = time.perf_counter()
             assert (await post(auth, login, password)).status_code == 401
             times[name].append(time.perf_counter() - started)
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    assert max(medians.values()) < 1.1 * min(medians.values()), medians
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 @pytest.mark.long

@@ -1,0 +1,290 @@
+"""How often a login may fail, who is locked out by that and who is not, and how often a network may sign up."""
+
+import asyncio
+import signal
+import statistics
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.clients import running
+from tests.services.auth.accounts import AuthDatabase, Person, make_app, new_person, register
+from tests.services.auth.conftest import NewDatabase
+from tests.services.auth.processes import auth_process
+
+WRONG = "not the password"
+
+
+async def try_password(
+    client: httpx.AsyncClient, login: str, password: str = WRONG, **more: Any
+) -> httpx.Response:
+    """A login from a device that has not been here before, unless a cookie is given."""
+    client.cookies.clear()
+    return await client.post("/v1/auth/login", json={"login": login, "password": password}, **more)
+
+
+async def sign_in_on_device(client: httpx.AsyncClient, person: Person) -> str:
+    """The device's cookie after a login."""
+    response = await try_password(client, person.email, person.password)
+    assert response.status_code == 200, response.text
+    cookie, _, _ = response.headers["set-cookie"].partition(";")
+    return cookie
+
+
+async def test_guesses_at_two_processes_and_after_a_restart_get_no_further_than_ten(
+    auth_database: AuthDatabase, tmp_path: Path
+) -> None:
+    async with (
+        auth_process(auth_database, folder=tmp_path) as one,
+        auth_process(auth_database, folder=tmp_path) as other,
+    ):
+        person = await register(one.client)
+        guesses = (try_password((one, other)[number % 2].client, person.email) for number in range(100))
+        answers = await asyncio.gather(*guesses)
+        assert Counter(answer.status_code for answer in answers) == {401: 10, 429: 90}
+        one.process.send_signal(signal.SIGKILL)
+        other.process.send_signal(signal.SIGKILL)
+    async with auth_process(auth_database, folder=tmp_path) as again:
+        right = await try_password(again.client, person.email, person.password)
+    assert right.status_code == 429
+    assert right.json()["type"] == "/problems/too-many-attempts"
+    assert 840 <= int(right.headers["retry-after"]) <= 900
+
+
+async def test_a_guess_whose_process_is_killed_counts(new_auth_database: NewDatabase, tmp_path: Path) -> None:
+    auth_database = await new_auth_database()
+    async with auth_process(auth_database, folder=tmp_path) as doomed:
+        person = await register(doomed.client)
+        guesses = [asyncio.create_task(try_password(doomed.client, person.email)) for _ in range(10)]
+        count = (
+            "SELECT coalesce(max(cardinality(moments)), 0) FROM attempt_counters WHERE blocked_until > now()"
+        )
+        async with asyncio.timeout(20):
+            while await auth_database.fetch_value(count) < 10:
+                assert doomed.process.returncode is None
+        doomed.process.send_signal(signal.SIGKILL)
+        await asyncio.gather(*guesses, return_exceptions=True)
+    async with running(make_app(auth_database.settings)) as client:
+        assert (await try_password(client, person.email, person.password)).status_code == 429
+
+
+async def test_a_login_of_nobody_is_refused_at_the_same_count_with_the_same_answer(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person, disabled, other_way = [await register(auth) for _ in range(3)]
+    await auth_database.execute("UPDATE users SET disabled_at = now() WHERE email = $1", disabled.email)
+    await auth_database.execute("UPDATE users SET password_hash = NULL WHERE email = $1", other_way.email)
+    nobody = new_person()
+    logins = [person.email, disabled.email, other_way.email, nobody.email, nobody.username, "no such @ thing"]
+    answers = {login: [await try_password(auth, login) for _ in range(12)] for login in logins}
+    for login in logins:
+        assert [answer.status_code for answer in answers[login]] == [401] * 10 + [429] * 2, login
+    problems = [{**answers[login][-1].json(), "request_id": None} for login in logins]
+    assert problems == [problems[0]] * len(problems)
+    assert all(880 <= int(answers[login][-1].headers["retry-after"]) <= 900 for login in logins)
+
+
+async def test_no_spelling_of_a_login_is_a_further_set_of_guesses(auth: httpx.AsyncClient) -> None:
+    person = await register(auth, Person(email="Zoë.Íñigo@example.com", username="zoe.inigo"))
+    spellings = [
+        person.email,
+        person.email.upper(),
+        person.email.lower(),
+        f" {person.email}",
+        "Zoe\u0308.Íñigo@example.com",
+    ]
+    statuses = [(await try_password(auth, login)).status_code for login in spellings * 3]
+    assert statuses == [401] * 10 + [429] * 5
+
+
+async def test_a_success_never_counts(auth: httpx.AsyncClient) -> None:
+    person = await register(auth)
+    for _ in range(9):
+        assert (await try_password(auth, person.email)).status_code == 401
+    for _ in range(12):
+        assert (await try_password(auth, person.email, person.password)).status_code == 200
+    statuses = [(await try_password(auth, person.email)).status_code for _ in range(2)]
+    assert statuses == [401, 429]
+
+
+async def test_thirty_right_logins_at_once_are_all_answered(
+    two_auths: tuple[httpx.AsyncClient, httpx.AsyncClient],
+) -> None:
+    person = await register(two_auths[0])
+    logins = (try_password(two_auths[number % 2], person.email, person.password) for number in range(30))
+    assert {answer.status_code for answer in await asyncio.gather(*logins)} == {200}
+
+
+async def test_strangers_cannot_lock_a_known_device_out(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    cookie = await sign_in_on_device(auth, person)
+    for _ in range(12):
+        await try_password(auth, person.email)
+    assert (await try_password(auth, person.email, person.password)).status_code == 429
+    known = await try_password(auth, person.email, person.password, headers={"Cookie": cookie})
+    assert known.status_code == 200
+    guesses = [await try_password(auth, person.email, headers={"Cookie": cookie}) for _ in range(12)]
+    assert [guess.status_code for guess in guesses] == [401] * 10 + [429] * 2
+    again = await try_password(auth, person.email, person.password, headers={"Cookie": cookie})
+    assert again.status_code == 429, "a stolen device has a limit of its own"
+
+
+async def test_a_device_is_known_to_its_own_account_only(auth: httpx.AsyncClient) -> None:
+    attacker, victim = await register(auth), await register(auth)
+    cookies = [await sign_in_on_device(auth, attacker) for _ in range(3)]
+    statuses = Counter(
+        [
+            (await try_password(auth, victim.email, headers={"Cookie": cookie})).status_code
+            for cookie in cookies
+            for _ in range(6)
+        ]
+    )
+    assert statuses == {401: 10, 429: 8}
+
+
+async def test_the_device_cookie_is_for_the_browser_alone_and_says_nothing(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    response = await try_password(auth, person.email, person.password)
+    cookie = response.headers["set-cookie"]
+    assert {part.strip() for part in cookie.split(";")[1:]} == {
+        *("HttpOnly", "SameSite=strict", "Path=/", f"Max-Age={365 * 24 * 3600}"),
+    }
+    user = response.json()["user"]
+    assert not any(
+        value in cookie for value in (person.email, person.username, user["id"], user["id"].replace("-", ""))
+    )
+    secure = make_app(auth_database.settings, auth_issuer="https://auth.example.com")
+    async with running(secure) as client:
+        assert "Secure" in (await try_password(client, person.email, person.password)).headers["set-cookie"]
+    assert "set-cookie" not in (await try_password(auth, person.email)).headers
+
+
+async def test_a_network_is_limited_over_all_accounts_and_by_its_64(auth_database: AuthDatabase) -> None:
+    app = make_app(auth_database.settings, login_failures_per_network=5, trusted_proxies="127.0.0.0/8")
+    async with running(app) as client:
+
+        async def come_from(address: str, login: str, password: str = WRONG) -> int:
+            headers = {"X-Forwarded-For": f"192.0.2.1, {address}"}
+            return (await try_password(client, login, password, headers=headers)).status_code
+
+        person = await register(client)
+        statuses = [await come_from(f"2001:db8:9:1::{number}", new_person().email) for number in range(7)]
+        assert statuses == [401] * 5 + [429] * 2
+        assert await come_from("2001:db8:9:1:ffff::", person.email, person.password) == 429
+        assert await come_from("2001:db8:9:2::", person.email, person.password) == 200
+
+
+async def test_a_forwarded_address_of_who_is_no_proxy_is_not_believed(
+    new_auth_database: NewDatabase,
+) -> None:
+    app = make_app((await new_auth_database()).settings, login_failures_per_network=3)
+    async with running(app) as client:
+        statuses = [
+            (
+                await try_password(
+                    client, new_person().email, headers={"X-Forwarded-For": f"198.51.100.{number}"}
+                )
+            ).status_code
+            for number in range(5)
+        ]
+    assert statuses == [401] * 3 + [429] * 2
+
+
+async def test_sign_ups_of_a_network_are_limited(auth_database: AuthDatabase) -> None:
+    app = make_app(auth_database.settings, sign_ups_per_network=3, trusted_proxies="127.0.0.1")
+    headers = {"X-Forwarded-For": "203.0.113.77"}
+    async with running(app) as client:
+        answers = await asyncio.gather(
+            *(
+                client.post("/v1/auth/register", json=new_person().registration, headers=headers)
+                for _ in range(8)
+            )
+        )
+        assert Counter(answer.status_code for answer in answers) == {201: 3, 429: 5}
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert 3_590 <= int(refused.headers["retry-after"]) <= 3_600
+        invalid = await client.post("/v1/auth/register", json={}, headers=headers)
+        assert invalid.status_code == 422
+        elsewhere = await client.post(
+            "/v1/auth/register",
+            json=new_person().registration,
+            headers={"X-Forwarded-For": "203.0.113.78"},
+        )
+        assert elsewhere.status_code == 201
+
+
+async def test_a_failed_login_is_an_event_of_the_account_and_of_nobody_else(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    before = await auth_database.fetch_value("SELECT count(*) FROM audit_events")
+    for login in (person.email, person.username, new_person().email):
+        await try_password(auth, login)
+    rows = await auth_database.fetch(
+        "SELECT event, user_id, row_to_json(audit_events)::text AS text FROM audit_events"
+        " ORDER BY at OFFSET $1",
+        before,
+    )
+    user_id = await auth_database.fetch_value("SELECT id FROM users WHERE email = $1", person.email)
+    assert [(row["event"], row["user_id"]) for row in rows] == [("login_failed", user_id)] * 2
+    assert not any(person.email in row["text"] or person.username in row["text"] for row in rows)
+
+
+async def test_refused_guesses_write_no_events(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
+    person = await register(auth)
+    for _ in range(20):
+        await try_password(auth, person.email)
+    count = "SELECT count(*) FROM audit_events JOIN users ON users.id = user_id WHERE event = 'login_failed' AND email = $1"
+    assert await auth_database.fetch_value(count, person.email) == 10
+
+
+async def test_counters_name_nobody(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
+    person = await register(auth)
+    await try_password(auth, person.email)
+    rows = await auth_database.fetch(
+        "SELECT row_to_json(attempt_counters)::text AS text FROM attempt_counters"
+    )
+    stored = "".join(row["text"] for row in rows)
+    for name in (person.email, person.username, "127.0.0.1"):
+        assert name not in stored
+        assert name.encode().hex() not in stored
+
+
+@pytest.mark.long
+async def test_while_fifty_logins_hash_liveness_answers_within_a_tenth_of_a_second(
+    auth_database: AuthDatabase, tmp_path: Path
+) -> None:
+    settings = {"AUTH_LOGIN_FAILURES_PER_NETWORK": "10000", "AUTH_LOGIN_FAILURES_PER_ACCOUNT": "10000"}
+    async with auth_process(auth_database, folder=tmp_path, LOG_LEVEL="warning", **settings) as replica:
+        people = [await register(replica.client) for _ in range(50)]
+        stop = asyncio.Event()
+
+        async def keep_signing_in(person: Person) -> int:
+            number = 0
+            while not stop.is_set():
+                answer = await replica.client.post(
+                    "/v1/auth/login", json={"login": person.email, "password": person.password}
+                )
+                assert answer.status_code == 200
+                number += 1
+            return number
+
+        logins = [asyncio.create_task(keep_signing_in(person)) for person in people]
+        loop, times = asyncio.get_running_loop(), []
+        async with httpx.AsyncClient(base_url=replica.client.base_url) as prober:
+            for _ in range(500):
+                started = loop.time()
+                assert (await prober.get("/livez")).status_code == 200
+                times.append(loop.time() - started)
+                await asyncio.sleep(0.01)
+        stop.set()
+        assert sum(await asyncio.gather(*logins)) > 50
+    p99 = statistics.quantiles(times, n=100)[98]
+    assert p99 < 0.1, f"p99 {p99 * 1000:.0f} ms, median {statistics.median(times) * 1000:.1f} ms"
