@@ -1,0 +1,89 @@
+"""A signing key gets one successor, by age or when asked for, however many replicas look."""
+
+import asyncio
+import contextlib
+import time
+
+import httpx
+import pytest
+from jose import jwt
+
+from quartet.accounts import ask_for_new_key
+from quartet.errors import NotFound
+from tests.clients import running
+from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register
+from tests.services.auth.conftest import NewDatabase
+
+
+async def published(client: httpx.AsyncClient) -> list[str]:
+    keys = (await client.get("/.well-known/jwks.json")).json()["keys"]
+    return [key["kid"] for key in keys]
+
+
+async def wait_for_keys(client: httpx.AsyncClient, count: int) -> list[str]:
+    started = time.monotonic()
+    while len(found := await published(client)) != count:
+        assert time.monotonic() - started < 15, found
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def key_of(client: httpx.AsyncClient) -> str:
+    kid: str = jwt.get_unverified_header((await log_in(client, await register(client)))["access_token"])[
+        "kid"
+    ]
+    return kid
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "UPDATE signing_keys SET rotate_at = now()",
+        "UPDATE signing_keys SET created_at = now() - interval '31 days', active_from = now() - interval '31 days'",
+    ],
+    ids=["asked for", "old"],
+)
+async def test_ten_replicas_make_one_successor_which_is_published_before_it_signs(
+    new_auth_database: NewDatabase, cause: str
+) -> None:
+    database = await new_auth_database()
+    async with running(make_app(database.settings)) as client:
+        (old,) = await published(client)
+    await database.execute(cause)
+    async with contextlib.AsyncExitStack() as stack:
+        clients = await asyncio.gather(
+            *(stack.enter_async_context(running(make_app(database.settings))) for _ in range(10))
+        )
+        for client in clients:
+            assert len(await wait_for_keys(client, 2)) == 2
+            assert await key_of(client) == old
+    rows = await database.fetch(
+        "SELECT kid, extract(epoch FROM active_from - created_at) AS ahead, retired_at, expires_at"
+        " FROM signing_keys ORDER BY active_from"
+    )
+    assert [row["kid"] == old for row in rows] == [True, False]
+    assert rows[1]["ahead"] == 900
+    assert (rows[0]["expires_at"] - rows[0]["retired_at"]).total_seconds() == 960
+    assert rows[1]["retired_at"] is rows[1]["expires_at"] is None
+    events = "SELECT count(*) FROM audit_events WHERE event = 'keys_rotated'"
+    assert await database.fetch_value(events) == 1
+
+
+async def test_the_command_asks_once_and_a_running_service_follows_without_a_restart(
+    new_auth_database: NewDatabase,
+) -> None:
+    database: AuthDatabase = await new_auth_database()
+    url = database.settings.url
+    with pytest.raises(NotFound):
+        await ask_for_new_key(url)
+    async with running(make_app(database.settings, key_publish_seconds=1)) as client:
+        (old,) = await wait_for_keys(client, 1)
+        before = await log_in(client, await register(client))
+        asked = await asyncio.gather(*(ask_for_new_key(url) for _ in range(5)))
+        assert (asked.count(old), asked.count(None)) == (1, 4)
+        (new,) = set(await wait_for_keys(client, 2)) - {old}
+        started = time.monotonic()
+        while await key_of(client) != new:
+            assert time.monotonic() - started < 10
+        me = await client.get("/v1/users/me", headers=bearer(before["access_token"]))
+        assert me.status_code == 200
