@@ -14,7 +14,11 @@ from auth.recent_login import RECENT_SECONDS
 from auth.revocations.service import KEPT
 from auth.sessions import access_tokens, repository
 from auth.settings import Settings
+from webcommon import passwords
 from webcommon.revocations import POLL_SECONDS
+from webcommon.throttling.devices import LIFETIME_SECONDS
+from webcommon.throttling.limits import MEMORY
+from webcommon.throttling.settings import SIGN_UPS
 
 PAGE = Path(__file__).parents[3] / "docs" / "auth.md"
 
@@ -37,6 +41,16 @@ PROMISES: dict[str, float] = {
     "rotated refresh token answers with the same successor, seconds": repository.REPEAT_WINDOW.seconds,
     "recent sign-in for changes of password, e-mail or factors, seconds": RECENT_SECONDS,
     "ended session is kept for its history, days": repository.KEPT_AFTER_END.days,
+    "argon2id memory, KiB": passwords.MEMORY_KIB,
+    "argon2id passes": passwords.TIME_COST,
+    "failed logins of one login or device in the window": default("login_failures_per_account"),
+    "failed logins of one network in the window": default("login_failures_per_network"),
+    "window of failed logins, seconds": default("login_window_seconds"),
+    "longest block, seconds": default("login_longest_block_seconds"),
+    "block makes the next one longer for, hours": MEMORY / HOUR,
+    "sign-ups of one network an hour, production": SIGN_UPS["production"],
+    "sign-ups of one network an hour, development": SIGN_UPS["development"],
+    "device is known after its last sign-in, days": LIFETIME_SECONDS / timedelta(days=1).total_seconds(),
     # Measured by tests/suite/test_ended_sessions.py.
     "ended session is refused by all services within, seconds": 5,
     "pause between two questions of a service, seconds": POLL_SECONDS,

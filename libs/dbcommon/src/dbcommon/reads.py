@@ -1,4 +1,4 @@
-"""Reads on the hottest paths: a select compiled once and run on the driver's own connection.
+"""Statements on the hottest paths: compiled once and run on the driver's own connection.
 
 Of the time that a select by primary key costs SQLAlchemy Core, half goes into objects that such a read has no use for:
 the execution context, the cursor, the result and its metadata. Here the statement is still written and checked as Core,
@@ -11,18 +11,19 @@ from typing import Any
 from sqlalchemy import ARRAY, Boolean, Numeric, Select
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 _dialect: Dialect = registry.load("postgresql.asyncpg")()
 
 
 class PreparedRead:
-    """A select with named `bindparam`s, compiled for asyncpg when it is made, which is at import.
+    """A select, or an update that returns its rows, with named `bindparam`s, compiled for asyncpg at import.
 
     Raises `ValueError` for what only SQLAlchemy's execution can do: IN lists of any length, types that convert in Python.
     """
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+    def __init__(self, statement: Select[*tuple[Any, ...]] | ReturningUpdate[*tuple[Any, ...]]) -> None:
         compiled = statement.compile(dialect=_dialect)
         if compiled.post_compile_params or compiled.literal_execute_params:
             raise ValueError(
@@ -33,7 +34,7 @@ class PreparedRead:
         self._fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
         for bind in compiled.binds.values():
             _refuse_if(_binds_in_python(bind.type), bind.key)
-        for column in statement.selected_columns:
+        for column in statement.exported_columns:
             _refuse_if(_reads_in_python(column.type), str(column))
 
     def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:

@@ -11,7 +11,8 @@ from webcommon.throttling.limits import Limit
 
 SIGN_UP_WINDOW = timedelta(hours=1)
 
-_SIGN_UPS = {"production": 100, "development": 1_000}
+SIGN_UPS = {"production": 100, "development": 1_000}
+"""In `SIGN_UP_WINDOW` from one network."""
 
 MOST = 10_000
 """No limit may be higher: a counter keeps the moment of each attempt that counts."""
@@ -83,7 +84,7 @@ class ThrottledSettings(ServiceSettings):
     def sign_up_limit(self) -> Limit:
         """Of sign-ups from one network."""
         return Limit(
-            count=self.sign_ups_per_network or _SIGN_UPS[self.environment],
+            count=self.sign_ups_per_network or SIGN_UPS[self.environment],
             window=SIGN_UP_WINDOW,
         )
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Session, User
@@ -130,6 +130,66 @@ async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None
         .with_for_update(of=Session)
     )
     return (await session.execute(statement)).one_or_none()
+
+
+_STATE = PreparedRead(
+    select(
+        Session.id,
+        Session.user_id,
+        Session.refresh_seed,
+        Session.generation,
+        Session.created_at.label("began_at"),
+        User.email,
+        User.username,
+        User.email_verified,
+        User.roles,
+    )
+    .join(User, User.id == Session.user_id)
+    .where(
+        Session.id == bindparam("session_id"),
+        # A token may claim a number that the column cannot hold.
+        Session.generation == bindparam("generation", type_=BigInteger()),
+        Session.ended_at.is_(None),
+        Session.expires_at > func.now(),
+        User.disabled_at.is_(None),
+    )
+)
+
+_ROTATE_CURRENT = PreparedRead(
+    update(Session)
+    .where(
+        Session.id == bindparam("session_id"),
+        Session.generation == bindparam("current"),
+        Session.ended_at.is_(None),
+        Session.expires_at > func.now(),
+    )
+    .values(
+        generation=bindparam("successor", type_=Session.generation.type),
+        refresh_token=bindparam("refresh_token_hash"),
+        rotated_at=func.now(),
+        expires_at=func.least(func.now() + IDLE_LIFETIME, Session.created_at + LONGEST_LIFETIME),
+    )
+    .returning(Session.generation)
+)
+
+
+async def find_current(database: Database, session_id: UUID, *, generation: int) -> "asyncpg.Record | None":
+    """The session and its user, if it lives and that generation is its current one. Nothing is locked."""
+    return await database.fetch_record(_STATE, session_id=session_id, generation=generation)
+
+
+async def rotate_current(
+    database: Database, session_id: UUID, *, generation: int, refresh_token_hash: str
+) -> bool:
+    """Make `generation` the current one if its predecessor still is and the session lives; whether it was this call."""
+    row = await database.fetch_record(
+        _ROTATE_CURRENT,
+        session_id=session_id,
+        current=generation - 1,
+        successor=generation,
+        refresh_token_hash=refresh_token_hash,
+    )
+    return row is not None
 
 
 async def rotate(

@@ -1,0 +1,90 @@
+"""What a refresh costs: `POST /v1/auth/refresh` of Auth against the same statements written by hand with asyncpg.
+
+    python benchmarks/refresh.py [--seconds 4] [--rounds 5] [--connections 32] [--json]
+
+Each connection rotates the tokens of a session of its own, now at one server, now at the other, on one PostgreSQL. The
+figure is requests a CPU-second of the server process; rounds alternate and the median counts.
+"""
+
+import argparse
+import contextlib
+import json
+import secrets
+import statistics
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from benchmarks.frame import Server, post, serve, sign_in, throw_away_database
+from benchmarks.logins import PASSWORD, run_posts
+
+PATH = "/v1/auth/refresh"
+WANTED = 0.4
+
+
+def start_session(port: int, number: int) -> dict[str, Any]:
+    """The first body of a connection."""
+    sign_in(port, number)
+    answer = post(port, "/v1/auth/login", {"login": f"person{number}", "password": PASSWORD})
+    return {"refresh_token": answer["refresh_token"]}
+
+
+def measure(
+    server: Server, *, seconds: float, bodies: list[dict[str, Any]]
+) -> tuple[float, list[dict[str, Any]]]:
+    """Requests a CPU-second in one round, and the newest tokens."""
+    before = server.cpu_seconds()
+    result = run_posts(server, PATH, seconds=seconds, bodies=bodies, follow="refresh_token")
+    return result["answers"] / (server.cpu_seconds() - before), result["bodies"]
+
+
+def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
+    """The medians of both servers, and their ratio."""
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(throw_away_database())
+        environment = {
+            "AUTH_DATABASE_URL": url.reveal(),
+            "AUTH_SECRET": secrets.token_urlsafe(32),
+            "LOG_FORMAT": "json",
+        }
+        auth = stack.enter_context(serve("auth", "auth", environment=environment))
+        with ThreadPoolExecutor(8) as threads:
+            bodies = list(threads.map(lambda number: start_session(auth.port, number), range(connections)))
+        bare = stack.enter_context(
+            serve("bare", "benchmarks.bare_refresh", "{port}", environment=environment)
+        )
+        figures: dict[str, list[float]] = {"bare": [], "auth": []}
+        for number in range(rounds + 1):
+            for server in (bare, auth):
+                figure, bodies = measure(server, seconds=seconds if number else 1, bodies=bodies)
+                figures[server.name] += [figure] if number else []  # the first round only warms
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    return {
+        "path": PATH,
+        "connections": connections,
+        "requests_per_cpu_second": {name: round(value) for name, value in medians.items()},
+        "ratio_to_bare": round(medians["auth"] / medians["bare"], 3),
+        "wanted": WANTED,
+    }
+
+
+def main() -> None:
+    """Read the options, measure, print. Exits with 1 when Auth stays under the wanted ratio."""
+    parser = argparse.ArgumentParser(description="The cost of a refresh, in requests a CPU-second.")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    result = run(seconds=options.seconds, rounds=options.rounds, connections=options.connections)
+    if options.json:
+        print(json.dumps(result))
+    else:
+        for name, figure in result["requests_per_cpu_second"].items():
+            print(f"{name:8} {figure:7,} requests a CPU-second")
+        print(f"a refresh reaches {result['ratio_to_bare']:.3f} of bare (wanted: at least {WANTED})")
+    sys.exit(result["ratio_to_bare"] < WANTED)
+
+
+if __name__ == "__main__":
+    main()
