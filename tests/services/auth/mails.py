@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import httpx
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 _LINK = re.compile(r"https?://\S+\?token=([A-Za-z0-9_-]{43})(?=\s|$)")
 
@@ -58,6 +58,9 @@ class MailServer:
     answers: list[str] = field(default_factory=list)
     tries: int = 0
     hang: bool = False
+    user: str | None = None
+    password: str = field(default="", repr=False)
+    sign_ins: int = 0
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """A mail has arrived whole."""
@@ -73,6 +76,13 @@ class MailServer:
         self.taken.append(message)
         self.recipients += envelope.rcpt_tos
         return "250 OK"
+
+    def _sign_in(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
+    ) -> AuthResult:
+        self.sign_ins += 1
+        expected = LoginPassword((self.user or "").encode(), self.password.encode())
+        return AuthResult(success=given == expected)
 
     def texts_to(self, address: str) -> list[str]:
         """The plain text of the mails to an address."""
@@ -90,7 +100,16 @@ class MailServer:
         protocols: list[SMTP] = []
 
         def make() -> SMTP:
-            protocols.append(SMTP(self, enable_SMTPUTF8=True, ident="test"))
+            protocols.append(
+                SMTP(
+                    self,
+                    enable_SMTPUTF8=True,
+                    ident="test",
+                    authenticator=self._sign_in,
+                    auth_required=self.user is not None,
+                    auth_require_tls=False,
+                )
+            )
             return protocols[-1]
 
         server = await loop.create_server(make, "127.0.0.1", self.port)

@@ -426,3 +426,30 @@ async def test_asking_takes_one_time_for_known_and_unknown_addresses(
             times[name].append(time.perf_counter() - started)
     medians = {name: statistics.median(values) for name, values in times.items()}
     assert max(medians.values()) < 1.1 * min(medians.values()), medians
+
+
+async def test_an_address_that_was_registered_meanwhile_is_not_taken_away(auth: httpx.AsyncClient) -> None:
+    person, other = await register(auth), new_person()
+    await change(auth, await log_in(auth, person), other.email)
+    token = await newest_token(auth, other.email)
+    await register(auth, other)
+    response = await verify(auth, token)
+    assert response.status_code == 409
+    assert response.json()["type"] == "/problems/email-taken"
+    assert (await log_in(auth, person))["user"]["email"] == person.email
+
+
+async def test_a_deleted_account_takes_its_mails_and_links_along(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    await forgot(auth, person.email)
+    token = await newest_token(auth, person.email)
+    headers = bearer((await log_in(auth, person))["access_token"])
+    deleted = await auth.request(
+        "DELETE", "/v1/users/me", json={"password": person.password}, headers=headers
+    )
+    assert deleted.status_code == 204
+    assert_gone(await reset(auth, token))
+    assert not await auth_database.fetch("SELECT FROM mails WHERE recipient = $1", person.email)
+    assert not await auth_database.fetch("SELECT FROM email_tokens WHERE email = $1", person.email)

@@ -12,12 +12,18 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from auth.mail.delivery import Letter, compose
+from auth.mail.messages import Message
+from auth.mail.worker import Pace
 from auth.models import Model
 from auth.settings import Settings
 from tests.clients import running
@@ -294,3 +300,67 @@ async def _is_ready(client: httpx.AsyncClient) -> bool:
     except httpx.TransportError:
         return False
     return response.status_code == 200
+
+
+async def test_the_sweep_deletes_what_is_over_and_nothing_else(database: AuthDatabase) -> None:
+    app = make_app(database.settings)
+    async with running(app) as auth:
+        old, new = await register(auth), await register(auth)
+        await auth.get("/dev/mails")
+        await database.execute(
+            "UPDATE mails SET created_at = now() - interval '31 days' WHERE recipient = $1", old.email
+        )
+        await database.execute(
+            "UPDATE email_tokens SET created_at = now() - interval '2 days', expires_at = now() WHERE email = $1",
+            old.email,
+        )
+        await database.execute(
+            "INSERT INTO mail_gates (key, at) VALUES ('over', now() - interval '61 seconds'), ('fresh', now())"
+        )
+        await app.state.mail_worker.sweep()
+    for statement in ("SELECT recipient::text FROM mails", "SELECT email::text FROM email_tokens"):
+        assert [row[0] for row in await database.fetch(statement)] == [new.email]
+    keys = [row["key"] for row in await database.fetch("SELECT key FROM mail_gates")]
+    assert b"fresh" in keys
+    assert b"over" not in keys
+
+
+def test_the_pauses_between_tries_grow() -> None:
+    pace = Pace(retry_seconds=5, delivery_seconds=20, interval=timedelta(seconds=60))
+    assert [pace.pause(tries).total_seconds() for tries in (1, 2, 3, 7, 100)] == [5, 10, 20, 300, 300]
+    assert pace.lease.total_seconds() > 20
+
+
+# aiosmtpd warns of what this test is about, and of a name that it uses itself.
+@pytest.mark.filterwarnings("ignore:Requiring AUTH", "ignore:Session.login_data")
+async def test_credentials_wait_for_an_encrypted_connection_unless_told_otherwise(
+    database: AuthDatabase,
+) -> None:
+    server = MailServer(user="quartet", password=CANARY)
+    signed = {"smtp_user": "quartet", "smtp_password": SecretStr(CANARY)}
+    async with server.listening():
+        async with running(smtp_app(database, server, **signed)) as auth:
+            await register(auth)
+            await eventually(lambda: _tried(database, times=2))
+        assert (server.taken, server.sign_ins) == ([], 0)
+        await database.execute("UPDATE mails SET next_attempt_at = now()")
+        async with running(smtp_app(database, server, smtp_starttls="false", **signed)):
+            await eventually(lambda: everything_sent(database))
+    assert (len(server.taken), server.sign_ins) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    ["a@example.com\nBcc: b@example.com", "a@example.com\r\n\r\nbody", "a@example.com, b@example.com", "<a>"],
+)
+def test_no_recipient_can_write_a_header(recipient: str) -> None:
+    message = Message(subject="Hello", text="text", html="<p>text</p>")
+    letter = Letter(id=uuid4(), recipient=recipient, created_at=datetime.now(UTC), message=message)
+    with pytest.raises(ValueError, match="address"):
+        compose(letter, sender="auth@example.com")
+
+
+def test_an_international_address_is_written_in_ascii_where_it_can_be() -> None:
+    message = Message(subject="Hello", text="text", html="<p>text</p>")
+    letter = Letter(id=uuid4(), recipient="ada@exämple.com", created_at=datetime.now(UTC), message=message)
+    assert compose(letter, sender="auth@example.com")["To"] == "ada@xn--exmple-cua.com"

@@ -203,6 +203,10 @@ class MailWorker:
         if time.monotonic() - self._swept_at < SWEEP_SECONDS:
             return
         self._swept_at = time.monotonic()
+        await self.sweep()
+
+    async def sweep(self) -> None:
+        """Delete, in batches, tokens that have expired, gates that are open again, and records of mails long gone."""
         deleted = _SWEPT_AT_ONCE
         while deleted == _SWEPT_AT_ONCE:
             async with self._database.transaction() as session:
