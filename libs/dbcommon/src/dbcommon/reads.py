@@ -8,7 +8,7 @@ the connection is still one of the pool's, and nothing else stands between.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Numeric, Select
+from sqlalchemy import ARRAY, Boolean, Numeric, Select, TextClause
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -40,6 +40,17 @@ class PreparedRead:
     def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the placeholders. Raises `KeyError` when one is missing."""
         return [parameters[name] if name in parameters else self._fixed[name] for name in self._names]
+
+
+class PreparedText(PreparedRead):
+    """A statement in SQL, with its binds' types where the server cannot infer them. Its values go to the driver as they
+    are, and its rows come back as the driver makes them."""
+
+    def __init__(self, statement: TextClause) -> None:
+        compiled = statement.compile(dialect=_dialect)
+        self.sql = str(compiled)
+        self._names = tuple(compiled.positiontup or ())
+        self._fixed = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
 
 
 def _refuse_if(converts: bool, name: str) -> None:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, Interval, LargeBinary, TextClause, bindparam, text
+from sqlalchemy import ARRAY, Interval, LargeBinary, bindparam, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from dbcommon.engine import Database
+from dbcommon.reads import PreparedText
 from webcommon.throttling.limits import MEMORY, Limit
 
 LEASE = timedelta(seconds=10)
@@ -16,7 +17,7 @@ LEASE = timedelta(seconds=10)
 # One statement decides and counts: the conflicting row is locked before WHERE and SET look at it, so that of any number
 # of attempts at once, at however many processes, no more than the limit get a row back. clock_timestamp(), since now()
 # stands still while the lock is waited for.
-_RESERVE = text(
+_RESERVE_SQL = text(
     """
     INSERT INTO attempt_counters AS known (key, moments, pending, rounds, blocked_until, expires_at)
     SELECT :key, ARRAY[at], 1, (blocks AND :count = 1)::int,
@@ -56,7 +57,7 @@ _RESERVE = text(
     bindparam("lease", LEASE, type_=Interval()),
 )
 
-_READ_WAIT = text(
+_READ_WAIT_SQL = text(
     """
     SELECT extract(epoch FROM greatest(
             blocked_until,
@@ -83,10 +84,12 @@ _LOCK_OWN = """
 """
 
 
-def _with_reservations(statement: str) -> TextClause:
-    return text(statement).bindparams(
-        bindparam("keys", type_=ARRAY(LargeBinary())),
-        bindparam("moments", type_=ARRAY(TIMESTAMP(timezone=True))),
+def _with_reservations(statement: str) -> PreparedText:
+    return PreparedText(
+        text(statement).bindparams(
+            bindparam("keys", type_=ARRAY(LargeBinary())),
+            bindparam("moments", type_=ARRAY(TIMESTAMP(timezone=True))),
+        )
     )
 
 
@@ -112,6 +115,9 @@ _SWEEP = text(
 )
 
 
+_RESERVE, _READ_WAIT = PreparedText(_RESERVE_SQL), PreparedText(_READ_WAIT_SQL)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reservation:
     """A place under a limit, taken before the attempt."""
@@ -130,22 +136,22 @@ class Wait:
 
 async def reserve(database: Database, key: bytes, *, limit: Limit) -> Reservation | None:
     """Take a place, or None when there is none."""
-    parameters = {
+    parameters: dict[str, Any] = {
         "key": key,
         "count": limit.count,
         "span": limit.window,
         "longest": limit.longest_block,
     }
-    row = await database.fetch_one(_RESERVE, parameters)
-    return None if row is None else Reservation(key=key, moment=row.moment)
+    row = await database.fetch_record(_RESERVE, **parameters)
+    return None if row is None else Reservation(key=key, moment=row["moment"])
 
 
 async def read_wait(database: Database, key: bytes, *, limit: Limit) -> Wait:
     """How long to wait for a place. None is free when this is asked, yet one may have come free meanwhile."""
-    row = await database.fetch_one(_READ_WAIT, {"key": key, "count": limit.count, "span": limit.window})
+    row = await database.fetch_record(_READ_WAIT, key=key, count=limit.count, span=limit.window)
     if row is None:
         return Wait(seconds=limit.window.total_seconds(), is_under_way=False)
-    return Wait(seconds=row.seconds or 0.0, is_under_way=row.is_under_way)
+    return Wait(seconds=row["seconds"] or 0.0, is_under_way=bool(row["is_under_way"]))
 
 
 async def keep(database: Database, reservations: list[Reservation]) -> None:
@@ -158,12 +164,12 @@ async def give_back(database: Database, reservations: list[Reservation]) -> None
     await _settle(database, _GIVE_BACK, reservations)
 
 
-async def _settle(database: Database, statement: TextClause, reservations: list[Reservation]) -> None:
+async def _settle(database: Database, statement: PreparedText, reservations: list[Reservation]) -> None:
     parameters: dict[str, Any] = {
         "keys": [reservation.key for reservation in reservations],
         "moments": [reservation.moment for reservation in reservations],
     }
-    await database.fetch_all(statement, parameters)
+    await database.fetch_records(statement, **parameters)
 
 
 async def sweep(database: Database, *, batch: int) -> int:
