@@ -19,10 +19,16 @@ up: $(VENV)/runtime.stamp  ## start everything on an embedded PostgreSQL; Ctrl-C
 	@$(BIN)/quartet up
 
 test: $(VENV)/development.stamp  ## the tests, on a real PostgreSQL that they start and throw away
+ifeq ($(SYSTEM_PG),)
 	@$(PYTEST) -m "not long"
-ifneq ($(SYSTEM_PG),)
-	@echo "Once more on the system's PostgreSQL, $(SYSTEM_PG): what touches the database"
-	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -m "database and not long"
+else
+	@echo "On the packaged PostgreSQL, and beside it, what touches a database, on the system's in $(SYSTEM_PG)"
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -q -p no:cacheprovider -m "database and not long" >"$$log" 2>&1 & system=$$!; \
+	$(PYTEST) -m "not long"; packaged=$$?; \
+	wait $$system; found=$$?; \
+	echo "On the system's PostgreSQL:"; cat "$$log"; \
+	exit $$((packaged > found ? packaged : found))
 endif
 
 test-long: $(VENV)/development.stamp  ## the tests and the long drills

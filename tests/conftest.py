@@ -1,5 +1,6 @@
 """Fixtures of all tests. Every database test runs on a real PostgreSQL: that of `PG_BINDIR`, else the packaged one."""
 
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
@@ -12,6 +13,12 @@ CopyDatabase = Callable[..., Awaitable[DatabaseSettings]]
 
 
 SERVER_FIXTURES = {"bare_server", "own_server"}
+
+
+def pytest_configure() -> None:
+    """Take interrupts, whoever started the tests: a shell ignores them for what it runs in the background, and every
+    command under test would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

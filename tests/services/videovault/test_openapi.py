@@ -9,8 +9,11 @@ from videovault.main import create_app
 
 VIDEO = "#/components/schemas/VideoBody"
 OPERATIONS = {
-    ("get", "/v1/persistence"): ("read_persistence", {"200", "422", "500", "503"}),
-    ("post", "/v1/videos"): ("create_video", {"201", "401", "403", "409", "422", "500", "503"}),
+    ("get", "/v1/persistence"): ("read_persistence", {"200", "500", "503"}),
+    ("post", "/v1/videos"): (
+        "create_video",
+        {"201", "400", "401", "403", "409", "413", "415", "422", "500", "503"},
+    ),
     ("get", "/v1/videos"): ("list_videos", {"200", "401", "403", "422", "500", "503"}),
     ("get", "/v1/videos/{video_id}"): (
         "read_video",

@@ -108,7 +108,8 @@ class Health:
             return Readiness(status="fail", reason=answer.error, persistence=self.persistence)
         pending = pending_revisions(self.service, answer.revision)
         if pending:
-            reason = f"{len(pending)} migrations are pending; run: quartet db migrate {self.service}"
+            many = "1 migration is" if len(pending) == 1 else f"{len(pending)} migrations are"
+            reason = f"{many} pending; run: quartet db migrate {self.service}"
             return Readiness(status="fail", reason=reason, persistence=self.persistence)
         return Readiness(status="pass", persistence=self.persistence)
 

@@ -229,4 +229,6 @@ def _engine(url: DatabaseUrl) -> AsyncEngine:
         connection: asyncpg.Connection[Any] = await asyncpg.connect(**{"timeout": 10, **arguments})
         return connection
 
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool, hide_parameters=True
+    )

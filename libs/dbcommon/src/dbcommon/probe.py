@@ -87,7 +87,8 @@ class Probe:
         return ProbeResult(
             at=started,
             latency_ms=round((time.monotonic() - started) * 1000, 2),
-            server_version=f"{version.major}.{version.minor}",
+            # Since PostgreSQL 10 a version has two parts; the driver calls the second one micro.
+            server_version=f"{version.major}.{version.micro}",
             revision=revision,
         )
 

@@ -76,13 +76,15 @@ class Frame:
         if scope["path"] not in _QUIET_PATHS:
             level = logging.WARNING if status >= 500 or status == 0 else logging.INFO
             if logger.isEnabledFor(level):
-                fields = {
+                # Not logger.log, which walks the stack to find this very line.
+                record = logger.makeRecord(logger.name, level, __file__, 0, "request", (), None)
+                record.fields = {
                     "method": method,
                     "route": route,
                     "status": status,
                     "duration_ms": round(seconds * 1000, 1),
                 }
-                logger.log(level, "request", extra={"fields": fields})
+                logger.handle(record)
 
 
 def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:

@@ -22,6 +22,8 @@ _SECRET_TEXTS = re.compile(
     | (?i:(?<=bearer\ )|(?<=basic\ ))[\w.~+/=-]{8,}
     | \b(?:sk|rk|whsec)_(?:test_|live_)?\w{8,}                   # keys of the payment processor
     | (?<=\[parameters:\ ).*                                     # of a statement, as SQLAlchemy shows them
+    | \$(?:argon2|2[aby]\$)[^\s,)]+                               # a password's hash
+    | (?<=DETAIL:)\s+\S.*                                        # the values of a row that PostgreSQL refused
     | (?<=for\ query\ argument\ )\$\d+:.*                        # as the database driver refuses one
     | (?i:(?<=cookie:\ )).*
     | (?P<name>(?i:\b[\w-]{0,40}(?:passw(?:or)?d|secret|token|authorization|api[_-]?key)[\w-]{0,40})["']?\s?[=:]\s?)

@@ -7,7 +7,7 @@ A refusal is an exception that derives from `Problem`; raising it anywhere under
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 
 from dbcommon.errors import DatabaseBusy, DatabaseError, PoolExhausted
 from webcommon.context import request_id
+from webcommon.pointers import point_at
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +227,7 @@ async def answer_invalid_request(request: Request, error: Exception) -> JSONResp
         detail = "Send JSON, with Content-Type: application/json."
         return problem_response(request, UnsupportedMediaType(detail))
     errors = [
-        {"pointer": _pointer(entry, body=error.body), "detail": _detail(entry)}
+        {"pointer": point_at(entry, body=error.body), "detail": _detail(entry)}
         for entry in error.errors()[:_MAXIMUM_ERRORS]
     ]
     problem = _WithErrors("One or more fields were refused; see errors.", errors=errors)
@@ -241,36 +242,6 @@ class _WithErrors(Problem):
     status = InvalidRequest.status
     title = InvalidRequest.title
     slug = InvalidRequest.slug
-
-
-def _pointer(entry: Mapping[str, Any], *, body: Any) -> str:
-    place, *rest = entry["loc"]
-    if place != "body":
-        return f"#{place}/{_join(rest)}"
-    if entry["type"] == "json_invalid":
-        return "#"
-    steps = _steps_into(body, rest, missing=entry["type"] == "missing")
-    return f"#/{_join(steps)}" if steps else "#"
-
-
-def _steps_into(body: Any, location: Sequence[str | int], *, missing: bool) -> list[str | int]:
-    """The parts of pydantic's location that are places in the body: it also names members of unions, and keys as such."""
-    steps: list[str | int] = []
-    for index, part in enumerate(location):
-        inside_object = isinstance(body, Mapping) and part in body
-        inside_list = isinstance(body, list) and isinstance(part, int) and part < len(body)
-        if inside_object or inside_list:
-            steps.append(part)
-            body = body[part]
-        elif missing and index == len(location) - 1:
-            steps.append(part)
-    return steps
-
-
-def _join(parts: Sequence[str | int]) -> str:
-    # RFC 6901, section 6: escaped first as a pointer, then as a part of a URI.
-    escaped = [str(part).replace("~", "~0").replace("/", "~1") for part in parts]
-    return "/".join(quote(part, safe="~!$&'()*+,;=:@", errors="replace") for part in escaped)
 
 
 def _detail(entry: Mapping[str, Any]) -> str:
