@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from dbcommon.engine import Database
 from dbcommon.health import Health, health_router
 from webcommon.bearer import Issuer, TokenVerifier
+from webcommon.docs_page import add_docs_page
 from webcommon.express import ExpressLane
 from webcommon.frame import Frame
 from webcommon.jwks import JwksCache
@@ -64,6 +65,7 @@ class Service(FastAPI):
             lifespan=_run,
             responses=COMMON_PROBLEMS,
             max_body_size=BODY_LIMIT,
+            docs_url=None,
             redoc_url=None,
             telemetry={"tracing": False, "metrics": False},
         )
@@ -74,6 +76,7 @@ class Service(FastAPI):
             settings, version=version, database=database, issuers=issuers, persistence=persistence
         )
         add_problem_handlers(self)
+        add_docs_page(self)
         for router in (health_router(self.state.health), metrics_router(self.request_metrics), *routers):
             self.include_router(router)
 

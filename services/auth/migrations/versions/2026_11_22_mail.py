@@ -36,9 +36,7 @@ def create_mails() -> None:
         moment("sent_at", nullable=True),
         moment("dead_at", nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_mails"),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["users.id"], name="fk_mails_user_id_users", ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_mails_user_id_users", ondelete="CASCADE"),
         sa.CheckConstraint(
             "kind IN ('verify', 'reset', 'change_email', 'undo_email', 'email_taken', 'refresh_token_reuse',"
             " 'password_changed', 'password_reset')",
