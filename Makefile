@@ -10,7 +10,7 @@ SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-long check fmt lock clean
+.PHONY: help up test test-long drills check fmt lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ endif
 
 test-long: $(VENV)/development.stamp  ## the tests and the long drills
 	@$(PYTEST)
+
+drills: $(VENV)/development.stamp  ## the long drills alone, in a short form
+	@SHORT_DRILLS=1 $(PYTEST) -m long
 
 check: $(VENV)/development.stamp  ## ruff, mypy and the rules of who may import whom
 	@$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.clients import running
+from tests.drills import TOLERANCE, TRIES
 from tests.services.auth.accounts import (
     AuthDatabase,
     Person,
@@ -410,7 +411,7 @@ async def test_a_page_shows_no_token_as_markup(auth: httpx.AsyncClient, token: s
 async def test_asking_takes_one_time_for_known_and_unknown_addresses(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, path: str
 ) -> None:
-    known = [new_person().email for _ in range(200)]
+    known = [new_person().email for _ in range(TRIES)]
     await auth_database.execute(
         """
         INSERT INTO users (email, username, password_hash)
@@ -425,7 +426,7 @@ async def test_asking_takes_one_time_for_known_and_unknown_addresses(
             assert (await auth.post(path, json={"email": address})).status_code == 202
             times[name].append(time.perf_counter() - started)
     medians = {name: statistics.median(values) for name, values in times.items()}
-    assert max(medians.values()) < 1.1 * min(medians.values()), medians
+    assert max(medians.values()) < TOLERANCE * min(medians.values()), medians
 
 
 async def test_an_address_that_was_registered_meanwhile_is_not_taken_away(auth: httpx.AsyncClient) -> None:
