@@ -1,9 +1,12 @@
 """What can be wrong before anything runs: one clear line, an exit code of its own, and nothing left behind."""
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +85,10 @@ def test_one_port_for_two_services_is_told(place: Workplace) -> None:
         ("L2P_PORT", "http", "a whole number"),
         ("POSTGRES_PORT", "70000", "a whole number from 1 to 65535"),
         ("AUTH_DB_PASSWORD_FILE", "/nowhere", "cannot be read"),
+        ("LOG_LEVEL", "loud", "debug"),
+        ("QUARTET_ENV", "staging", "production"),
+        ("DB_POOL_MIN", "many", "DB_POOL_MIN"),
+        ("AUTH_SECRET", "short", "32 characters"),
     ],
 )
 def test_wrong_setting_is_told_with_what_was_meant(
@@ -96,10 +103,31 @@ def test_unknown_name_in_the_file_is_told_and_other_programs_names_are_not(place
     assert_refused(place.quartet("up"), exit_code=2, says=["LOG_LEVLE", "did you mean LOG_LEVEL?"])
 
 
-def test_value_that_only_the_service_refuses_ends_the_start(made_place: Workplace) -> None:
-    done = made_place.quartet("up", AUTH_SECRET="short")
-    assert_refused(done, exit_code=12, says=["auth does not start", "AUTH_SECRET", "32 characters"])
-    assert not _processes_in(made_place.folder)
+@pytest.mark.parametrize("line", ["LOG_LEVEL", "this is no setting", "A B=1", "LOG_LEVEL='info"])
+def test_line_of_the_file_that_is_no_setting_is_told_with_its_number(place: Workplace, line: str) -> None:
+    (place.folder / ".env").write_text(f"# a comment\n\nTZ=UTC\n{line}\n")
+    assert_refused(place.quartet("up"), exit_code=2, says=[".env, line 4", "NAME=value"])
+
+
+def test_interrupt_at_any_time_of_the_start_leaves_no_traceback(place: Workplace) -> None:
+    for delay in (0.05, 0.1, 0.2, 0.3, 0.5):
+        with subprocess.Popen(
+            [sys.executable, "-m", "quartet", "ps"],
+            cwd=place.folder,
+            env=place.environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=delay)  # the moments are the matter of this test
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+        assert "quartet" not in told, told
+
+
+def test_role_that_does_not_exist_is_told(made_place: Workplace) -> None:
+    done = made_place.quartet("auth", "grant", "ada@example.com", "king", POSTGRES_HOST="127.0.0.1")
+    assert_refused(done, exit_code=2, says=["no role 'king'", "user, editor, admin"])
 
 
 def test_data_of_another_major_version_is_told(made_place: Workplace) -> None:
@@ -156,6 +184,19 @@ def test_full_disk_is_told_and_the_next_start_is_not_hindered(place: Workplace, 
         done = place.quartet("up", QUARTET_HOME=str(disk / "home"))
         assert_refused(done, exit_code=8, says=["disk", "make room"])
         assert not (disk / "home/postgres/pgdata").exists()
+    finally:
+        run(["umount", disk])
+
+
+@pytest.mark.skipif(not runs_as_root(), reason="mounting a small disk takes root")
+def test_disk_that_is_full_after_the_cluster_was_made_is_told(place: Workplace) -> None:
+    disk = place.folder / "disk"
+    disk.mkdir()
+    assert run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", disk]).returncode == 0
+    try:
+        done = place.quartet("up", QUARTET_HOME=str(disk / "home"))
+        assert (disk / "home/postgres/pgdata/PG_VERSION").exists(), done.stderr
+        assert_refused(done, exit_code=8, says=["disk", "make room"])
     finally:
         run(["umount", disk])
 

@@ -81,6 +81,7 @@ async def test_server_has_the_settings_of_the_suite(stopped_cluster: Cluster) ->
     expected = {
         "listen_addresses": "127.0.0.1",
         "jit": "off",
+        "log_error_verbosity": "terse",
         "data_checksums": "on",
         "server_encoding": "UTF8",
         "password_encryption": "scram-sha-256",
@@ -197,6 +198,33 @@ def test_pid_file_of_a_zombie_is_no_hindrance(stopped_cluster: Cluster) -> None:
         (stopped_cluster.pgdata / "postmaster.pid").write_text(f"{zombie.pid}\n{stopped_cluster.pgdata}\n")
         stopped_cluster.start()
         assert stopped_cluster.is_running()
+
+
+def test_socket_lock_of_a_number_that_now_is_another_program_or_a_zombie_is_no_hindrance(
+    stopped_cluster: Cluster,
+) -> None:
+    account = stopped_cluster.account
+    with spawn(["true"], account, environment={}, output=PIPE, signal_at_parents_death=None) as zombie:
+        wait_until(lambda: not is_alive(zombie.pid))
+        stranger = spawn(["sleep", "60"], account, environment={}, output=PIPE, signal_at_parents_death=None)
+        with stranger:
+            for pid in (zombie.pid, stranger.pid):
+                lock = stopped_cluster.data_folder / f"socket/.s.PGSQL.{stopped_cluster.port}.lock"
+                lock.write_text(f"{pid}\n{stopped_cluster.pgdata}\n")
+                stopped_cluster.start()
+                assert stopped_cluster.is_running()
+                stopped_cluster.stop()
+            stranger.kill()
+
+
+def test_server_of_ours_that_is_killed_while_a_start_waits_for_it_is_reaped(stopped_cluster: Cluster) -> None:
+    """A number that stays in use by a zombie would keep the next server of the same account out."""
+    stopped_cluster.start()
+    killed = stopped_cluster.pid or 0
+    os.kill(killed, signal.SIGKILL)
+    stopped_cluster.start()
+    assert not Path(f"/proc/{killed}").exists()
+    assert stopped_cluster.is_running()
 
 
 def test_data_of_another_major_version_is_told_with_a_way_out(stopped_cluster: Cluster) -> None:

@@ -46,6 +46,10 @@ SERVER_DRIFT = [
         "GRANT CREATE ON TABLESPACE pg_default TO auth_user": "tablespace pg_default revoked",
         "ALTER ROLE auth_user SET temp_file_limit = '10GB'": "temp_file_limit 10GB → 512MB",
         "ALTER ROLE auth_user IN DATABASE auth_db SET temp_file_limit = -1": "inside auth_db removed",
+        "ALTER ROLE auth_user SET search_path = nowhere": "role auth_user: search_path removed",
+        "ALTER ROLE l2p_owner IN DATABASE l2p_db SET role = l2p_owner": "role inside l2p_db removed",
+        "ALTER ROLE l2p_user IN DATABASE postgres SET work_mem = '1GB'": "work_mem inside postgres removed",
+        "ALTER ROLE auth_user SET my.own = 'x'": "role auth_user: my.own removed",
     },
     {
         "REVOKE CONNECT ON DATABASE l2p_db FROM l2p_user": "CONNECT granted to l2p_user",
@@ -144,6 +148,39 @@ async def test_append_only_and_version_tables_are_left_as_migrations_made_them(p
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await planned.execute("l2p_user", "l2p_db", "DELETE FROM events")
     await planned.execute("l2p_owner", "l2p_db", "DROP TABLE events, alembic_version")
+
+
+@pytest.mark.parametrize(
+    "drift",
+    [
+        "ALTER TABLE {table} OWNER TO auth_user",
+        "ALTER TABLE {table} OWNER TO postgres",
+        "GRANT UPDATE, DELETE ON {table} TO auth_user",
+    ],
+)
+@pytest.mark.parametrize(
+    ("table", "kept"), [("audit_events", {"SELECT", "INSERT"}), ("alembic_version", {"SELECT"})]
+)
+async def test_repair_opens_no_append_only_table(
+    planned: WalledServer, drift: str, table: str, kept: set[str]
+) -> None:
+    taken = ", ".join({"INSERT", "UPDATE", "DELETE"} - kept)
+    await planned.execute(
+        "auth_owner", "auth_db", f"CREATE TABLE {table} (id int)", f"REVOKE {taken} ON {table} FROM auth_user"
+    )
+    try:
+        await planned.execute("postgres", "auth_db", drift.format(table=table))
+        assert (await provision(planned.admin, planned.plan)).changed
+        async with planned.connection("auth_user", "auth_db") as connection:
+            held = {
+                right
+                for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+                if await connection.fetchval(f"SELECT has_table_privilege('{table}', '{right}')")
+            }
+        assert held == kept
+        assert (await provision(planned.admin, planned.plan)).changes == ()
+    finally:
+        await planned.execute("postgres", "auth_db", f"DROP TABLE {table}")
 
 
 async def test_what_is_not_of_the_plan_is_left_alone(planned: WalledServer) -> None:

@@ -1,5 +1,15 @@
 """`python -m quartet` is `quartet`."""
 
-from quartet.cli import app
+import importlib
+import signal
 
-app()
+
+def main() -> None:
+    """Run the command. A Ctrl-C while its modules are still being loaded ends it without a word."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    importlib.import_module("quartet.cli").app()
+
+
+if __name__ == "__main__":
+    main()

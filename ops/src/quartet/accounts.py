@@ -1,13 +1,11 @@
 """Roles of accounts and the wish for a new signing key, written straight into auth's database by whoever holds its password."""
 
-import re
-
 import asyncpg
 
 from dbcommon.dsn import DatabaseUrl
 from quartet.errors import NotFound, ServerFailed, WrongPassword, WrongSettings
 
-_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+ROLES = ("user", "editor", "admin")
 _GRANT = """
     UPDATE users SET roles = array_append(array_remove(roles, $2), $2), updated_at = now()
     WHERE lower(email::text) = lower($1) RETURNING roles
@@ -26,8 +24,8 @@ _ROTATE = """
 
 async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) -> list[str]:
     """Give the account a role or take it away; its roles afterwards. Raises NotFound for an unknown address."""
-    if not _ROLE.fullmatch(role):
-        raise WrongSettings(f"{role!r} is not a role's name: small letters, digits, - and _, a letter first")
+    if role not in ROLES:
+        raise _unknown_role(role)
     connection = await _connect(url)
     try:
         roles = await connection.fetchval(_REVOKE if revoke else _GRANT, email, role)
@@ -35,6 +33,10 @@ async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) 
         raise ServerFailed(
             f"{url.database} has no accounts table yet: run `quartet db migrate auth`"
         ) from error
+    except asyncpg.CheckViolationError as error:
+        raise _unknown_role(role) from error
+    except asyncpg.PostgresError as error:  # its text would go on with a DETAIL of the row's values
+        raise ServerFailed(f"{url.database} refuses the change: {error.args[0]}") from error
     finally:
         await connection.close()
     if roles is None:
@@ -72,3 +74,7 @@ async def _connect(url: DatabaseUrl) -> "asyncpg.Connection[asyncpg.Record]":
     except (OSError, asyncpg.PostgresError) as error:
         raise ServerFailed(f"{url.database} cannot be reached ({error}): run `quartet up` first") from error
     return connection
+
+
+def _unknown_role(role: str) -> WrongSettings:
+    return WrongSettings(f"there is no role {role!r}: the roles are {', '.join(ROLES)}")

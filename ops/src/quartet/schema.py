@@ -18,6 +18,7 @@ import asyncpg
 
 from dbcommon.dsn import DatabaseUrl
 from quartet.errors import Failure, MigrationFailed, ServerFailed, WrongPassword
+from quartet.provision.append_only import migration_files
 
 APPLICATION_NAME = "quartet-migrate"
 CONNECT_SECONDS = 10
@@ -128,17 +129,10 @@ async def _read_revision(service: str, url: DatabaseUrl) -> str | None:
 
 
 def _fingerprint(service: str) -> list[list[str | int]]:
-    """The migration files as they lie there: inside the package when installed, beside `src` in a checkout."""
     specification = importlib.util.find_spec(service)
     if specification is None or specification.origin is None:
         raise MigrationFailed(f"the service {service} is not installed here: install quartet-{service}")
-    package = Path(specification.origin).parent
-    files = sorted(
-        file
-        for folder in (package / "migrations", package.parents[1] / "migrations")
-        for file in folder.glob("**/*.py")
-    )
-    return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in files]
+    return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in migration_files(service)]
 
 
 def _recall(remembered: Path | None) -> dict[str, Any]:

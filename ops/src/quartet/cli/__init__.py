@@ -1,6 +1,7 @@
 """The command `quartet`. A module of commands is imported when one of its commands is called."""
 
 import errno
+import signal
 import sys
 
 import typer
@@ -40,7 +41,11 @@ _COMMANDS = lazy_group(
 def app() -> None:
     """Run the command line. A fault is told in a line each on stderr, and by its exit code."""
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         _COMMANDS()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except Failure as failure:
         _end(failure)
     except BrokenPipeError:

@@ -316,8 +316,6 @@ class Cluster:
     def _await_former_server(self) -> None:
         """One that is ending, since its launcher was killed, is waited for; one that runs is left alone."""
         beginning = time.monotonic()
-        if self._process is not None:
-            self._process.poll()  # a zombie of ours has a number that the new server would take for a living one
         while self.is_running():
             patience = STOP_SECONDS if self._told_state() == "stopping" else DYING_SECONDS
             if time.monotonic() - beginning > patience:
@@ -325,6 +323,10 @@ class Cluster:
                     f"PostgreSQL already runs in {self.data_folder} (process {self.pid}): stop that one first"
                 )
             time.sleep(0.02)
+        if self._process is not None:
+            # Only now surely dead: a zombie of ours has a number that the new server would take for a living one.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=STOP_SECONDS)
 
     def _told_state(self) -> str:
         """What the server last wrote of itself into its pid file: starting, ready or stopping."""
@@ -338,11 +340,12 @@ class Cluster:
 
         Should processes of the former server still run, the shared memory that they hold keeps the new one out.
         """
-        path = self.pgdata / "postmaster.pid"
-        with contextlib.suppress(OSError, ValueError):
-            pid = int(path.read_text().split("\n", 1)[0])
-            if exists(pid) and self.pid is None:
-                path.unlink()
+        locks = self.data_folder.joinpath("socket").glob(".s.PGSQL.*.lock")
+        for path in (self.pgdata / "postmaster.pid", *locks):
+            with contextlib.suppress(OSError, ValueError):
+                pid = abs(int(path.read_text().split("\n", 1)[0]))
+                if exists(pid) and not (is_alive(pid) and self._is_ours(pid)):
+                    path.unlink()
 
     def _is_ours(self, pid: int) -> bool:
         """Whether that process is the server of this folder: PostgreSQL works inside its data folder."""

@@ -35,6 +35,7 @@ def server_settings(
         "log_line_prefix": "%m [%p] %q%u@%d ",
         "log_lock_waits": "on",
         "log_min_duration_statement": "1s",
+        "log_error_verbosity": "terse",  # a refused row's values, told as DETAIL, may be too
         "log_parameter_max_length": "0",  # a slow statement's parameters may be somebody's secrets
     }
 

@@ -1,7 +1,7 @@
 """What has crept into a database since: objects of the wrong owner, and grants that nobody planned.
 
-Only PUBLIC and the roles of the plan are judged. Which tables are append-only is the migrations' knowledge, so
-UPDATE and DELETE that a runtime role lacks on a table are left as they are.
+Only PUBLIC and the roles of the plan are judged. UPDATE and DELETE that a runtime role lacks on a table are left as
+they are; on a table that the migrations made append-only it loses them.
 """
 
 from quartet.provision.plan import Plan, ServicePlan
@@ -18,7 +18,7 @@ _OWNS = """
       AND r.rolname = $1
 """
 _WRONG_OWNERS = """
-    SELECT c.relname, c.relkind::text, r.rolname AS owner
+    SELECT c.relname, c.relkind::text, r.rolname AS owner, c.relacl IS NOT NULL AS has_rules
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_roles r ON r.oid = c.relowner
@@ -91,10 +91,21 @@ async def ensure_ownership(session: Session, service: ServicePlan) -> None:
         name = f"{identifier(service.schema)}.{identifier(row['relname'])}"
         told = f"{service.database}: {row['relname']}: owner {row['owner']} → {service.owner}"
         await session.change(told, f"ALTER TABLE {name} OWNER TO {identifier(service.owner)}")
-        allowed = ALLOWED_ON_SEQUENCES if row["relkind"] == "S" else ALLOWED_ON_TABLES
+        if row["has_rules"] and row["owner"] != service.user:
+            continue  # who may do what stays as it was; only what a role held as the owner is lost
+        allowed = _allowed(service, row["relname"], kind=row["relkind"])
         await session.connection.execute(
             f"GRANT {', '.join(sorted(allowed))} ON {name} TO {identifier(service.user)}"
         )
+
+
+def _allowed(service: ServicePlan, relation: str, *, kind: str) -> frozenset[str]:
+    """What the runtime role may hold at most on a relation of its schema."""
+    if kind == "S":
+        return ALLOWED_ON_SEQUENCES
+    if relation == "alembic_version":
+        return frozenset({"SELECT"})
+    return ALLOWED_ON_TABLES - ({"UPDATE", "DELETE"} if relation in service.append_only else set())
 
 
 async def end_strange_grants(session: Session, plan: Plan, *, service: ServicePlan) -> None:
@@ -114,7 +125,7 @@ async def _trim_relation_grants(session: Session, service: ServicePlan) -> None:
     for row in await session.rows(_RELATION_GRANTS, service.user):
         privilege, grantee = row["privilege_type"], row["grantee"]
         kind = "SEQUENCE" if row["relkind"] == "S" else "TABLE"
-        allowed = ALLOWED_ON_SEQUENCES if kind == "SEQUENCE" else ALLOWED_ON_TABLES
+        allowed = _allowed(service, row["relname"], kind=row["relkind"])
         is_ours = grantee == service.user
         if is_ours and privilege in allowed and not row["is_grantable"]:
             continue

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from quartet.provision.append_only import append_only_tables
+
 SERVICES = ("auth", "l2p", "payment", "videovault")
 
 REQUIRED_EXTENSIONS = ("citext", "pg_trgm")
@@ -41,6 +43,11 @@ class ServicePlan:
     owner_password: str = field(repr=False)
     user_connections: int = 12  # a pool of 10, a listener, a spare
     owner_connections: int = 12  # migrations of ten replicas may wait for one another
+
+    @property
+    def append_only(self) -> frozenset[str]:
+        """The tables on which the runtime role may only read and insert."""
+        return append_only_tables(self.service)
 
     @classmethod
     def named(cls, service: str, *, user_password: str, owner_password: str) -> "ServicePlan":

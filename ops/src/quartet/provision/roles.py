@@ -51,13 +51,14 @@ async def ensure_roles(session: Session, plan: Plan) -> None:
 
 
 async def ensure_role_settings(session: Session, plan: Plan) -> None:
-    """Set the limits and time-outs of the runtime roles; the databases must be there."""
+    """Set the limits and time-outs of the runtime roles, and nothing else; the databases must be there."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for row in await session.rows(_SETTINGS, list(plan.roles)):
         pairs = dict(entry.split("=", 1) for entry in row["setconfig"] or ())
         found[row["rolname"], row["datname"]] = pairs
     for service in plan:
         await _ensure_settings(session, service, found=found)
+    await _remove_unplanned(session, plan, found=found)
 
 
 async def _ensure_role(
@@ -117,10 +118,23 @@ async def _ensure_settings(
                     f"role {service.user}: {name} {present.get(name, 'unset')} → {value}",
                     f"{scope} {name} = {literal(value)}",
                 )
-    inside = found.get((service.user, service.database), {})
-    for name in RUNTIME_WALLS:
-        if name in inside:  # the closer setting would win over the wall
+
+
+async def _remove_unplanned(
+    session: Session, plan: Plan, *, found: dict[tuple[str, str], dict[str, str]]
+) -> None:
+    """A role may give itself settings, such as a search_path that leads past its tables: only the plan's stay."""
+    planned: dict[tuple[str, str], dict[str, str]] = {}
+    for service in plan:
+        planned[service.user, ""] = RUNTIME_WALLS
+        planned[service.user, service.database] = RUNTIME_DEFAULTS
+    for (role, database), present in found.items():
+        for name in sorted(present.keys() - planned.get((role, database), {}).keys()):
+            inside, place = "", ""
+            if database:
+                inside, place = f" inside {database}", f" IN DATABASE {identifier(database)}"
+            setting = ".".join(identifier(part) for part in name.split("."))
             await session.change(
-                f"role {service.user}: {name} inside {service.database} removed",
-                f"{role} IN DATABASE {identifier(service.database)} RESET {name}",
+                f"role {role}: {name}{inside} removed",
+                f"ALTER ROLE {identifier(role)}{place} RESET {setting}",
             )

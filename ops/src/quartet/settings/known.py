@@ -182,6 +182,12 @@ def _gather() -> list[Setting]:
 def _declared(service: str) -> list[Any]:
     """The descriptions that the service's own settings class gives of itself."""
     common = importlib.import_module("webcommon.settings")
+    return list(common.describe_settings(settings_class(service)))
+
+
+def settings_class(service: str) -> Any:
+    """The settings class of a service, imported now."""
+    common = importlib.import_module("webcommon.settings")
     module = importlib.import_module(f"{service}.settings")
     classes = [
         value
@@ -190,7 +196,7 @@ def _declared(service: str) -> list[Any]:
         and issubclass(value, common.ServiceSettings)
         and getattr(value, "service", None) == service
     ]
-    return list(common.describe_settings(classes[-1]))
+    return classes[-1]
 
 
 def _database_settings(service: str) -> list[Setting]:

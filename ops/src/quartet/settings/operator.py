@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from dbcommon.dsn import DatabaseUrl, DatabaseUrlError
 from dbcommon.settings import default_host, read_url
@@ -307,5 +307,10 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     except UnicodeDecodeError:
         raise WrongSettings(f"{path} is not UTF-8: save it as UTF-8") from None
     # Not interpolated: a password may hold a dollar sign.
-    found = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {name: value or "" for name, value in found.items()}
+    bindings = list(parse_stream(io.StringIO(text)))
+    wrong = [each.original.line for each in bindings if each.error or (each.key and each.value is None)]
+    if wrong:
+        raise WrongSettings(
+            "\n".join(f"{path}, line {line}: not of the form NAME=value; mend or remove it" for line in wrong)
+        )
+    return {each.key: each.value or "" for each in bindings if each.key}

@@ -1,18 +1,27 @@
 """From a folder to a server that is ready for the services: cluster, access rules, roles, databases, schema."""
 
 import asyncio
+import contextlib
+import shutil
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from quartet.errors import ServerFailed
+import asyncpg
+
+from quartet.errors import DiskFull, Failure, ServerFailed, WrongPassword
 from quartet.postgres import Cluster, find_binaries
+from quartet.postgres.faults import FULL_DISK
 from quartet.provision import embedded_access_rules, provision
 from quartet.schema import migrate
 from quartet.settings import OperatorSettings
 from quartet.settings.operator import ADMIN_PASSWORD, Server
 
 Say = Callable[[str], None]
+WAL_SEGMENT = (
+    16 * 1024 * 1024
+)  # where there is no room for one more, the server ends, and its connections with it
 
 
 def open_cluster(settings: OperatorSettings) -> Cluster:
@@ -34,12 +43,22 @@ def start_server(settings: OperatorSettings, cluster: Cluster, *, say: Say) -> S
         cluster.stop()
     cluster.start()
     server = Server(host="127.0.0.1", port=cluster.port)
-    prepare_databases(settings, server, say=say)
+    prepare_databases(settings, server, say=say, folder=cluster.data_folder)
     return server
 
 
-def prepare_databases(settings: OperatorSettings, server: Server, *, say: Say) -> None:
-    """Provision, then migrate as the owner roles; says only what changed."""
+def prepare_databases(
+    settings: OperatorSettings, server: Server, *, say: Say, folder: Path | None = None
+) -> None:
+    """Provision, then migrate as the owner roles; says only what changed. `folder` has the data if they are here.
+
+    Raises DiskFull, WrongPassword, ServerFailed or MigrationFailed.
+    """
+    with _told_in_one_line(server, folder):
+        _prepare_databases(settings, server, say=say)
+
+
+def _prepare_databases(settings: OperatorSettings, server: Server, *, say: Say) -> None:
     report = asyncio.run(provision(settings.admin(server), settings.plan()))
     if report.changed:
         say(f"provisioned: {len(report.changes)} changes" if len(report.changes) > 20 else "provisioned:")
@@ -67,3 +86,33 @@ def wait_for_server(server: Server, *, seconds: float) -> None:
             time.sleep(0.25)
         else:
             return
+
+
+@contextlib.contextmanager
+def _told_in_one_line(server: Server, folder: Path | None) -> Iterator[None]:
+    """A full disk ends statements, connections and the whole server: seldom does the last error say why."""
+    try:
+        yield
+    except WrongPassword:
+        raise
+    except (Failure, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if _is_full(error, folder):
+            place = folder or f"the server at {server.host}:{server.port}"
+            raise DiskFull(
+                f"the disk of {place} is full: make room there, or set QUARTET_HOME to another disk"
+            ) from error
+        if isinstance(error, Failure):
+            raise
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ServerFailed(
+            f"PostgreSQL at {server.host}:{server.port} failed while it was prepared ({told}): see its log"
+        ) from error
+
+
+def _is_full(error: BaseException, folder: Path | None) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, asyncpg.DiskFullError) or FULL_DISK.search(str(cause)):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return folder is not None and shutil.disk_usage(folder).free < WAL_SEGMENT

@@ -14,6 +14,7 @@ from quartet.postgres import Cluster
 from quartet.provision.plan import SERVICES
 from quartet.settings import OperatorSettings
 from quartet.settings.operator import Server
+from quartet.settings.service_check import check_service_settings
 from quartet.stack.console import Console
 from quartet.stack.logfile import LogFile
 from quartet.stack.ports import ensure_free
@@ -70,6 +71,7 @@ class Supervisor:
         settings = self._settings
         addresses = {service: settings.host_and_port(service) for service in SERVICES}
         ensure_free(addresses)
+        check_service_settings(settings, process=self._environment)
         self._record("starting")
         self._cluster = open_cluster(settings)
         server = start_server(settings, self._cluster, say=self._console.say)

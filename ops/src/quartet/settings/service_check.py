@@ -1,0 +1,35 @@
+"""What the services' own settings classes say of the values that they will be told, before anything is started."""
+
+import importlib
+from collections.abc import Mapping
+
+from quartet.errors import WrongSettings
+from quartet.provision.plan import SERVICES
+from quartet.settings.known import settings_class
+from quartet.settings.operator import OperatorSettings, Server
+from quartet.settings.secrets_file import new_secret
+
+_ANY_SERVER = Server(host="127.0.0.1", port=5432)
+
+
+def check_service_settings(settings: OperatorSettings, *, process: Mapping[str, str]) -> None:
+    """Raises WrongSettings with a line for each value that a service would refuse.
+
+    Where nothing was set there is nothing to check, and the services need not be imported, which takes its time.
+    """
+    told = [name for name in settings.explicit if name in settings.known]
+    if not any(settings.known[name].services and not name.endswith("_PORT") for name in told):
+        return
+    failure = importlib.import_module("webcommon.settings").SettingsError
+    lines: list[str] = []
+    for service in SERVICES:
+        environment = settings.service_environment(service, server=_ANY_SERVER, process=process)
+        for name in (f"{service.upper()}_SECRET", f"{service.upper()}_DB_PASSWORD"):
+            if f"{name}_FILE" not in environment and f"{service.upper()}_DATABASE_URL" not in environment:
+                environment.setdefault(name, new_secret())  # as it will be generated
+        try:
+            settings_class(service).from_environment(environment)
+        except failure as error:
+            lines += str(error).splitlines()
+    if lines:
+        raise WrongSettings("\n".join(dict.fromkeys(lines)))
