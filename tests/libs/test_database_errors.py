@@ -241,3 +241,8 @@ def test_keys_are_in_the_order_of_their_making() -> None:
     assert len(set(made)) == 10_000
     assert made == sorted(made)
     assert all(earlier.int >> 80 <= later.int >> 80 for earlier, later in itertools.pairwise(made))
+
+
+def test_a_driver_that_lost_track_of_the_server_is_a_broken_connection() -> None:
+    lost = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+    assert isinstance(translate(lost), DatabaseUnavailable)

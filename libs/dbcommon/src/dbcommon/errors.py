@@ -54,7 +54,10 @@ def translate(error: BaseException) -> DatabaseError | None:
             else None
         )
         return _translate_driver_error(error.orig) or invalidated
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError):
+    if isinstance(error, asyncpg.InternalClientError):
+        # The driver lost track of what the server says, as when that goes away between two halves of a statement.
+        return DatabaseUnavailable("the connection to the database broke")
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
         return _translate_driver_error(error)
     return None
 

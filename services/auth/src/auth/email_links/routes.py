@@ -23,14 +23,16 @@ async def confirm_email(body: LinkToken, session: SessionDep) -> RegistrationAns
     return RegistrationAnswer(user=await service.confirm(body.token, session=session))
 
 
-@router.post("/email/resend", operation_id="resend_verification", status_code=202)
+@router.post("/email/resend", operation_id="resend_verification", status_code=202, response_class=Response)
 async def resend_verification(body: AddressBody, session: SessionDep, outbox: OutboxDep) -> Response:
     """Ask for the link that confirms an address. The answer is the same whether or not a mail will be sent."""
     await service.ask_for_mail("verify", body.email, session=session, outbox=outbox)
     return Response(status_code=202)
 
 
-@router.post("/password/forgot", operation_id="ask_for_password_reset", status_code=202)
+@router.post(
+    "/password/forgot", operation_id="ask_for_password_reset", status_code=202, response_class=Response
+)
 async def ask_for_password_reset(body: AddressBody, session: SessionDep, outbox: OutboxDep) -> Response:
     """Ask for the link that sets a new password. The answer is the same whether or not a mail will be sent."""
     await service.ask_for_mail("reset", body.email, session=session, outbox=outbox)
