@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     and_,
     delete,
+    exists,
     func,
     insert,
     literal,
@@ -23,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import EmailToken, Mail, MailGate, User
+from dbcommon.engine import Database
 from dbcommon.models import new_id
 
 Kind = Literal[
@@ -96,6 +98,15 @@ async def insert_mail_through_gate(
     source = select(*values.values()).select_from(passed)
     statement = insert(Mail).from_select(list(values), source, include_defaults=False).returning(Mail.id)
     return (await session.execute(statement)).one_or_none() is not None
+
+
+_IS_PENDING = select(exists().where(_PENDING))
+
+
+async def has_pending(database: Database) -> bool:
+    """Whether a mail is still to be sent, one that is being sent included."""
+    row = await database.fetch_one(_IS_PENDING)
+    return row is not None and bool(row[0])
 
 
 async def claim_mails(session: AsyncSession, *, most: int, lease: timedelta) -> Sequence[AnyRow]:

@@ -15,6 +15,6 @@ async def list_development_mails(worker: MailWorkerDep, response: Response) -> D
     """Every mail so far, newest first; those still in the outbox are written first."""
     if not isinstance(worker.delivery, FolderDelivery):
         raise NotFound
-    await worker.deliver_due()
+    await worker.settle()
     response.headers["Cache-Control"] = "no-store"
     return DevelopmentMails(items=await worker.delivery.read_all())

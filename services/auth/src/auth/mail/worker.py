@@ -43,6 +43,11 @@ CHANGE_LIFETIME = timedelta(hours=24)
 
 SWEEP_SECONDS = 60.0
 
+SETTLE_SECONDS = 2.0
+"""How long a look into the development folder waits for mails that are being written."""
+
+_SETTLE_PAUSE_SECONDS = 0.05
+
 STOP_SECONDS = 5.0
 """At the end, mails that are being sent get so long."""
 
@@ -125,6 +130,14 @@ class MailWorker:
         async with self._turn:
             while mails := await self._claim():
                 await asyncio.gather(*(self._deliver(mail) for mail in mails))
+
+    async def settle(self) -> None:
+        """Send until the outbox is empty, one that failed and waits for its next try included, or `SETTLE_SECONDS` are over."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        await self.deliver_due()
+        while await repository.has_pending(self._database) and time.monotonic() < deadline:
+            await asyncio.sleep(_SETTLE_PAUSE_SECONDS)
+            await self.deliver_due()
 
     async def _claim(self) -> Sequence[AnyRow]:
         if self._stopping.is_set():
