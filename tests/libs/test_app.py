@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from tests.clients import running
+from tests.libs.faulty_app import problem_of
 from tests.tokens import TokenMint
 from webcommon.app import Service
 from webcommon.bearer import CallerDep
@@ -127,6 +128,24 @@ async def test_no_other_origin_is_let_in(client: httpx.AsyncClient, origin: str)
 
 
 @pytest.mark.parametrize(
+    ("origin", "method", "headers", "reason"),
+    [
+        ("https://evil.example", "POST", "authorization", "origin"),
+        (ORIGIN, "BREW", "authorization", "method"),
+        (ORIGIN, "POST", "x-strange", "headers"),
+    ],
+)
+async def test_a_refused_preflight_is_a_problem_document_that_says_why(
+    client: httpx.AsyncClient, origin: str, method: str, headers: str, reason: str
+) -> None:
+    asked = await client.options("/v1/questions", headers=preflight(origin, method=method, headers=headers))
+    document = problem_of(asked, 400, "preflight-refused")
+    assert f"Not allowed: {reason}." in document["detail"]
+    assert asked.headers["content-length"] == str(len(asked.content))
+    assert "Origin" in asked.headers["vary"]
+
+
+@pytest.mark.parametrize(
     "name", ["authorization", "content-type", "idempotency-key", "if-match", "x-request-id"]
 )
 async def test_the_headers_that_clients_need_may_be_sent(client: httpx.AsyncClient, name: str) -> None:
@@ -168,6 +187,19 @@ async def test_without_registered_origins_no_browser_is_let_in(mint: TokenMint) 
         answer = await client.get("/v1/answers/1", headers={"Origin": ORIGIN})
     assert asked.status_code == 405
     assert "access-control-allow-origin" not in answer.headers
+
+
+# Paths.
+
+
+@pytest.mark.parametrize("path", ["/v1/own/", "/v1/questions/", "/v1/answers/1/", "/livez/", "/docs/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_path_with_a_slash_too_many_is_not_found_and_leads_nowhere(
+    client: httpx.AsyncClient, path: str, method: str
+) -> None:
+    answer = await client.request(method, path, headers={"Host": "evil.example"})
+    problem_of(answer, 404, "not-found")
+    assert "location" not in answer.headers
 
 
 # State and life.

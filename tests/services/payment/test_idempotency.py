@@ -63,6 +63,7 @@ async def test_key_with_another_body_is_refused(shop: Shop, sql: Sql) -> None:
     await shop.placed({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
     answer = await shop.order({product["sku"]: 2}, buyer=shop.buyer(user_id), key="k")
     assert problem(answer) == (422, "idempotency-key-reused")
+    assert pointers(answer) == ["#header/idempotency-key"]
     assert await _count_orders(sql, user_id) == 1
 
 

@@ -9,12 +9,12 @@ import httpx
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from dbcommon.engine import Database
 from dbcommon.health import Health, health_router
 from webcommon.bearer import Issuer, TokenVerifier
+from webcommon.browsers import allow_origins
 from webcommon.docs_page import add_docs_page
 from webcommon.express import ExpressLane
 from webcommon.frame import Frame
@@ -65,6 +65,8 @@ class Service(FastAPI):
             lifespan=_run,
             responses=COMMON_PROBLEMS,
             max_body_size=BODY_LIMIT,
+            # A redirect would be an absolute URL of whatever Host the caller sent.
+            redirect_slashes=False,
             docs_url=None,
             redoc_url=None,
             telemetry={"tracing": False, "metrics": False},
@@ -110,7 +112,7 @@ class Service(FastAPI):
         app: ASGIApp = ExpressLane(super().build_middleware_stack(), owner=self, routers=self._routers)
         settings: ServiceSettings = self.state.settings
         if settings.allowed_origins:
-            app = _allow_origins(app, settings.allowed_origins)
+            app = allow_origins(app, settings.allowed_origins)
         return Frame(app, metrics=self.request_metrics)
 
     def openapi(self) -> dict[str, Any]:
@@ -144,18 +146,6 @@ def _complete_responses(operation: dict[str, Any]) -> None:
         operation["responses"].setdefault(str(status), response)
     if "requestBody" not in operation and not operation.get("parameters"):
         operation["responses"].pop("422", None)
-
-
-def _allow_origins(app: ASGIApp, origins: list[str]) -> CORSMiddleware:
-    # Around the handler of unexpected errors as well: a browser shows no answer, not even a 500, without these headers.
-    return CORSMiddleware(
-        app,
-        allow_origins=origins,
-        allow_credentials=True,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-ID"],
-        expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed"],
-    )
 
 
 def auth_issuer(settings: ServiceSettings, *, keys: JwksCache, ended: EndedSessions) -> Issuer:

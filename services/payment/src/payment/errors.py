@@ -21,7 +21,7 @@ Problem
 
 from collections.abc import Mapping
 
-from webcommon.problems import Conflict, NotFound, Problem
+from webcommon.problems import Conflict, InvalidRequest, NotFound, Problem
 
 
 class SkuTaken(Conflict):
@@ -98,15 +98,17 @@ class IdempotencyKeyMissing(Problem):
         )
 
 
-class IdempotencyKeyReused(Problem):
+class IdempotencyKeyReused(InvalidRequest):
     """422: the key was used for another request."""
 
-    status = 422
     title = "The Idempotency-Key belongs to another request"
     slug = "idempotency-key-reused"
 
     def __init__(self) -> None:
-        super().__init__("This key came with a different request before; take a new key for a new request.")
+        super().__init__(
+            "This key came with a different request before; take a new key for a new request.",
+            pointer="#header/idempotency-key",
+        )
 
 
 class RequestRefused(Problem):

@@ -1,0 +1,58 @@
+"""Which browsers may call: those that show a page of a registered origin (CORS, the Fetch standard)."""
+
+from collections.abc import Collection
+
+from fastapi import Request
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from webcommon.problems import BadRequest, problem_response
+
+
+class PreflightRefused(BadRequest):
+    """400: a browser asked whether a page may send a request, and it may not."""
+
+    title = "A page of this origin may not send this request"
+    slug = "preflight-refused"
+
+
+class RegisteredOrigins(CORSMiddleware):
+    """The framework's CORS, whose refusals are problem documents as everybody else's are."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to a browser that asks before it sends."""
+        response = super().preflight_response(request_headers)
+        return response if response.status_code == 200 else _Refusal(response)
+
+
+class _Refusal(Response):
+    """A refused preflight, written when it is sent: a problem document names the path, which is known only then."""
+
+    def __init__(self, refused: Response) -> None:
+        super().__init__(refused.body, status_code=refused.status_code)
+        # The length and the type are those of the text that the document replaces.
+        replaced = ("content-length", "content-type")
+        self._headers = {name: value for name, value in refused.headers.items() if name not in replaced}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reasons = bytes(self.body).decode().removeprefix("Disallowed CORS ")
+        detail = f"Not allowed: {reasons}. An operator registers the origins whose pages may call."
+        response = problem_response(Request(scope), PreflightRefused(detail, headers=self._headers))
+        await response(scope, receive, send)
+
+
+def allow_origins(app: ASGIApp, origins: Collection[str]) -> RegisteredOrigins:
+    """`app` for browsers too, those that show a page of one of `origins`; they may send credentials.
+
+    Around the handler of unexpected errors as well: a browser shows no answer, not even a 500, without these headers.
+    """
+    return RegisteredOrigins(
+        app,
+        allow_origins=origins,
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-ID"],
+        expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID", "Idempotent-Replayed"],
+    )
