@@ -7,9 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from webcommon.schemas import DEEPEST_JSON, JsonObject, RequestBody, ResponseBody, Text, Timestamp
+from webcommon.schemas import (
+    DEEPEST_JSON,
+    Digits,
+    JsonObject,
+    Moment,
+    RequestBody,
+    ResponseBody,
+    Text,
+    Timestamp,
+)
 
 
 class Body(RequestBody):
@@ -104,3 +113,43 @@ def test_times_are_written_in_utc(moment: datetime) -> None:
     written = json.loads(Answer(at=moment).model_dump_json())["at"]
     assert written.endswith("Z")
     assert datetime.fromisoformat(written) == moment
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-22T18:30:00Z",
+        "2026-11-22t18:30:00.5z",
+        "2026-11-22 19:30:00+01:00",
+        "2026-11-22T18:30:00-00:00",
+    ],
+)
+def test_a_moment_of_rfc_3339_is_read(text: str) -> None:
+    moment = TypeAdapter(Moment).validate_python(text)
+    assert moment.replace(microsecond=0) == datetime(2026, 11, 22, 18, 30, tzinfo=UTC)
+    assert moment.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "12345",
+        "12345.5",
+        12345,
+        "2026",
+        "2026-11-22",
+        "2026-11-22T18:30Z",
+        "2026-11-22T18:30:00",
+        "now",
+        True,
+    ],
+)
+def test_nothing_else_is_taken_for_a_moment(value: Any) -> None:
+    with pytest.raises(ValidationError, match="RFC 3339"):
+        TypeAdapter(Moment).validate_python(value)
+
+
+@pytest.mark.parametrize("text", ["1_0", " 10", "10.0", "1e1", "+10", "٣", ""])
+def test_a_number_of_a_query_is_written_in_digits(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Digits).validate_python(text)

@@ -197,10 +197,13 @@ async def test_list_is_narrowed_by_status_and_time(shop: Shop, client: httpx.Asy
     [
         ({"status": "lost"}, "#query/status"),
         ({"created_after": "yesterday"}, "#query/created_after"),
+        ({"created_after": "12345"}, "#query/created_after"),
+        ({"created_before": "12345.5"}, "#query/created_before"),
         ({"created_before": "2026-01-01T00:00:00"}, "#query/created_before"),
         ({"created_before": "9999-12-31T23:59:59-14:00"}, "#query/created_before"),
         ({"limit": 0}, "#query/limit"),
         ({"limit": 101}, "#query/limit"),
+        ({"limit": "1_0"}, "#query/limit"),
         ({"cursor": "nonsense"}, "#query/cursor"),
     ],
 )

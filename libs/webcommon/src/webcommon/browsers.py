@@ -34,12 +34,12 @@ class _Refusal(Response):
         super().__init__(refused.body, status_code=refused.status_code)
         # The length and the type are those of the text that the document replaces.
         replaced = ("content-length", "content-type")
-        self._headers = {name: value for name, value in refused.headers.items() if name not in replaced}
+        self._kept_headers = {name: value for name, value in refused.headers.items() if name not in replaced}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reasons = bytes(self.body).decode().removeprefix("Disallowed CORS ")
         detail = f"Not allowed: {reasons}. An operator registers the origins whose pages may call."
-        response = problem_response(Request(scope), PreflightRefused(detail, headers=self._headers))
+        response = problem_response(Request(scope), PreflightRefused(detail, headers=self._kept_headers))
         await response(scope, receive, send)
 
 

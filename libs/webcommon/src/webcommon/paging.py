@@ -18,6 +18,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from webcommon.problems import InvalidRequest
+from webcommon.schemas import Digits
 
 MAXIMUM_LIMIT = 100
 DEFAULT_LIMIT = 50
@@ -39,7 +40,7 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None = Field(description="Pass it as `cursor` to get the next page; null on the last.")
 
 
-LimitParameter = Annotated[int, Query(ge=1, le=MAXIMUM_LIMIT, description="Rows a page.")]
+LimitParameter = Annotated[Digits, Query(ge=1, le=MAXIMUM_LIMIT, description="Rows a page.")]
 CursorParameter = Annotated[
     str | None,
     Query(

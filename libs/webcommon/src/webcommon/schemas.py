@@ -1,10 +1,11 @@
 """Base of request bodies, and field types that several services share."""
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 
 class RequestBody(BaseModel):
@@ -69,3 +70,35 @@ def _in_utc(moment: datetime) -> str:
 
 Timestamp = Annotated[datetime, PlainSerializer(_in_utc, return_type=str, when_used="json")]
 """A moment, written as RFC 3339 in UTC."""
+
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", flags=re.ASCII)
+
+
+def _refuse_other_notations(value: Any) -> Any:
+    # Left to pydantic, 2026 would be a moment of the first hour of 1970, and so would "2026".
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _RFC_3339.fullmatch(value)):
+        raise ValueError("write it as 2026-11-22T18:30:00Z (RFC 3339)")
+    return value
+
+
+def _move_to_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is before the year 1 or after the year 9999 in UTC") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_refuse_other_notations), AfterValidator(_move_to_utc)]
+"""A moment in a request: RFC 3339 with its offset from UTC, and nothing else that could be read as a time."""
+
+
+def _refuse_other_numbers(value: Any) -> Any:
+    # Left to pydantic, "1_0", " 10 " and "10.0" would be ten as well.
+    if isinstance(value, str) and not re.fullmatch("-?[0-9]+", value):
+        raise ValueError("write it in digits, such as 10")
+    return value
+
+
+Digits = Annotated[int, BeforeValidator(_refuse_other_numbers)]
+"""A whole number in a query or a path. In a JSON body it is an `int` with `strict=True`."""

@@ -23,10 +23,11 @@ from payment.errors import (
 from payment.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
 from payment.models import OrderStatus
 from payment.orders import service
-from payment.orders.schemas import Moment, NewOrder, Order, OrderFilter
+from payment.orders.schemas import NewOrder, Order, OrderFilter
 from webcommon.bearer import Caller
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import InvalidRequest, Unauthorized, problem_responses
+from webcommon.schemas import Moment
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 

@@ -1,10 +1,10 @@
 """What orders are made of, and how they are shown."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from payment.models import OrderStatus
 from payment.schemas import AMOUNT_SHOWN, CURRENCY_SHOWN
@@ -54,17 +54,6 @@ class Order(ResponseBody):
     )
     created_at: Timestamp
     updated_at: Timestamp
-
-
-def _to_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("lies outside of the years 1 to 9999") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
-"""A moment in a request: RFC 3339 with its offset from UTC."""
 
 
 class OrderFilter(RequestBody):

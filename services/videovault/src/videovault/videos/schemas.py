@@ -3,15 +3,12 @@
 import math
 import re
 import unicodedata
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -19,7 +16,7 @@ from pydantic import (
 )
 
 from webcommon.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
-from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+from webcommon.schemas import Digits, Moment, RequestBody, ResponseBody, Text, Timestamp
 
 LARGEST_INTEGER = 2**31 - 1
 LARGEST_BIGINT = 2**63 - 1
@@ -29,13 +26,6 @@ DEEPEST_METADATA = 32
 MEDIA_TYPE = r"^([!#$&^_.+\-0-9A-Za-z]+/[!#$&^_.+\-0-9A-Za-z]+)([ \t]*;[\t -~]*)?$"
 CATEGORY = r"^\s*[^:\s-][^:]*$"
 CRITERION = r"^-?[^:]*[^:\s][^:]*:[\s\S]*\S[\s\S]*$"
-
-
-def _refuse_lookalikes(value: Any) -> Any:
-    # Not pydantic's strict mode: that refuses 3.0 too, which JSON knows as the same number as 3.
-    if isinstance(value, bool | str):
-        raise ValueError("is no JSON number")  # noqa: TRY004 - pydantic reports a ValueError only
-    return value
 
 
 def _normalise_media_type(text: str) -> str:
@@ -94,20 +84,6 @@ def _check_storable(text: str) -> None:
         raise ValueError("holds half of a surrogate pair; remove it") from None
 
 
-def _refuse_bare_number(text: Any) -> Any:
-    # Else 2026 would be taken for a moment of the first hour of 1970.
-    if isinstance(text, str) and re.fullmatch(r"[-+\s\d.]*", text):
-        raise ValueError("write it as 2026-11-22T18:30:00Z (RFC 3339)")
-    return text
-
-
-def _move_to_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("is before the year 1 or after the year 9999 in UTC") from None
-
-
 def _check_criterion(text: str) -> str:
     category, colon, name = text.removeprefix("-").partition(":")
     if not (category.strip() and colon and name.strip()):
@@ -117,8 +93,8 @@ def _check_criterion(text: str) -> str:
 
 Path = Annotated[Text, Field(min_length=1, max_length=4096)]
 Name = Annotated[Text, Field(min_length=1, max_length=512)]
-Size = Annotated[int, Field(ge=0, le=LARGEST_BIGINT), BeforeValidator(_refuse_lookalikes)]
-Seconds = Annotated[int, Field(ge=0, le=LARGEST_INTEGER), BeforeValidator(_refuse_lookalikes)]
+Size = Annotated[int, Field(strict=True, ge=0, le=LARGEST_BIGINT)]
+Seconds = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
 # The patterns are for the description of the API; the validators say in words what is wrong.
 MediaType = Annotated[
     str,
@@ -138,7 +114,6 @@ Criterion = Annotated[
     Field(max_length=2 * LONGEST_TAG + 2, json_schema_extra={"pattern": CRITERION}),
     AfterValidator(_check_criterion),
 ]
-Moment = Annotated[AwareDatetime, BeforeValidator(_refuse_bare_number), AfterValidator(_move_to_utc)]
 
 EXAMPLE: dict[str, Any] = {
     "file_path": "/films/harbour/2026-08-01 evening.mp4",
@@ -233,7 +208,7 @@ class VideoQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAXIMUM_LIMIT, description="Rows a page.")
+    limit: Digits = Field(DEFAULT_LIMIT, ge=1, le=MAXIMUM_LIMIT, description="Rows a page.")
     # A cursor holds the last row's sort value, and the longest file name takes more than other lists' cursors may.
     cursor: str | None = Field(
         None, max_length=8192, description="`next_cursor` of the page before; leave out for the first."
@@ -248,10 +223,10 @@ class VideoQuery(BaseModel):
         examples=[["time of day:evening", "-place:indoors"]],
     )
     mime_type: MediaType | None = None
-    min_duration: int | None = Field(None, ge=0, le=LARGEST_INTEGER, description="Seconds.")
-    max_duration: int | None = Field(None, ge=0, le=LARGEST_INTEGER, description="Seconds.")
-    min_size: int | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
-    max_size: int | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
+    min_duration: Digits | None = Field(None, ge=0, le=LARGEST_INTEGER, description="Seconds.")
+    max_duration: Digits | None = Field(None, ge=0, le=LARGEST_INTEGER, description="Seconds.")
+    min_size: Digits | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
+    max_size: Digits | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
     created_after: Moment | None = Field(None, description="RFC 3339, with its offset from UTC.")
 
     @property
