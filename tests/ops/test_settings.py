@@ -212,6 +212,33 @@ def test_config_shows_sources_and_hides_secrets() -> None:
         assert not place.home.exists()
 
 
+def test_config_shows_what_follows_from_other_settings_and_where_it_comes_from() -> None:
+    with workplace() as place:
+        shown = place.quartet_json("config")
+        issuer = f"http://localhost:{place.ports['auth']}"
+        assert shown["AUTH_ISSUER"] == {"value": issuer, "source": "AUTH_PORT"}
+        assert shown["AUTH_JWKS_URL"] == {"value": f"{issuer}/.well-known/jwks.json", "source": "AUTH_ISSUER"}
+        assert shown["AUTH_REVOCATIONS_URL"] == {
+            "value": f"{issuer}/v1/revocations",
+            "source": "AUTH_JWKS_URL",
+        }
+        assert shown["POSTGRES_HOST"] == {"value": "127.0.0.1", "source": "embedded server"}
+        assert shown["POSTGRES_PORT"] == {"value": None, "source": "embedded server"}
+        place.told |= {
+            "POSTGRES_HOST": "db.example",
+            "AUTH_JWKS_URL": "http://auth:5500/.well-known/jwks.json",
+        }
+        shown = place.quartet_json("config")
+        assert shown["POSTGRES_HOST"] == {"value": "db.example", "source": "given"}
+        assert shown["POSTGRES_PORT"] == {"value": "5432", "source": "default"}
+        assert shown["AUTH_JWKS_URL"] == {
+            "value": "http://auth:5500/.well-known/jwks.json",
+            "source": "given",
+        }
+        assert shown["AUTH_REVOCATIONS_URL"]["value"] == "http://auth:5500/v1/revocations"
+        assert place.quartet("config", "get", "POSTGRES_PORT").stdout == "5432\n"
+
+
 def test_container_secrets_are_made_once_each_in_its_consumers_folder(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     assert write_container_secrets(folder, service_uid=os.getuid(), postgres_uid=os.getuid()) == 13

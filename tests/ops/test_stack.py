@@ -90,6 +90,46 @@ def test_ps_shows_every_process(stack: RunningStack, place: Workplace) -> None:
         assert str(pid) in table.stdout
 
 
+def test_ps_asks_each_service_whether_it_is_ready_now(stack: RunningStack, place: Workplace) -> None:
+    stopped = stack.state["services"]["payment"]["pid"]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        shown = place.quartet_json("ps")["services"]
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    expected = dict.fromkeys(SERVICES, "ready") | {"payment": "no answer"}
+    assert {name: each["readiness"] for name, each in shown.items()} == expected
+    assert shown["payment"]["state"] == "ready", "the supervisor saw nothing"
+    row = next(line for line in place.quartet("ps").stdout.splitlines() if line.startswith("payment"))
+    assert row.split()[1:3] == ["ready", "ready"]
+
+
+def readiness_in(place: Workplace) -> set[str]:
+    """What `quartet ps` says of the services, each answer once."""
+    return {each["readiness"] for each in place.quartet_json("ps")["services"].values()}
+
+
+def test_ps_tells_a_service_that_is_not_ready(stack: RunningStack, place: Workplace) -> None:
+    server = stack.state["postgres"]["pid"]
+    os.kill(server, signal.SIGSTOP)  # it takes no new connection from here on
+    children = [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+    try:
+        for pid in children:
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: readiness_in(place) == {"not ready"}, seconds=30)
+    finally:
+        for pid in (*children, server):
+            os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: all(status_of(place.url(service, "/readyz")) == 200 for service in SERVICES))
+
+
+def test_config_shows_where_the_embedded_server_is(stack: RunningStack, place: Workplace) -> None:
+    port = str(stack.state["postgres"]["port"])
+    shown = place.quartet_json("config")
+    assert shown["POSTGRES_PORT"] == {"value": port, "source": "embedded server"}
+    assert place.quartet("config", "get", "POSTGRES_PORT").stdout == f"{port}\n"
+
+
 def test_health_is_a_table_and_an_exit_code(stack: RunningStack, place: Workplace) -> None:
     done = place.quartet("health")
     assert done.returncode == 0, done.stdout
@@ -207,6 +247,7 @@ class TestLifeOfAStack:
             assert (down.returncode, down.stdout) == (0, "stopped\n")
             assert "shut down" in (place.home / "postgres/server.log").read_text().splitlines()[-1]
             assert place.quartet("down").stdout == "nothing was running\n"
+            self._assert_commands_say_that_it_is_stopped(place)
 
     @staticmethod
     def _assert_second_interrupt_ends_it_at_once(stack: RunningStack) -> None:
@@ -220,6 +261,15 @@ class TestLifeOfAStack:
         assert time.monotonic() - beginning < 10
         assert not any(is_alive(pid) for pid in pids)
         assert "Traceback" not in stack.output
+
+    @staticmethod
+    def _assert_commands_say_that_it_is_stopped(place: Workplace) -> None:
+        for arguments in (["db", "status"], ["db", "status", "auth", "--json"], ["db", "shell", "auth"]):
+            done = place.quartet(*arguments)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert len(done.stderr.splitlines()) == 1
+            assert "is stopped" in done.stderr
+            assert "`quartet up`" in done.stderr
 
     @staticmethod
     def _id_of(place: Workplace, name: str) -> str:

@@ -92,9 +92,14 @@ def _told_in_one_line(service: str, url: DatabaseUrl, failure: type[Failure]) ->
         raise
     except Exception as error:  # whatever a migration's own code raises
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+        told = cause[0] if cause else type(error).__name__
+        if failure is ServerFailed:
+            raise failure(
+                f"{service}: the schema of {url.database} could not be read ({told}): is PostgreSQL running there?"
+            ) from error
         raise failure(
-            f"{service}: the schema of {url.database} could not be brought up to date or read"
-            f" ({cause[0] if cause else type(error).__name__}): `quartet db status {service}` shows where it stands"
+            f"{service}: the schema of {url.database} could not be brought up to date ({told}):"
+            f" `quartet db status {service}` shows where it stands"
         ) from error
 
 

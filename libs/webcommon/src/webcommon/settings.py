@@ -155,16 +155,14 @@ class ServiceSettings(BaseSettings):
     @property
     def jwks_url(self) -> str:
         """Where Auth's public keys are."""
-        return self.auth_jwks_url or f"{self.auth_issuer.rstrip('/')}{_JWKS_PATH}"
+        return self.auth_jwks_url or default_jwks_url(self.auth_issuer)
 
     @property
     def revocations_url(self) -> str:
-        """Where Auth says which sessions have ended. Where its keys are reached by a name of their own, so is this."""
-        if self.auth_revocations_url:
-            return self.auth_revocations_url
-        keys = self.jwks_url
-        base = keys.removesuffix(_JWKS_PATH) if keys.endswith(_JWKS_PATH) else self.auth_issuer.rstrip("/")
-        return f"{base}/v1/revocations"
+        """Where Auth says which sessions have ended."""
+        return self.auth_revocations_url or default_revocations_url(
+            self.jwks_url, auth_issuer=self.auth_issuer
+        )
 
     @property
     def allowed_origins(self) -> list[str]:
@@ -208,6 +206,17 @@ class ServiceSettings(BaseSettings):
     def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
         """Where the database is; a service that can do without one overrides this."""
         return DatabaseSettings.from_environment(cls.service, environ)
+
+
+def default_jwks_url(auth_issuer: str) -> str:
+    """Where the keys of an issuer are, unless AUTH_JWKS_URL says otherwise."""
+    return f"{auth_issuer.rstrip('/')}{_JWKS_PATH}"
+
+
+def default_revocations_url(jwks_url: str, *, auth_issuer: str) -> str:
+    """Where the ended sessions are, unless AUTH_REVOCATIONS_URL says otherwise: at the name by which the keys are reached."""
+    base = jwks_url.removesuffix(_JWKS_PATH) if jwks_url.endswith(_JWKS_PATH) else auth_issuer.rstrip("/")
+    return f"{base}/v1/revocations"
 
 
 def _split_origins(text: str) -> list[str]:

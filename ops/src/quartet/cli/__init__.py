@@ -13,7 +13,7 @@ _COMMANDS = lazy_group(
     {
         "up": Entry("quartet.cli.stack:up", "Start PostgreSQL and the four services, and keep them running."),
         "down": Entry("quartet.cli.stack:down", "Stop the running stack; all committed data is kept."),
-        "ps": Entry("quartet.cli.stack:ps", "Show what runs: state, process, address, restarts."),
+        "ps": Entry("quartet.cli.stack:ps", "Show what runs, and whether it is ready now."),
         "logs": Entry("quartet.cli.stack:logs", "Show the services' logs, or follow them."),
         "health": Entry("quartet.cli.inspect:health", "Ask the four services and the database how they are."),
         "config": Entry("quartet.cli.config:config", "Show the settings in effect, secrets hidden."),

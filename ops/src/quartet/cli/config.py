@@ -7,12 +7,14 @@ import typer
 from quartet.cli.words import JsonOption, print_json, print_table
 from quartet.errors import NotFound
 from quartet.settings import OperatorSettings, load_settings
+from quartet.settings.effective import Effective, find_effective
 from quartet.settings.example import environment_example
 
 config = typer.Typer(
     help="""Show the settings in effect, secrets hidden: name, value, where it comes from.
 
-    Sources, the first wins: the environment, `.env`, generated (QUARTET_HOME/secrets.env), default.
+    Sources, the first wins: given (the environment, then `.env`), file (NAME_FILE), generated (QUARTET_HOME/secrets.env),
+    another setting that it follows from, or the embedded server, default.
 
     Example: quartet config get AUTH_DB_PASSWORD
 
@@ -31,7 +33,7 @@ def show(context: typer.Context, *, as_json: JsonOption = False) -> None:
     if context.invoked_subcommand is not None:
         return
     settings = load_settings()
-    shown = [(name, _shown(settings, name), _source(settings, name)) for name in settings.known]
+    shown = [(name, *_shown(settings, name)) for name in settings.known]
     if as_json:
         print_json({name: {"value": value, "source": source} for name, value, source in shown})
     else:
@@ -48,7 +50,7 @@ def get_value(name: Annotated[str, typer.Argument(help="The setting's name.", sh
 
     Exit codes: 0 · 13 no such setting, or it has no value
     """
-    value = load_settings(check=False).value(name)
+    value = find_effective(load_settings(check=False), name).value
     if value is None:
         raise NotFound(
             f"{name} has no value: set it, or let `quartet up` generate it if it is a secret of the stack"
@@ -62,16 +64,7 @@ def print_example() -> None:
     typer.echo(environment_example(load_settings(check=False).known.values()), nl=False)
 
 
-def _shown(settings: OperatorSettings, name: str) -> str | None:
-    value = settings.value(name)
-    return HIDDEN if settings.known[name].secret and value is not None else value
-
-
-def _source(settings: OperatorSettings, name: str) -> str:
-    if name in settings.explicit:
-        return "given"
-    if f"{name}_FILE" in settings.explicit:
-        return "file"
-    if name in settings.generated:
-        return "generated"
-    return "default" if settings.known[name].default is not None else ""
+def _shown(settings: OperatorSettings, name: str) -> Effective:
+    found = find_effective(settings, name)
+    is_hidden = settings.known[name].secret and found.value is not None
+    return found._replace(value=HIDDEN) if is_hidden else found

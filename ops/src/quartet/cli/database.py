@@ -18,6 +18,7 @@ from quartet.cli.words import (
 from quartet.errors import NotFound
 from quartet.postgres import find_binaries
 from quartet.provision.plan import SERVICES
+from quartet.reach import ensure_running
 from quartet.schema import migrate as apply_migrations
 from quartet.schema import read_status, services_or_all
 from quartet.settings import load_settings
@@ -52,10 +53,13 @@ def status(services: ServicesArgument = None, *, as_json: JsonOption = False) ->
 
     Example: quartet db status --json
 
-    Exit codes: 0 all are current · 1 something is pending or drifted · 10 no server answers
+    Exit codes: 0 all are current · 1 something is pending or drifted, or the stack is stopped · 10 no server answers ·
+    13 no server was ever started
     """
     settings = load_settings()
-    found = read_status(settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES)))
+    urls = settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES))
+    ensure_running(settings, urls.values())
+    found = read_status(urls)
     if as_json:
         print_json({service: schema.as_json() for service, schema in found.items()})
     else:
@@ -79,10 +83,11 @@ def shell(service: ServiceArgument, *, role: RoleOption = DatabaseRole.USER) -> 
 
     Example: quartet db shell auth --role owner
 
-    Exit codes: those of psql · 9 no psql was found
+    Exit codes: those of psql · 1 the stack is stopped · 13 no server was ever started, or no psql was found
     """
     settings = load_settings(check=False)
     url = settings.database_url(service.value, role.value, server=settings.server())
+    ensure_running(settings, [url])
     psql = find_binaries(settings.named_bindir).program("psql")
     if not psql.is_file():
         raise NotFound(f"{psql} is not there: install PostgreSQL's client programs, or set PG_BINDIR")

@@ -55,7 +55,7 @@ def down() -> None:
 
 
 def ps(*, as_json: JsonOption = False) -> None:
-    """Show what runs: state, process, address, restarts.
+    """Show what runs: what the supervisor knows of it, whether `/readyz` says so now, process, address, restarts.
 
     Example: quartet ps --json
 
@@ -67,7 +67,7 @@ def ps(*, as_json: JsonOption = False) -> None:
     elif processes["state"] == "stopped":
         typer.echo("nothing runs: `quartet up` starts everything")
     else:
-        print_table(("NAME", "STATE", "PROCESS", "ADDRESS", "RESTARTS"), _rows(processes))
+        print_table(("NAME", "STATE", "READINESS", "PROCESS", "ADDRESS", "RESTARTS"), _rows(processes))
     if processes["state"] == "stopped":
         raise typer.Exit(1)
 
@@ -93,14 +93,12 @@ def logs(
 
 
 def _rows(processes: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = [("quartet", processes["state"], str(processes["pid"]), "", "")]
+    rows: list[tuple[str, ...]] = [("quartet", processes["state"], "", str(processes["pid"]), "", "")]
     if postgres := processes.get("postgres"):
+        state = "ready" if postgres["pid"] else "stopped"
         address = f"127.0.0.1:{postgres['port']}"
-        rows.append(
-            ("postgres", "ready" if postgres["pid"] else "stopped", str(postgres["pid"] or ""), address, "")
-        )
-    rows += [
-        (name, service["state"], str(service["pid"] or ""), service["url"], str(service["restarts"]))
-        for name, service in processes["services"].items()
-    ]
+        rows.append(("postgres", state, "", str(postgres["pid"] or ""), address, ""))
+    for name, service in processes["services"].items():
+        process, restarts = str(service["pid"] or ""), str(service["restarts"])
+        rows.append((name, service["state"], service["readiness"], process, service["url"], restarts))
     return rows

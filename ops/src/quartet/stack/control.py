@@ -11,6 +11,7 @@ from typing import Any
 from quartet.errors import Failure, NoPermission, ServerFailed
 from quartet.home import Home
 from quartet.processes import spawn
+from quartet.reach import ask_all_readiness
 from quartet.settings import OperatorSettings
 from quartet.stack.startup import open_cluster
 
@@ -19,11 +20,15 @@ OWN_LOG = "quartet.log"
 
 
 def read_processes(home: Home) -> dict[str, Any]:
-    """What runs on a state folder, as `quartet ps --json` prints it."""
+    """What runs on a state folder, as `quartet ps --json` prints it; each service is asked whether it is ready now."""
     state = home.run_state()
     if not state or not home.is_held():
         return {"state": "stopped", "pid": None, "services": {}}
-    return state
+    services: dict[str, dict[str, Any]] = state["services"]
+    asked = ask_all_readiness({name: service["url"] for name, service in services.items()})
+    return state | {
+        "services": {name: service | {"readiness": asked[name]} for name, service in services.items()}
+    }
 
 
 def start_detached(home: Home, *, say: Callable[[str], None]) -> None:

@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import http.client
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Mapping
 from typing import IO, Literal
 
 from quartet.processes import spawn
+from quartet.reach import ask_readiness
 from quartet.stack.console import Console, without_colour
 from quartet.stack.logfile import LogFile
 
@@ -20,7 +20,6 @@ FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 GOOD_SECONDS = 30.0
 """Ready for so long, a service has proved itself: the next death is its first again."""
-PROBE_SECONDS = 1.5
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not bound to
 
 
@@ -87,7 +86,7 @@ class Program:
         if self._process is not None and self._process.poll() is not None and self.state != "stopped":
             self._take_note_of_death(now)
             return True
-        if self.state == "starting" and self._answers_ready():
+        if self.state == "starting" and ask_readiness(self._host, self._port) == "ready":
             self.state, self._ready_since = "ready", now
             return True
         return False
@@ -128,16 +127,6 @@ class Program:
                 self.last_lines.append(plain)
                 self._log.write(plain)
                 self._console.show(self.name, line)
-
-    def _answers_ready(self) -> bool:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=PROBE_SECONDS)
-        try:
-            connection.request("GET", "/readyz")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
 
 def _spell(exit_code: int | None) -> str:

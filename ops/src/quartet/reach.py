@@ -1,0 +1,56 @@
+"""Whether what should be running answers now: the services' readiness, and the embedded server."""
+
+import contextlib
+import http.client
+import socket
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+from urllib.parse import urlsplit
+
+from dbcommon.dsn import DatabaseUrl
+from quartet.errors import Failure
+from quartet.settings import OperatorSettings
+
+Readiness = Literal["ready", "not ready", "no answer"]
+PROBE_SECONDS = 1.5
+PATIENT_SECONDS = 3.0
+"""A service whose database is away takes up to two seconds to say so."""
+
+
+def ask_readiness(host: str, port: int, *, seconds: float = PROBE_SECONDS) -> Readiness:
+    """What `/readyz` of a service says now; `seconds` is the longest wait for it."""
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        connection.request("GET", "/readyz")
+        return "ready" if connection.getresponse().status == http.HTTPStatus.OK else "not ready"
+    except (OSError, http.client.HTTPException):
+        return "no answer"
+    finally:
+        connection.close()
+
+
+def ask_all_readiness(urls: Mapping[str, str]) -> dict[str, Readiness]:
+    """The same of several services at once, by their names."""
+
+    def ask(url: str) -> Readiness:
+        parts = urlsplit(url)
+        return ask_readiness(parts.hostname or "", parts.port or 80, seconds=PATIENT_SECONDS)
+
+    with ThreadPoolExecutor(max_workers=max(1, len(urls))) as threads:
+        return dict(zip(urls, threads.map(ask, urls.values()), strict=True))
+
+
+def ensure_running(settings: OperatorSettings, urls: Iterable[DatabaseUrl]) -> None:
+    """Raises Failure when one of `urls` leads to the embedded server and that is stopped."""
+    if "POSTGRES_HOST" in settings.explicit:
+        return
+    server = settings.server()
+    if not any((server.host, server.port) in url.hosts for url in urls):
+        return
+    with contextlib.suppress(OSError):
+        socket.create_connection((server.host, server.port), timeout=PATIENT_SECONDS).close()
+        return
+    raise Failure(
+        f"the stack in {settings.home.path} is stopped, and its PostgreSQL with it: `quartet up` starts it"
+    )

@@ -1,0 +1,55 @@
+"""What holds for a setting and where it comes from, for an operator to see; what nobody set may follow from another."""
+
+from typing import NamedTuple
+
+from quartet.errors import NotFound
+from quartet.settings.operator import ISSUERS, OperatorSettings
+from webcommon.settings import default_jwks_url, default_revocations_url
+
+EMBEDDED = "embedded server"
+
+
+class Effective(NamedTuple):
+    """A value, None where there is none, and its source."""
+
+    value: str | None
+    source: str
+
+
+def find_effective(settings: OperatorSettings, name: str) -> Effective:
+    """What holds for a setting. Raises NotFound for a name that is no setting."""
+    value = settings.value(name)
+    if name in settings.explicit:
+        return Effective(value, "given")
+    if f"{name}_FILE" in settings.explicit:
+        return Effective(value, "file")
+    if name in settings.generated:
+        return Effective(value, "generated")
+    return _find_followed(settings, name) or Effective(value, "" if value is None else "default")
+
+
+def _find_followed(settings: OperatorSettings, name: str) -> Effective | None:
+    """What follows from another setting, or from where `quartet up` put the server."""
+    if name in ISSUERS:
+        port = f"{ISSUERS[name].upper()}_PORT"
+        return Effective(settings.value(name), port) if port in settings.explicit else None
+    if name == "AUTH_JWKS_URL":
+        return Effective(default_jwks_url(settings.value("AUTH_ISSUER") or ""), "AUTH_ISSUER")
+    if name == "AUTH_REVOCATIONS_URL":
+        keys, issuer = find_effective(settings, "AUTH_JWKS_URL").value, settings.value("AUTH_ISSUER")
+        return Effective(default_revocations_url(keys or "", auth_issuer=issuer or ""), "AUTH_JWKS_URL")
+    if name == "POSTGRES_HOST":
+        return Effective("127.0.0.1", EMBEDDED)
+    if name == "POSTGRES_PORT":
+        return _find_port(settings)
+    return None
+
+
+def _find_port(settings: OperatorSettings) -> Effective:
+    """Of the embedded server it is any free one, known once it was started."""
+    if "POSTGRES_HOST" in settings.explicit:
+        return Effective(str(settings.server().port), "default")
+    try:
+        return Effective(str(settings.server().port), EMBEDDED)
+    except NotFound:
+        return Effective(None, EMBEDDED)
