@@ -250,6 +250,30 @@ async def test_append_only_tables_take_rows_and_keep_them(sample: SampleService,
     await connection.close()
 
 
+@pytest.mark.parametrize("grantee", ["the role", "PUBLIC"])
+@pytest.mark.parametrize("columns", ["", " (name)"])
+async def test_a_table_made_append_only_leaves_no_right_on_a_column(
+    sample: SampleService, urls: Database, grantee: str, columns: str
+) -> None:
+    owner, user = urls
+    named = "PUBLIC" if grantee == "PUBLIC" else user.user
+    statements = (f"REVOKE ALL ON things FROM {user.user}", f"GRANT UPDATE{columns} ON things TO {named}")
+    sample.add_revision(
+        "fourth",
+        before="third",
+        up="\n    ".join(f'op.execute("{statement}")' for statement in statements)
+        + '\n    make_append_only(["things"])',
+        down="pass",
+    )
+    await migrate(sample.name, owner)
+    connection = await connect(user)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("UPDATE things SET name = 'x'")
+    held = await connection.fetchval("SELECT has_any_column_privilege('things', 'UPDATE')")
+    await connection.close()
+    assert held is False
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -69,6 +69,9 @@ DATABASE_DRIFT = [
         "GRANT TRUNCATE, TRIGGER ON things TO auth_user": "TRIGGER on things of auth_user revoked",
         "GRANT SELECT ON things TO auth_user WITH GRANT OPTION": "grant option for SELECT on things",
         "GRANT SELECT ON things TO l2p_user": "rights of l2p_user on table public.things revoked",
+        "GRANT REFERENCES (id) ON things TO auth_user": "REFERENCES (id) on things of auth_user revoked",
+        "GRANT SELECT (id) ON things TO PUBLIC": "SELECT (id) on things of PUBLIC revoked",
+        "GRANT INSERT (id) ON things TO auth_user WITH GRANT OPTION": "grant option for INSERT (id) on things",
         "GRANT UPDATE ON SEQUENCE things_id_seq TO auth_user": "UPDATE on things_id_seq of auth_user",
         "CREATE TABLE strange (id int)": "strange: owner postgres → auth_owner",
         "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO auth_user": "rights of auth_user on function",
@@ -156,6 +159,7 @@ async def test_append_only_and_version_tables_are_left_as_migrations_made_them(p
         "ALTER TABLE {table} OWNER TO auth_user",
         "ALTER TABLE {table} OWNER TO postgres",
         "GRANT UPDATE, DELETE ON {table} TO auth_user",
+        "GRANT UPDATE (id) ON {table} TO auth_user",
     ],
 )
 @pytest.mark.parametrize(
@@ -177,7 +181,12 @@ async def test_repair_opens_no_append_only_table(
                 for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
                 if await connection.fetchval(f"SELECT has_table_privilege('{table}', '{right}')")
             }
-        assert held == kept
+            of_columns = {
+                right
+                for right in ("SELECT", "INSERT", "UPDATE", "REFERENCES")
+                if await connection.fetchval(f"SELECT has_any_column_privilege('{table}', '{right}')")
+            }
+        assert held == of_columns == kept
         assert (await provision(planned.admin, planned.plan)).changes == ()
     finally:
         await planned.execute("postgres", "auth_db", f"DROP TABLE {table}")

@@ -185,18 +185,21 @@ def _protect_version_table(connection: Connection) -> None:
 
 
 def make_append_only(tables: Iterable[str]) -> None:
-    """In a migration: take UPDATE, DELETE and TRUNCATE on `tables` from every role but the owner."""
+    """In a migration: take UPDATE, DELETE and TRUNCATE on `tables`, and on their columns, from all but the owner."""
     connection = op.get_bind()
     for table in tables:
-        for role in _other_grantees(connection, table):
-            connection.execute(text(f'REVOKE UPDATE, DELETE, TRUNCATE ON "{table}" FROM "{role}"'))
+        for grantee in ("PUBLIC", *(f'"{role}"' for role in _other_grantees(connection, table))):
+            # What is taken on a table is taken on each of its columns as well.
+            connection.execute(text(f'REVOKE UPDATE, DELETE, TRUNCATE ON "{table}" FROM {grantee}'))
 
 
 def _other_grantees(connection: Connection, table: str) -> list[str]:
     statement = text(
-        "SELECT DISTINCT grantee FROM information_schema.role_table_grants"
-        " WHERE table_schema = current_schema() AND table_name = :table"
-        " AND grantee NOT IN (current_user, 'PUBLIC')"
+        "SELECT DISTINCT r.rolname FROM pg_class c"
+        " LEFT JOIN pg_attribute t ON t.attrelid = c.oid AND t.attacl IS NOT NULL"
+        " CROSS JOIN LATERAL (SELECT * FROM aclexplode(c.relacl) UNION SELECT * FROM aclexplode(t.attacl)) a"
+        " JOIN pg_roles r ON r.oid = a.grantee"
+        " WHERE c.oid = to_regclass(quote_ident(:table)) AND r.rolname <> current_user"
     )
     return list(connection.execute(statement, {"table": table}).scalars())
 

@@ -28,11 +28,16 @@ _WRONG_OWNERS = """
                         AND (d.deptype = 'e' OR (c.relkind = 'S' AND d.deptype IN ('a', 'i'))))
 """
 _RELATION_GRANTS = """
-    SELECT n.nspname, c.relname, c.relkind::text, coalesce(g.rolname, 'PUBLIC') AS grantee,
+    SELECT n.nspname, c.relname, c.relkind::text, a.attname, coalesce(g.rolname, 'PUBLIC') AS grantee,
            a.privilege_type, a.is_grantable
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+    CROSS JOIN LATERAL (
+        SELECT NULL::name AS attname, whole.* FROM pg_catalog.aclexplode(c.relacl) whole
+        UNION ALL
+        SELECT t.attname, part.* FROM pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) part
+        WHERE t.attrelid = c.oid AND NOT t.attisdropped
+    ) a
     LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee
     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND a.grantee <> c.relowner
       AND (a.grantee = 0 OR g.rolname = $1)
@@ -121,7 +126,10 @@ async def end_strange_grants(session: Session, plan: Plan, *, service: ServicePl
 
 
 async def _trim_relation_grants(session: Session, service: ServicePlan) -> None:
-    """PUBLIC has nothing on a table or sequence; the runtime role rows only: no TRUNCATE, TRIGGER, REFERENCES."""
+    """PUBLIC has nothing on a table or sequence; the runtime role rows only: no TRUNCATE, TRIGGER, REFERENCES.
+
+    What it may not do to a table it may not do to one of the columns either.
+    """
     for row in await session.rows(_RELATION_GRANTS, service.user):
         privilege, grantee = row["privilege_type"], row["grantee"]
         kind = "SEQUENCE" if row["relkind"] == "S" else "TABLE"
@@ -131,9 +139,11 @@ async def _trim_relation_grants(session: Session, service: ServicePlan) -> None:
             continue
         option = "GRANT OPTION FOR " if is_ours and privilege in allowed else ""
         target = identifier(grantee) if is_ours else "PUBLIC"
+        column = row["attname"]
+        shown, columns = (f" ({column})", f" ({identifier(column)})") if column else ("", "")
         await session.change(
-            f"{service.database}: {option.lower()}{privilege} on {row['relname']} of {grantee} revoked",
-            f"REVOKE {option}{privilege} ON {kind} {identifier(row['nspname'])}.{identifier(row['relname'])}"
+            f"{service.database}: {option.lower()}{privilege}{shown} on {row['relname']} of {grantee} revoked",
+            f"REVOKE {option}{privilege}{columns} ON {kind} {identifier(row['nspname'])}.{identifier(row['relname'])}"
             f" FROM {target} CASCADE",
         )
 
