@@ -164,17 +164,17 @@ def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "length"),
     [
-        ("AUTH_SECRET", "x" * 40),
-        ("AUTH_DB_PASSWORD", "password"),
-        ("AUTH_DATABASE_URL", "postgresql://auth_user:password@h/auth_db"),
+        ("AUTH_SECRET", "x" * 40, 32),
+        ("AUTH_DB_PASSWORD", "password", 16),
+        ("AUTH_DATABASE_URL", "postgresql://auth_user:password@h/auth_db", 16),
     ],
 )
-def test_production_refuses_what_development_takes(name: str, value: str) -> None:
+def test_production_refuses_what_development_takes(name: str, value: str, length: int) -> None:
     read(**{name: value})
     (line,) = lines_for({**GOOD, name: value, "QUARTET_ENV": "production"})
-    assert line.startswith(f"{name}: too weak for production")
+    assert line == f"{name}: too weak for production; give at least {length} random characters"
 
 
 def test_nothing_secret_is_printed(tmp_path: Path) -> None:

@@ -174,6 +174,24 @@ def test_state_folder_that_may_not_be_written_is_told(place: Workplace) -> None:
     assert_refused(done, exit_code=5, says=["/proc/quartet", "QUARTET_HOME"])
 
 
+@pytest.mark.parametrize("command", ["up", "ps", "config"])
+def test_state_folder_in_somebody_elses_private_home_is_told(place: Workplace, command: str) -> None:
+    private = place.folder / "private"
+    private.mkdir(mode=0o700 if runs_as_root() else 0)
+    obeying: list[str] = []
+    if runs_as_root():
+        os.chown(private, NOBODY.uid, NOBODY.gid)
+        # Root who may not override modes is as locked out as anybody.
+        obeying = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    done = run(
+        [*obeying, sys.executable, "-m", "quartet", command],
+        environment=place.environment | {"QUARTET_HOME": str(private / "home")},
+        folder=place.folder,
+    )
+    private.chmod(0o700)
+    assert_refused(done, exit_code=5, says=[str(private / "home"), "cannot be entered", "set QUARTET_HOME"])
+
+
 @pytest.mark.skipif(not runs_as_root(), reason="mounting a small disk takes root")
 @pytest.mark.parametrize("size", ["16k", "8m"])
 def test_full_disk_is_told_and_the_next_start_is_not_hindered(place: Workplace, size: str) -> None:

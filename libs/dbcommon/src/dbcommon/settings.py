@@ -13,6 +13,10 @@ CONTAINER_HOST = "shared-postgres"
 """The name of the PostgreSQL container on the compose network."""
 
 
+STRONG_LENGTH = 16
+"""Characters that a password has at least in production."""
+
+
 class PoolSettingsError(ValueError):
     """Numbers of the pool are wrong: a line each, naming the variable."""
 
@@ -119,6 +123,11 @@ def read_secret(name: str, environ: Mapping[str, str]) -> str | None:
     if not secret:
         raise DatabaseUrlError(f"{name}_FILE: {path} is empty")
     return secret
+
+
+def is_weak(secret: str) -> bool:
+    """Whether production refuses a secret: shorter than `STRONG_LENGTH`, or of few different characters."""
+    return len(secret) < STRONG_LENGTH or len(set(secret)) < STRONG_LENGTH // 2
 
 
 def default_host(environ: Mapping[str, str]) -> str:

@@ -18,13 +18,12 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dbcommon.dsn import DatabaseUrl, DatabaseUrlError
-from dbcommon.settings import DatabaseSettings, PoolSettingsError, read_secret
+from dbcommon.settings import STRONG_LENGTH, DatabaseSettings, PoolSettingsError, is_weak, read_secret
 from webcommon.keys import MINIMUM_SECRET_LENGTH
 from webcommon.logs import LogFormat
 
 Environment = Literal["development", "production"]
 
-_WEAK_LENGTH = 16
 _JWKS_PATH = "/.well-known/jwks.json"
 
 _WEB_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
@@ -140,16 +139,14 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_unsafe(self) -> Self:
-        secrets = {f"{self.service.upper()}_SECRET": self.secret.get_secret_value()}
-        if self.database is not None and self.database.url.password is not None:
-            url = self.database.url
-            secrets[url.part_variables.get("password", url.variable)] = self.database.url.password
-        for name, text in secrets.items():
-            weak = len(text) < _WEAK_LENGTH or len(set(text)) < _WEAK_LENGTH // 2
-            if weak and self.environment == "production":
-                raise ValueError(
-                    f"{name}: too weak for production; give at least {_WEAK_LENGTH} random characters"
-                )
+        if self.environment == "production":
+            _refuse_weak(
+                f"{self.service.upper()}_SECRET", self.secret.get_secret_value(), MINIMUM_SECRET_LENGTH
+            )
+            if self.database is not None and self.database.url.password is not None:
+                url = self.database.url
+                name = url.part_variables.get("password", url.variable)
+                _refuse_weak(name, self.database.url.password, STRONG_LENGTH)
         return self
 
     @property
@@ -206,6 +203,11 @@ class ServiceSettings(BaseSettings):
     def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
         """Where the database is; a service that can do without one overrides this."""
         return DatabaseSettings.from_environment(cls.service, environ)
+
+
+def _refuse_weak(name: str, secret: str, length: int) -> None:
+    if is_weak(secret):
+        raise ValueError(f"{name}: too weak for production; give at least {length} random characters")
 
 
 def default_jwks_url(auth_issuer: str) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 from dotenv.parser import parse_stream
 
 from dbcommon.dsn import DatabaseUrl, DatabaseUrlError
-from dbcommon.settings import default_host, read_url
+from dbcommon.settings import STRONG_LENGTH, default_host, is_weak, read_url
 from quartet.errors import NotFound, WrongPassword, WrongSettings
 from quartet.home import Home
 from quartet.provision.plan import SERVICES, AdminConnection, Plan, ServicePlan
@@ -29,7 +29,6 @@ from quartet.settings.secrets_file import FILE_NAME, ensure_secrets, read_secret
 Role = Literal["user", "owner", "admin"]
 OWNER_CONNECTIONS = 12
 SPARE_PER_PROCESS = 2  # a listener and a health probe beside the pool
-WEAK_LENGTH = 16
 ADMIN_PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105  the name of a setting
 
 ISSUERS = {"AUTH_ISSUER": "auth", "L2P_ISSUER": "l2p"}
@@ -264,9 +263,9 @@ class OperatorSettings:
         for name, password in passwords.items():
             if password is None:
                 continue
-            if len(password) < WEAK_LENGTH or len(set(password)) < WEAK_LENGTH // 2:
+            if is_weak(password):
                 raise WrongSettings(
-                    f"{name} is too weak for production: give at least {WEAK_LENGTH} random characters"
+                    f"{name} is too weak for production: give at least {STRONG_LENGTH} random characters"
                 )
             if password in seen:
                 raise WrongSettings(f"{name} and {seen[password]} are the same: give each its own password")

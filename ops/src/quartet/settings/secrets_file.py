@@ -26,6 +26,11 @@ def read_secrets(home: Path) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except PermissionError:
+        if not os.access(home, os.X_OK):
+            raise NoPermission(
+                f"the state folder {home} cannot be entered by this user: set QUARTET_HOME to a folder of yours,"
+                " or run as the user whose folder it is"
+            ) from None
         raise NoPermission(
             f"{path} cannot be read by this user: run as the user who ran `quartet up` first"
         ) from None
