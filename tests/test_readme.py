@@ -113,6 +113,11 @@ def first_requests() -> str:
     return section.partition("```sh\n")[2].partition("```")[0]
 
 
+def test_first_requests_ask_for_no_recent_curl() -> None:
+    options = set(re.findall(r"(?<= )--?[A-Za-z-]+", "\n".join(re.findall(r"curl .*", first_requests()))))
+    assert options <= {"-sS", "-H", "-d", "-c"}, "--json came with curl 7.82; -c is python3's"
+
+
 @pytest.mark.database
 def test_first_requests_work_as_printed_and_their_rows_survive_a_kill(stack: Stack) -> None:
     before = stack.run_lines(first_requests())
