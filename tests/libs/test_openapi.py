@@ -187,3 +187,33 @@ async def test_the_page_for_people_is_there(app: Service) -> None:
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert "/openapi.json" in page.text
+
+
+def has_example(schema: dict[str, Any], document: dict[str, Any]) -> bool:
+    """Whether a schema, or something that it is made of, comes with an example."""
+    if schema.keys() & {"examples", "const"}:
+        return True
+    if "$ref" in schema:
+        return has_example(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document)
+    parts = [*schema.get("anyOf", []), *schema.get("properties", {}).values()]
+    parts += [schema["items"]] if "items" in schema else []
+    return any(has_example(part, document) for part in parts)
+
+
+def test_every_body_comes_with_an_example(document: dict[str, Any]) -> None:
+    bare = [
+        (operation["operationId"], kind)
+        for _, _, operation in operations(document)
+        for body in (operation.get("requestBody", {}), *operation["responses"].values())
+        for kind, content in body.get("content", {}).items()
+        if kind.endswith("json")
+        and not (content.get("examples") or has_example(content.get("schema", {}), document))
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health"])
+def test_health_is_described_by_what_it_answers(document: dict[str, Any], path: str) -> None:
+    for response in document["paths"][path]["get"]["responses"].values():
+        (content,) = response["content"].values()
+        assert "$ref" in content["schema"]

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 
 from dbcommon.engine import Database, PoolStatus
 from dbcommon.migrations import known_revisions, pending_revisions
@@ -18,7 +19,7 @@ from dbcommon.probe import ProbeResult
 Status = Literal["pass", "warn", "fail"]
 
 
-class HealthResponse(Response):
+class HealthResponse(JSONResponse):
     """draft-inadarei-api-health-check's media type."""
 
     media_type = "application/health+json"
@@ -61,8 +62,24 @@ class Checks(BaseModel):
     migrations: MigrationsCheck
 
 
+_REPORT: dict[str, Any] = {
+    "status": "pass",
+    "service": "auth",
+    "version": "0.1.0",
+    "uptime_seconds": 3912.4,
+    "checks": {
+        "postgres": {"status": "pass", "latency_ms": 0.6, "server_version": "18.0", "error": None},
+        "pool": {"status": "pass", "min": 2, "max": 10, "size": 3, "in_use": 1, "idle": 2, "waiting": 0},
+        "migrations": {"status": "pass", "current": "first_tables", "head": "first_tables"},
+    },
+    "persistence": None,
+}
+
+
 class HealthReport(BaseModel):
     """The whole report; `status` is the worst of its checks."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_REPORT]})
 
     status: Status
     service: str
@@ -75,11 +92,22 @@ class HealthReport(BaseModel):
 class Liveness(BaseModel):
     """The event loop turns."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "pass"}]})
+
     status: Literal["pass"] = "pass"
 
 
 class Readiness(BaseModel):
     """Whether requests should be sent here, and if not, why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"status": "pass", "reason": None, "persistence": None},
+                {"status": "fail", "reason": "the service is stopping", "persistence": None},
+            ]
+        }
+    )
 
     status: Status
     reason: str | None = None
@@ -180,7 +208,7 @@ def health_router(health: Health) -> APIRouter:
     )
     async def read_health() -> Response:
         report = await health.report()
-        body = report.model_dump_json(exclude_none=False)
-        return HealthResponse(body, status_code=503 if report.status == "fail" else 200)
+        status = 503 if report.status == "fail" else 200
+        return HealthResponse(report.model_dump(mode="json"), status_code=status)
 
     return router

@@ -15,4 +15,4 @@ class AdministeredUser(UserAnswer):
 class SessionsEnded(ResponseBody):
     """What was ended."""
 
-    ended: int = Field(ge=0, description="How many live sessions there were.")
+    ended: int = Field(ge=0, examples=[2], description="How many live sessions there were.")

@@ -14,5 +14,7 @@ class EventAnswer(ResponseBody):
     id: UUID
     event: Event
     session_id: UUID | None
-    by_other: bool = Field(description="Whether it was not the owner who did it, but an administrator.")
+    by_other: bool = Field(
+        examples=[False], description="Whether it was not the owner who did it, but an administrator."
+    )
     at: Timestamp

@@ -2,10 +2,12 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from webcommon.schemas import ResponseBody
 
 
 class RevocationsAnswer(ResponseBody):
     """Ids of sessions (`sid`) whose access tokens are to be refused, though they have not expired. Random, so they tell nothing."""
 
-    sessions: list[UUID]
+    sessions: list[UUID] = Field(examples=[["019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b"]])

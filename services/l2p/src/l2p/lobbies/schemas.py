@@ -66,6 +66,8 @@ class LobbyRequest(RequestBody):
 class JoinRequest(RequestBody):
     """What a private lobby asks for at the door."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"code": "KX7DQM"}]})
+
     code: LobbyCode | None = None
 
 
