@@ -57,7 +57,7 @@ async def find_taken(session: AsyncSession, *, username: str, email: str) -> Tak
     return Taken(username=has_username, email=has_email, at=at)
 
 
-async def fetch_credentials(database: Database, login: str) -> Row[Any] | None:
+async def find_credentials(database: Database, login: str) -> Row[Any] | None:
     """The account with this e-mail or username. No username holds an @."""
     return await database.fetch_one(_BY_EMAIL if "@" in login else _BY_USERNAME, {"login": login})
 

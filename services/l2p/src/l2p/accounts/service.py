@@ -71,7 +71,7 @@ async def log_in(
     `TooManyAttempts`, which depends on the login as it was typed and not on whether it is somebody's."""
     password = login.password.get_secret_value()
     name = _normalize_login(login.login)
-    row = await repository.fetch_credentials(database, name)
+    row = await repository.find_credentials(database, name)
     admission = await guard.admit_login(name, account=None if row is None else row.id, origin=origin)
     is_valid, new_hash = await hasher.verify(password, row.password_hash if row is not None else None)
     if row is None or not is_valid:

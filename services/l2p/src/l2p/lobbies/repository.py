@@ -118,17 +118,17 @@ async def insert_lobby(session: AsyncSession, lobby: NewLobby, *, code: str) -> 
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def fetch_lobby(session: AsyncSession, lobby_id: UUID) -> Row[Any] | None:
+async def find_lobby(session: AsyncSession, lobby_id: UUID) -> Row[Any] | None:
     """The lobby with its players, whoever asks."""
     return (await session.execute(_WHOLE, {"lobby_id": lobby_id})).one_or_none()
 
 
-async def fetch_visible_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> Row[Any] | None:
+async def find_visible_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> Row[Any] | None:
     """The lobby with its players, if it is public or the player is in it."""
     return await database.fetch_one(_VISIBLE, {"lobby_id": lobby_id, "player_id": player_id})
 
 
-async def fetch_door(database: Database, lobby_id: UUID, *, player_id: UUID) -> bool | None:
+async def find_door(database: Database, lobby_id: UUID, *, player_id: UUID) -> bool | None:
     """Whether the player may come in without a code; None when there is no such lobby."""
     row = await database.fetch_one(_DOOR, {"lobby_id": lobby_id, "player_id": player_id})
     return None if row is None else bool(row.is_open)
@@ -141,7 +141,7 @@ async def find_open_lobby(session: AsyncSession, code: str) -> UUID | None:
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-async def fetch_page(
+async def find_page(
     database: Database, wanted: LobbyFilter, *, after: LobbyPosition | None, limit: int
 ) -> Sequence[Row[Any]]:
     """Public lobbies, newest first, with their player counts: one more than `limit`, to tell whether there are more."""
@@ -167,7 +167,7 @@ async def lock_lobby(session: AsyncSession, lobby_id: UUID) -> Lobby | None:
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-async def fetch_seats(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Seats:
+async def find_seats(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Seats:
     """The seats of a lobby that is locked."""
     has_player = func.coalesce(func.bool_or(LobbyPlayer.user_id == player_id), False)
     statement = select(func.count(), has_player).where(LobbyPlayer.lobby_id == lobby_id)

@@ -67,24 +67,24 @@ async def list_lobbies(
 
 @router.get(
     "/by-code/{code}",
-    operation_id="get_lobby_by_code",
+    operation_id="read_lobby_by_code",
     summary="Find a lobby by its code",
     responses=problem_responses(LobbyNotFound, TooManyCodeGuesses),
 )
-async def get_lobby_by_code(code: CodeParameter, player: PlayerDep, database: DatabaseDep) -> Lobby:
+async def read_lobby_by_code(code: CodeParameter, player: PlayerDep, database: DatabaseDep) -> Lobby:
     """The open lobby with this code, private ones too. Wrong codes are limited to 20 a minute."""
-    return await service.get_lobby_by_code(database, code, player_id=player.id)
+    return await service.read_lobby_by_code(database, code, player_id=player.id)
 
 
 @router.get(
     "/{lobby_id}",
-    operation_id="get_lobby",
+    operation_id="read_lobby",
     summary="Read a lobby",
     responses=problem_responses(LobbyNotFound),
 )
-async def get_lobby(lobby_id: UUID, player: PlayerDep, database: DatabaseDep) -> Lobby:
+async def read_lobby(lobby_id: UUID, player: PlayerDep, database: DatabaseDep) -> Lobby:
     """A lobby with its players. A private one is shown to those who are in it."""
-    return await service.get_lobby(database, lobby_id, player_id=player.id)
+    return await service.read_lobby(database, lobby_id, player_id=player.id)
 
 
 @router.post(

@@ -46,7 +46,7 @@ async def create_lobby(
     else:
         raise NoFreeCode
     await repository.insert_seat(session, lobby.id, player_id=player_id)
-    return await _read_lobby(session, lobby.id)
+    return await _read_any_lobby(session, lobby.id)
 
 
 async def list_lobbies(
@@ -62,7 +62,7 @@ async def list_lobbies(
     wanted = LobbyFilter(status=status, search=(search or "").strip() or None)
     position = cursors.decode(wanted.scope, cursor)
     after = None if position is None else LobbyPosition(created_at=position[0], id=position[1])
-    rows = await repository.fetch_page(database, wanted, after=after, limit=limit)
+    rows = await repository.find_page(database, wanted, after=after, limit=limit)
     return cursors.page(
         rows,
         limit=limit,
@@ -72,21 +72,21 @@ async def list_lobbies(
     )
 
 
-async def get_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> Lobby:
+async def read_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> Lobby:
     """A lobby that is public or that the player is in. Raises `LobbyNotFound`."""
-    row = await repository.fetch_visible_lobby(database, lobby_id, player_id=player_id)
+    row = await repository.find_visible_lobby(database, lobby_id, player_id=player_id)
     if row is None:
         raise LobbyNotFound
     return Lobby.model_validate(row)
 
 
-async def get_lobby_by_code(database: Database, code: str, *, player_id: UUID) -> Lobby:
+async def read_lobby_by_code(database: Database, code: str, *, player_id: UUID) -> Lobby:
     """The open lobby with this code, private or not. Raises `LobbyNotFound`, `TooManyCodeGuesses`."""
     lobby: Lobby | None = None
     async with database.transaction() as session:
         lobby_id = await _try_code(session, code, player_id=player_id)
         if lobby_id is not None:
-            lobby = await _read_lobby(session, lobby_id)
+            lobby = await _read_any_lobby(session, lobby_id)
     # Raised out here: the wrong guess stays counted.
     if lobby is None:
         raise LobbyNotFound
@@ -98,7 +98,7 @@ async def prove_code(database: Database, lobby_id: UUID, *, player_id: UUID, cod
 
     Raises `LobbyNotFound` for a lobby that does not exist and for a private one without its code, `TooManyCodeGuesses`.
     """
-    is_open = await repository.fetch_door(database, lobby_id, player_id=player_id)
+    is_open = await repository.find_door(database, lobby_id, player_id=player_id)
     if is_open:
         return
     if code is None:
@@ -131,7 +131,7 @@ async def join_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) 
     lobby = await repository.lock_lobby(session, lobby_id)
     if lobby is None:
         raise LobbyNotFound
-    seats = await repository.fetch_seats(session, lobby_id, player_id=player_id)
+    seats = await repository.find_seats(session, lobby_id, player_id=player_id)
     if not seats.has_player:
         if lobby.status == "closed":
             raise LobbyClosed
@@ -143,7 +143,7 @@ async def join_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) 
         if lobby.host_id is None:
             # The account of whoever hosted it was deleted.
             await repository.set_host(session, lobby_id, host_id=player_id)
-    return await _read_lobby(session, lobby_id)
+    return await _read_any_lobby(session, lobby_id)
 
 
 async def leave_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
@@ -165,8 +165,8 @@ async def leave_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID)
         await repository.set_host(session, lobby_id, host_id=successor)
 
 
-async def _read_lobby(session: AsyncSession, lobby_id: UUID) -> Lobby:
-    row = await repository.fetch_lobby(session, lobby_id)
+async def _read_any_lobby(session: AsyncSession, lobby_id: UUID) -> Lobby:
+    row = await repository.find_lobby(session, lobby_id)
     if row is None:
         raise LobbyNotFound
     return Lobby.model_validate(row)

@@ -58,7 +58,7 @@ def _read_claims(caller: Caller) -> Claims:
 
 
 async def _store(database: Database, claims: Claims) -> None:
-    settlement = settle(claims, await repository.fetch_concerned(database, claims))
+    settlement = settle(claims, await repository.find_concerned(database, claims))
     if settlement is None or await _store_quietly(database, claims, settlement):
         return
     async with database.transaction() as session:

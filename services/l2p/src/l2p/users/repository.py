@@ -22,12 +22,12 @@ _PUBLIC = select(*PUBLIC_COLUMNS).where(User.id == bindparam("user_id"))
 _OWN = select(*OWN_COLUMNS).where(User.id == bindparam("user_id"))
 
 
-async def fetch_own(database: Database, user_id: UUID) -> Row[Any] | None:
+async def find_own(database: Database, user_id: UUID) -> Row[Any] | None:
     """The whole row, as its owner may see it."""
     return await database.fetch_one(_OWN, {"user_id": user_id})
 
 
-async def fetch_public(database: Database, user_id: UUID) -> Row[Any] | None:
+async def find_public(database: Database, user_id: UUID) -> Row[Any] | None:
     """The part of a row that others may see."""
     return await database.fetch_one(_PUBLIC, {"user_id": user_id})
 
@@ -60,7 +60,7 @@ def _concerned(claims: Claims) -> Select[*tuple[Any, ...]]:
     ).where(or_(User.id == claims.id, has_email, User.username.in_(possible_names(claims))))
 
 
-async def fetch_concerned(database: Database, claims: Claims) -> Sequence[Row[Any]]:
+async def find_concerned(database: Database, claims: Claims) -> Sequence[Row[Any]]:
     """The caller's row, and every row with a name that the caller could get."""
     return await database.fetch_all(_concerned(claims))
 

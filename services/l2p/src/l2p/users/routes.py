@@ -16,15 +16,15 @@ router = APIRouter(
 )
 
 
-@router.get("/me", operation_id="get_own_user", summary="Read your own player")
-async def get_own_user(player: PlayerDep, database: DatabaseDep) -> OwnUser:
+@router.get("/me", operation_id="read_own_user", summary="Read your own player")
+async def read_own_user(player: PlayerDep, database: DatabaseDep) -> OwnUser:
     """The caller as a player: name, e-mail address and rating."""
-    return await service.get_own(database, player.id)
+    return await service.read_own(database, player.id)
 
 
 @router.get(
-    "/{user_id}", operation_id="get_user", summary="Read a player", dependencies=[Depends(get_player)]
+    "/{user_id}", operation_id="read_user", summary="Read a player", dependencies=[Depends(get_player)]
 )
-async def get_user(user_id: UUID, database: DatabaseDep) -> PublicUser:
+async def read_user(user_id: UUID, database: DatabaseDep) -> PublicUser:
     """What anybody who is signed in may see of a player; no e-mail address."""
-    return await service.get_public(database, user_id)
+    return await service.read_public(database, user_id)

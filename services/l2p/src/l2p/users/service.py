@@ -8,17 +8,17 @@ from l2p.users import repository
 from l2p.users.schemas import OwnUser, PublicUser
 
 
-async def get_own(database: Database, user_id: UUID) -> OwnUser:
+async def read_own(database: Database, user_id: UUID) -> OwnUser:
     """The player's own row. Raises `PlayerNotFound`."""
-    row = await repository.fetch_own(database, user_id)
+    row = await repository.find_own(database, user_id)
     if row is None:
         raise PlayerNotFound
     return OwnUser.model_validate(row)
 
 
-async def get_public(database: Database, user_id: UUID) -> PublicUser:
+async def read_public(database: Database, user_id: UUID) -> PublicUser:
     """What anybody may see. Raises `PlayerNotFound`."""
-    row = await repository.fetch_public(database, user_id)
+    row = await repository.find_public(database, user_id)
     if row is None:
         raise PlayerNotFound
     return PublicUser.model_validate(row)
