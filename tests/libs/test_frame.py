@@ -9,7 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request, Response, WebSocket
 from fastapi.responses import StreamingResponse
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -59,6 +59,19 @@ async def read_stream() -> StreamingResponse:
             yield b"x"
 
     return StreamingResponse(chunks())
+
+
+@router.websocket("/v1/socket")
+async def talk(socket: WebSocket) -> None:
+    await socket.accept(headers=[(b"x-request-id", b"of-the-route")])
+    await asyncio.sleep(0.01)
+    await socket.send_text(request_id.get() or "")
+    await socket.close()
+
+
+@router.websocket("/v1/refusing-socket")
+async def refuse(socket: WebSocket) -> None:
+    await socket.send_denial_response(Response(status_code=403))
 
 
 class Settings(ServiceSettings):
@@ -228,3 +241,60 @@ async def test_a_caller_that_leaves_is_counted_and_leaves_no_trace(caplog: pytes
     assert all(record.levelno < logging.ERROR for record in caplog.records)
     assert not any(message.get("status", 0) >= 500 for message in sent), json.dumps(sent, default=str)
     assert request_id.get() is None
+
+
+async def open_socket(path: str, *, headers: list[tuple[bytes, bytes]]) -> list[Message]:
+    """What a web socket's caller gets, from the handshake to the end."""
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": headers,
+        "server": ("test", 80),
+        "client": ("127.0.0.1", 1),
+        "scheme": "ws",
+        "http_version": "1.1",
+        "root_path": "",
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
+    }
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await build()(scope, receive, send)
+    return sent
+
+
+def ids_in(message: Message) -> list[str]:
+    return [value.decode() for name, value in message["headers"] if name == b"x-request-id"]
+
+
+async def test_a_web_socket_keeps_its_callers_request_id_for_its_whole_life() -> None:
+    accepted, told, _ = await open_socket("/v1/socket", headers=[(b"x-request-id", b"abc-123")])
+    assert accepted["type"] == "websocket.accept"
+    assert ids_in(accepted) == ["abc-123"]
+    assert told["text"] == "abc-123"
+    assert request_id.get() is None
+
+
+@pytest.mark.parametrize("headers", [[], [(b"x-request-id", b"a b")]])
+async def test_a_web_socket_gets_an_id_of_its_own_where_none_can_be_kept(
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    first, second = [await open_socket("/v1/socket", headers=headers) for _ in range(2)]
+    (identifier,) = ids_in(first[0])
+    assert UUID(identifier).version == 7
+    assert first[1]["text"] == identifier
+    assert ids_in(second[0]) != [identifier]
+
+
+async def test_a_refused_handshake_has_an_id_too() -> None:
+    refused, *_ = await open_socket("/v1/refusing-socket", headers=[(b"x-request-id", b"abc-123")])
+    assert (refused["type"], refused["status"]) == ("websocket.http.response.start", 403)
+    assert ids_in(refused) == ["abc-123"]

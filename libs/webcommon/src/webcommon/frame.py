@@ -28,7 +28,10 @@ _QUIET_PATHS = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
 
 class Frame:
-    """Wraps an application: gives every response `X-Request-ID`, counts and times it, and logs a line."""
+    """Wraps an application: gives every response `X-Request-ID`, counts and times it, and logs a line.
+
+    A web socket has such an id too.
+    """
 
     def __init__(self, app: ASGIApp, *, metrics: RequestMetrics) -> None:
         self._app = app
@@ -37,6 +40,8 @@ class Frame:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._serve_socket(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -53,8 +58,7 @@ class Frame:
                 status = message["status"]
                 if status == CONTENT_TOO_LARGE:
                     replaced = _replace_plain_text(message, scope)
-                headers = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
-                message["headers"] = [*headers, (b"x-request-id", identifier)]
+                _name(message, identifier)
             elif replaced is not None:
                 message["body"] = replaced
             await send(message)
@@ -67,6 +71,21 @@ class Frame:
                 raise
         finally:
             self._record(scope, status=status, seconds=time.perf_counter() - started)
+            request_id.reset(token)
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Every line of the log that a web socket causes, for as long as it is open, has the id of its handshake."""
+        identifier = _read_request_id(scope)
+        token = request_id.set(identifier.decode("ascii"))
+
+        async def send_framed(message: Message) -> None:
+            if message["type"] in _HANDSHAKE_ANSWERS:
+                _name(message, identifier)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_framed)
+        finally:
             request_id.reset(token)
 
     def _record(self, scope: Scope, *, status: int, seconds: float) -> None:
@@ -97,6 +116,14 @@ def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
     headers.update(response.headers)
     message["headers"] = headers.raw
     return bytes(response.body)
+
+
+_HANDSHAKE_ANSWERS = frozenset({"websocket.accept", "websocket.http.response.start"})
+
+
+def _name(message: Message, identifier: bytes) -> None:
+    headers = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
+    message["headers"] = [*headers, (b"x-request-id", identifier)]
 
 
 def _read_request_id(scope: Scope) -> bytes:
