@@ -90,7 +90,7 @@ def _told_in_one_line(service: str, url: DatabaseUrl, failure: type[Failure]) ->
         yield
     except Failure:
         raise
-    except Exception as error:  # whatever a migration's own code raises
+    except Exception as error:  # migrations are code: they raise anything, be it when they are loaded
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()
         told = cause[0] if cause else type(error).__name__
         if failure is ServerFailed:

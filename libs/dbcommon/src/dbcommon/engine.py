@@ -184,6 +184,7 @@ class Database:
         token = _deadline.set(time.monotonic() + self.settings.pool.wait_seconds)
         try:
             yield
+        # `translate` knows which of them are the database's; all others are raised again as they are.
         except Exception as error:
             translated = translate(error)
             if translated is None or translated is error:
@@ -230,6 +231,7 @@ class Database:
                 await self._tend()
             except DatabaseUnavailable as error:
                 self._note(away=True, reason=str(error))
+            # Without a keeper broken connections would stay and idle ones never be closed; nobody would start it again.
             except Exception:
                 logger.exception("the pool's keeper failed; it goes on")
             else:

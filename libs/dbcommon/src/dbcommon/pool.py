@@ -161,6 +161,7 @@ class KeptPool(AsyncAdaptedQueuePool):
     def _open_counted(self) -> ConnectionPoolEntry:
         try:
             return self._create_connection()
+        # Cancelled ones too: a place that is counted and not given back is lost for ever. All are raised again.
         except BaseException:
             self._dec_overflow()
             raise
@@ -188,7 +189,7 @@ class KeptPool(AsyncAdaptedQueuePool):
             if entry.dbapi_connection is not None and _is_broken(entry):
                 entry.invalidate()
             entry.get_connection()
-        except BaseException:
+        except BaseException:  # as above
             self.give_back(entry)
             raise
         return entry

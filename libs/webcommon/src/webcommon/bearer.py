@@ -141,6 +141,8 @@ class TokenVerifier:
                 },
             )
             return _read_claims(claims), issuer.ended
+        except TokenRefused:
+            raise
         # The library raises more than its own JWTError: RecursionError, JWKError, TypeError, UnicodeError.
         except Exception as error:
             raise TokenRefused(type(error).__name__) from error

@@ -89,6 +89,7 @@ class ExpressLane:
         scope["route"] = route.route
         try:
             await route(scope, receive, send)
+        # All of them, as the framework's own outermost layer would: a caller is answered, whatever went wrong.
         except Exception as error:
             response = await answer_error(Request(scope), error)
             await response(scope, receive, send)

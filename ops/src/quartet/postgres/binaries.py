@@ -88,7 +88,7 @@ def _copy_whole(parts: list[Path], target: Path) -> None:
             shutil.copytree(part, unfinished / part.name, ignore=shutil.ignore_patterns("__pycache__"))
         unfinished.chmod(0o755)
         unfinished.rename(target)
-    except BaseException:
+    except BaseException:  # an interrupt leaves half a copy behind as well; all are raised again
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
 

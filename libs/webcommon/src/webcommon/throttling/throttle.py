@@ -136,5 +136,6 @@ async def _keep_sweeping(database: Database) -> None:
                 pass
         except DatabaseUnavailable:
             continue  # the database's keeper has said so; the rows can wait
+        # Nobody starts a task again that has died; the counters would grow without end.
         except Exception:
             logger.exception("expired counters could not be swept; the next round tries again")
