@@ -1,6 +1,6 @@
 """The yardstick of `refresh.py`: Starlette and asyncpg, the same statements, written by hand.
 
-Run as `python -m benchmarks.bare_refresh PORT`, with the environment of Auth. The token is checked and its successor
+Run as `python benchmarks/bare_refresh.py PORT`, with the environment of Auth. The token is checked and its successor
 derived by Auth's own code, and an access token of the same claims is signed; limits, problems, logs, metrics are absent.
 """
 
@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import asyncpg
 import uvicorn
-from benchmarks.bare_app import leave_alone
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jws
@@ -24,6 +23,7 @@ from starlette.routing import Route
 
 from auth.sessions.refresh_tokens import RefreshTokenCodec, hash_token, parse_token
 from auth.settings import Settings
+from bare_app import leave_alone
 from webcommon.keys import derive_key
 
 READ = """

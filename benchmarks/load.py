@@ -1,6 +1,6 @@
 """A load generator for the benchmarks: keep-alive connections that ask for one path, each as fast as it is answered.
 
-Run as `python -m benchmarks.load`; reads a JSON object from standard input (`port`, `path`, `seconds`, `tokens`, one
+Run as `python benchmarks/load.py`; reads a JSON object from standard input (`port`, `path`, `seconds`, `tokens`, one
 connection a token) and prints how many answers came. Any answer but 200 ends it with an error.
 """
 

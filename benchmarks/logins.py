@@ -7,25 +7,19 @@ the limits of logins, a session, its tokens and an audit event, in a process of 
 figure is CPU-seconds of the process for each login, PostgreSQL's not counted; rounds alternate and the median counts.
 """
 
-import argparse
-import contextlib
-import json
 import os
-import secrets
 import statistics
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks.frame import ROOT, Server, serve, sign_in, throw_away_database
 from passlib.context import CryptContext
 
+from measuring import PASSWORD, Server, put_load, read_options, serve_auth, sign_in, tell
 from webcommon.passwords import MEMORY_KIB, PARALLELISM, TIME_COST
 
 PATH = "/v1/auth/login"
-PASSWORD = "seven quiet harbours"  # noqa: S105 - of accounts that live as long as the benchmark
 WANTED = 1.3
 
 
@@ -57,38 +51,14 @@ def cost_of_login(server: Server, *, seconds: float, connections: int) -> float:
     """CPU-seconds of the server process for one login; each connection signs in to an account of its own."""
     bodies = [{"login": f"person{number}", "password": PASSWORD} for number in range(connections)]
     before = server.cpu_seconds()
-    result = run_posts(server, PATH, seconds=seconds, bodies=bodies)
+    result = put_load("posts.py", seconds=seconds, port=server.port, path=PATH, bodies=bodies, follow=None)
     return (server.cpu_seconds() - before) / int(result["answers"])
-
-
-def run_posts(
-    server: Server, path: str, *, seconds: float, bodies: list[dict[str, Any]], follow: str | None = None
-) -> dict[str, Any]:
-    """Post for so long, from a process of its own."""
-    order = {"port": server.port, "path": path, "seconds": seconds, "bodies": bodies, "follow": follow}
-    result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.posts"],
-        cwd=ROOT,
-        input=json.dumps(order).encode(),
-        stdout=subprocess.PIPE,
-        timeout=seconds + 60,
-        check=True,
-    )
-    answer: dict[str, Any] = json.loads(result.stdout)
-    return answer
 
 
 def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
     """The medians of both, in milliseconds of CPU, and how much dearer a login is."""
     costs: dict[str, list[float]] = {"hash": [], "login": []}
-    with contextlib.ExitStack() as stack:
-        url = stack.enter_context(throw_away_database())
-        environment = {
-            "AUTH_DATABASE_URL": url.reveal(),
-            "AUTH_SECRET": secrets.token_urlsafe(32),
-            "LOG_FORMAT": "json",
-        }
-        auth = stack.enter_context(serve("auth", "auth", environment=environment))
+    with serve_auth() as (auth, _):
         for number in range(connections):
             sign_in(auth.port, number)
         for _ in range(rounds):
@@ -106,19 +76,11 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
 
 def main() -> None:
     """Read the options, measure, print. Exits with 1 when a login costs more than the wanted multiple of a hash."""
-    parser = argparse.ArgumentParser(description="The cost of a login, in hashes.")
-    parser.add_argument("--seconds", type=float, default=5.0, help="length of a round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args()
+    options = read_options("The cost of a login, in hashes.", seconds=5.0, rounds=3, connections=8)
     result = run(seconds=options.seconds, rounds=options.rounds, connections=options.connections)
-    if options.json:
-        print(json.dumps(result))
-    else:
-        for name, figure in result["cpu_milliseconds"].items():
-            print(f"{name:8} {figure:8.2f} ms of CPU")
-        print(f"a login costs {result['ratio_to_hash']:.3f} of its hash (wanted: at most {WANTED})")
+    lines = [f"{name:8} {figure:8.2f} ms of CPU" for name, figure in result["cpu_milliseconds"].items()]
+    lines.append(f"a login costs {result['ratio_to_hash']:.3f} of its hash (wanted: at most {WANTED})")
+    tell(result, lines, as_json=options.json)
     sys.exit(result["ratio_to_hash"] > WANTED)
 
 

@@ -1,6 +1,6 @@
 """A load generator for the benchmarks: keep-alive connections that post JSON to one path, each as fast as it is answered.
 
-Run as `python -m benchmarks.posts`; reads a JSON object from standard input (`port`, `path`, `seconds`, `bodies`, one
+Run as `python benchmarks/posts.py`; reads a JSON object from standard input (`port`, `path`, `seconds`, `bodies`, one
 connection a body; `follow`: a member of the answer that goes into the next body, or null) and prints `answers`, and the
 last `bodies`. Any answer but 200 ends it with an error.
 """
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvloop
-from benchmarks.load import content_length
+
+from load import content_length
 
 
 @dataclass

@@ -6,17 +6,23 @@ Each connection rotates the tokens of a session of its own, now at one server, n
 figure is requests a CPU-second of the server process; rounds alternate and the median counts.
 """
 
-import argparse
 import contextlib
-import json
-import secrets
 import statistics
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks.frame import Server, post, serve, sign_in, throw_away_database
-from benchmarks.logins import PASSWORD, run_posts
+from measuring import (
+    PASSWORD,
+    Server,
+    post,
+    put_load,
+    read_options,
+    serve_auth,
+    serve_program,
+    sign_in,
+    tell,
+)
 
 PATH = "/v1/auth/refresh"
 WANTED = 0.4
@@ -34,25 +40,19 @@ def measure(
 ) -> tuple[float, list[dict[str, Any]]]:
     """Requests a CPU-second in one round, and the newest tokens."""
     before = server.cpu_seconds()
-    result = run_posts(server, PATH, seconds=seconds, bodies=bodies, follow="refresh_token")
+    result = put_load(
+        "posts.py", seconds=seconds, port=server.port, path=PATH, bodies=bodies, follow="refresh_token"
+    )
     return result["answers"] / (server.cpu_seconds() - before), result["bodies"]
 
 
 def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
     """The medians of both servers, and their ratio."""
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(throw_away_database())
-        environment = {
-            "AUTH_DATABASE_URL": url.reveal(),
-            "AUTH_SECRET": secrets.token_urlsafe(32),
-            "LOG_FORMAT": "json",
-        }
-        auth = stack.enter_context(serve("auth", "auth", environment=environment))
+        auth, environment = stack.enter_context(serve_auth())
         with ThreadPoolExecutor(8) as threads:
             bodies = list(threads.map(lambda number: start_session(auth.port, number), range(connections)))
-        bare = stack.enter_context(
-            serve("bare", "benchmarks.bare_refresh", "{port}", environment=environment)
-        )
+        bare = stack.enter_context(serve_program("bare", "bare_refresh.py", environment=environment))
         figures: dict[str, list[float]] = {"bare": [], "auth": []}
         for number in range(rounds + 1):
             for server in (bare, auth):
@@ -70,19 +70,14 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
 
 def main() -> None:
     """Read the options, measure, print. Exits with 1 when Auth stays under the wanted ratio."""
-    parser = argparse.ArgumentParser(description="The cost of a refresh, in requests a CPU-second.")
-    parser.add_argument("--seconds", type=float, default=4.0, help="length of a round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args()
+    options = read_options(
+        "The cost of a refresh, in requests a CPU-second.", seconds=4.0, rounds=5, connections=32
+    )
     result = run(seconds=options.seconds, rounds=options.rounds, connections=options.connections)
-    if options.json:
-        print(json.dumps(result))
-    else:
-        for name, figure in result["requests_per_cpu_second"].items():
-            print(f"{name:8} {figure:7,} requests a CPU-second")
-        print(f"a refresh reaches {result['ratio_to_bare']:.3f} of bare (wanted: at least {WANTED})")
+    figures = result["requests_per_cpu_second"].items()
+    lines = [f"{name:8} {figure:7,} requests a CPU-second" for name, figure in figures]
+    lines.append(f"a refresh reaches {result['ratio_to_bare']:.3f} of bare (wanted: at least {WANTED})")
+    tell(result, lines, as_json=options.json)
     sys.exit(result["ratio_to_bare"] < WANTED)
 
 

@@ -1,0 +1,180 @@
+"""What the benchmarks share: a throw-away PostgreSQL, servers of their own process, load from another, and the output.
+
+The benchmarks are programs, not a package: each is run by its file's name and finds its neighbours beside it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.migrations import upgrade
+from quartet.postgres import Cluster
+from quartet.provision import AdminConnection, Plan, provision
+
+FOLDER = Path(__file__).resolve().parent
+PASSWORD = "seven quiet harbours"  # noqa: S105 - of accounts that live as long as the benchmark
+START_SECONDS = 30.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server process under measurement."""
+
+    name: str
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+    def cpu_seconds(self) -> float:
+        """User and system time of the process so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@contextlib.contextmanager
+def throw_away_database() -> Iterator[DatabaseUrl]:
+    """The URL of a fresh `auth_db` on a PostgreSQL that ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="quartet-benchmark-") as folder:
+        Path(folder).chmod(0o711)  # run by root, the server belongs to another user
+        cluster = Cluster(Path(folder) / "cluster")
+        password = secrets.token_urlsafe(24)
+        cluster.initialise(superuser_password=password)
+        with cluster.running():
+            admin = AdminConnection(host="127.0.0.1", port=cluster.port, password=password)
+            # Four servers with a pool each, where the real limit is for one.
+            plan = Plan(services=tuple(replace(each, user_connections=50) for each in Plan.generated()))
+            asyncio.run(provision(admin, plan))
+            auth, hosts = plan["auth"], (("127.0.0.1", cluster.port),)
+            upgrade(
+                "auth",
+                DatabaseUrl(
+                    user=auth.owner, password=auth.owner_password, hosts=hosts, database=auth.database
+                ),
+            )
+            yield DatabaseUrl(
+                user=auth.user, password=auth.user_password, hosts=hosts, database=auth.database
+            )
+
+
+@contextlib.contextmanager
+def serve(name: str, *command: str, environment: Mapping[str, str]) -> Iterator[Server]:
+    """A server process, ready to answer, for the length of a block. `{port}` in the interpreter's arguments is its port."""
+    port = free_port()
+    process = subprocess.Popen(  # noqa: S603 - our own programs
+        [sys.executable, *(argument.format(port=port) for argument in command)],
+        cwd=FOLDER.parent,
+        env={**os.environ, **environment, "AUTH_PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_open(port, process)
+        yield Server(name=name, port=port, process=process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_open(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Return when the port answers. Raises RuntimeError when the process ended or took too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"the server on port {port} did not start (exit status {process.poll()})")
+
+
+def sign_in(port: int, number: int) -> str:
+    """The access token of a new account."""
+    person = {"login": f"person{number}", "password": PASSWORD}
+    registration = {
+        "email": f"person{number}@example.com",
+        "username": person["login"],
+        "password": person["password"],
+    }
+    post(port, "/v1/auth/register", registration)
+    token: str = post(port, "/v1/auth/login", person)["access_token"]
+    return token
+
+
+def post(port: int, path: str, body: dict[str, str]) -> Any:
+    """The JSON answer to a JSON body."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - as above
+        return json.load(response)
+
+
+@contextlib.contextmanager
+def serve_auth() -> Iterator[tuple[Server, dict[str, str]]]:
+    """Auth as it ships on a throw-away database, and the environment that a yardstick beside it needs."""
+    with throw_away_database() as url:
+        environment = {
+            "AUTH_DATABASE_URL": url.reveal(),
+            "AUTH_SECRET": secrets.token_urlsafe(32),
+            "LOG_FORMAT": "json",
+            "LOG_LEVEL": "info",
+        }
+        with serve("auth", "-m", "auth", environment=environment) as auth:
+            yield auth, environment
+
+
+@contextlib.contextmanager
+def serve_program(
+    name: str, program: str, *arguments: str, environment: Mapping[str, str]
+) -> Iterator[Server]:
+    """The same for a yardstick of this folder."""
+    with serve(name, str(FOLDER / program), "{port}", *arguments, environment=environment) as server:
+        yield server
+
+
+def put_load(program: str, *, seconds: float, **order: Any) -> Any:
+    """What a load generator of this folder counted; it runs for so long in a process of its own."""
+    result = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, str(FOLDER / program)],
+        input=json.dumps({"seconds": seconds, **order}).encode(),
+        stdout=subprocess.PIPE,
+        timeout=seconds + 60,
+        check=True,
+    )
+    return json.loads(result.stdout)
+
+
+def read_options(description: str, *, seconds: float, rounds: int, connections: int) -> argparse.Namespace:
+    """The options that every benchmark has: `seconds`, `rounds`, `connections`, `json`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seconds", type=float, default=seconds, help="length of a round")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--connections", type=int, default=connections)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser.parse_args()
+
+
+def tell(result: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print the result as one JSON object, or the lines that say the same."""
+    print(json.dumps(result) if as_json else "\n".join(lines))
