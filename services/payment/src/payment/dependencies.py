@@ -1,41 +1,23 @@
-"""What a route may ask for, beside the database: who is calling, and the codec of cursors."""
+"""What a route may ask for, beside the database: who is calling, and the application's own objects."""
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from payment.customers.service import Customers
 from payment.settings import Settings
 from webcommon.bearer import BearerToken, Caller, CallerDep, RequireRole, read_bearer_token
-from webcommon.paging import CursorCodec
+from webcommon.state import kept_as
 
 ADMIN = "admin"
 
 _bearer_token = BearerToken()
 
 
-async def get_settings(request: Request) -> Settings:
-    """The application's settings."""
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-async def get_cursors(request: Request) -> CursorCodec:
-    """The application's codec of cursors."""
-    cursors: CursorCodec = request.app.state.cursors
-    return cursors
-
-
-async def get_customers(request: Request) -> Customers:
-    """Where callers are stored."""
-    customers: Customers = request.app.state.customers
-    return customers
-
-
-SettingsDep = Annotated[Settings, Depends(get_settings)]
-CursorsDep = Annotated[CursorCodec, Depends(get_cursors)]
-CustomersDep = Annotated[Customers, Depends(get_customers)]
+SettingsDep = Annotated[Settings, kept_as("settings")]
+CustomersDep = Annotated[Customers, kept_as("customers")]
+"""Where callers are stored."""
 
 
 async def get_customer(caller: CallerDep, customers: CustomersDep) -> Caller:

@@ -1,4 +1,4 @@
-"""What a route asks for: a database that there is, a caller that may, and the codec of the lists' cursors."""
+"""What a route asks for: a database that there is, and a caller that may."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,7 +9,6 @@ from fastapi.requests import HTTPConnection
 from videovault.errors import NoPersistence, StrangeHost
 from videovault.settings import Settings, is_loopback
 from webcommon.bearer import BearerToken, Caller
-from webcommon.paging import CursorCodec
 from webcommon.problems import Forbidden
 
 EDITOR_ROLES = frozenset({"editor", "admin"})
@@ -59,13 +58,3 @@ async def require_editor(caller: ReaderDep) -> Caller:
     if EDITOR_ROLES.isdisjoint(caller.roles):
         raise Forbidden("Changing the library needs the role editor or admin.")
     return caller
-
-
-async def get_cursors(connection: HTTPConnection) -> CursorCodec:
-    """The application's codec of cursors."""
-    cursors: CursorCodec = connection.app.state.cursors
-    return cursors
-
-
-CursorsDep = Annotated[CursorCodec, Depends(get_cursors)]
-"""Reads and writes the cursors of lists."""

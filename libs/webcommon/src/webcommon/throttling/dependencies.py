@@ -6,15 +6,10 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from webcommon.client_address import client_address
+from webcommon.state import kept_as
 from webcommon.throttling.devices import cookie_name
 from webcommon.throttling.guard import Guard, Origin
 from webcommon.throttling.settings import ThrottledSettings
-
-
-async def get_guard(connection: HTTPConnection) -> Guard:
-    """The application's guard."""
-    guard: Guard = connection.app.state.guard
-    return guard
 
 
 async def get_origin(connection: HTTPConnection) -> Origin:
@@ -26,5 +21,5 @@ async def get_origin(connection: HTTPConnection) -> Origin:
     )
 
 
-GuardDep = Annotated[Guard, Depends(get_guard)]
+GuardDep = Annotated[Guard, kept_as("guard")]
 OriginDep = Annotated[Origin, Depends(get_origin)]

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
-from l2p.dependencies import CursorsDep, PlayerDep, get_player
+from l2p.dependencies import PlayerDep, get_player
 from l2p.errors import (
     GameUnderWay,
     LobbyClosed,
@@ -21,6 +21,7 @@ from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbyStatus, L
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import Unauthorized, problem_responses
 from webcommon.schemas import Text
+from webcommon.state import CursorsDep
 
 router = APIRouter(prefix="/v1/lobbies", tags=["lobbies"], responses=problem_responses(Unauthorized))
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from dbcommon.session import DatabaseDep
-from payment.dependencies import CursorsDep, CustomerDep, CustomersDep, SettingsDep, is_admin
+from payment.dependencies import CustomerDep, CustomersDep, SettingsDep, is_admin
 from payment.errors import (
     AmountTooLarge,
     AmountTooSmall,
@@ -28,6 +28,7 @@ from webcommon.bearer import Caller
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import InvalidRequest, Unauthorized, problem_responses
 from webcommon.schemas import Moment
+from webcommon.state import CursorsDep
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 

@@ -5,13 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
-from payment.dependencies import OPTIONAL_TOKEN, AdminDep, CursorsDep, VisitorDep, is_admin
+from payment.dependencies import OPTIONAL_TOKEN, AdminDep, VisitorDep, is_admin
 from payment.errors import ProductNotFound, SkuTaken, StockReserved
 from payment.products import service
 from payment.products.schemas import NewProduct, Product, ProductChange
 from payment.schemas import read_product_reference
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import Forbidden, Unauthorized, problem_responses
+from webcommon.state import CursorsDep
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 

@@ -6,13 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
-from videovault.dependencies import CursorsDep, read_caller, require_editor, require_persistence
+from videovault.dependencies import read_caller, require_editor, require_persistence
 from videovault.entity_tags import entity_tag, is_unchanged
 from videovault.errors import NoPersistence, PathTaken, PathTooLong, VideoNotFound
 from videovault.videos import service
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
 from webcommon.paging import Page
 from webcommon.problems import Forbidden, InvalidRequest, ServiceUnavailable, Unauthorized, problem_responses
+from webcommon.state import CursorsDep
 
 REFUSALS = problem_responses(Unauthorized, Forbidden, InvalidRequest, NoPersistence, ServiceUnavailable)
 READS = [Depends(read_caller)]
