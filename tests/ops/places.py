@@ -6,6 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from quartet.processes import run
+
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 SYSTEM_BINDIR = Path("/usr/lib/postgresql/15/bin")
 
@@ -16,6 +20,16 @@ def open_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="quartet-ops-") as name:
         Path(name).chmod(0o711)
         yield Path(name)
+
+
+def on_small_disk(disk: Path, *, size: str) -> list[str]:
+    """The beginning of a command that finds a disk of that size in the folder; nobody else sees it. Skips where none can be had."""
+    own = [] if runs_as_root() else ["--user", "--map-current-user", "--keep-caps"]
+    mount = 'mount -t tmpfs -o "size=$0,mode=755" tmpfs "$1" && shift && exec "$@"'
+    command = ["unshare", *own, "--mount", "sh", "-c", mount, size, str(disk)]
+    if run([*command, "true"]).returncode != 0:
+        pytest.skip("this machine lets no plain user mount a small disk, not even for itself")
+    return command
 
 
 def runs_as_root() -> bool:

@@ -20,7 +20,7 @@ from quartet.processes import Account, is_alive, run
 from quartet.settings.operator import GENERATED
 from quartet.settings.secrets_file import ensure_secrets
 from tests.ops.command import Workplace, workplace
-from tests.ops.places import FAST, runs_as_root
+from tests.ops.places import FAST, on_small_disk, runs_as_root
 
 pytestmark = pytest.mark.database
 NOBODY = Account("nobody", 65534, 65534)
@@ -192,31 +192,30 @@ def test_state_folder_in_somebody_elses_private_home_is_told(place: Workplace, c
     assert_refused(done, exit_code=5, says=[str(private / "home"), "cannot be entered", "set QUARTET_HOME"])
 
 
-@pytest.mark.skipif(not runs_as_root(), reason="mounting a small disk takes root")
+def start_on_small_disk(place: Workplace, *, size: str) -> subprocess.CompletedProcess[str]:
+    """`quartet up` on a disk that is too small; what it left there stands on stdout."""
+    disk = place.folder / "disk"
+    disk.mkdir()
+    start = '"$@"; code=$?; find "$0" 2>/dev/null; exit $code'
+    return run(
+        [*on_small_disk(disk, size=size), "sh", "-c", start, disk, sys.executable, "-m", "quartet", "up"],
+        environment=place.environment | {"QUARTET_HOME": str(disk / "home")},
+        folder=place.folder,
+    )
+
+
 @pytest.mark.parametrize("size", ["16k", "8m"])
 def test_full_disk_is_told_and_the_next_start_is_not_hindered(place: Workplace, size: str) -> None:
-    disk = place.folder / "disk"
-    disk.mkdir()
-    assert run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", disk]).returncode == 0
-    try:
-        done = place.quartet("up", QUARTET_HOME=str(disk / "home"))
-        assert_refused(done, exit_code=8, says=["disk", "make room"])
-        assert not (disk / "home/postgres/pgdata").exists()
-    finally:
-        run(["umount", disk])
+    done = start_on_small_disk(place, size=size)
+    assert_refused(done, exit_code=8, says=["disk", "make room"])
+    assert str(place.folder / "disk") in done.stdout
+    assert "home/postgres/pgdata" not in done.stdout
 
 
-@pytest.mark.skipif(not runs_as_root(), reason="mounting a small disk takes root")
 def test_disk_that_is_full_after_the_cluster_was_made_is_told(place: Workplace) -> None:
-    disk = place.folder / "disk"
-    disk.mkdir()
-    assert run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "tmpfs", disk]).returncode == 0
-    try:
-        done = place.quartet("up", QUARTET_HOME=str(disk / "home"))
-        assert (disk / "home/postgres/pgdata/PG_VERSION").exists(), done.stderr
-        assert_refused(done, exit_code=8, says=["disk", "make room"])
-    finally:
-        run(["umount", disk])
+    done = start_on_small_disk(place, size="64m")
+    assert "home/postgres/pgdata/PG_VERSION" in done.stdout, done.stderr
+    assert_refused(done, exit_code=8, says=["disk", "make room"])
 
 
 PRODUCTION = {"QUARTET_ENV": "production", "AUTH_SMTP_HOST": "127.0.0.1"}
@@ -255,7 +254,9 @@ def test_commands_on_a_folder_where_nothing_ever_ran(
     assert not place.home.exists()
 
 
-@pytest.mark.skipif(not runs_as_root(), reason="only root hands the server to another account")
+@pytest.mark.skipif(
+    not runs_as_root(), reason="takes two accounts: only root hands the server to another one"
+)
 def test_roots_private_home_gets_its_cluster_where_the_servers_user_can_reach_it(place: Workplace) -> None:
     private = place.folder / "private"
     private.mkdir(mode=0o700)

