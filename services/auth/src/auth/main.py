@@ -20,9 +20,10 @@ from auth.passwords.routes import router as passwords_router
 from auth.revocations.routes import router as revocations_router
 from auth.revocations.service import RevocationFeed
 from auth.sessions.access_tokens import AccessTokenSigner
+from auth.sessions.beginning import Tokens
+from auth.sessions.password_login import PasswordCheck
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.routes import router as sessions_router
-from auth.sessions.service import Tokens
 from auth.settings import Settings
 from auth.sweeping import Sweeper
 from dbcommon.engine import Database
@@ -71,6 +72,12 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     )
     app.state.guard = Guard(settings, database=database, url=settings.auth_issuer)
     app.state.hasher = PasswordHasher()
+    app.state.password_check = PasswordCheck(
+        database=database,
+        hasher=app.state.hasher,
+        guard=app.state.guard,
+        require_verified_email=settings.require_verified_email,
+    )
     app.state.keyring = keyring
     app.state.revocations = RevocationFeed(database)
     app.state.sweeper = Sweeper(database, pause=settings.sweep_seconds)

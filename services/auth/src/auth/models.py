@@ -61,6 +61,7 @@ class Session(Model):
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
         CheckConstraint("method IN ('password', 'google', 'passkey')", name="method"),
         CheckConstraint("char_length(user_agent) <= 512", name="user_agent"),
+        CheckConstraint("char_length(client_id) BETWEEN 1 AND 128", name="client_id"),
         Index("ix_sessions_expires_at", "expires_at"),
         Index("ix_sessions_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     )
@@ -78,6 +79,7 @@ class Session(Model):
     ip: Mapped[IPAddress | None] = mapped_column(INET())
     user_agent: Mapped[str | None]
     method: Mapped[str] = mapped_column(server_default=text("'password'"))
+    client_id: Mapped[str] = mapped_column(server_default=text("'quartet'"))
 
 
 class Revocation(Model):

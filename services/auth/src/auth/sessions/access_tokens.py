@@ -28,6 +28,7 @@ class Subject:
 
     user_id: UUID
     session_id: UUID
+    client_id: str
     authenticated_at: datetime
     email: str
     email_verified: bool
@@ -62,7 +63,7 @@ class AccessTokenSigner:
             "iss": self._issuer,
             "sub": str(subject.user_id),
             "aud": self._audience,
-            "client_id": FIRST_PARTY_CLIENT,
+            "client_id": subject.client_id,
             "scope": SCOPE,
             "exp": now + LIFETIME_SECONDS,
             "iat": now,
