@@ -148,7 +148,7 @@ class AuditEvent(Model):
             " 'email_change_requested', 'email_changed', 'email_change_undone', 'email_verified', 'username_changed',"
             " 'account_disabled', 'account_enabled', 'account_deleted', 'mfa_enabled', 'mfa_disabled',"
             " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked',"
-            " 'keys_rotated')",
+            " 'keys_rotated', 'recovery_codes_replaced')",
             name="event",
         ),
         Index("ix_audit_events_user_id", "user_id", "id"),
@@ -170,7 +170,8 @@ class Mail(Model):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('verify', 'reset', 'change_email', 'undo_email', 'email_taken', 'refresh_token_reuse',"
-            " 'password_changed', 'password_reset')",
+            " 'password_changed', 'password_reset', 'mfa_enabled', 'mfa_disabled', 'recovery_codes_replaced',"
+            " 'recovery_code_used', 'passkey_added', 'passkey_removed')",
             name="kind",
         ),
         CheckConstraint("attempts >= 0", name="attempts"),

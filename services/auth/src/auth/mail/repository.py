@@ -36,6 +36,12 @@ Kind = Literal[
     "refresh_token_reuse",
     "password_changed",
     "password_reset",
+    "mfa_enabled",
+    "mfa_disabled",
+    "recovery_codes_replaced",
+    "recovery_code_used",
+    "passkey_added",
+    "passkey_removed",
 ]
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
