@@ -1,7 +1,10 @@
 """The rules of a session that lives: how its refresh token rotates, and what ends it."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,12 +12,15 @@ from auth.audit.repository import record_event
 from auth.errors import RefreshTokenRefused
 from auth.mail.outbox import Outbox
 from auth.sessions import repository
-from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
+from auth.sessions.access_tokens import FIRST_PARTY_CLIENT, LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
 from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, hash_token, parse_token
 from auth.sessions.repository import AnyRow
 from auth.sessions.schemas import TokenPair
 from dbcommon.engine import Database
+
+if TYPE_CHECKING:
+    import asyncpg
 
 logger = logging.getLogger(__name__)
 
@@ -43,56 +49,53 @@ def decide(*, lives: bool, current: int, presented: int, just_rotated: bool) -> 
     return Move.END
 
 
+@dataclass(frozen=True, kw_only=True)
+class RefreshedSession:
+    """A session that goes on with a new refresh token, and whose it is."""
+
+    subject: Subject
+    refresh_token: str = field(repr=False)
+
+
 async def refresh(text: str, *, database: Database, tokens: Tokens, outbox: Outbox) -> TokenPair:
-    """The next pair of a session. Raises `RefreshTokenRefused`; a token used again too late ends its session first."""
+    """The next pair of a session that no registered client has part in. Raises what `refresh_session` raises."""
+    refreshed = await refresh_session(
+        text, client_id=FIRST_PARTY_CLIENT, database=database, tokens=tokens, outbox=outbox
+    )
+    return TokenPair(
+        access_token=await tokens.access.sign(refreshed.subject),
+        expires_in=LIFETIME_SECONDS,
+        refresh_token=refreshed.refresh_token,
+    )
+
+
+async def refresh_session(
+    text: str, *, client_id: str, database: Database, tokens: Tokens, outbox: Outbox
+) -> RefreshedSession:
+    """The next refresh token of a session of this client. Raises `RefreshTokenRefused`; a token used again too late ends
+    its session first. A token of another client's session is refused, and nothing happens to it."""
     presented = parse_token(text)
     if presented is None:
         raise RefreshTokenRefused
     await tokens.access.ensure_ready()
-    pair = await _rotate_current(presented, database=database, tokens=tokens)
-    if pair is not None:
-        return pair
+    refreshed = await _rotate_current(presented, client_id=client_id, database=database, tokens=tokens)
+    if refreshed is not None:
+        return refreshed
     # A transaction of its own: what it decides, the end of the session too, is kept though the answer is a refusal.
     async with database.transaction() as session:
         state = await _lock_genuine(session, presented, codec=tokens.refresh)
+        if state.client_id != client_id:
+            raise RefreshTokenRefused
         successor = await _advance(session, state, presented=presented, codec=tokens.refresh, outbox=outbox)
     if successor is None:
         raise RefreshTokenRefused
-    subject = Subject(
-        user_id=state.user_id,
-        session_id=state.id,
-        client_id=state.client_id,
-        authenticated_at=state.began_at,
-        email=state.email,
-        email_verified=state.email_verified,
-        username=state.username,
-        roles=state.roles,
-    )
-    return TokenPair(
-        access_token=await tokens.access.sign(subject),
-        expires_in=LIFETIME_SECONDS,
-        refresh_token=successor,
-    )
+    subject = describe_subject(state._mapping)  # noqa: SLF001 - SQLAlchemy's public name of it
+    return RefreshedSession(subject=subject, refresh_token=successor)
 
 
-async def _rotate_current(
-    presented: PresentedToken, *, database: Database, tokens: Tokens
-) -> TokenPair | None:
-    """The next pair for the current token of a live session, as nearly every refresh is; None for anything else.
-
-    No lock and no transaction: the update itself demands that the token is still current, so one of many wins, and the
-    others are looked at under the session's lock.
-    """
-    state = await repository.find_current(database, presented.session_id, generation=presented.generation)
-    if state is None or not tokens.refresh.is_genuine(presented, seed=state["refresh_seed"]):
-        return None
-    generation = presented.generation + 1
-    successor = tokens.refresh.issue(presented.session_id, generation=generation, seed=state["refresh_seed"])
-    if not await repository.rotate_current(
-        database, presented.session_id, generation=generation, refresh_token_hash=hash_token(successor)
-    ):
-        return None
-    subject = Subject(
+def describe_subject(state: "Mapping[Any, Any] | asyncpg.Record") -> Subject:
+    """Whom the tokens of a session speak of, from its row and its account's."""
+    return Subject(
         user_id=state["user_id"],
         session_id=state["id"],
         client_id=state["client_id"],
@@ -101,12 +104,30 @@ async def _rotate_current(
         email_verified=state["email_verified"],
         username=state["username"],
         roles=state["roles"],
+        scope=state["scope"],
     )
-    return TokenPair(
-        access_token=await tokens.access.sign(subject),
-        expires_in=LIFETIME_SECONDS,
-        refresh_token=successor,
-    )
+
+
+async def _rotate_current(
+    presented: PresentedToken, *, client_id: str, database: Database, tokens: Tokens
+) -> RefreshedSession | None:
+    """What the current token of a live session leads to, as nearly every refresh does; None for anything else.
+
+    No lock and no transaction: the update itself demands that the token is still current, so one of many wins, and the
+    others are looked at under the session's lock.
+    """
+    state = await repository.find_current(database, presented.session_id, generation=presented.generation)
+    if state is None or not tokens.refresh.is_genuine(presented, seed=state["refresh_seed"]):
+        return None
+    if state["client_id"] != client_id:
+        return None
+    generation = presented.generation + 1
+    successor = tokens.refresh.issue(presented.session_id, generation=generation, seed=state["refresh_seed"])
+    if not await repository.rotate_current(
+        database, presented.session_id, generation=generation, refresh_token_hash=hash_token(successor)
+    ):
+        return None
+    return RefreshedSession(subject=describe_subject(state), refresh_token=successor)
 
 
 async def _lock_genuine(
