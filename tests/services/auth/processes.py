@@ -10,6 +10,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
@@ -33,6 +34,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _append_to(path: str) -> BinaryIO:
+    return Path(path).open("ab")
+
+
 @contextlib.asynccontextmanager
 async def auth_process(
     database: AuthDatabase, *, folder: Path, log: str = os.devnull, **settings: str
@@ -48,7 +53,7 @@ async def auth_process(
         "AUTH_MAIL_FOLDER": str(folder),
         **settings,
     }
-    with Path(log).open("ab") as output:
+    with _append_to(log) as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "auth", env=environment, stdout=output
         )

@@ -526,5 +526,17 @@ async def test_fifty_exchanges_at_once_give_one_pair_and_end_the_session(
     assert [tuple(row) for row in rows] == [("reuse",)]
 
 
+async def test_the_refresh_token_can_travel_in_a_cookie(browser: Browser, provider: Provider) -> None:
+    code = (await browser.visit_for(somebody(provider)))["code"]
+    body = {"code": code}
+    evil = {"origin": "https://evil.example"}
+    refused = await browser.client.post("/v1/oauth/exchange?transport=cookie", json=body, headers=evil)
+    assert refused.status_code == 403
+    response = await browser.client.post("/v1/oauth/exchange?transport=cookie", json=body)
+    assert response.status_code == 200
+    assert "refresh_token" not in response.json()
+    assert "__Host-quartet_refresh=qrt1_" in response.headers["set-cookie"]
+
+
 async def test_a_password_account_still_signs_in_beside_google(browser: Browser) -> None:
     assert "access_token" in await log_in(browser.client, await register(browser.client))

@@ -21,6 +21,7 @@ from tests.services.auth.accounts import (
     refresh,
     register,
 )
+from tests.services.auth.factors import finish, new_app
 from tests.services.auth.google_visits import (
     APP,
     Browser,
@@ -348,6 +349,28 @@ async def test_two_google_accounts_of_one_address_at_once_open_one_account(
     assert [set(answer) for answer in answers] == [{"code"}] * 10
     assert await auth_database.fetch_value("SELECT count(*) FROM users WHERE email = $1", email) == 1
     assert set(await links_of(auth_database, email)) == {person.subject for person in people}
+
+
+async def test_a_second_factor_is_asked_for_after_google_too(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    app = await new_app(browser.client)
+    email = app.person.email
+    await auth_database.execute("UPDATE users SET email_verified = true WHERE email = $1", email)
+    person = somebody(provider, email=email)
+    before = await live_sessions(auth_database, UUID(app.user_id))
+    code = (await browser.visit_for(person))["code"]
+    asked = (await browser.exchange(code)).json()
+    assert asked.keys() == {"mfa_required", "mfa_token"}
+    assert (await browser.exchange(code)).status_code == 410
+    assert await live_sessions(auth_database, UUID(app.user_id)) == before
+    assert (await finish(browser.client, asked["mfa_token"], "000000")).status_code == 401
+    answer = await finish(browser.client, asked["mfa_token"], app.code())
+    assert answer.status_code == 200, answer.text
+    sessions = await browser.client.get("/v1/auth/sessions", headers=bearer(answer.json()["access_token"]))
+    assert [item["method"] for item in sessions.json()["items"] if item["current"]] == ["google"]
+    stored = await auth_database.fetch("SELECT o::text FROM oauth_codes o")
+    assert not [row for row in stored if asked["mfa_token"] in row[0] or code in row[0]]
 
 
 async def test_the_providers_token_is_stored_encrypted_for_one_account(

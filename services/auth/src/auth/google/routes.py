@@ -127,7 +127,7 @@ async def finish_google_sign_in(
 async def exchange_sign_in_code(
     body: CodeExchange, transport: LoginTransportDep, database: DatabaseDep, tokens: TokensDep
 ) -> Response:
-    """The tokens of a sign-in, for the code that it led back with. It works once, for a minute."""
+    """The tokens of a sign-in, for the code that it led back with, as a login gives them. It works once, for a minute."""
     answer = await codes.exchange(body.code, body.code_verifier, database=database, tokens=tokens)
     return write_tokens(answer, transport=transport)
 
