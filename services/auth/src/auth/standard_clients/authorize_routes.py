@@ -1,35 +1,17 @@
-"""The authorization endpoint, and the form of its page. Both are for browsers: no script, and no token in any address."""
+"""The authorization endpoint: for browsers, without script, and with no token in any address."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import SecretStr, ValidationError
+from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
-from auth.dependencies import PasswordCheckDep, SettingsDep, TokensDep
-from auth.errors import EmailNotVerified, LoginFailed
-from auth.origins import is_own_origin
-from auth.sessions.device import DeviceDep
-from auth.settings import Settings
-from auth.standard_clients.authorization_requests import (
-    AuthorizationRequest,
-    ReturnAddress,
-    check_request,
-    find_return_address,
-    read_query,
-)
+from auth.standard_clients.answers import answer_with_page, send_back
+from auth.standard_clients.authorization_requests import check_request, find_return_address, read_query
 from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
 from auth.standard_clients.errors import AuthorizationRefusal, OAuthRefusal, UntrustedRequest
-from auth.standard_clients.forms import SignInForm, choose_browser_cookie, cookie_name
-from auth.standard_clients.parameters import read_form, read_form_text
-from auth.standard_clients.sign_in import sign_in
-from auth.standard_clients.sign_in_page import show_sign_in, show_untrusted
-from webcommon.credentials import Login
-from webcommon.problems import Problem, problem_responses
-from webcommon.throttling.dependencies import OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from auth.standard_clients.parameters import read_form_text
+from auth.standard_clients.sign_in_page import show_untrusted
 
 router = APIRouter(tags=["standard clients"])
 
@@ -80,62 +62,6 @@ async def show_sign_in_page_for_form(request: Request, clients: StandardClientsD
         return show_untrusted(UntrustedRequest(refusal.error, refusal.description))
 
 
-@router.post("/oauth2/sign-in", include_in_schema=False, responses=problem_responses(TooManyAttempts))
-async def use_sign_in_page(
-    request: Request,
-    clients: StandardClientsDep,
-    settings: SettingsDep,
-    check: PasswordCheckDep,
-    tokens: TokensDep,
-    origin: OriginDep,
-    device: DeviceDep,
-) -> Response:
-    """Take the page's form: sign in and send the browser back with a code, or show the page again."""
-    try:
-        sent = await _read_sign_in(request, clients=clients, settings=settings)
-    except (OAuthRefusal, UntrustedRequest) as refusal:
-        return show_untrusted(UntrustedRequest(refusal.error, refusal.description))
-    asked, fields = sent.form.request, sent.fields
-    if not sent.form.is_good:
-        fault = "This page was open for too long, or your browser keeps no cookies. Sign in once more."
-        return _show(request, asked, clients=clients, fault=fault, status=403)
-    if fields.get("decision") == "cancel":
-        return _send_back(asked.address, clients=clients, error="access_denied")
-    try:
-        credentials = Login(login=fields.get("login", ""), password=SecretStr(fields.get("password", "")))
-        done = await sign_in(
-            credentials, request=asked, check=check, tokens=tokens, origin=origin, device=device
-        )
-    except (ValidationError, LoginFailed, EmailNotVerified, TooManyAttempts) as error:
-        return _show_fault(request, asked, clients=clients, error=error, login=fields.get("login", ""))
-    response = _send_back(asked.address, clients=clients, code=done.code)
-    check.guard.remember_device(response, account=done.user_id, origin=origin)
-    return response
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sent:
-    form: SignInForm
-    fields: dict[str, str] = field(repr=False)
-
-
-async def _read_sign_in(request: Request, *, clients: StandardClients, settings: Settings) -> _Sent:
-    """The page's form as it was sent. Raises `UntrustedRequest` for one that no page of ours can have sent."""
-    fields = await read_form(request)
-    form = clients.forms.read(fields.get("form", ""), browser=_browser(request, clients))
-    is_foreign = "origin" in request.headers and not is_own_origin(request, settings=settings)
-    if form is None or is_foreign:
-        raise UntrustedRequest("invalid_request", "this form was not sent from the page that it belongs to")
-    address = form.request.address
-    # The settings may have changed since the page was shown.
-    find_return_address(
-        {"client_id": address.client_id, "redirect_uri": address.redirect_uri},
-        frozenset(),
-        clients=clients.registered,
-    )
-    return _Sent(form=form, fields=fields)
-
-
 def _answer(request: Request, text: str, *, clients: StandardClients) -> Response:
     try:
         parameters, repeated = read_query(text)
@@ -145,68 +71,7 @@ def _answer(request: Request, text: str, *, clients: StandardClients) -> Respons
     try:
         asked = check_request(parameters, repeated, address=address)
     except AuthorizationRefusal as refusal:
-        return _send_back(
+        return send_back(
             address, clients=clients, status=302, error=refusal.error, error_description=refusal.description
         )
-    return _show(request, asked, clients=clients)
-
-
-def _show(
-    request: Request,
-    asked: AuthorizationRequest,
-    *,
-    clients: StandardClients,
-    login: str = "",
-    fault: str = "",
-    status: int = 200,
-) -> HTMLResponse:
-    """The page, with a form that only this browser can send."""
-    browser = choose_browser_cookie(_browser(request, clients))
-    response = show_sign_in(
-        asked,
-        client=clients.registered[asked.address.client_id],
-        form=clients.forms.write(asked, browser=browser),
-        login=login,
-        fault=fault,
-        status=status,
-    )
-    response.set_cookie(
-        cookie_name(is_secure=clients.is_secure),
-        browser,
-        path="/",
-        secure=clients.is_secure,
-        httponly=True,
-        samesite="lax",
-    )
-    return response
-
-
-def _show_fault(
-    request: Request,
-    asked: AuthorizationRequest,
-    *,
-    clients: StandardClients,
-    error: ValidationError | Problem,
-    login: str,
-) -> HTMLResponse:
-    problem = LoginFailed() if isinstance(error, ValidationError) else error
-    fault = f"{problem.title}. {problem.detail or ''}"
-    page = _show(request, asked, clients=clients, login=login[:320], fault=fault, status=problem.status)
-    page.headers.update(problem.headers)
-    return page
-
-
-def _browser(request: Request, clients: StandardClients) -> str | None:
-    return request.cookies.get(cookie_name(is_secure=clients.is_secure))
-
-
-def _send_back(
-    address: ReturnAddress, *, clients: StandardClients, status: int = 303, **answer: str
-) -> RedirectResponse:
-    """Send the browser to the client. 303, so that it does not send the form, with the password, along (RFC 9700, 4.12)."""
-    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    target = address.with_answer(issuer=clients.issuer, **answer)
-    response = RedirectResponse("/", status_code=status, headers=headers)
-    # Not quoted anew by the framework: the redirect URI goes out to the letter.
-    response.headers["Location"] = target
-    return response
+    return answer_with_page(request, asked, clients=clients)

@@ -16,6 +16,8 @@ _TOLD = {
     "email": "your e-mail address",
 }
 
+_INVALID = ' aria-invalid="true"'
+
 
 def show_sign_in(
     request: AuthorizationRequest,
@@ -34,18 +36,33 @@ def show_sign_in(
         f'<input type="hidden" name="form" value="{escape(form)}">'
         f"{_fields(login or request.login_hint, has_fault=bool(fault))}"
         f"<p>{escape(client.name)} will be told:</p><ul>{told}</ul>"
-        f'<button type="submit" name="decision" value="allow">Sign in to {escape(client.name)}</button>'
-        '<button type="submit" name="decision" value="cancel" class="quiet" formnovalidate>Cancel</button>'
-        "</form>"
+        f"{_buttons(client)}</form>"
     )
-    # no-referrer would make browsers send the form with `Origin: null`.
-    return show_page(
-        f"Sign in to {client.name}",
-        body,
-        status=status,
-        form_targets=[origin_of(request.address.redirect_uri)],
-        referrer_policy="same-origin",
+    return _show(request, f"Sign in to {client.name}", body, status=status)
+
+
+def show_code_form(
+    request: AuthorizationRequest,
+    *,
+    client: RegisteredClient,
+    form: str,
+    mfa_token: str,
+    fault: str = "",
+    status: int = 200,
+) -> HTMLResponse:
+    """The page that asks for the second factor, once the password is proven. `mfa_token` is a hidden field as well."""
+    described = "hint fault" if fault else "hint"
+    body = (
+        f"{_alert(fault)}"
+        '<form method="post" action="sign-in-code">'
+        f'<input type="hidden" name="form" value="{escape(form)}">'
+        f'<input type="hidden" name="mfa_token" value="{escape(mfa_token)}">'
+        '<label for="code">Code</label><p id="hint">What your app shows now, or a recovery code.</p>'
+        '<input id="code" name="code" required maxlength="64" autocomplete="one-time-code" autocapitalize="none"'
+        f' spellcheck="false" autofocus aria-describedby="{described}"{_INVALID if fault else ""}>'
+        f"{_buttons(client)}</form>"
     )
+    return _show(request, "Your second factor", body, status=status)
 
 
 def show_untrusted(refusal: UntrustedRequest) -> HTMLResponse:
@@ -57,12 +74,31 @@ def show_untrusted(refusal: UntrustedRequest) -> HTMLResponse:
     return show_page("You cannot be signed in from here", body, status=400)
 
 
+def _show(request: AuthorizationRequest, title: str, body: str, *, status: int) -> HTMLResponse:
+    # no-referrer would make browsers send the form with `Origin: null`.
+    return show_page(
+        title,
+        body,
+        status=status,
+        form_targets=[origin_of(request.address.redirect_uri)],
+        referrer_policy="same-origin",
+    )
+
+
+def _buttons(client: RegisteredClient) -> str:
+    # The first is what Enter in a field presses.
+    return (
+        f'<button type="submit" name="decision" value="allow">Sign in to {escape(client.name)}</button>'
+        '<button type="submit" name="decision" value="cancel" class="quiet" formnovalidate>Cancel</button>'
+    )
+
+
 def _alert(fault: str) -> str:
     return f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
 
 
 def _fields(login: str, *, has_fault: bool) -> str:
-    described = ' aria-describedby="fault" aria-invalid="true"' if has_fault else ""
+    described = f' aria-describedby="fault"{_INVALID}' if has_fault else ""
     login_focus, password_focus = ("", " autofocus") if login else (" autofocus", "")
     return (
         '<label for="login">E-mail address or username</label>'
