@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from auth.email_links.service import UNDO_LIFETIME
+from auth.google import beginnings, id_tokens, provider
+from auth.google import repository as google
 from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
 from auth.mail import repository as mails
 from auth.mail import worker
@@ -67,6 +69,11 @@ PROMISES: dict[str, float] = {
     "longest pause between two tries, seconds": worker.LONGEST_PAUSE_SECONDS,
     "mail that could not be sent is given up after, hours": worker.GIVE_UP_AFTER / HOUR,
     "record that a mail was sent is kept, days": mails.KEPT.days,
+    "sign-in with Google has to come back within, seconds": beginnings.LIFETIME.total_seconds(),
+    "code of a sign-in works for, seconds": google.CODE_LIFETIME.total_seconds(),
+    "Google is waited for, seconds": provider.CALL_SECONDS,
+    "Google's discovery document is asked for anew after, seconds": provider.FRESH_SECONDS,
+    "clocks of Google and Auth may differ by, seconds": id_tokens.CLOCK_TOLERANCE_SECONDS,
 }
 """What the code says, by the words of the page. A part that promises numbers adds them here and there."""
 
