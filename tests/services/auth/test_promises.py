@@ -16,6 +16,8 @@ from auth.recent_login import RECENT_SECONDS
 from auth.revocations.service import KEPT
 from auth.sessions import access_tokens, repository
 from auth.settings import Settings
+from auth.standard_clients import forms
+from auth.standard_clients import repository as standard_clients
 from webcommon import passwords
 from webcommon.revocations import POLL_SECONDS
 from webcommon.throttling.devices import LIFETIME_SECONDS
@@ -74,6 +76,10 @@ PROMISES: dict[str, float] = {
     "Google is waited for, seconds": provider.CALL_SECONDS,
     "Google's discovery document is asked for anew after, seconds": provider.FRESH_SECONDS,
     "clocks of Google and Auth may differ by, seconds": id_tokens.CLOCK_TOLERANCE_SECONDS,
+    "authorization code, seconds": standard_clients.CODE_LIFETIME.total_seconds(),
+    "ID token, seconds": access_tokens.LIFETIME_SECONDS,
+    "sign-in page can be sent for, seconds": forms.FORM_SECONDS,
+    "used code is known for, seconds": standard_clients.CODES_KEPT.total_seconds(),
 }
 """What the code says, by the words of the page. A part that promises numbers adds them here and there."""
 
