@@ -30,6 +30,9 @@ from standins.openid_provider.provider import (
 SLOW_SECONDS = 60
 """Longer than any client should wait."""
 
+DRIP_SECONDS = 0.5
+"""Between two bytes of an answer without end: never long enough for a time-out of reading."""
+
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -122,14 +125,16 @@ class _Endpoints:
         if Fault.TOKENS_GARBLED in faults:
             return Response(b'{"id_token": ', media_type="application/json")
         if Fault.TOKENS_ENDLESS in faults:
-            return StreamingResponse(_endless(), media_type="application/json")
+            return StreamingResponse(_endless(b" " * 65_536, pause=0), media_type="application/json")
+        if Fault.TOKENS_DRIPPING in faults:
+            return StreamingResponse(_endless(b" ", pause=DRIP_SECONDS), media_type="application/json")
         return None
 
 
-async def _endless() -> AsyncIterator[bytes]:
+async def _endless(part: bytes, *, pause: float) -> AsyncIterator[bytes]:
     while True:
-        yield b" " * 65_536
-        await asyncio.sleep(0)
+        yield part
+        await asyncio.sleep(pause)
 
 
 def _read_pairs(text: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ class Fault(StrEnum):
     KEYS_DOWN = "keys-down"
     TOKENS_DOWN = "tokens-down"
     TOKENS_SLOW = "tokens-slow"
+    TOKENS_DRIPPING = "tokens-dripping"
     TOKENS_GARBLED = "tokens-garbled"
     TOKENS_ENDLESS = "tokens-endless"
     CODE_REVOKED = "code-revoked"

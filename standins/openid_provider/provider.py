@@ -227,7 +227,7 @@ class Provider:
 def spoil(claims: dict[str, Any], *, faults: set[Fault], now: int) -> dict[str, Any]:
     """The claims with what the faults change; a claim of None is left out."""
     changes: dict[Fault, dict[str, Any]] = {
-        Fault.WRONG_AUDIENCE: {"aud": "another-client", "azp": "another-client"},
+        Fault.WRONG_AUDIENCE: {"aud": "another-client", "azp": None},
         Fault.SECOND_AUDIENCE: {"aud": [claims["aud"], "another-client"], "azp": None},
         Fault.WRONG_AUTHORIZED_PARTY: {"azp": "another-client"},
         Fault.WRONG_ISSUER: {"iss": "https://elsewhere.example"},

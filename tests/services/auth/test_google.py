@@ -435,9 +435,12 @@ async def test_what_is_wrong_at_google_changes_nothing_here(
     await browser.sign_in(somebody(provider))
 
 
-async def test_a_google_that_takes_its_time_is_not_waited_for(browser: Browser, provider: Provider) -> None:
+@pytest.mark.parametrize("fault", [Fault.TOKENS_SLOW, Fault.TOKENS_DRIPPING])
+async def test_a_google_that_takes_its_time_is_not_waited_for(
+    browser: Browser, provider: Provider, fault: Fault
+) -> None:
     way_back = await browser.choose(await browser.begin(), somebody(provider))
-    provider.faults.add(Fault.TOKENS_SLOW)
+    provider.faults.add(fault)
     async with asyncio.timeout(8):
         response = await browser.come_back(way_back)
     assert answer_of(response.headers["location"]) == {"error": "provider_unavailable"}
