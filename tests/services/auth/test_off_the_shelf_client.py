@@ -68,7 +68,6 @@ async def test_a_client_signs_in_by_discovery_alone(issuer: str, document: str) 
             seen = await session.introspect_token(
                 metadata["introspection_endpoint"],
                 token=refreshed["refresh_token"],
-                auth=session.token_auth,
             )
             assert (seen.json()["active"], seen.json()["client_id"]) == (True, CLIENT)
             gone = await session.revoke_token(

@@ -464,8 +464,18 @@ async def test_introspection_tells_owners_and_administrators(
 
 async def test_introspection_is_for_callers_who_show_who_they_are(auth: httpx.AsyncClient) -> None:
     tokens = await Attempt().get_tokens(auth, await register(auth))
-    data = {"token": tokens["access_token"], "client_id": CLIENT}
-    assert (await auth.post("/oauth2/introspect", data=data)).status_code == 401
+    for token in (tokens["access_token"], tokens["refresh_token"]):
+        refused = await auth.post("/oauth2/introspect", data={"token": token})
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        unknown = await auth.post("/oauth2/introspect", data={"token": token, "client_id": "unknown"})
+        assert (unknown.status_code, unknown.json()["error"]) == (401, "invalid_client")
+        other = await auth.post("/oauth2/introspect", data={"token": token, "client_id": "l2p-web"})
+        assert other.json() == {"active": False}
+        own = await auth.post("/oauth2/introspect", data={"token": token, "client_id": CLIENT})
+        assert own.json()["active"] is True
+    for wrong in ("nonsense", tokens["id_token"]):
+        answer = await auth.post("/oauth2/introspect", data={"token": wrong}, headers=bearer(wrong))
+        assert answer.status_code == 401
     answer = await auth.post("/oauth2/introspect", headers=bearer(tokens["access_token"]), data={})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 

@@ -47,7 +47,8 @@ class ProviderConfiguration(ResponseBody):
     token_endpoint_auth_methods_supported: list[str] = Field(["none"])
     revocation_endpoint_auth_methods_supported: list[str] = Field(["none"])
     introspection_endpoint_auth_methods_supported: list[str] = Field(
-        ["Bearer"], description="An access token of the same account, or of an administrator."
+        ["none", "Bearer"],
+        description="A client about its own tokens; an access token of the same account, or of an administrator.",
     )
     code_challenge_methods_supported: list[str] = Field(["S256"])
     claim_types_supported: list[str] = Field(["normal"])

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from auth.dependencies import OutboxDep, TokensDep
 from auth.errors import KeysNotReady, SessionEnded
-from auth.sessions.live_caller import LiveCallerDep
+from auth.sessions.live_caller import get_live_caller
 from auth.standard_clients import repository
 from auth.standard_clients.dependencies import StandardClientsDep
 from auth.standard_clients.errors import NOT_STORED, OAuthRefusal
@@ -19,8 +19,8 @@ from auth.standard_clients.schemas import ClientTokens, Introspection, OAuthErro
 from auth.standard_clients.token_service import TokenEndpoint, demand, identify_client
 from auth.standard_clients.token_state import TokenDesk
 from dbcommon.session import DatabaseDep
-from webcommon.bearer import CallerDep
-from webcommon.problems import Forbidden, ServiceUnavailable, problem_responses
+from webcommon.bearer import BearerToken, CallerDep, read_bearer_token
+from webcommon.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
 
 router = APIRouter(prefix="/oauth2", tags=["standard clients"])
 
@@ -90,15 +90,30 @@ async def exchange_grant(
     operation_id="introspect_token",
     response_model=Introspection,
     responses=_REFUSED | problem_responses(SessionEnded),
-    openapi_extra=_form_of("token", token_type_hint="Not needed: tokens are told apart by themselves."),  # noqa: S106
+    openapi_extra={
+        "security": [{"AccessToken": []}, {}],
+        **_form_of(
+            "token",
+            client_id="Of a client that asks about a token of its own, without an access token.",
+            token_type_hint="Not needed: tokens are told apart by themselves.",  # noqa: S106
+        ),
+    },
 )
-async def introspect_token(request: Request, caller: LiveCallerDep, desk: TokenDeskDep) -> Response:
-    """What a token, of either kind, is good for at this moment (RFC 7662). The caller shows an access token of the same
-    account, or of an administrator; about other people's tokens they hear `{"active": false}`."""
+async def introspect_token(
+    request: Request, database: DatabaseDep, clients: StandardClientsDep, desk: TokenDeskDep
+) -> Response:
+    """What a token, of either kind, is good for at this moment (RFC 7662). Callers show an access token, and hear of the
+    tokens of its account, administrators of all; or they are a client, and hear of those that it was given. About any
+    other token they hear `{"active": false}`."""
+    shows_token = read_bearer_token(request) is not None
+    caller = await get_live_caller(await BearerToken()(request), database) if shows_token else None
 
     async def answer() -> Response:
-        parameters = await read_form(request)
-        return _write(await desk.introspect(demand(parameters, "token"), caller=caller))
+        parameters = await _read_client_form(request)
+        if caller is None and "client_id" not in parameters:
+            raise Unauthorized("Send an access token, or the client_id that the token was given to.")
+        by = caller or identify_client(parameters, clients=clients)
+        return _write(await desk.introspect(demand(parameters, "token"), by=by))
 
     return await _or_refusal(answer)
 
