@@ -27,16 +27,17 @@ def listen(port: int = 0) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def running_provider(
-    *, redirect_uris: Sequence[str], people: Sequence[Person] = (), port: int = 0
+    *, redirect_uris: Sequence[str], people: Sequence[Person] = (), port: int = 0, host: str = "127.0.0.1"
 ) -> AsyncIterator[Provider]:
-    """A provider that serves while the block runs, with a client whose secret was made just now."""
+    """A provider that serves while the block runs, with a client whose secret was made just now. `host` is the name that
+    it calls this machine by."""
     listener = listen(port)
     client = Client(
         id=f"{secrets.token_hex(6)}.clients.example",
         secret=secrets.token_urlsafe(24),
         redirect_uris=tuple(redirect_uris),
     )
-    issuer = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    issuer = f"http://{host}:{listener.getsockname()[1]}"
     provider = Provider(issuer=issuer, client=client, people=list(people))
     server = _Server(
         uvicorn.Config(
