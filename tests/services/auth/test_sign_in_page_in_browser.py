@@ -178,3 +178,35 @@ async def test_a_page_of_another_site_cannot_sign_the_browser_in(browser: Browse
         await victim.get_by_role("button", name="Sign in").click()
         await expect(victim.get_by_role("heading", level=1)).to_have_text("You cannot be signed in from here")
     assert not any(head.startswith("GET /callback") for head in scene.landing.requests)
+
+
+_CALL = """
+    async ([path, body]) => {
+        const answer = await fetch(path, {
+            method: "POST",
+            credentials: "include",
+            headers: {"Content-Type": "application/json"},
+            body: body && JSON.stringify(body),
+        });
+        return [answer.status, answer.status === 204 ? {} : await answer.json(), document.cookie];
+    }
+"""
+
+
+async def test_a_page_refreshes_by_a_cookie_that_it_cannot_read(browser: Browser, scene: Scene) -> None:
+    issuer = scene.issuer.replace("127.0.0.1", "localhost")
+    body = {"login": scene.person.email, "password": scene.person.password}
+    async with visiting(browser, f"{issuer}/livez") as (page, _):
+        status, answer, readable = await page.evaluate(_CALL, ["/v1/auth/login?transport=cookie", body])
+        assert (status, readable) == (200, "")
+        assert "refresh_token" not in answer
+        for _ in range(2):
+            status, answer, _ = await page.evaluate(_CALL, ["/v1/auth/refresh", None])
+            assert (status, set(answer)) == (200, {"access_token", "token_type", "expires_in"})
+        cookies = {cookie["name"]: cookie for cookie in await page.context.cookies()}
+        cookie = cookies["__Host-quartet_refresh"]
+        assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Strict")
+        assert (await page.evaluate(_CALL, ["/v1/auth/logout", None]))[0] == 204
+        names = {cookie["name"] for cookie in await page.context.cookies()}
+        assert "__Host-quartet_refresh" not in names
+        assert (await page.evaluate(_CALL, ["/v1/auth/refresh?transport=cookie", None]))[0] == 401
