@@ -36,7 +36,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     # What only the newer version knows goes; audit_events takes no DELETE, so its old rule is for new rows only.
-    op.execute(f"DELETE FROM mails WHERE kind IN ({_NEW_MAIL_KINDS})")
+    op.execute(f"DELETE FROM mails WHERE kind IN ({_NEW_MAIL_KINDS})")  # noqa: S608 - constants of this file
     replace_check("mails", "kind", f"{_MAIL_KINDS})")
     replace_check("audit_events", "event", f"{_EVENTS})", not_valid=True)
     for table in ("passkey_challenges", "passkeys", "login_challenges", "recovery_codes", "totp_secrets"):
@@ -51,12 +51,14 @@ def create_totp_secrets() -> None:
         sa.Column("last_step", sa.BigInteger()),
         moment("created_at", default=True),
         moment("confirmed_at", nullable=True),
+        sa.Column("confirmed_by", sa.Uuid()),
         sa.PrimaryKeyConstraint("user_id", name="pk_totp_secrets"),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name="fk_totp_secrets_user_id_users", ondelete="CASCADE"
         ),
         sa.CheckConstraint(
-            "confirmed_at IS NULL OR last_step IS NOT NULL", name=op.f("ck_totp_secrets_confirmed_at")
+            "(confirmed_at IS NULL) = (last_step IS NULL) AND (confirmed_at IS NULL) = (confirmed_by IS NULL)",
+            name=op.f("ck_totp_secrets_confirmed_at"),
         ),
     )
 
@@ -85,6 +87,7 @@ def create_login_challenges() -> None:
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("method", sa.Text(), nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
         moment("created_at", default=True),
         moment("expires_at"),
         sa.PrimaryKeyConstraint("token_hash", name="pk_login_challenges"),
@@ -95,6 +98,7 @@ def create_login_challenges() -> None:
         sa.CheckConstraint(
             "char_length(client_id) BETWEEN 1 AND 128", name=op.f("ck_login_challenges_client_id")
         ),
+        sa.CheckConstraint("char_length(scope) BETWEEN 1 AND 256", name=op.f("ck_login_challenges_scope")),
         sa.CheckConstraint("expires_at > created_at", name=op.f("ck_login_challenges_expires_at")),
     )
     op.create_index("ix_login_challenges_user_id", "login_challenges", ["user_id"])

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from auth.keys.service import Keyring
 from auth.mail.outbox import Outbox
 from auth.mail.worker import MailWorker
+from auth.second_factors.codes import SecondFactors
 from auth.sessions.beginning import Tokens
 from auth.sessions.password_login import PasswordCheck
 from auth.settings import Settings
@@ -44,6 +45,12 @@ async def get_password_check(request: Request) -> PasswordCheck:
     return check
 
 
+async def get_second_factors(request: Request) -> SecondFactors:
+    """What second factors are made and checked with."""
+    factors: SecondFactors = request.app.state.second_factors
+    return factors
+
+
 async def get_outbox(request: Request) -> Outbox:
     """Where mails are put."""
     outbox: Outbox = request.app.state.outbox
@@ -67,6 +74,7 @@ HasherDep = Annotated[PasswordHasher, Depends(get_hasher)]
 KeyringDep = Annotated[Keyring, Depends(get_keyring)]
 TokensDep = Annotated[Tokens, Depends(get_tokens)]
 PasswordCheckDep = Annotated[PasswordCheck, Depends(get_password_check)]
+SecondFactorsDep = Annotated[SecondFactors, Depends(get_second_factors)]
 OutboxDep = Annotated[Outbox, Depends(get_outbox)]
 MailWorkerDep = Annotated[MailWorker, Depends(get_mail_worker)]
 CursorsDep = Annotated[CursorCodec, Depends(get_cursors)]

@@ -62,6 +62,7 @@ class Session(Model):
         CheckConstraint("method IN ('password', 'google', 'passkey')", name="method"),
         CheckConstraint("char_length(user_agent) <= 512", name="user_agent"),
         CheckConstraint("char_length(client_id) BETWEEN 1 AND 128", name="client_id"),
+        CheckConstraint("char_length(scope) BETWEEN 1 AND 256", name="scope"),
         Index("ix_sessions_expires_at", "expires_at"),
         Index("ix_sessions_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     )
@@ -80,6 +81,7 @@ class Session(Model):
     user_agent: Mapped[str | None]
     method: Mapped[str] = mapped_column(server_default=text("'password'"))
     client_id: Mapped[str] = mapped_column(server_default=text("'quartet'"))
+    scope: Mapped[str] = mapped_column(server_default=text("'openid profile email'"))
 
 
 class Revocation(Model):
@@ -93,7 +95,7 @@ class Revocation(Model):
 
 
 class OAuthAccount(Model):
-    """Another party's account that its owner may sign in with."""
+    """Another party's account that its owner may sign in with. Its token is encrypted, and wiped once it has expired."""
 
     __tablename__ = "oauth_accounts"
     __table_args__ = (
@@ -107,6 +109,7 @@ class OAuthAccount(Model):
     provider_account_id: Mapped[str]
     access_token: Mapped[str | None]
     expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class SigningKey(Model):
@@ -171,7 +174,7 @@ class Mail(Model):
         CheckConstraint(
             "kind IN ('verify', 'reset', 'change_email', 'undo_email', 'email_taken', 'refresh_token_reuse',"
             " 'password_changed', 'password_reset', 'mfa_enabled', 'mfa_disabled', 'recovery_codes_replaced',"
-            " 'recovery_code_used', 'passkey_added', 'passkey_removed')",
+            " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked')",
             name="kind",
         ),
         CheckConstraint("attempts >= 0", name="attempts"),

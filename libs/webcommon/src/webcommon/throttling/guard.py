@@ -53,6 +53,12 @@ class Guard:
         """Leave to look at one code of a second factor, whose failures count like those of a login."""
         return await self._admit_guess(self._keys.make("factor", str(account)), origin=origin)
 
+    async def admit_passkey(self, *, origin: Origin) -> Admission:
+        """Leave to look at one proof of a passkey. Nobody guesses a signature, so failures count by network alone, and
+        cannot lock the owner out."""
+        network = self._keys.make("network", network_of(origin.address))
+        return await self._throttle.admit([Counter(key=network, limit=self._settings.network_limit)])
+
     async def admit_sign_up(self, *, origin: Origin) -> None:
         """Count a sign-up. Raises `TooManyAttempts`."""
         key = self._keys.make("sign-up", network_of(origin.address))

@@ -105,6 +105,17 @@ _WORDINGS: dict[Kind, _Wording] = {
         before="a passkey was removed from your account. It signs nobody in any more.",
         after="If it was not you, set a new password and end your other sessions at once.",
     ),
+    "oauth_linked": _Wording(
+        subject="You can sign in with Google now",
+        before="a Google account with this address was linked to your account, and opens it from now on. If the address "
+        "had not been confirmed before, whatever else opened the account (its password, its sessions) was voided.",
+        after="If it was not you, sign in, unlink it, and end your other sessions.",
+    ),
+    "oauth_unlinked": _Wording(
+        subject="A Google account was unlinked",
+        before="a Google account does not open your account any more.",
+        after="If it was not you, set a new password and end your other sessions.",
+    ),
 }
 
 

@@ -42,6 +42,8 @@ Kind = Literal[
     "recovery_code_used",
     "passkey_added",
     "passkey_removed",
+    "oauth_linked",
+    "oauth_unlinked",
 ]
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from auth.audit.repository import record_login_failure
 from auth.errors import EmailNotVerified, LoginFailed
+from auth.second_factors.challenges import open_challenge
+from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions import repository
-from auth.sessions.beginning import Tokens, answer_login, begin_session
+from auth.sessions.beginning import SecondFactorNeeded, Tokens, answer_login, begin_session
 from auth.sessions.device import Device
 from auth.sessions.schemas import LoginAnswer
 from dbcommon.engine import Database
@@ -42,22 +44,38 @@ class ProvenPassword:
 
 async def sign_in(
     credentials: Login, *, check: PasswordCheck, tokens: Tokens, origin: Origin, device: Device
-) -> LoginAnswer:
-    """Begin a session with a password. Raises what `prove_login` raises, and `KeysNotReady`."""
+) -> LoginAnswer | SecondFactorAsked:
+    """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises, and `KeysNotReady`."""
     await tokens.access.ensure_ready()
     for _ in range(_TRIES):
         proven = await prove_login(credentials, check=check, origin=origin)
-        begun = await begin_session(
-            check.database,
-            proven.user_id,
-            codec=tokens.refresh,
-            device=device,
-            password_hash=proven.password_hash,
-        )
+        try:
+            begun = await begin_session(
+                check.database,
+                proven.user_id,
+                codec=tokens.refresh,
+                device=device,
+                password_hash=proven.password_hash,
+            )
+        except SecondFactorNeeded:
+            asked = await _ask_for_factor(check.database, proven, device=device)
+            if asked is not None:
+                return asked
+            continue
         if begun is not None:
             return await answer_login(begun, tokens=tokens)
         # The account changed while the hash was computed (by the upgrade of another login, say): ask it again.
     raise LoginFailed
+
+
+async def _ask_for_factor(
+    database: Database, proven: ProvenPassword, *, device: Device
+) -> SecondFactorAsked | None:
+    async with database.transaction() as session:
+        token = await open_challenge(
+            session, proven.user_id, method=device.method, password_hash=proven.password_hash
+        )
+    return None if token is None else SecondFactorAsked(mfa_token=token)
 
 
 async def prove_login(credentials: Login, *, check: PasswordCheck, origin: Origin) -> ProvenPassword:

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Interval,
     LargeBinary,
     Row,
@@ -80,7 +81,9 @@ class NewSession:
     seed: bytes = field(repr=False)
     device: Device
     client_id: str
+    scope: str
     password_hash: str | None = field(default=None, repr=False)
+    second_factor_proven: bool = False
 
     def parameters(self) -> dict[str, Any]:
         """The values of the statement that stores it."""
@@ -93,7 +96,9 @@ class NewSession:
             "user_agent": self.device.user_agent,
             "method": self.device.method,
             "client_id": self.client_id,
+            "scope": self.scope,
             "password_hash": self.password_hash,
+            "second_factor_proven": self.second_factor_proven,
             "event_id": new_id(),
         }
 
@@ -118,24 +123,30 @@ async def find_by_username(database: Database, username: str) -> "asyncpg.Record
 _BEGIN_SQL = text(
     """
     WITH account AS (
-        SELECT id, email, username, email_verified, roles, created_at, updated_at FROM users
+        SELECT id, email, username, email_verified, roles, created_at, updated_at,
+            NOT :second_factor_proven AND EXISTS (
+                SELECT FROM totp_secrets WHERE user_id = users.id AND confirmed_at IS NOT NULL
+            ) AS needs_second_factor
+        FROM users
         WHERE id = :user_id AND disabled_at IS NULL
             AND (CAST(:password_hash AS text) IS NULL OR password_hash = :password_hash)
         FOR SHARE
     ), begun AS (
         INSERT INTO sessions
-            (id, user_id, refresh_token, refresh_seed, expires_at, ip, user_agent, method, client_id)
-        SELECT :id, account.id, :refresh_token_hash, :seed, now() + :lifetime, :ip, :user_agent, :method, :client_id
-        FROM account RETURNING created_at
+            (id, user_id, refresh_token, refresh_seed, expires_at, ip, user_agent, method, client_id, scope)
+        SELECT :id, account.id, :refresh_token_hash, :seed, now() + :lifetime, :ip, :user_agent, :method,
+            :client_id, :scope
+        FROM account WHERE NOT needs_second_factor RETURNING created_at
     ), event AS (
         INSERT INTO audit_events (id, event, user_id, session_id)
-        SELECT :event_id, 'login', account.id, :id FROM account
+        SELECT :event_id, 'login', account.id, :id FROM account WHERE NOT needs_second_factor
     )
-    SELECT account.*, begun.created_at AS began_at FROM account, begun
+    SELECT account.*, begun.created_at AS began_at FROM account LEFT JOIN begun ON true
     """
 ).bindparams(
     bindparam("user_id", type_=Session.user_id.type),
     bindparam("password_hash", type_=Text()),
+    bindparam("second_factor_proven", type_=Boolean()),
     bindparam("id", type_=Session.id.type),
     bindparam("refresh_token_hash", type_=Text()),
     bindparam("seed", type_=LargeBinary()),
@@ -144,6 +155,7 @@ _BEGIN_SQL = text(
     bindparam("user_agent", type_=Text()),
     bindparam("method", type_=Text()),
     bindparam("client_id", type_=Text()),
+    bindparam("scope", type_=Text()),
     bindparam("event_id", type_=Session.id.type),
 )
 _BEGIN = PreparedText(_BEGIN_SQL)
@@ -151,7 +163,8 @@ _BEGIN = PreparedText(_BEGIN_SQL)
 
 async def begin(database: Database, new: NewSession) -> Mapping[Any, Any] | None:
     """Store a session of generation 0 and its event; gives the account, and when the session began. None, and nothing is
-    stored, when the account is gone, disabled, or no longer has the password that was proven."""
+    stored, when the account is gone, disabled, or no longer has the password that was proven. Nothing is stored either
+    when the row says `needs_second_factor`."""
     row = await database.fetch_record(_BEGIN, **new.parameters())
     return None if row is None else dict(row)
 
@@ -180,6 +193,7 @@ async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None
             Session.refresh_seed,
             Session.generation,
             Session.client_id,
+            Session.scope,
             Session.created_at.label("began_at"),
             Session.ended_at,
             lives.label("lives"),
@@ -200,6 +214,7 @@ _STATE = PreparedRead(
         Session.refresh_seed,
         Session.generation,
         Session.client_id,
+        Session.scope,
         Session.created_at.label("began_at"),
         User.email,
         User.username,
