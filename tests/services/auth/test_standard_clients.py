@@ -9,6 +9,8 @@ import httpx
 import pytest
 from jose import jwt
 
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.settings import DatabaseSettings
 from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, Person, bearer, log_in, make_app, refresh, register
 from tests.services.auth.standard_client import (
@@ -553,3 +555,17 @@ async def test_a_person_who_is_disabled_gets_no_code(
     known = await Attempt().sign_in(auth, person)
     unknown = await Attempt().sign_in(auth, Person(email="nobody@example.com", username="nobody"))
     assert known.status_code == unknown.status_code == 401
+
+
+async def test_while_the_database_is_away_people_get_a_page_that_says_so() -> None:
+    nowhere = DatabaseUrl(user="nobody", hosts=(("127.0.0.1", 1),), database="nothing")
+    async with running(make_app(DatabaseSettings(url=nowhere))) as client:
+        page = await Attempt().open_page(client)
+        person = Person(email="ada@example.com", username="ada")
+        answer = await send_page(client, page, person)
+        link = await client.post("/email/verify", data={"token": "A" * 43})
+    for response in (answer, link):
+        assert response.status_code == 503
+        assert response.headers["content-type"].startswith("text/html")
+        assert "Try again in a moment" in response.text
+        assert int(response.headers["retry-after"]) > 0

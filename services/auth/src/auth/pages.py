@@ -2,14 +2,21 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from html import escape
+from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from starlette.responses import Response
 
-from webcommon.problems import Problem
+from dbcommon.errors import DatabaseError
+from webcommon.problems import Problem, ServiceUnavailable
+
+logger = logging.getLogger(__name__)
 
 _STYLE = """
 :root { color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.5 }
@@ -65,6 +72,24 @@ def show_refusal(title: str, problem: Problem) -> HTMLResponse:
     if "Retry-After" in problem.headers:
         response.headers["Retry-After"] = problem.headers["Retry-After"]
     return response
+
+
+class PageRoute(APIRoute):
+    """A route for people: while the database is away they get a page that says so, not a document for programs."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of the route, with that page."""
+        handle = super().get_route_handler()
+
+        async def handle_or_show(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except DatabaseError as error:
+                logger.warning("%s: %s", type(error).__name__, error)
+                problem = ServiceUnavailable("Try again in a moment.", retry_after=error.retry_after)
+                return show_refusal("Not at the moment", problem)
+
+        return handle_or_show
 
 
 async def read_form(request: Request) -> dict[str, str]:

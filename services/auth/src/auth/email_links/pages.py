@@ -13,12 +13,12 @@ from auth.dependencies import HasherDep, OutboxDep
 from auth.email_links import service
 from auth.email_links.schemas import LinkToken, PasswordReset
 from auth.errors import LinkNoLongerGood
-from auth.pages import read_form, show_page, show_refusal
+from auth.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
 from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH
 from webcommon.problems import InvalidRequest, Problem
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _ACTIONS = {
     "verify": ("Confirm your e-mail address", "Confirm the address", "Your e-mail address is confirmed."),

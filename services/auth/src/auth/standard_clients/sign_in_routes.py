@@ -9,6 +9,7 @@ from starlette.responses import Response
 from auth.dependencies import OutboxDep, PasswordCheckDep, SecondFactorsDep, SettingsDep, TokensDep
 from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, SecondFactorFailed
 from auth.origins import is_own_origin
+from auth.pages import PageRoute
 from auth.sessions.device import DeviceDep
 from auth.settings import Settings
 from auth.standard_clients.answers import answer_with_page, read_browser_cookie, send_back
@@ -24,7 +25,7 @@ from webcommon.problems import Problem
 from webcommon.throttling.dependencies import OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
 
-router = APIRouter(prefix="/oauth2", include_in_schema=False)
+router = APIRouter(prefix="/oauth2", include_in_schema=False, route_class=PageRoute)
 
 
 @dataclass(frozen=True, kw_only=True)
