@@ -12,8 +12,12 @@ from auth.google import repository as google
 from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
 from auth.mail import repository as mails
 from auth.mail import worker
+from auth.passkeys import challenges as passkey_challenges
+from auth.passkeys import service as passkeys
 from auth.recent_login import RECENT_SECONDS
 from auth.revocations.service import KEPT
+from auth.second_factors import recovery_codes, totp
+from auth.second_factors.repository import CHALLENGE_LIFETIME
 from auth.sessions import access_tokens, repository
 from auth.settings import Settings
 from auth.standard_clients import forms
@@ -79,6 +83,13 @@ PROMISES: dict[str, float] = {
     "authorization code, seconds": standard_clients.CODE_LIFETIME.total_seconds(),
     "ID token, seconds": access_tokens.LIFETIME_SECONDS,
     "sign-in page can be sent for, seconds": forms.FORM_SECONDS,
+    "sign-in waits for a code for, seconds": CHALLENGE_LIFETIME.total_seconds(),
+    "code of an app changes every, seconds": totp.STEP_SECONDS,
+    "codes of earlier and later steps that are taken, each": totp.DRIFT_STEPS,
+    "recovery codes": recovery_codes.COUNT,
+    "bits of a recovery code": recovery_codes.CHARACTERS * recovery_codes.BITS,
+    "passkey's challenge works for, seconds": passkey_challenges.LIFETIME.total_seconds(),
+    "passkeys of an account": passkeys.MOST,
     "used code is known for, seconds": standard_clients.CODES_KEPT.total_seconds(),
 }
 """What the code says, by the words of the page. A part that promises numbers adds them here and there."""

@@ -12,7 +12,9 @@ from uuid import UUID
 COUNT = 10
 
 CHARACTERS = 12
-"""Of 5 bits each."""
+
+BITS = 5
+"""Of each character."""
 
 GROUP = 4
 
