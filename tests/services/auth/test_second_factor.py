@@ -288,6 +288,7 @@ async def test_a_hundred_wrong_codes_at_two_processes_get_no_further_than_ten(
     ):
         app = await new_app(one.client)
         tokens = [await ask(one.client, app.person) for _ in range(4)]
+        one.client.cookies.clear()
         wrong = f"{(int(app.code()) + 7) % 10**6:06}"
         answers = await asyncio.gather(
             *(finish((one, other)[number % 2].client, tokens[number % 4], wrong) for number in range(100))
@@ -300,6 +301,40 @@ async def test_a_hundred_wrong_codes_at_two_processes_get_no_further_than_ten(
         assert problem(recovery) == (429, "too-many-attempts")
     failures = "SELECT count(*) FROM audit_events WHERE event = 'login_failed' AND user_id = $1::uuid"
     assert await auth_database.fetch_value(failures, app.user_id) == 10
+
+
+async def test_who_has_learnt_the_password_cannot_lock_a_known_device_out(auth: httpx.AsyncClient) -> None:
+    app = await new_app(auth)
+    auth.cookies.clear()
+    known = await finish(auth, await ask(auth, app.person), app.recovery_codes[0])
+    cookie, _, _ = known.headers["set-cookie"].partition(";")
+    auth.cookies.clear()
+    token = await ask(auth, app.person)
+    guesses = [(await finish(auth, token, "AAAA-AAAA-AAAA")).status_code for _ in range(12)]
+    assert guesses == [401] * 10 + [429] * 2
+    assert problem(await finish(auth, token, app.code())) == (429, "too-many-attempts")
+    auth.cookies.clear()
+    headers = {"Cookie": cookie}
+    own = [(await finish(auth, token, "AAAA-AAAA-AAAA", headers=headers)).status_code for _ in range(9)]
+    assert own == [401] * 9
+    assert (await finish(auth, token, app.code(), headers=headers)).status_code == 200
+
+
+async def test_no_sign_in_with_the_old_password_outlives_its_change(
+    two_auths: TwoAuths, auth_database: AuthDatabase
+) -> None:
+    for _ in range(5):
+        app = await new_app(two_auths[0])
+        body = {"login": app.person.email, "password": app.person.password}
+        logins = (two_auths[number % 2].post("/v1/auth/login", json=body) for number in range(8))
+        answers, _ = await asyncio.gather(
+            asyncio.gather(*logins), change_password(two_auths[0], app, auth_database)
+        )
+        assert {answer.status_code for answer in answers} <= {200, 401}
+        for answer in answers:
+            if answer.status_code == 200:
+                late = await finish(two_auths[0], answer.json()["mfa_token"], app.code())
+                assert problem(late) == (401, "login-expired")
 
 
 async def test_a_token_is_good_for_five_minutes(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
