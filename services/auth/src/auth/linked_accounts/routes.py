@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, BackgroundTasks, Request
 
 from auth.dependencies import CursorsDep, OutboxDep
 from auth.errors import OnlyWayIn, ReauthenticationRequired, SessionEnded
+from auth.google.service import GoogleSignIn
 from auth.linked_accounts import service
 from auth.linked_accounts.schemas import LinkedAccountAnswer
 from auth.sessions.live_caller import LiveCallerDep
@@ -35,7 +36,16 @@ async def list_linked_accounts(
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, OnlyWayIn),
 )
 async def unlink_account(
-    link_id: UUID, caller: LiveCallerDep, database: DatabaseDep, outbox: OutboxDep, request: Request
+    link_id: UUID,
+    caller: LiveCallerDep,
+    database: DatabaseDep,
+    outbox: OutboxDep,
+    request: Request,
+    background: BackgroundTasks,
 ) -> None:
     """Unlink one, within ten minutes of signing in. The last way in stays. Sessions stay too; end them if they are to."""
-    await service.unlink(caller, link_id, database=database, outbox=outbox, google=request.app.state.google)
+    google: GoogleSignIn | None = request.app.state.google
+    token = await service.unlink(caller, link_id, database=database, outbox=outbox, google=google)
+    if google is not None and token is not None:
+        # After the answer: nobody waits for Google here.
+        background.add_task(google.provider.revoke, token)

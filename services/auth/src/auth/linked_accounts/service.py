@@ -39,16 +39,14 @@ async def list_linked(
 
 async def unlink(
     caller: Caller, link_id: UUID, *, database: Database, outbox: Outbox, google: GoogleSignIn | None
-) -> None:
-    """Take a way in from the caller's account, and give the provider its token back.
+) -> str | None:
+    """Take a way in from the caller's account. Gives the provider's token, which is to be given back, if there is one.
 
     Raises `ReauthenticationRequired`, `NotFound`, and `OnlyWayIn`, after which everything is as it was.
     """
     require_recent_login(caller)
     async with database.transaction() as session:
-        token = await _delete_link(session, caller, link_id, outbox=outbox, google=google)
-    if token is not None and google is not None:
-        await google.provider.revoke(token)
+        return await _delete_link(session, caller, link_id, outbox=outbox, google=google)
 
 
 async def _delete_link(
