@@ -1,15 +1,31 @@
 """Fixtures of all tests. Every database test runs on a real PostgreSQL: that of `PG_BINDIR`, else the packaged one."""
 
+import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
 
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer, throw_away_server
 from tests.tokens import TokenMint
 
 CopyDatabase = Callable[..., Awaitable[DatabaseSettings]]
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+CHROMIUM_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 SERVER_FIXTURES = {"bare_server", "own_server"}
@@ -63,3 +79,23 @@ def copy_database(server: TestServer) -> CopyDatabase:
 def mint() -> TokenMint:
     """Signs access tokens as Auth would; pass `mint.issuer` to an application's `issuers`."""
     return TokenMint()
+
+
+@pytest.fixture(scope="session")
+def chromium_program() -> Path:
+    """The browser's program. A machine without one may leave these tests out; CI, which installs it, may not."""
+    if not CHROMIUM.exists():
+        missing = f"{CHROMIUM} is missing; install it (apt-get install -y chromium): the page is tested in it"
+        if os.environ.get("REQUIRE_CHROMIUM"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return CHROMIUM
+
+
+@pytest_asyncio.fixture(scope="session")
+async def browser(chromium_program: Path) -> AsyncIterator[Browser]:
+    """A real Chromium."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=chromium_program, args=CHROMIUM_FLAGS)
+        yield chromium
+        await chromium.close()

@@ -104,6 +104,9 @@ def _told_in_one_line(service: str, url: DatabaseUrl, failure: type[Failure]) ->
 
 
 def _metadata(service: str) -> Any:
+    # A service whose features keep tables of their own gathers them in a module `tables`.
+    if importlib.util.find_spec(f"{service}.tables"):
+        return importlib.import_module(f"{service}.tables").metadata
     return importlib.import_module(f"{service}.models").Model.metadata
 
 

@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
@@ -33,9 +34,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _append_to(path: str) -> BinaryIO:
+    return Path(path).open("ab")
+
+
 @contextlib.asynccontextmanager
-async def auth_process(database: AuthDatabase, *, folder: Path, **settings: str) -> AsyncIterator[Replica]:
-    """`python -m auth` on that database until the block ends; `settings` are further variables."""
+async def auth_process(
+    database: AuthDatabase, *, folder: Path, log: str = os.devnull, **settings: str
+) -> AsyncIterator[Replica]:
+    """`python -m auth` on that database until the block ends; `settings` are further variables, `log` keeps what it
+    says."""
     port = free_port()
     environment = {
         **os.environ,
@@ -45,9 +53,10 @@ async def auth_process(database: AuthDatabase, *, folder: Path, **settings: str)
         "AUTH_MAIL_FOLDER": str(folder),
         **settings,
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "auth", env=environment, stdout=DEVNULL
-    )
+    with _append_to(log) as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "auth", env=environment, stdout=output
+        )
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
     try:
         async with httpx.AsyncClient(

@@ -50,7 +50,8 @@ async def test_the_configuration_names_only_what_is_there(auth: httpx.AsyncClien
     urls = {value for value in configuration.values() if str(value).startswith("http")}
     for url in urls - {configuration["issuer"]}:
         assert url.removeprefix("http://localhost:5500") in paths
-    assert configuration["grant_types_supported"] == configuration["response_types_supported"] == []
+    assert configuration["grant_types_supported"] == ["authorization_code", "refresh_token"]
+    assert configuration["response_types_supported"] == ["code"]
 
 
 async def test_a_client_verifies_a_token_with_the_issuers_url_alone(auth: httpx.AsyncClient) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from auth.models import Model
+from auth.tables import metadata
 from dbcommon.migrations import downgrade, read_status, upgrade
 from tests.servers import TestServer
 from tests.services.auth.conftest import NewDatabase
@@ -17,7 +17,7 @@ async def test_models_and_migrations_agree_after_up_down_up(
     left = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert [row["tablename"] for row in left] == ["alembic_version"]
     await asyncio.to_thread(upgrade, "auth", url)
-    status = await asyncio.to_thread(read_status, "auth", url, metadata=Model.metadata)
+    status = await asyncio.to_thread(read_status, "auth", url, metadata=metadata)
     assert status.current == status.head
     assert status.pending == ()
     assert status.drift == ()

@@ -7,13 +7,21 @@ from pathlib import Path
 import pytest
 
 from auth.email_links.service import UNDO_LIFETIME
+from auth.google import beginnings, id_tokens, provider
+from auth.google import repository as google
 from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
 from auth.mail import repository as mails
 from auth.mail import worker
+from auth.passkeys import challenges as passkey_challenges
+from auth.passkeys import service as passkeys
 from auth.recent_login import RECENT_SECONDS
 from auth.revocations.service import KEPT
+from auth.second_factors import recovery_codes, totp
+from auth.second_factors.repository import CHALLENGE_LIFETIME
 from auth.sessions import access_tokens, repository
 from auth.settings import Settings
+from auth.standard_clients import forms
+from auth.standard_clients import repository as standard_clients
 from webcommon import passwords
 from webcommon.revocations import POLL_SECONDS
 from webcommon.throttling.devices import LIFETIME_SECONDS
@@ -67,6 +75,22 @@ PROMISES: dict[str, float] = {
     "longest pause between two tries, seconds": worker.LONGEST_PAUSE_SECONDS,
     "mail that could not be sent is given up after, hours": worker.GIVE_UP_AFTER / HOUR,
     "record that a mail was sent is kept, days": mails.KEPT.days,
+    "sign-in with Google has to come back within, seconds": beginnings.LIFETIME.total_seconds(),
+    "code of a sign-in works for, seconds": google.CODE_LIFETIME.total_seconds(),
+    "Google is waited for, seconds": provider.CALL_SECONDS,
+    "Google's discovery document is asked for anew after, seconds": provider.FRESH_SECONDS,
+    "clocks of Google and Auth may differ by, seconds": id_tokens.CLOCK_TOLERANCE_SECONDS,
+    "authorization code, seconds": standard_clients.CODE_LIFETIME.total_seconds(),
+    "ID token, seconds": access_tokens.LIFETIME_SECONDS,
+    "sign-in page can be sent for, seconds": forms.FORM_SECONDS,
+    "sign-in waits for a code for, seconds": CHALLENGE_LIFETIME.total_seconds(),
+    "code of an app changes every, seconds": totp.STEP_SECONDS,
+    "codes of earlier and later steps that are taken, each": totp.DRIFT_STEPS,
+    "recovery codes": recovery_codes.COUNT,
+    "bits of a recovery code": recovery_codes.CHARACTERS * recovery_codes.BITS,
+    "passkey's challenge works for, seconds": passkey_challenges.LIFETIME.total_seconds(),
+    "passkeys of an account": passkeys.MOST,
+    "used code is known for, seconds": standard_clients.CODES_KEPT.total_seconds(),
 }
 """What the code says, by the words of the page. A part that promises numbers adds them here and there."""
 

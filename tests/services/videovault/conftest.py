@@ -2,17 +2,14 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Literal
 
 import pytest
 import pytest_asyncio
 import uvicorn
-from playwright.async_api import Browser, async_playwright
 
 from dbcommon.settings import DatabaseSettings
 from tests.clients import running
@@ -23,18 +20,6 @@ from videovault.main import create_app
 from webcommon.app import Service
 
 Serve = Callable[[Service], AbstractAsyncContextManager[str]]
-
-CHROMIUM = Path("/usr/bin/chromium")
-
-CHROMIUM_FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -87,23 +72,3 @@ async def library_url(library: Library) -> AsyncIterator[str]:
     """The library under test on a port of 127.0.0.1, for the browser."""
     async with _serving(library.app, lifespan="off") as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def chromium_program() -> Path:
-    """The browser's program. A machine without one may leave these tests out; CI, which installs it, may not."""
-    if not CHROMIUM.exists():
-        missing = f"{CHROMIUM} is missing; install it (apt-get install -y chromium): the page is tested in it"
-        if os.environ.get("REQUIRE_CHROMIUM"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return CHROMIUM
-
-
-@pytest_asyncio.fixture(scope="session")
-async def browser(chromium_program: Path) -> AsyncIterator[Browser]:
-    """A real Chromium."""
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=chromium_program, args=CHROMIUM_FLAGS)
-        yield chromium
-        await chromium.close()

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from tests.contrast import CONTRASTS
 from tests.services.videovault.conftest import Serve
 from tests.services.videovault.library import Library, settings_for, tag
 from videovault.main import create_app
@@ -18,34 +19,6 @@ NOTE_VIOLATIONS = """
     document.addEventListener("securitypolicyviolation", (event) => {
         window.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
     });
-"""
-
-CONTRASTS = """
-    () => {
-        const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
-        const luminance = ([red, green, blue]) => {
-            const [r, g, b] = [red, green, blue].map((value) => {
-                const part = value / 255;
-                return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-            });
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-        };
-        const backdrop = (node) => {
-            for (let at = node; at !== null; at = at.parentElement) {
-                const colour = channels(getComputedStyle(at).backgroundColor);
-                if (colour.length === 3 || colour[3] === 1) return colour;
-            }
-            return [255, 255, 255];
-        };
-        const hasText = (node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-        return [...document.body.querySelectorAll("*")]
-            .filter((node) => hasText(node) && node.checkVisibility())
-            .map((node) => {
-                const pair = [luminance(channels(getComputedStyle(node).color)), luminance(backdrop(node))];
-                const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-                return [node.tagName, node.textContent.trim().slice(0, 30), ratio];
-            });
-    }
 """
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>.mp4"

@@ -27,7 +27,7 @@ _MAXIMUM_BYTES = 256 * 1024
 
 
 class KeysUnavailable(Exception):
-    """No key was ever fetched, and Auth cannot be reached now."""
+    """No key was ever fetched, and whoever publishes them cannot be reached now."""
 
 
 class KeySource(Protocol):
@@ -64,7 +64,10 @@ def _build_key(entry: dict[str, Any]) -> Key | None:
 
 
 class JwksCache:
-    """Keys by id from Auth's JWKS. One fetch at a time, at most one every `REFETCH_SECONDS`. `clock` gives seconds."""
+    """Keys by id from Auth's JWKS, or from another's with a `build` of its own, which chooses the keys that are any good.
+
+    One fetch at a time, at most one every `REFETCH_SECONDS`. `clock` gives seconds.
+    """
 
     def __init__(
         self,
@@ -73,8 +76,10 @@ class JwksCache:
         client: httpx.AsyncClient,
         clock: Callable[[], float] = time.monotonic,
         fetch_seconds: float = FETCH_SECONDS,
+        build: Callable[[Any], dict[str, Key]] = build_keys,
     ) -> None:
         self._url = url
+        self._build = build
         self._client = client
         self._clock = clock
         self._fetch_seconds = fetch_seconds
@@ -118,7 +123,7 @@ class JwksCache:
     async def _fetch(self) -> None:
         try:
             async with asyncio.timeout(self._fetch_seconds):
-                keys = build_keys(json.loads(await self._read_document()))
+                keys = self._build(json.loads(await self._read_document()))
         # Whatever is wrong over there, the keys at hand go on serving.
         except Exception as error:
             logger.warning(

@@ -7,7 +7,9 @@ from fastapi import Depends, Request
 from auth.keys.service import Keyring
 from auth.mail.outbox import Outbox
 from auth.mail.worker import MailWorker
-from auth.sessions.service import Tokens
+from auth.second_factors.codes import SecondFactors
+from auth.sessions.beginning import Tokens
+from auth.sessions.password_login import PasswordCheck
 from auth.settings import Settings
 from webcommon.paging import CursorCodec
 from webcommon.passwords import PasswordHasher
@@ -37,6 +39,18 @@ async def get_tokens(request: Request) -> Tokens:
     return tokens
 
 
+async def get_password_check(request: Request) -> PasswordCheck:
+    """What passwords are checked with."""
+    check: PasswordCheck = request.app.state.password_check
+    return check
+
+
+async def get_second_factors(request: Request) -> SecondFactors:
+    """What second factors are made and checked with."""
+    factors: SecondFactors = request.app.state.second_factors
+    return factors
+
+
 async def get_outbox(request: Request) -> Outbox:
     """Where mails are put."""
     outbox: Outbox = request.app.state.outbox
@@ -59,6 +73,8 @@ SettingsDep = Annotated[Settings, Depends(get_settings)]
 HasherDep = Annotated[PasswordHasher, Depends(get_hasher)]
 KeyringDep = Annotated[Keyring, Depends(get_keyring)]
 TokensDep = Annotated[Tokens, Depends(get_tokens)]
+PasswordCheckDep = Annotated[PasswordCheck, Depends(get_password_check)]
+SecondFactorsDep = Annotated[SecondFactors, Depends(get_second_factors)]
 OutboxDep = Annotated[Outbox, Depends(get_outbox)]
 MailWorkerDep = Annotated[MailWorker, Depends(get_mail_worker)]
 CursorsDep = Annotated[CursorCodec, Depends(get_cursors)]

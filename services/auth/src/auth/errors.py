@@ -3,22 +3,36 @@
 Problem
 ├── Conflict
 │   ├── UsernameTaken
+│   ├── SecondFactorEnabled
+│   ├── NoSecondFactor
+│   ├── PasskeyKnown
+│   ├── TooManyPasskeys
+│   ├── OnlyWayIn             what is to be removed is all that the account is entered by
 │   └── EmailTaken            only with AUTH_REVEAL_TAKEN_EMAIL
 ├── Unauthorized
 │   ├── LoginFailed           unknown, wrong, disabled: one answer
+│   ├── SecondFactorFailed    wrong, too old, used: one answer
+│   ├── LoginExpired          the sign-in that waited for a code is over
+│   ├── PasskeyRefused        unknown, removed, not verified, disabled: one answer
 │   ├── SessionEnded          the access token's session or account is no more
 │   └── RefreshTokenRefused
+├── SignInNotBegun            no sign-in was begun in this browser
+├── CodeNoLongerGood          used, expired, unknown, another verifier: one answer
 ├── LinkNoLongerGood          used, expired, replaced, unknown: one answer
 ├── Forbidden
 │   ├── ReauthenticationRequired
+│   ├── CodeWrong             the code that is to confirm an app
 │   ├── PasswordWrong         the current password, asked for once more
 │   ├── OwnAccount            an administrator may not lock themselves out
+│   ├── OriginRefused         a cookie was sent from a page that may not use it
 │   └── EmailNotVerified      only with AUTH_REQUIRE_VERIFIED_EMAIL
+├── NotFound
+│   └── GoogleNotConfigured
 └── ServiceUnavailable
     └── KeysNotReady
 """
 
-from webcommon.problems import Conflict, Forbidden, Problem, ServiceUnavailable, Unauthorized
+from webcommon.problems import Conflict, Forbidden, NotFound, Problem, ServiceUnavailable, Unauthorized
 
 
 class UsernameTaken(Conflict):
@@ -49,6 +63,86 @@ class LoginFailed(Unauthorized):
 
     def __init__(self) -> None:
         super().__init__("Check both, and sign in again.")
+
+
+class SecondFactorFailed(Unauthorized):
+    """401: the same for a wrong code, one that is too old and one that was used. The sign-in goes on waiting."""
+
+    title = "The code is wrong"
+    slug = "second-factor-failed"
+
+    def __init__(self) -> None:
+        super().__init__("Give the code that the app shows now, or a recovery code that was not used yet.")
+
+
+class LoginExpired(Unauthorized):
+    """401: the sign-in that waited for a code was finished, took too long, or was voided; or there never was one."""
+
+    title = "The sign-in is over"
+    slug = "login-expired"
+
+    def __init__(self) -> None:
+        super().__init__("Begin again with the password.")
+
+
+class PasskeyRefused(Unauthorized):
+    """401: the same for an unknown or removed passkey, a proof that does not hold, and a disabled account."""
+
+    title = "The passkey was not accepted"
+    slug = "passkey-refused"
+
+    def __init__(self) -> None:
+        super().__init__("Ask for new options and try again, or sign in another way.")
+
+
+class SecondFactorEnabled(Conflict):
+    """409: an app is confirmed already."""
+
+    title = "There is an authenticator app already"
+    slug = "second-factor-enabled"
+
+    def __init__(self) -> None:
+        super().__init__("Remove it before you set up another one.")
+
+
+class NoSecondFactor(Conflict):
+    """409: there is no app that this could be about."""
+
+    title = "There is no authenticator app"
+    slug = "no-second-factor"
+
+    def __init__(self) -> None:
+        super().__init__("Set one up first.")
+
+
+class PasskeyKnown(Conflict):
+    """409: the passkey is registered already."""
+
+    title = "The passkey is registered already"
+    slug = "passkey-known"
+
+    def __init__(self) -> None:
+        super().__init__("Use it to sign in, or make another one.")
+
+
+class TooManyPasskeys(Conflict):
+    """409: an account has a bounded number of passkeys."""
+
+    title = "The account has too many passkeys"
+    slug = "too-many-passkeys"
+
+    def __init__(self) -> None:
+        super().__init__("Remove one that you no longer use.")
+
+
+class OnlyWayIn(Conflict):
+    """409: without what is to be removed, nobody could sign in to the account."""
+
+    title = "This is the only way into the account"
+    slug = "only-way-in"
+
+    def __init__(self) -> None:
+        super().__init__("Set a password or add another way to sign in first.")
 
 
 class SessionEnded(Unauthorized):
@@ -112,6 +206,28 @@ class ReauthenticationRequired(Forbidden):
         super().__init__("Sign in again, and repeat this within ten minutes.")
 
 
+class CodeWrong(Forbidden):
+    """403: the caller is signed in, but the code is not one of the app that is to be confirmed."""
+
+    title = "The code is wrong"
+    slug = "code-wrong"
+
+    def __init__(self) -> None:
+        super().__init__("Give the code that the app shows now; check the clock of its device.")
+
+
+class OriginRefused(Forbidden):
+    """403: the page that calls may not use the cookie of a session, or the call does not say which page it is."""
+
+    title = "This page may not use the cookie"
+    slug = "origin-refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Call from a page of this service or of AUTH_CORS_ORIGINS; browsers send its Origin."
+        )
+
+
 class PasswordWrong(Forbidden):
     """403: the caller is signed in, but the password given once more is not theirs."""
 
@@ -130,3 +246,35 @@ class OwnAccount(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("Let another administrator do it.")
+
+
+class SignInNotBegun(Problem):
+    """400: a return from the provider that nothing in this browser led to; it might be somebody else's sign-in."""
+
+    status = 400
+    title = "This sign-in was not begun here"
+    slug = "sign-in-not-begun"
+
+    def __init__(self) -> None:
+        super().__init__("Go back to where you came from and sign in again, in this browser, with cookies.")
+
+
+class CodeNoLongerGood(Problem):
+    """410: the code of a sign-in was used, has expired, is not for this verifier, or never was."""
+
+    status = 410
+    title = "The code is no longer good"
+    slug = "code-no-longer-good"
+
+    def __init__(self) -> None:
+        super().__init__("It was used, has expired, or does not go with this verifier. Sign in again.")
+
+
+class GoogleNotConfigured(NotFound):
+    """404: the operator has set no client."""
+
+    title = "Nobody signs in with Google here"
+    slug = "google-not-configured"
+
+    def __init__(self) -> None:
+        super().__init__("The operator turns it on by GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET.")

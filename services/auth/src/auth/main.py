@@ -11,19 +11,37 @@ from auth.audit.routes import router as own_history_router
 from auth.discovery.routes import router as discovery_router
 from auth.email_links.pages import router as email_pages_router
 from auth.email_links.routes import router as email_links_router
+from auth.google.routes import router as google_router
+from auth.google.setup import make_google
 from auth.keys.encryption import KeyVault
 from auth.keys.service import Keyring, Rotation
+from auth.linked_accounts.routes import router as linked_accounts_router
 from auth.mail.routes import router as development_mails_router
 from auth.mail.setup import make_outbox, make_worker
 from auth.own_sessions.routes import router as own_sessions_router
+from auth.passkeys.challenges import ChallengeCodec
+from auth.passkeys.routes import router as passkeys_router
+from auth.passkeys.service import Passkeys
+from auth.passkeys.verification import RelyingParty
 from auth.passwords.routes import router as passwords_router
 from auth.revocations.routes import router as revocations_router
 from auth.revocations.service import RevocationFeed
+from auth.second_factors.codes import SecondFactors
+from auth.second_factors.login_routes import router as finishing_router
+from auth.second_factors.recovery_codes import RecoveryCodeHasher
+from auth.second_factors.routes import router as second_factors_router
 from auth.sessions.access_tokens import AccessTokenSigner
+from auth.sessions.beginning import Tokens
+from auth.sessions.password_login import PasswordCheck
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.routes import router as sessions_router
-from auth.sessions.service import Tokens
 from auth.settings import Settings
+from auth.standard_clients.authorize_routes import router as authorize_router
+from auth.standard_clients.dependencies import StandardClients
+from auth.standard_clients.forms import SignInForms
+from auth.standard_clients.id_tokens import IdTokenSigner
+from auth.standard_clients.sign_in_routes import router as sign_in_pages_router
+from auth.standard_clients.token_routes import router as standard_clients_router
 from auth.sweeping import Sweeper
 from dbcommon.engine import Database
 from webcommon.app import Service
@@ -56,6 +74,9 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             accounts_router,
             sessions_router,
             own_sessions_router,
+            finishing_router,
+            second_factors_router,
+            passkeys_router,
             passwords_router,
             own_history_router,
             admin_router,
@@ -63,6 +84,11 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             email_links_router,
             email_pages_router,
             discovery_router,
+            authorize_router,
+            sign_in_pages_router,
+            standard_clients_router,
+            google_router,
+            linked_accounts_router,
             *([development_mails_router] if settings.smtp_host is None else []),
         ],
         database=database,
@@ -71,6 +97,24 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     )
     app.state.guard = Guard(settings, database=database, url=settings.auth_issuer)
     app.state.hasher = PasswordHasher()
+    app.state.password_check = PasswordCheck(
+        database=database,
+        hasher=app.state.hasher,
+        guard=app.state.guard,
+        require_verified_email=settings.require_verified_email,
+    )
+    app.state.second_factors = SecondFactors(
+        vault=KeyVault(derive_key(secret, "second factors")),
+        recovery_codes=RecoveryCodeHasher(derive_key(secret, "recovery codes")),
+        name=settings.display_name,
+    )
+    app.state.passkeys = Passkeys(
+        party=RelyingParty(
+            domain=settings.relying_party, name=settings.display_name, origins=settings.passkey_pages
+        ),
+        challenges=ChallengeCodec(derive_key(secret, "passkey challenges")),
+        require_verified_email=settings.require_verified_email,
+    )
     app.state.keyring = keyring
     app.state.revocations = RevocationFeed(database)
     app.state.sweeper = Sweeper(database, pause=settings.sweep_seconds)
@@ -79,6 +123,15 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     app.state.tokens = Tokens(
         access=AccessTokenSigner(keyring, issuer=settings.auth_issuer, audience=settings.auth_audience),
         refresh=RefreshTokenCodec(derive_key(secret, "refresh tokens")),
+    )
+    app.state.google = make_google(
+        settings, database=database, http=app.state.http, tokens=app.state.tokens, outbox=app.state.outbox
+    )
+    app.state.standard_clients = StandardClients(
+        issuer=settings.auth_issuer,
+        registered=settings.registered_clients,
+        forms=SignInForms(derive_key(secret, "sign-in forms")),
+        id_tokens=IdTokenSigner(keyring, issuer=settings.auth_issuer),
     )
     return app
 

@@ -61,6 +61,8 @@ class Session(Model):
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
         CheckConstraint("method IN ('password', 'google', 'passkey')", name="method"),
         CheckConstraint("char_length(user_agent) <= 512", name="user_agent"),
+        CheckConstraint("char_length(client_id) BETWEEN 1 AND 128", name="client_id"),
+        CheckConstraint("char_length(scope) BETWEEN 1 AND 256", name="scope"),
         Index("ix_sessions_expires_at", "expires_at"),
         Index("ix_sessions_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     )
@@ -78,6 +80,8 @@ class Session(Model):
     ip: Mapped[IPAddress | None] = mapped_column(INET())
     user_agent: Mapped[str | None]
     method: Mapped[str] = mapped_column(server_default=text("'password'"))
+    client_id: Mapped[str] = mapped_column(server_default=text("'quartet'"))
+    scope: Mapped[str] = mapped_column(server_default=text("'openid profile email'"))
 
 
 class Revocation(Model):
@@ -91,7 +95,7 @@ class Revocation(Model):
 
 
 class OAuthAccount(Model):
-    """Another party's account that its owner may sign in with."""
+    """Another party's account that its owner may sign in with. Its token is encrypted, and wiped once it has expired."""
 
     __tablename__ = "oauth_accounts"
     __table_args__ = (
@@ -105,6 +109,7 @@ class OAuthAccount(Model):
     provider_account_id: Mapped[str]
     access_token: Mapped[str | None]
     expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class SigningKey(Model):
@@ -146,7 +151,7 @@ class AuditEvent(Model):
             " 'email_change_requested', 'email_changed', 'email_change_undone', 'email_verified', 'username_changed',"
             " 'account_disabled', 'account_enabled', 'account_deleted', 'mfa_enabled', 'mfa_disabled',"
             " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked',"
-            " 'keys_rotated')",
+            " 'keys_rotated', 'recovery_codes_replaced')",
             name="event",
         ),
         Index("ix_audit_events_user_id", "user_id", "id"),
@@ -168,7 +173,8 @@ class Mail(Model):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('verify', 'reset', 'change_email', 'undo_email', 'email_taken', 'refresh_token_reuse',"
-            " 'password_changed', 'password_reset')",
+            " 'password_changed', 'password_reset', 'mfa_enabled', 'mfa_disabled', 'recovery_codes_replaced',"
+            " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked')",
             name="kind",
         ),
         CheckConstraint("attempts >= 0", name="attempts"),

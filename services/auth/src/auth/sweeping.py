@@ -5,10 +5,15 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
+from auth.google.sweeping import sweep_sign_ins
 from auth.keys.repository import delete_expired
+from auth.passkeys.repository import delete_expired as delete_answered_challenges
 from auth.revocations.repository import delete_older
 from auth.revocations.service import KEPT
+from auth.second_factors.repository import delete_expired as delete_expired_challenges
 from auth.sessions.repository import delete_old
+from auth.standard_clients.codes import end_unused
+from auth.standard_clients.repository import delete_used
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 
@@ -39,6 +44,13 @@ class Sweeper:
             pass
         while await self._delete_revocations():
             pass
+        while await self._delete_challenges():
+            pass
+        await sweep_sign_ins(self._database)
+        while await end_unused(self._database):
+            pass
+        while await self._delete_codes():
+            pass
         async with self._database.transaction() as session:
             await delete_expired(session)
 
@@ -49,6 +61,15 @@ class Sweeper:
     async def _delete_revocations(self) -> int:
         async with self._database.transaction() as session:
             return await delete_older(session, KEPT)
+
+    async def _delete_challenges(self) -> int:
+        async with self._database.transaction() as session:
+            waiting = await delete_expired_challenges(session)
+            return waiting + await delete_answered_challenges(session)
+
+    async def _delete_codes(self) -> int:
+        async with self._database.transaction() as session:
+            return await delete_used(session)
 
     async def _sweep_forever(self) -> None:
         while True:

@@ -50,8 +50,17 @@ class Guard:
         return await self._admit_guess(key, origin=origin)
 
     async def admit_factor(self, account: UUID, *, origin: Origin) -> Admission:
-        """Leave to look at one code of a second factor, whose failures count like those of a login."""
-        return await self._admit_guess(self._keys.make("factor", str(account)), origin=origin)
+        """Leave to look at one code of a second factor, whose failures count like those of a login: a known device has a
+        counter of its own, so that who has learnt the password cannot lock the owner out."""
+        device = self._devices.find(origin.device_cookie, account)
+        parts = [str(account)] if device is None else [str(account), device]
+        return await self._admit_guess(self._keys.make("factor", *parts), origin=origin)
+
+    async def admit_passkey(self, *, origin: Origin) -> Admission:
+        """Leave to look at one proof of a passkey. Nobody guesses a signature, so failures count by network alone, and
+        cannot lock the owner out."""
+        network = self._keys.make("network", network_of(origin.address))
+        return await self._throttle.admit([Counter(key=network, limit=self._settings.network_limit)])
 
     async def admit_sign_up(self, *, origin: Origin) -> None:
         """Count a sign-up. Raises `TooManyAttempts`."""

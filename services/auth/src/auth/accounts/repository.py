@@ -22,7 +22,8 @@ class NewAccount:
     id: UUID
     email: str
     username: str
-    password_hash: str = field(repr=False)
+    password_hash: str | None = field(repr=False)
+    email_verified: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,8 @@ async def insert_if_free(session: AsyncSession, account: NewAccount) -> None:
         User.id: literal(account.id),
         User.email: literal(account.email, User.email.type),
         User.username: literal(account.username, User.username.type),
-        User.password_hash: literal(account.password_hash),
+        User.password_hash: literal(account.password_hash, User.password_hash.type),
+        User.email_verified: literal(account.email_verified),
     }
     source = select(*values.values()).where(~_can_be_taken_back(account.email).exists())
     await session.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())

@@ -38,6 +38,7 @@ Event = Literal[
     "oauth_linked",
     "oauth_unlinked",
     "keys_rotated",
+    "recovery_codes_replaced",
 ]
 
 

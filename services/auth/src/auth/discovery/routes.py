@@ -14,11 +14,11 @@ CACHE_SECONDS = 300
 
 
 @router.get("/.well-known/openid-configuration", operation_id="read_provider_configuration")
+@router.get("/.well-known/oauth-authorization-server", operation_id="read_server_metadata")
 async def read_provider_configuration(response: Response, settings: SettingsDep) -> ProviderConfiguration:
-    """Where everything is, for OpenID clients."""
+    """Where everything is, for OpenID clients (OpenID Connect Discovery 1.0) and for OAuth clients (RFC 8414)."""
     _allow_caching(response)
-    issuer = settings.auth_issuer
-    return ProviderConfiguration(issuer=issuer, jwks_uri=f"{issuer.rstrip('/')}/.well-known/jwks.json")
+    return ProviderConfiguration.of_issuer(settings.auth_issuer)
 
 
 @router.get(

@@ -3,10 +3,7 @@
 Opening the page uses nothing up. The token leaves the browser again only in the body of the form.
 """
 
-import base64
-import hashlib
 from html import escape
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -16,11 +13,12 @@ from auth.dependencies import HasherDep, OutboxDep
 from auth.email_links import service
 from auth.email_links.schemas import LinkToken, PasswordReset
 from auth.errors import LinkNoLongerGood
+from auth.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
 from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH
 from webcommon.problems import InvalidRequest, Problem
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _ACTIONS = {
     "verify": ("Confirm your e-mail address", "Confirm the address", "Your e-mail address is confirmed."),
@@ -36,28 +34,6 @@ _ACTIONS = {
     ),
 }
 
-_STYLE = """
-:root { color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.5 }
-body { margin: 0; background: Canvas; color: CanvasText }
-main { max-width: 26rem; margin: 10vh auto 0; padding: 1.5rem }
-h1 { font-size: 1.4rem }
-label, input, button { display: block; font: inherit }
-input { box-sizing: border-box; width: 100%; margin: .25rem 0 1rem; padding: .6rem; border: 1px solid GrayText; border-radius: .4rem }
-button { padding: .6rem 1.2rem; border: 0; border-radius: .4rem; background: #1d4ed8; color: #fff; cursor: pointer }
-:focus-visible { outline: 3px solid Highlight; outline-offset: 2px }
-[role=alert] { border-left: .3rem solid #dc2626; padding-left: .7rem }
-"""
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
-
-_HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-}
-
 _PASSWORD_HINT = f"{MINIMUM_PASSWORD_LENGTH} to {MAXIMUM_PASSWORD_LENGTH} characters, any at all."
 
 
@@ -65,33 +41,33 @@ _PASSWORD_HINT = f"{MINIMUM_PASSWORD_LENGTH} to {MAXIMUM_PASSWORD_LENGTH} charac
 async def show_email_page(action: str, token: str = "") -> HTMLResponse:
     """The form that confirms what the link is for."""
     if action not in _ACTIONS:
-        return _page("There is no such page", "", status=404)
+        return show_page("There is no such page", "", status=404)
     title, button, _ = _ACTIONS[action]
-    return _page(title, _form(token, button=button))
+    return show_page(title, _form(token, button=button))
 
 
 @router.post("/email/{action}")
 async def use_email_link(action: str, request: Request, database: DatabaseDep) -> HTMLResponse:
     """Use the link up."""
     if action not in _ACTIONS:
-        return _page("There is no such page", "", status=404)
+        return show_page("There is no such page", "", status=404)
     title, _, done = _ACTIONS[action]
-    fields = await _read_form(request)
+    fields = await read_form(request)
     try:
         body = LinkToken(token=fields.get("token", ""))
         async with database.transaction() as session:
             await service.confirm(body.token, session=session)
     except ValidationError:
-        return _refusal(title, LinkNoLongerGood())
+        return show_refusal(title, LinkNoLongerGood())
     except Problem as problem:
-        return _refusal(title, problem)
-    return _page(title, f'<p role="status">{escape(done)}</p>')
+        return show_refusal(title, problem)
+    return show_page(title, f'<p role="status">{escape(done)}</p>')
 
 
 @router.api_route("/password/reset", methods=["GET", "HEAD"])
 async def show_password_page(token: str = "") -> HTMLResponse:
     """The form that sets a new password."""
-    return _page("Set a new password", _password_form(token))
+    return show_page("Set a new password", _password_form(token))
 
 
 @router.post("/password/reset")
@@ -100,24 +76,18 @@ async def use_password_link(
 ) -> HTMLResponse:
     """Set the password, or show the form again with what is wrong with it."""
     title = "Set a new password"
-    fields = await _read_form(request)
+    fields = await read_form(request)
     token = fields.get("token", "")
     try:
         body = PasswordReset(token=token, new_password=SecretStr(fields.get("new_password", "")))
         await service.reset_password(body, database=database, hasher=hasher, outbox=outbox)
     except ValidationError:
-        return _page(title, _password_form(token, fault="This password cannot be taken."), status=422)
+        return show_page(title, _password_form(token, fault="This password cannot be taken."), status=422)
     except InvalidRequest as problem:
-        return _page(title, _password_form(token, fault=str(problem.detail)), status=problem.status)
+        return show_page(title, _password_form(token, fault=str(problem.detail)), status=problem.status)
     except Problem as problem:
-        return _refusal(title, problem)
-    return _page(title, '<p role="status">Your password is set. Sign in with it.</p>')
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    text = (await request.body()).decode("utf-8", "replace")
-    fields = parse_qs(text, keep_blank_values=True, max_num_fields=10)
-    return {name: values[0] for name, values in fields.items()}
+        return show_refusal(title, problem)
+    return show_page(title, '<p role="status">Your password is set. Sign in with it.</p>')
 
 
 def _form(token: str, *, button: str, fields: str = "") -> str:
@@ -138,17 +108,3 @@ def _password_form(token: str, *, fault: str = "") -> str:
         f' minlength="{MINIMUM_PASSWORD_LENGTH}" aria-describedby="{described}"{" aria-invalid=true" if fault else ""}>'
     )
     return _form(token, button="Set the password", fields=field)
-
-
-def _refusal(title: str, problem: Problem) -> HTMLResponse:
-    body = f'<p role="alert">{escape(problem.title)}. {escape(problem.detail or "")}</p>'
-    return _page(title, body, status=problem.status)
-
-
-def _page(title: str, body: str, *, status: int = 200) -> HTMLResponse:
-    content = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
-    )
-    return HTMLResponse(content, status_code=status, headers=_HEADERS)

@@ -74,6 +74,48 @@ _WORDINGS: dict[Kind, _Wording] = {
         before="the password of your account was set anew by a link in a mail, and all sessions were ended.",
         after="If it was not you, ask for a new password at once, and have your mailbox looked after.",
     ),
+    "mfa_enabled": _Wording(
+        subject="Signing in now asks for a code",
+        before="two-step sign-in was turned on for your account: after the password a code of your authenticator app is "
+        "asked for. Keep the recovery codes where you find them without your telephone.",
+        after="If it was not you, set a new password and end your other sessions at once.",
+    ),
+    "mfa_disabled": _Wording(
+        subject="Signing in no longer asks for a code",
+        before="two-step sign-in was turned off for your account. The recovery codes are void.",
+        after="If it was not you, set a new password, end your other sessions, and turn it on again.",
+    ),
+    "recovery_codes_replaced": _Wording(
+        subject="You have new recovery codes",
+        before="new recovery codes were made for your account. Those that you had are void.",
+        after="If it was not you, set a new password and end your other sessions at once.",
+    ),
+    "recovery_code_used": _Wording(
+        subject="A recovery code was used",
+        before="someone signed in to your account with a recovery code. Codes that are left: {detail}.",
+        after="If it was not you, set a new password, end your other sessions, and make new recovery codes.",
+    ),
+    "passkey_added": _Wording(
+        subject="A passkey was added to your account",
+        before="a passkey was added to your account. Whoever has it can sign in without a password.",
+        after="If it was not you, remove it, set a new password, and end your other sessions at once.",
+    ),
+    "passkey_removed": _Wording(
+        subject="A passkey was removed from your account",
+        before="a passkey was removed from your account. It signs nobody in any more.",
+        after="If it was not you, set a new password and end your other sessions at once.",
+    ),
+    "oauth_linked": _Wording(
+        subject="You can sign in with Google now",
+        before="a Google account with this address was linked to your account, and opens it from now on. If the address "
+        "had not been confirmed before, whatever else opened the account (its password, its sessions) was voided.",
+        after="If it was not you, sign in, unlink it, and end your other sessions.",
+    ),
+    "oauth_unlinked": _Wording(
+        subject="A Google account was unlinked",
+        before="a Google account does not open your account any more.",
+        after="If it was not you, set a new password and end your other sessions.",
+    ),
 }
 
 

@@ -36,6 +36,14 @@ Kind = Literal[
     "refresh_token_reuse",
     "password_changed",
     "password_reset",
+    "mfa_enabled",
+    "mfa_disabled",
+    "recovery_codes_replaced",
+    "recovery_code_used",
+    "passkey_added",
+    "passkey_removed",
+    "oauth_linked",
+    "oauth_unlinked",
 ]
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]

@@ -19,7 +19,8 @@ CLOCK_TOLERANCE_SECONDS = 30
 FIRST_PARTY_CLIENT = "quartet"
 """`client_id` of a sign-in by password, which no registered client was part of."""
 
-SCOPE = "openid profile email"
+EVERY_SCOPE = "openid profile email"
+"""Of a sign-in by password; a client may ask for less. It chooses what ID tokens and userinfo tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,13 @@ class Subject:
 
     user_id: UUID
     session_id: UUID
+    client_id: str
     authenticated_at: datetime
     email: str
     email_verified: bool
     username: str
     roles: list[str]
+    scope: str
 
 
 class AccessTokenSigner:
@@ -62,8 +65,8 @@ class AccessTokenSigner:
             "iss": self._issuer,
             "sub": str(subject.user_id),
             "aud": self._audience,
-            "client_id": FIRST_PARTY_CLIENT,
-            "scope": SCOPE,
+            "client_id": subject.client_id,
+            "scope": subject.scope,
             "exp": now + LIFETIME_SECONDS,
             "iat": now,
             "nbf": now - CLOCK_TOLERANCE_SECONDS,

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
+from auth.second_factors.repository import delete_challenges
 from auth.sessions import repository
 from auth.sessions.repository import EndReason
 
@@ -17,11 +18,13 @@ async def end_sessions(
     keep: UUID | None = None,
     actor_id: UUID | None = None,
 ) -> int:
-    """End every session of an account but `keep`, with an event each; how many. Every service hears of them.
+    """End every session of an account but `keep`, with an event each; how many. Every service hears of them. Sign-ins that
+    wait for a second factor are void too.
 
     Call it after the change that is the reason (a new password, a disabling) in the same transaction, so that no session
     of the state before can begin behind it.
     """
+    await delete_challenges(session, user_id)
     ended = await repository.end_all(session, user_id, reason=reason, keep=keep)
     for session_id in ended:
         await record_event(

@@ -1,19 +1,36 @@
 """Every statement of the session routes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import BigInteger, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Interval,
+    LargeBinary,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Session, User
 from auth.sessions.device import Device
 from dbcommon.engine import Database
-from dbcommon.reads import PreparedRead
+from dbcommon.models import new_id
+from dbcommon.reads import PreparedRead, PreparedText
 
 IDLE_LIFETIME = timedelta(days=30)
 """A session that is not refreshed for so long is over."""
@@ -56,58 +73,114 @@ _USER = (
 
 @dataclass(frozen=True, kw_only=True)
 class NewSession:
-    """A session to be stored."""
+    """A session to be stored, if the account still has the password whose hash is given; None: it was entered otherwise."""
 
     id: UUID
     user_id: UUID
     refresh_token_hash: str
     seed: bytes = field(repr=False)
     device: Device
+    client_id: str
+    scope: str
+    password_hash: str | None = field(default=None, repr=False)
+    second_factor_proven: bool = False
+
+    def parameters(self) -> dict[str, Any]:
+        """The values of the statement that stores it."""
+        return {
+            "id": self.id,
+            "user_id": self.user_id,
+            "refresh_token_hash": self.refresh_token_hash,
+            "seed": self.seed,
+            "ip": self.device.ip,
+            "user_agent": self.device.user_agent,
+            "method": self.device.method,
+            "client_id": self.client_id,
+            "scope": self.scope,
+            "password_hash": self.password_hash,
+            "second_factor_proven": self.second_factor_proven,
+            "event_id": new_id(),
+        }
 
 
 _CREDENTIALS = select(User.id, User.password_hash, User.disabled_at, User.email_verified)
-_BY_EMAIL = _CREDENTIALS.where(User.email == bindparam("login", type_=User.email.type))
-_BY_USERNAME = _CREDENTIALS.where(User.username == bindparam("login", type_=User.username.type))
+_BY_EMAIL = PreparedRead(_CREDENTIALS.where(User.email == bindparam("login", type_=User.email.type)))
+_BY_USERNAME = PreparedRead(_CREDENTIALS.where(User.username == bindparam("login", type_=User.username.type)))
 
 
-async def find_by_email(database: Database, email: str) -> AnyRow | None:
+async def find_by_email(database: Database, email: str) -> "asyncpg.Record | None":
     """Id, password hash, disabling and verification of the account with this e-mail, regardless of case."""
-    return await database.fetch_one(_BY_EMAIL, {"login": email})
+    return await database.fetch_record(_BY_EMAIL, login=email)
 
 
-async def find_by_username(database: Database, username: str) -> AnyRow | None:
+async def find_by_username(database: Database, username: str) -> "asyncpg.Record | None":
     """Id, password hash, disabling and verification of the account with this username, regardless of case."""
-    return await database.fetch_one(_BY_USERNAME, {"login": username})
+    return await database.fetch_record(_BY_USERNAME, login=username)
 
 
-async def lock_account(session: AsyncSession, user_id: UUID, *, password_hash: str) -> AnyRow | None:
-    """The account, kept from changing until the transaction ends; None if it is disabled or has another password now."""
-    statement = select(User.id, *_USER).where(
-        User.id == user_id, User.disabled_at.is_(None), User.password_hash == password_hash
+# One statement and so one round trip. The share lock keeps the account as it is until the session stands: whoever
+# disables it or changes its password meanwhile comes after, and finds the session to end.
+_BEGIN_SQL = text(
+    """
+    WITH account AS (
+        SELECT id, email, username, email_verified, roles, created_at, updated_at,
+            NOT :second_factor_proven AND EXISTS (
+                SELECT FROM totp_secrets WHERE user_id = users.id AND confirmed_at IS NOT NULL
+            ) AS needs_second_factor
+        FROM users
+        WHERE id = :user_id AND disabled_at IS NULL
+            AND (CAST(:password_hash AS text) IS NULL OR password_hash = :password_hash)
+        FOR SHARE
+    ), begun AS (
+        INSERT INTO sessions
+            (id, user_id, refresh_token, refresh_seed, expires_at, ip, user_agent, method, client_id, scope)
+        SELECT :id, account.id, :refresh_token_hash, :seed, now() + :lifetime, :ip, :user_agent, :method,
+            :client_id, :scope
+        FROM account WHERE NOT needs_second_factor RETURNING created_at
+    ), event AS (
+        INSERT INTO audit_events (id, event, user_id, session_id)
+        SELECT :event_id, 'login', account.id, :id FROM account WHERE NOT needs_second_factor
     )
-    return (await session.execute(statement.with_for_update(read=True))).one_or_none()
+    SELECT account.*, begun.created_at AS began_at FROM account LEFT JOIN begun ON true
+    """
+).bindparams(
+    bindparam("user_id", type_=Session.user_id.type),
+    bindparam("password_hash", type_=Text()),
+    bindparam("second_factor_proven", type_=Boolean()),
+    bindparam("id", type_=Session.id.type),
+    bindparam("refresh_token_hash", type_=Text()),
+    bindparam("seed", type_=LargeBinary()),
+    bindparam("lifetime", IDLE_LIFETIME, type_=Interval()),
+    bindparam("ip", type_=INET()),
+    bindparam("user_agent", type_=Text()),
+    bindparam("method", type_=Text()),
+    bindparam("client_id", type_=Text()),
+    bindparam("scope", type_=Text()),
+    bindparam("event_id", type_=Session.id.type),
+)
+_BEGIN = PreparedText(_BEGIN_SQL)
 
 
-async def insert_session(session: AsyncSession, new: NewSession) -> Row[Any]:
-    """Store a session of generation 0; gives when it began."""
-    statement = insert(Session).values(
-        id=new.id,
-        user_id=new.user_id,
-        refresh_token=new.refresh_token_hash,
-        refresh_seed=new.seed,
-        expires_at=func.now() + IDLE_LIFETIME,
-        ip=new.device.ip,
-        user_agent=new.device.user_agent,
-        method=new.device.method,
+async def begin(database: Database, new: NewSession) -> Mapping[Any, Any] | None:
+    """Store a session of generation 0 and its event; gives the account, and when the session began. None, and nothing is
+    stored, when the account is gone, disabled, or no longer has the password that was proven. Nothing is stored either
+    when the row says `needs_second_factor`."""
+    row = await database.fetch_record(_BEGIN, **new.parameters())
+    return None if row is None else dict(row)
+
+
+async def begin_within(session: AsyncSession, new: NewSession) -> Mapping[Any, Any] | None:
+    """The same in a transaction with something else, such as the code that the session is given for."""
+    row: Mapping[Any, Any] | None = (
+        (await session.execute(_BEGIN_SQL, new.parameters())).mappings().one_or_none()
     )
-    return (await session.execute(statement.returning(Session.created_at))).one()
+    return row
 
 
-async def upgrade_password_hash(session: AsyncSession, user_id: UUID, *, old: str, new: str) -> None:
-    """Put a hash of today's kind in place of an old one of the same password, unless the password was changed."""
-    await session.execute(
-        update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
-    )
+async def upgrade_password_hash(session: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
+    """Put a hash of today's kind in place of an old one of the same password; False when the password was changed."""
+    statement = update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
+    return (await session.execute(statement.returning(User.id))).one_or_none() is not None
 
 
 async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None:
@@ -119,6 +192,8 @@ async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None
             Session.user_id,
             Session.refresh_seed,
             Session.generation,
+            Session.client_id,
+            Session.scope,
             Session.created_at.label("began_at"),
             Session.ended_at,
             lives.label("lives"),
@@ -138,6 +213,8 @@ _STATE = PreparedRead(
         Session.user_id,
         Session.refresh_seed,
         Session.generation,
+        Session.client_id,
+        Session.scope,
         Session.created_at.label("began_at"),
         User.email,
         User.username,

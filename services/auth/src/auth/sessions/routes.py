@@ -1,83 +1,112 @@
 """Routes of sessions."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated, Any, TypeAlias
 
-from auth.dependencies import HasherDep, OutboxDep, SettingsDep, TokensDep
-from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, RefreshTokenRefused
-from auth.sessions import service
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from auth.dependencies import OutboxDep, PasswordCheckDep, TokensDep
+from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, OriginRefused, RefreshTokenRefused
+from auth.second_factors.schemas import SecondFactorAsked
+from auth.sessions import password_login, service
 from auth.sessions.device import DeviceDep
-from auth.sessions.schemas import LoginAnswer, RefreshTokenBody, TokenPair
+from auth.sessions.schemas import CookieLogin, CookieTokens, LoginAnswer, RefreshTokenBody, TokenPair
+from auth.sessions.transport import (
+    LoginTransportDep,
+    TransportParameter,
+    forget_refresh_token,
+    read_refresh_token,
+    write_tokens,
+)
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.credentials import Login
 from webcommon.problems import ServiceUnavailable, problem_responses
-from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.dependencies import OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/v1/auth", tags=["sessions"])
 
 
+def _say_one_of(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = schema.pop("anyOf")
+
+
+LoginOrSecondFactor: TypeAlias = Annotated[
+    LoginAnswer | CookieLogin | SecondFactorAsked, Field(json_schema_extra=_say_one_of)
+]
+
+
 @router.post(
     "/login",
     operation_id="sign_in",
+    response_model=LoginOrSecondFactor,
     responses=problem_responses(
-        LoginFailed, EmailNotVerified, TooManyAttempts, ServiceUnavailable, KeysNotReady
+        LoginFailed, EmailNotVerified, OriginRefused, TooManyAttempts, ServiceUnavailable, KeysNotReady
     ),
 )
 async def sign_in(
     credentials: Login,
-    response: Response,
-    database: DatabaseDep,
-    hasher: HasherDep,
+    transport: LoginTransportDep,
+    check: PasswordCheckDep,
     tokens: TokensDep,
-    guard: GuardDep,
     origin: OriginDep,
-    settings: SettingsDep,
     device: DeviceDep,
-) -> LoginAnswer:
-    """Begin a session with an e-mail address or username and a password."""
-    answer = await service.sign_in(
-        credentials,
-        database=database,
-        hasher=hasher,
-        tokens=tokens,
-        guard=guard,
-        origin=origin,
-        require_verified_email=settings.require_verified_email,
-        device=device,
+) -> Response:
+    """Begin a session with an e-mail address or username and a password. Where the account has a second factor, no session
+    begins yet: /v1/auth/login/mfa finishes it."""
+    answer = await password_login.sign_in(
+        credentials, check=check, tokens=tokens, origin=origin, device=device
     )
-    guard.remember_device(response, account=answer.user.id, origin=origin)
-    _forbid_storing(response)
-    return answer
+    response = write_tokens(answer, transport=transport)
+    if isinstance(answer, LoginAnswer):
+        check.guard.remember_device(response, account=answer.user.id, origin=origin)
+    return response
 
 
 @router.post(
     "/refresh",
     operation_id="refresh_session",
-    response_model=TokenPair,
-    responses=problem_responses(RefreshTokenRefused, ServiceUnavailable, KeysNotReady),
+    response_model=TokenPair | CookieTokens,
+    responses=problem_responses(RefreshTokenRefused, OriginRefused, ServiceUnavailable, KeysNotReady),
 )
 async def refresh_session(
-    body: RefreshTokenBody, database: DatabaseDep, tokens: TokensDep, outbox: OutboxDep
+    request: Request,
+    database: DatabaseDep,
+    tokens: TokensDep,
+    outbox: OutboxDep,
+    body: RefreshTokenBody | None = None,
+    transport: TransportParameter | None = None,
 ) -> Response:
     """A new pair for a refresh token, which is used up: again within ten seconds it gets the same successor, later it
-    ends the session."""
-    pair = await service.refresh(body.refresh_token, database=database, tokens=tokens, outbox=outbox)
-    # Written here: this is the hottest of the routes that FastAPI serves, and it would validate the pair once more.
-    response = Response(pair.model_dump_json(), media_type="application/json")
-    _forbid_storing(response)
-    return response
+    ends the session. A token that came in the cookie gets its successor there, and a refused one is taken away."""
+    sent = read_refresh_token(request, body, transport=transport)
+    try:
+        pair = await service.refresh(sent.text, database=database, tokens=tokens, outbox=outbox)
+    except RefreshTokenRefused:
+        raise sent.refused() from None
+    return write_tokens(pair, transport=sent.transport)
 
 
 @router.post(
     "/logout",
     operation_id="sign_out",
     status_code=204,
-    responses=problem_responses(RefreshTokenRefused),
+    responses=problem_responses(RefreshTokenRefused, OriginRefused),
 )
-async def sign_out(body: RefreshTokenBody, session: SessionDep, tokens: TokensDep) -> None:
-    """End the session of a refresh token."""
-    await service.sign_out(body.refresh_token, session=session, codec=tokens.refresh)
-
-
-def _forbid_storing(response: Response) -> None:
-    response.headers["Cache-Control"] = "no-store"  # RFC 6749, section 5.1
+async def sign_out(
+    request: Request,
+    session: SessionDep,
+    tokens: TokensDep,
+    body: RefreshTokenBody | None = None,
+    transport: TransportParameter | None = None,
+) -> Response:
+    """End the session of a refresh token, and take the cookie away if it came in that."""
+    sent = read_refresh_token(request, body, transport=transport)
+    try:
+        await service.sign_out(sent.text, session=session, codec=tokens.refresh)
+    except RefreshTokenRefused:
+        raise sent.refused() from None
+    response = Response(status_code=204)
+    if sent.transport == "cookie":
+        forget_refresh_token(response)
+    return response

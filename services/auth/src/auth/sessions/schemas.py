@@ -9,9 +9,9 @@ from webcommon.schemas import RequestBody, ResponseBody, Text
 
 
 class RefreshTokenBody(RequestBody):
-    """A refresh token."""
+    """A refresh token; left out where the cookie has it."""
 
-    refresh_token: Text = Field(max_length=512, repr=False, examples=["qrt1_AZqk…"])
+    refresh_token: Text | None = Field(None, max_length=512, repr=False, examples=["qrt1_AZqk…"])
 
 
 class TokenPair(ResponseBody):
@@ -27,5 +27,19 @@ class TokenPair(ResponseBody):
 
 class LoginAnswer(TokenPair):
     """The tokens, and whose they are."""
+
+    user: UserAnswer
+
+
+class CookieTokens(ResponseBody):
+    """An access token; the refresh token is in the cookie."""
+
+    access_token: str = Field(repr=False, examples=["eyJhbGciOiJFUzI1NiIs…"])
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6749's name of a kind
+    expires_in: int = Field(description="Seconds that the access token lives.", examples=[900])
+
+
+class CookieLogin(CookieTokens):
+    """The access token, and whose it is."""
 
     user: UserAnswer

@@ -1,0 +1,103 @@
+"""Codes of one use, which a sign-in leads back to the app with, since no token belongs into an address."""
+
+import logging
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.accounts.schemas import UserAnswer
+from auth.audit.repository import record_event
+from auth.errors import CodeNoLongerGood
+from auth.google import repository
+from auth.google.beginnings import challenge_of, hash_secret
+from auth.google.repository import CodeKey
+from auth.keys.encryption import KeyVault
+from auth.second_factors.schemas import SecondFactorAsked
+from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
+from auth.sessions.beginning import Tokens
+from auth.sessions.repository import AnyRow, end, lock_session
+from auth.sessions.schemas import LoginAnswer
+from dbcommon.engine import Database
+from webcommon.keys import derive_key
+
+logger = logging.getLogger(__name__)
+
+_SEALED = "token of a second factor"
+
+
+async def keep_for_session(
+    session: AsyncSession, code: str, *, code_challenge: str | None, session_id: UUID
+) -> None:
+    """Let the code stand for a session that has begun. Whatever ends the session voids it."""
+    key = CodeKey(code_hash=hash_secret(code), code_challenge=code_challenge)
+    await repository.insert_code(session, key, session_id=session_id)
+
+
+async def keep_for_factor(
+    session: AsyncSession, code: str, *, code_challenge: str | None, token: str
+) -> None:
+    """Let the code stand for the token that a second factor is given with."""
+    key = CodeKey(code_hash=hash_secret(code), code_challenge=code_challenge)
+    sealed = _vault_of(code).encrypt(token.encode(), kid=_SEALED)
+    await repository.insert_code(session, key, sealed_factor_token=sealed)
+
+
+async def exchange(
+    code: str, verifier: str | None, *, database: Database, tokens: Tokens
+) -> LoginAnswer | SecondFactorAsked:
+    """The tokens of the session that a code stands for, or the token that a second factor is to be given with.
+
+    Raises `CodeNoLongerGood`; one that comes again ends the session first (RFC 6749, section 4.1.2).
+    """
+    await tokens.access.ensure_ready()
+    key = CodeKey(
+        code_hash=hash_secret(code), code_challenge=None if verifier is None else challenge_of(verifier)
+    )
+    state = None
+    # What this decides, the end of a session too, is kept though the answer is a refusal.
+    async with database.transaction() as session:
+        meant = await repository.use_code(session, key)
+        if meant is None:
+            await _end_twice_used(session, key)
+        elif meant.session_id is not None:
+            state = await lock_session(session, meant.session_id)
+    if meant is not None and meant.sealed_factor_token is not None:
+        token = _vault_of(code).decrypt(meant.sealed_factor_token, kid=_SEALED)
+        return SecondFactorAsked(mfa_token=token.decode())
+    if state is None or not state.lives or state.generation != 0:
+        raise CodeNoLongerGood
+    return await _answer(state, tokens=tokens)
+
+
+def _vault_of(code: str) -> KeyVault:
+    # The database knows the code's hash only, so whoever reads it cannot make this key.
+    return KeyVault(derive_key(code, _SEALED))
+
+
+async def _end_twice_used(session: AsyncSession, key: CodeKey) -> None:
+    session_id = await repository.find_used_code(session, key)
+    state = None if session_id is None else await lock_session(session, session_id)
+    if state is not None and await end(session, state.id, reason="reuse"):
+        await record_event(session, "session_ended", user_id=state.user_id, session_id=state.id)
+        logger.warning("session %s ended: its code was exchanged twice", state.id)
+
+
+async def _answer(state: AnyRow, *, tokens: Tokens) -> LoginAnswer:
+    subject = Subject(
+        user_id=state.user_id,
+        session_id=state.id,
+        client_id=state.client_id,
+        scope=state.scope,
+        authenticated_at=state.began_at,
+        email=state.email,
+        email_verified=state.email_verified,
+        username=state.username,
+        roles=state.roles,
+    )
+    account = {name: getattr(state, name) for name in UserAnswer.model_fields if name != "id"}
+    return LoginAnswer(
+        access_token=await tokens.access.sign(subject),
+        expires_in=LIFETIME_SECONDS,
+        refresh_token=tokens.refresh.issue(state.id, generation=0, seed=state.refresh_seed),
+        user=UserAnswer(id=state.user_id, **account),
+    )

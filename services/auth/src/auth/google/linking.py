@@ -1,0 +1,129 @@
+"""Which account a person at Google gets into. All of it happens in one transaction, with the account locked first."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.accounts.repository import NewAccount, find_holders, insert_if_free
+from auth.audit.repository import record_event
+from auth.google import repository
+from auth.google.id_tokens import Identity
+from auth.google.usernames import suggest_usernames
+from auth.mail import repository as mails
+from auth.mail.outbox import Outbox
+from auth.sessions.ending import end_sessions
+from auth.sessions.repository import AnyRow
+from dbcommon.models import new_id
+
+_EVERY_LINK = ("verify", "reset", "change_email", "undo_email")
+
+
+class NotAdmitted(Exception):
+    """Nobody is signed in, and nothing was changed. `code` tells the app why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class SettledMeanwhile(Exception):
+    """Somebody else linked this Google account, or made an account of this address, at this moment: to be begun anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A person at Google, and the token that came along, encrypted."""
+
+    identity: Identity
+    access_token: str = field(repr=False)
+    lifetime: timedelta
+
+
+async def settle(session: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> UUID:
+    """The account that they get into, linked now if it was not. Raises `NotAdmitted` and `SettledMeanwhile`.
+
+    A Google account that is known gets into its account, whatever became of either's address. Else the address decides,
+    and only if Google has verified it: an account that has it is linked, after everything was taken from it if nobody had
+    proven the address here, since whoever made it may be a stranger who waits for its owner.
+    """
+    identity = arrival.identity
+    owner = await repository.find_owner(session, identity.subject)
+    if owner is not None:
+        return await _enter(session, owner, arrival)
+    if identity.email is None or not identity.email_verified:
+        raise NotAdmitted("email_unverified")
+    account = await repository.lock_account_by_email(session, identity.email)
+    if account is None:
+        user_id = await _make_account(session, identity, email=identity.email)
+        await _link(session, user_id, arrival)
+        return user_id
+    _refuse_disabled(account)
+    if not account.email_verified:
+        await _void(session, account.id)
+    await _link(session, account.id, arrival)
+    await outbox.tell(session, "oauth_linked", address=account.email, user_id=account.id)
+    return UUID(str(account.id))
+
+
+async def _enter(session: AsyncSession, user_id: UUID, arrival: Arrival) -> UUID:
+    account = await repository.lock_account(session, user_id)
+    if account is None:
+        raise SettledMeanwhile
+    _refuse_disabled(account)
+    kept = await repository.update_link(
+        session,
+        user_id,
+        subject=arrival.identity.subject,
+        access_token=arrival.access_token,
+        lifetime=arrival.lifetime,
+    )
+    if not kept:
+        raise SettledMeanwhile
+    return user_id
+
+
+def _refuse_disabled(account: AnyRow) -> None:
+    # The word for it says no more than a login's 401 does.
+    if account.disabled_at is not None:
+        raise NotAdmitted("sign_in_refused")
+
+
+async def _link(session: AsyncSession, user_id: UUID, arrival: Arrival) -> None:
+    linked = await repository.insert_link(
+        session,
+        user_id,
+        subject=arrival.identity.subject,
+        access_token=arrival.access_token,
+        lifetime=arrival.lifetime,
+    )
+    if not linked:
+        raise SettledMeanwhile
+    await record_event(session, "oauth_linked", user_id=user_id)
+
+
+async def _void(session: AsyncSession, user_id: UUID) -> None:
+    await repository.void_credentials(session, user_id)
+    await mails.delete_tokens(session, user_id, kinds=_EVERY_LINK)
+    await end_sessions(session, user_id, reason="account_linked")
+    await record_event(session, "email_verified", user_id=user_id)
+
+
+async def _make_account(session: AsyncSession, identity: Identity, *, email: str) -> UUID:
+    user_id = new_id()
+    for username in suggest_usernames(name=identity.name, email=email):
+        account = NewAccount(
+            id=user_id, email=email, username=username, password_hash=None, email_verified=True
+        )
+        await insert_if_free(session, account)
+        holders = await find_holders(session, email=email, username=username)
+        if holders.of_email == user_id:
+            await record_event(session, "register", user_id=user_id)
+            return user_id
+        if holders.of_email is not None:
+            # Either an account that was made at this moment, or one that may still take this address back.
+            if await repository.lock_account_by_email(session, email) is None:
+                raise NotAdmitted("email_reserved")
+            raise SettledMeanwhile
+    raise SettledMeanwhile

@@ -1,0 +1,254 @@
+"""Every statement of sign-ins with Google."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, null, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.google.beginnings import LIFETIME
+from auth.google.models import OAuthCode, OAuthState
+from auth.models import OAuthAccount, User
+from auth.passkeys.models import Passkey
+from auth.second_factors.models import TotpSecret
+from auth.sessions.repository import AnyRow
+from dbcommon.models import new_id
+
+PROVIDER = "google"
+
+CODE_LIFETIME = timedelta(seconds=60)
+"""A code has to be exchanged in so long; else the session that it stands for ends."""
+
+KEPT_AFTER_EXPIRY = timedelta(minutes=10)
+"""A used code is known for so long afterwards, so that one that comes again still ends its session."""
+
+_BATCH = 500
+
+
+async def insert_state(
+    session: AsyncSession,
+    *,
+    state_hash: str,
+    browser_hash: str,
+    redirect_to: str,
+    code_challenge: str | None,
+) -> None:
+    """Put down that a browser began to sign in."""
+    await session.execute(
+        insert(OAuthState).values(
+            state_hash=state_hash,
+            browser_hash=browser_hash,
+            redirect_to=redirect_to,
+            code_challenge=code_challenge,
+            expires_at=func.now() + LIFETIME,
+        )
+    )
+
+
+async def use_state(session: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
+    """What was begun, used up now by this call; None for anything but an unused, unexpired state of this browser."""
+    statement = (
+        update(OAuthState)
+        .where(
+            OAuthState.state_hash == state_hash,
+            OAuthState.browser_hash == browser_hash,
+            OAuthState.used_at.is_(None),
+            OAuthState.expires_at > func.now(),
+        )
+        .values(used_at=func.now())
+        .returning(OAuthState.redirect_to, OAuthState.code_challenge)
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def find_state(session: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
+    """What this browser began, used or expired as it may be."""
+    statement = select(OAuthState.redirect_to, OAuthState.used_at).where(
+        OAuthState.state_hash == state_hash, OAuthState.browser_hash == browser_hash
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def find_owner(session: AsyncSession, subject: str) -> UUID | None:
+    """Whose way in this Google account is. Not locked: the account is to be locked first."""
+    statement = select(OAuthAccount.user_id).where(
+        OAuthAccount.provider == PROVIDER, OAuthAccount.provider_account_id == subject
+    )
+    owner: UUID | None = (await session.execute(statement)).scalar_one_or_none()
+    return owner
+
+
+_ACCOUNT = (User.id, User.email, User.email_verified, User.disabled_at)
+
+
+async def lock_account(session: AsyncSession, user_id: UUID) -> AnyRow | None:
+    """The account; nobody else changes it until the transaction ends."""
+    statement = select(*_ACCOUNT).where(User.id == user_id).with_for_update(key_share=True)
+    return (await session.execute(statement)).one_or_none()
+
+
+async def lock_account_by_email(session: AsyncSession, email: str) -> AnyRow | None:
+    """The account with this address, regardless of case, locked like `lock_account`."""
+    statement = select(*_ACCOUNT).where(User.email == email).with_for_update(key_share=True)
+    return (await session.execute(statement)).one_or_none()
+
+
+async def update_link(
+    session: AsyncSession, user_id: UUID, *, subject: str, access_token: str, lifetime: timedelta
+) -> bool:
+    """Keep the newest token of a link; False when there is no such link (any more)."""
+    statement = (
+        update(OAuthAccount)
+        .where(
+            OAuthAccount.provider == PROVIDER,
+            OAuthAccount.provider_account_id == subject,
+            OAuthAccount.user_id == user_id,
+        )
+        .values(access_token=access_token, expires_at=func.now() + lifetime)
+        .returning(OAuthAccount.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def insert_link(
+    session: AsyncSession, user_id: UUID, *, subject: str, access_token: str, lifetime: timedelta
+) -> bool:
+    """Make a Google account a way in; False when it became one meanwhile, be it of another account."""
+    statement = (
+        upsert(OAuthAccount)
+        .values(
+            id=new_id(),
+            user_id=user_id,
+            provider=PROVIDER,
+            provider_account_id=subject,
+            access_token=access_token,
+            expires_at=func.now() + lifetime,
+        )
+        .on_conflict_do_nothing(index_elements=[OAuthAccount.provider, OAuthAccount.provider_account_id])
+        .returning(OAuthAccount.id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def void_credentials(session: AsyncSession, user_id: UUID) -> None:
+    """Take every way in from an account whose address nobody had proven, and take the address for proven."""
+    await session.execute(
+        update(User)
+        .where(User.id == user_id)
+        .values(password_hash=null(), email_verified=True, updated_at=func.now())
+    )
+    for table in (OAuthAccount, Passkey, TotpSecret):
+        await session.execute(delete(table).where(table.user_id == user_id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeKey:
+    """What a code is known by: its hash, and the challenge that its verifier has to fit, if there is one."""
+
+    code_hash: str
+    code_challenge: str | None
+
+
+async def insert_code(
+    session: AsyncSession,
+    key: CodeKey,
+    *,
+    session_id: UUID | None = None,
+    sealed_factor_token: bytes | None = None,
+) -> None:
+    """Keep a code, and the one thing that it stands for."""
+    await session.execute(
+        insert(OAuthCode).values(
+            code_hash=key.code_hash,
+            code_challenge=key.code_challenge,
+            session_id=session_id,
+            sealed_factor_token=sealed_factor_token,
+            expires_at=func.now() + CODE_LIFETIME,
+        )
+    )
+
+
+def _is_code(key: CodeKey) -> ColumnElement[bool]:
+    # A code with another verifier is no code: whoever only saw it can neither use it nor use it up.
+    return and_(
+        OAuthCode.code_hash == key.code_hash,
+        OAuthCode.code_challenge.is_not_distinct_from(key.code_challenge),
+    )
+
+
+async def use_code(session: AsyncSession, key: CodeKey) -> AnyRow | None:
+    """What a code stands for, used up now by this call; None for anything but an unused, unexpired code."""
+    statement = (
+        update(OAuthCode)
+        .where(
+            _is_code(key),
+            OAuthCode.used_at.is_(None),
+            OAuthCode.expires_at > func.now(),
+        )
+        .values(used_at=func.now())
+        .returning(OAuthCode.session_id, OAuthCode.sealed_factor_token)
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def find_used_code(session: AsyncSession, key: CodeKey) -> UUID | None:
+    """The session of a code that was used before."""
+    statement = select(OAuthCode.session_id).where(_is_code(key), OAuthCode.used_at.is_not(None))
+    session_id: UUID | None = (await session.execute(statement)).scalar_one_or_none()
+    return session_id
+
+
+async def take_unused_codes(session: AsyncSession) -> list[UUID | None]:
+    """Delete some codes that nobody exchanged in time; their sessions, None for one that had none."""
+    due = (
+        select(OAuthCode.code_hash)
+        .where(OAuthCode.used_at.is_(None), OAuthCode.expires_at <= func.now())
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    statement = delete(OAuthCode).where(OAuthCode.code_hash.in_(due)).returning(OAuthCode.session_id)
+    return list((await session.execute(statement)).scalars().all())
+
+
+async def delete_expired(session: AsyncSession) -> int:
+    """Delete some states and used codes whose time is over; how many."""
+    states = (
+        select(OAuthState.state_hash)
+        .where(OAuthState.expires_at <= func.now() - KEPT_AFTER_EXPIRY)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    codes = (
+        select(OAuthCode.code_hash)
+        .where(OAuthCode.used_at.is_not(None), OAuthCode.expires_at <= func.now() - KEPT_AFTER_EXPIRY)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    first = delete(OAuthState).where(OAuthState.state_hash.in_(states)).returning(OAuthState.state_hash)
+    second = delete(OAuthCode).where(OAuthCode.code_hash.in_(codes)).returning(OAuthCode.code_hash)
+    deleted = 0
+    for statement in (first, second):
+        deleted += len((await session.execute(statement)).all())
+    return deleted
+
+
+async def forget_expired_tokens(session: AsyncSession) -> int:
+    """Delete some of Google's tokens that are good for nothing any more; how many."""
+    due = (
+        select(OAuthAccount.id)
+        .where(
+            OAuthAccount.access_token.is_not(None),
+            or_(OAuthAccount.expires_at.is_(None), OAuthAccount.expires_at <= func.now()),
+        )
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(OAuthAccount)
+        .where(OAuthAccount.id.in_(due))
+        .values(access_token=null())
+        .returning(OAuthAccount.id)
+    )
+    return len((await session.execute(statement)).all())

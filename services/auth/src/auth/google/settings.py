@@ -1,0 +1,71 @@
+"""What Auth is told of Google."""
+
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from auth.google.redirects import is_address, is_loopback
+from webcommon.settings import ServiceSettings
+
+
+class GoogleSettings(ServiceSettings):
+    """The part of Auth's settings that is about Google."""
+
+    google_client_id: str | None = Field(
+        None,
+        validation_alias="GOOGLE_CLIENT_ID",
+        description="The client at Google; without one nobody signs in with Google. "
+        "Its redirect URI is AUTH_ISSUER/v1/oauth/google/callback.",
+    )
+    google_client_secret: SecretStr | None = Field(
+        None, validation_alias="GOOGLE_CLIENT_SECRET", description="The client's secret."
+    )
+    google_issuer: str = Field(
+        "https://accounts.google.com",
+        validation_alias="GOOGLE_ISSUER",
+        description="The issuer, whose discovery document says where everything is.",
+    )
+    google_redirect_urls: str = Field(
+        "",
+        validation_alias="GOOGLE_REDIRECT_URLS",
+        description="Where a sign-in may lead back to, comma separated: origins, or exact URLs. "
+        "In development every address on localhost may be too.",
+    )
+
+    @field_validator("google_issuer")
+    @classmethod
+    def _check_google_issuer(cls, text: str) -> str:
+        # The rule of AUTH_ISSUER.
+        cls._check_url(text)
+        return text
+
+    @field_validator("google_redirect_urls")
+    @classmethod
+    def _check_redirect_urls(cls, text: str) -> str:
+        for url in _split(text):
+            if not is_address(url):
+                raise ValueError(f"{url!r} is no address; write https://host, or https://host/path")
+        return text
+
+    @model_validator(mode="after")
+    def _refuse_half_a_client(self) -> Self:
+        if self.google_client_id is None:
+            return self
+        if self.google_client_secret is None:
+            raise ValueError("GOOGLE_CLIENT_SECRET is not set; GOOGLE_CLIENT_ID is nothing without it")
+        if self.environment == "production":
+            if not self.google_issuer.startswith("https://"):
+                raise ValueError("GOOGLE_ISSUER: production needs https")
+            for url in self.redirect_urls:
+                if not url.startswith("https://") and not is_loopback(url):
+                    raise ValueError(f"GOOGLE_REDIRECT_URLS: production needs https, unlike {url!r}")
+        return self
+
+    @property
+    def redirect_urls(self) -> list[str]:
+        """The addresses and origins of `google_redirect_urls`."""
+        return _split(self.google_redirect_urls)
+
+
+def _split(text: str) -> list[str]:
+    return [url.strip() for url in text.split(",") if url.strip()]

@@ -1,0 +1,43 @@
+"""Signing in with Google, as the settings want it."""
+
+import httpx
+
+from auth.google.beginnings import BeginningCodec
+from auth.google.provider import Provider
+from auth.google.service import GoogleSignIn
+from auth.google.settings import GoogleSettings
+from auth.google.token_vault import TokenVault
+from auth.mail.outbox import Outbox
+from auth.sessions.beginning import Tokens
+from dbcommon.engine import Database
+from webcommon.keys import derive_key
+
+CALLBACK_PATH = "/v1/oauth/google/callback"
+
+
+def make_google(
+    settings: GoogleSettings, *, database: Database, http: httpx.AsyncClient, tokens: Tokens, outbox: Outbox
+) -> GoogleSignIn | None:
+    """What sign-ins are made with; None when no client is set."""
+    if settings.google_client_id is None or settings.google_client_secret is None:
+        return None
+    secret = settings.secret.get_secret_value()
+    return GoogleSignIn(
+        database=database,
+        provider=Provider(
+            issuer=settings.google_issuer,
+            client_id=settings.google_client_id,
+            client_secret=settings.google_client_secret,
+            http=http,
+        ),
+        beginnings=BeginningCodec(derive_key(secret, "sign-ins with Google")),
+        vault=make_token_vault(settings),
+        codec=tokens.refresh,
+        outbox=outbox,
+        callback_url=f"{settings.auth_issuer.rstrip('/')}{CALLBACK_PATH}",
+    )
+
+
+def make_token_vault(settings: GoogleSettings) -> TokenVault:
+    """Where Google's tokens are encrypted."""
+    return TokenVault(derive_key(settings.secret.get_secret_value(), "provider tokens"))

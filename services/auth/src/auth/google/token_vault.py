@@ -1,0 +1,25 @@
+"""Google's tokens at rest: encrypted, each bound to the Google account that it is of, so that a dump opens nothing there."""
+
+import base64
+
+from auth.google.repository import PROVIDER
+from auth.keys.encryption import CannotDecrypt, KeyVault
+
+
+class TokenVault:
+    """Encrypts and decrypts tokens of the provider. `key` has 32 bytes, and serves nothing else."""
+
+    def __init__(self, key: bytes) -> None:
+        self._vault = KeyVault(key)
+
+    def encrypt(self, token: str, *, subject: str) -> str:
+        """The token as it is stored."""
+        sealed = self._vault.encrypt(token.encode(), kid=f"{PROVIDER} {subject}")
+        return base64.b64encode(sealed).decode("ascii")
+
+    def decrypt(self, stored: str, *, subject: str) -> str | None:
+        """The token, None when it was encrypted under another secret or for another account."""
+        try:
+            return self._vault.decrypt(base64.b64decode(stored), kid=f"{PROVIDER} {subject}").decode()
+        except (CannotDecrypt, ValueError):
+            return None

@@ -1,0 +1,1 @@
+"""The accounts elsewhere that one may sign in with."""

@@ -1,0 +1,51 @@
+"""Routes of linked accounts."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, BackgroundTasks, Request
+
+from auth.dependencies import CursorsDep, OutboxDep
+from auth.errors import OnlyWayIn, ReauthenticationRequired, SessionEnded
+from auth.google.service import GoogleSignIn
+from auth.linked_accounts import service
+from auth.linked_accounts.schemas import LinkedAccountAnswer
+from auth.sessions.live_caller import LiveCallerDep
+from dbcommon.session import DatabaseDep
+from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.problems import NotFound, problem_responses
+
+router = APIRouter(prefix="/v1/oauth/accounts", tags=["Google"])
+
+
+@router.get("", operation_id="list_linked_accounts", responses=problem_responses(SessionEnded))
+async def list_linked_accounts(
+    caller: LiveCallerDep,
+    database: DatabaseDep,
+    cursors: CursorsDep,
+    limit: LimitParameter = DEFAULT_LIMIT,
+    cursor: CursorParameter = None,
+) -> Page[LinkedAccountAnswer]:
+    """The accounts elsewhere that the caller may sign in with, the newest first."""
+    return await service.list_linked(database, caller, cursors=cursors, limit=limit, cursor=cursor)
+
+
+@router.delete(
+    "/{link_id}",
+    operation_id="unlink_account",
+    status_code=204,
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, OnlyWayIn),
+)
+async def unlink_account(
+    link_id: UUID,
+    caller: LiveCallerDep,
+    database: DatabaseDep,
+    outbox: OutboxDep,
+    request: Request,
+    background: BackgroundTasks,
+) -> None:
+    """Unlink one, within ten minutes of signing in. The last way in stays. Sessions stay too; end them if they are to."""
+    google: GoogleSignIn | None = request.app.state.google
+    token = await service.unlink(caller, link_id, database=database, outbox=outbox, google=google)
+    if google is not None and token is not None:
+        # After the answer: nobody waits for Google here.
+        background.add_task(google.provider.revoke, token)

@@ -1,0 +1,68 @@
+"""The rules of linked accounts: each may be seen and unlinked, but not the last way in."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.audit.repository import record_event
+from auth.errors import OnlyWayIn, SessionEnded
+from auth.google.service import GoogleSignIn
+from auth.linked_accounts import repository
+from auth.linked_accounts.schemas import LinkedAccountAnswer
+from auth.mail.outbox import Outbox
+from auth.recent_login import require_recent_login
+from auth.ways_in import lock_and_count_ways_in
+from dbcommon.engine import Database
+from webcommon.bearer import Caller
+from webcommon.paging import CursorCodec, Page
+from webcommon.problems import NotFound
+
+_SCOPE = "linked accounts"
+
+
+async def list_linked(
+    database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
+) -> Page[LinkedAccountAnswer]:
+    """A page of what is linked to the caller's account, the newest first."""
+    after = cursors.decode(_SCOPE, cursor)
+    rows = await repository.find_linked(
+        database, caller.id, before=after[0] if after else None, limit=limit + 1
+    )
+    return cursors.page(
+        rows,
+        limit=limit,
+        scope=_SCOPE,
+        item=LinkedAccountAnswer.model_validate,
+        key=lambda row: (row.id,),
+    )
+
+
+async def unlink(
+    caller: Caller, link_id: UUID, *, database: Database, outbox: Outbox, google: GoogleSignIn | None
+) -> str | None:
+    """Take a way in from the caller's account. Gives the provider's token, which is to be given back, if there is one.
+
+    Raises `ReauthenticationRequired`, `NotFound`, and `OnlyWayIn`, after which everything is as it was.
+    """
+    require_recent_login(caller)
+    async with database.transaction() as session:
+        return await _delete_link(session, caller, link_id, outbox=outbox, google=google)
+
+
+async def _delete_link(
+    session: AsyncSession, caller: Caller, link_id: UUID, *, outbox: Outbox, google: GoogleSignIn | None
+) -> str | None:
+    # Counted with the account locked, so that of two removals at once the second sees the first.
+    ways_in = await lock_and_count_ways_in(session, caller.id)
+    link = await repository.delete_link(session, link_id, user_id=caller.id)
+    if link is None:
+        raise NotFound("There is no such linked account of yours.")
+    if ways_in < 2:
+        raise OnlyWayIn
+    if caller.email is None:
+        raise SessionEnded
+    await record_event(session, "oauth_unlinked", user_id=caller.id, session_id=caller.session_id)
+    await outbox.tell(session, "oauth_unlinked", address=caller.email, user_id=caller.id)
+    if google is None or link.access_token is None:
+        return None
+    return google.vault.decrypt(link.access_token, subject=link.provider_account_id)

@@ -1,0 +1,1 @@
+"""Passkeys (WebAuthn): registering one, signing in with it, and removing it."""

@@ -1,0 +1,156 @@
+"""Routes of passkeys."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from auth.dependencies import OutboxDep, TokensDep
+from auth.errors import (
+    EmailNotVerified,
+    KeysNotReady,
+    OnlyWayIn,
+    OriginRefused,
+    PasskeyKnown,
+    PasskeyRefused,
+    ReauthenticationRequired,
+    SessionEnded,
+    TooManyPasskeys,
+)
+from auth.passkeys import service
+from auth.passkeys.schemas import (
+    PasskeyAnswer,
+    PasskeyList,
+    PasskeyLogin,
+    PasskeyOptions,
+    PasskeyPatch,
+    PasskeyRegistration,
+)
+from auth.passkeys.service import Passkeys
+from auth.sessions.beginning import answer_login
+from auth.sessions.device import DeviceDep
+from auth.sessions.live_caller import LiveCallerDep
+from auth.sessions.schemas import CookieLogin, LoginAnswer
+from auth.sessions.transport import LoginTransportDep, write_tokens
+from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.problems import NotFound, ServiceUnavailable, problem_responses
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
+
+router = APIRouter(prefix="/v1/passkeys", tags=["passkeys"])
+
+
+async def get_passkeys(request: Request) -> Passkeys:
+    """What passkeys are made and checked with."""
+    passkeys: Passkeys = request.app.state.passkeys
+    return passkeys
+
+
+PasskeysDep = Annotated[Passkeys, Depends(get_passkeys)]
+
+
+@router.post(
+    "/register/options",
+    operation_id="begin_passkey_registration",
+    responses=problem_responses(SessionEnded, ReauthenticationRequired),
+)
+async def begin_passkey_registration(
+    caller: LiveCallerDep, database: DatabaseDep, passkeys: PasskeysDep, response: Response
+) -> PasskeyOptions:
+    """Options for `navigator.credentials.create()`, good for five minutes, within ten minutes of signing in."""
+    response.headers["Cache-Control"] = "no-store"
+    return await service.begin_registration(database, caller, passkeys=passkeys)
+
+
+@router.post(
+    "/register",
+    operation_id="add_passkey",
+    status_code=201,
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, PasskeyKnown, TooManyPasskeys),
+)
+async def add_passkey(
+    registration: PasskeyRegistration,
+    caller: LiveCallerDep,
+    session: SessionDep,
+    passkeys: PasskeysDep,
+    outbox: OutboxDep,
+) -> PasskeyAnswer:
+    """Let a passkey that was just made sign in to the caller's account."""
+    return await service.add_passkey(
+        session,
+        caller,
+        registration.credential,
+        name=registration.name,
+        passkeys=passkeys,
+        outbox=outbox,
+    )
+
+
+@router.post("/login/options", operation_id="begin_passkey_sign_in")
+async def begin_passkey_sign_in(passkeys: PasskeysDep, response: Response) -> PasskeyOptions:
+    """Options for `navigator.credentials.get()`, good for five minutes. They tell nothing about any account."""
+    response.headers["Cache-Control"] = "no-store"
+    return service.begin_sign_in(passkeys)
+
+
+@router.post(
+    "/login",
+    operation_id="sign_in_with_passkey",
+    response_model=LoginAnswer | CookieLogin,
+    responses=problem_responses(
+        PasskeyRefused, EmailNotVerified, OriginRefused, TooManyAttempts, ServiceUnavailable, KeysNotReady
+    ),
+)
+async def sign_in_with_passkey(
+    login: PasskeyLogin,
+    transport: LoginTransportDep,
+    database: DatabaseDep,
+    passkeys: PasskeysDep,
+    tokens: TokensDep,
+    device: DeviceDep,
+    guard: GuardDep,
+    origin: OriginDep,
+) -> Response:
+    """Begin a session with a passkey, which stands for both factors: no code is asked for."""
+    await tokens.access.ensure_ready()
+    begun = await service.sign_in(
+        login.credential,
+        database=database,
+        passkeys=passkeys,
+        codec=tokens.refresh,
+        device=device,
+        guard=guard,
+        origin=origin,
+    )
+    response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
+    guard.remember_device(response, account=begun.user.id, origin=origin)
+    return response
+
+
+@router.get("", operation_id="list_passkeys", responses=problem_responses(SessionEnded))
+async def list_passkeys(caller: LiveCallerDep, database: DatabaseDep) -> PasskeyList:
+    """The caller's passkeys, the oldest first."""
+    return await service.list_passkeys(database, caller)
+
+
+@router.patch(
+    "/{passkey_id}", operation_id="rename_passkey", responses=problem_responses(SessionEnded, NotFound)
+)
+async def rename_passkey(
+    passkey_id: UUID, patch: PasskeyPatch, caller: LiveCallerDep, session: SessionDep
+) -> PasskeyAnswer:
+    """Give a passkey another name."""
+    return await service.rename_passkey(session, caller, passkey_id, name=patch.name)
+
+
+@router.delete(
+    "/{passkey_id}",
+    operation_id="remove_passkey",
+    status_code=204,
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, OnlyWayIn),
+)
+async def remove_passkey(
+    passkey_id: UUID, caller: LiveCallerDep, session: SessionDep, outbox: OutboxDep
+) -> None:
+    """Remove a passkey, within ten minutes of signing in; sessions go on. Not the only way into the account."""
+    await service.remove_passkey(session, caller, passkey_id, outbox=outbox)

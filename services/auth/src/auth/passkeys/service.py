@@ -1,0 +1,236 @@
+"""The rules of passkeys: who may add and remove one, and what signs in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.audit.repository import record_event, record_login_failure
+from auth.errors import EmailNotVerified, OnlyWayIn, PasskeyKnown, PasskeyRefused, TooManyPasskeys
+from auth.mail.outbox import Outbox
+from auth.passkeys import repository
+from auth.passkeys.challenges import ChallengeCodec
+from auth.passkeys.schemas import PasskeyAnswer, PasskeyList, PasskeyOptions
+from auth.passkeys.verification import (
+    KnownPasskey,
+    ProofRefused,
+    RelyingParty,
+    offer_registration,
+    offer_sign_in,
+    read_challenge,
+    read_credential_id,
+    read_user_handle,
+    verify_registration,
+    verify_sign_in,
+)
+from auth.recent_login import require_recent_login
+from auth.second_factors.service import lock_factors
+from auth.sessions.beginning import BegunSession, begin_session
+from auth.sessions.device import Device
+from auth.sessions.refresh_tokens import RefreshTokenCodec
+from auth.ways_in import lock_and_count_ways_in
+from dbcommon.constraints import violated_constraint
+from dbcommon.engine import Database
+from webcommon.bearer import Caller
+from webcommon.problems import InvalidRequest, NotFound
+from webcommon.throttling.guard import Guard, Origin
+
+MOST = 20
+"""Passkeys of an account."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passkeys:
+    """What passkeys are made and checked with."""
+
+    party: RelyingParty
+    challenges: ChallengeCodec
+    require_verified_email: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Proof:
+    """A proof that holds, and its challenge, which is still to be spent."""
+
+    passkey_id: UUID
+    user_id: UUID
+    sign_count: int
+    challenge: bytes
+    ends_at: datetime
+
+
+async def begin_registration(database: Database, caller: Caller, *, passkeys: Passkeys) -> PasskeyOptions:
+    """Options to make a passkey with; those that the account has are named, so that no device makes a second one.
+
+    Raises `ReauthenticationRequired`.
+    """
+    require_recent_login(caller)
+    known = [
+        KnownPasskey(credential_id=row.credential_id, transports=row.transports)
+        for row in await repository.find_credentials(database, caller.id)
+    ]
+    options = offer_registration(
+        passkeys.party,
+        user_id=caller.id,
+        username=caller.username or caller.email or "",
+        challenge=passkeys.challenges.issue(registers=caller.id),
+        known=known,
+    )
+    return PasskeyOptions(public_key=options)
+
+
+async def add_passkey(
+    session: AsyncSession,
+    caller: Caller,
+    credential: dict[str, Any],
+    *,
+    name: str,
+    passkeys: Passkeys,
+    outbox: Outbox,
+) -> PasskeyAnswer:
+    """Store the passkey that a browser made for the caller.
+
+    Raises `InvalidRequest` for a proof that does not hold, `PasskeyKnown`, `TooManyPasskeys`, `ReauthenticationRequired`
+    and `SessionEnded`.
+    """
+    account = await lock_factors(session, caller)
+    try:
+        challenge = read_challenge(credential)
+        ends_at = passkeys.challenges.read(challenge, registers=caller.id)
+        if ends_at is None or not await repository.spend_challenge(session, challenge, ends_at=ends_at):
+            raise ProofRefused("the challenge is used, too old, or another's")  # noqa: TRY301 - one answer for all
+        new = verify_registration(credential, party=passkeys.party, challenge=challenge)
+    except ProofRefused:
+        raise InvalidRequest(
+            "The passkey does not answer the options. Ask for new ones, and try again on a page that may use passkeys.",
+            pointer="#/credential",
+        ) from None
+    if await repository.count_passkeys(session, account.id) >= MOST:
+        raise TooManyPasskeys
+    try:
+        row = await repository.insert_passkey(session, account.id, new, name=name)
+    except IntegrityError as error:
+        if violated_constraint(error) == "uq_passkeys_credential_id":
+            raise PasskeyKnown from None
+        raise
+    await record_event(session, "passkey_added", user_id=account.id, session_id=caller.session_id)
+    await outbox.tell(session, "passkey_added", address=account.email, user_id=account.id)
+    return PasskeyAnswer.model_validate(row)
+
+
+async def list_passkeys(database: Database, caller: Caller) -> PasskeyList:
+    """The caller's passkeys."""
+    rows = await repository.find_passkeys(database, caller.id)
+    return PasskeyList(items=[PasskeyAnswer.model_validate(row) for row in rows])
+
+
+async def rename_passkey(
+    session: AsyncSession, caller: Caller, passkey_id: UUID, *, name: str
+) -> PasskeyAnswer:
+    """The passkey under its new name, which changes nothing about who may sign in. Raises `NotFound`."""
+    row = await repository.rename_passkey(session, passkey_id, user_id=caller.id, name=name)
+    if row is None:
+        raise _unknown()
+    return PasskeyAnswer.model_validate(row)
+
+
+async def remove_passkey(session: AsyncSession, caller: Caller, passkey_id: UUID, *, outbox: Outbox) -> None:
+    """Let a passkey sign nobody in any more; sessions that it began go on.
+
+    Raises `NotFound`, `OnlyWayIn`, after which all is as it was, `ReauthenticationRequired` and `SessionEnded`.
+    """
+    account = await lock_factors(session, caller)
+    ways_in = await lock_and_count_ways_in(session, account.id)
+    if not await repository.delete_passkey(session, passkey_id, user_id=account.id):
+        raise _unknown()
+    if ways_in < 2:
+        raise OnlyWayIn
+    await record_event(session, "passkey_removed", user_id=account.id, session_id=caller.session_id)
+    await outbox.tell(session, "passkey_removed", address=account.email, user_id=account.id)
+
+
+def begin_sign_in(passkeys: Passkeys) -> PasskeyOptions:
+    """Options to sign in with, the same for everybody but for their challenge."""
+    challenge = passkeys.challenges.issue(registers=None)
+    return PasskeyOptions(public_key=offer_sign_in(passkeys.party, challenge=challenge))
+
+
+async def sign_in(
+    credential: dict[str, Any],
+    *,
+    database: Database,
+    passkeys: Passkeys,
+    codec: RefreshTokenCodec,
+    device: Device,
+    guard: Guard,
+    origin: Origin,
+) -> BegunSession:
+    """Begin a session with a passkey. It stands for both factors, what one has and what one is or knows, so no code is
+    asked for. Raises `PasskeyRefused`, alike whatever is wrong, `TooManyAttempts`, and `EmailNotVerified`."""
+    admission = await guard.admit_passkey(origin=origin)
+    try:
+        proof = await _verify(credential, database=database, passkeys=passkeys)
+        begun = await _begin(proof, database=database, passkeys=passkeys, codec=codec, device=device)
+    except PasskeyRefused:
+        await admission.fail()
+        raise
+    except EmailNotVerified:
+        await admission.succeed()
+        raise
+    await admission.succeed()
+    return begun
+
+
+async def _verify(credential: dict[str, Any], *, database: Database, passkeys: Passkeys) -> _Proof:
+    user_id: UUID | None = None
+    try:
+        challenge = read_challenge(credential)
+        ends_at = passkeys.challenges.read(challenge, registers=None)
+        row = await repository.find_by_credential(database, read_credential_id(credential))
+        if row is None or ends_at is None:
+            raise ProofRefused("an unknown passkey, or a challenge that is too old")  # noqa: TRY301 - one answer for all
+        user_id = row["user_id"]
+        if read_user_handle(credential) not in (None, row["user_id"].bytes):
+            raise ProofRefused("another account's passkey")  # noqa: TRY301 - one answer for all
+        sign_count = verify_sign_in(
+            credential,
+            party=passkeys.party,
+            challenge=challenge,
+            public_key=row["public_key"],
+            sign_count=row["sign_count"],
+        )
+    except ProofRefused:
+        await record_login_failure(database, user_id=user_id)
+        raise PasskeyRefused from None
+    return _Proof(
+        passkey_id=row["id"],
+        user_id=row["user_id"],
+        sign_count=sign_count,
+        challenge=challenge,
+        ends_at=ends_at,
+    )
+
+
+async def _begin(
+    proof: _Proof, *, database: Database, passkeys: Passkeys, codec: RefreshTokenCodec, device: Device
+) -> BegunSession:
+    async with database.transaction() as session:
+        begun = await begin_session(
+            session, proof.user_id, codec=codec, device=device.by("passkey"), second_factor_proven=True
+        )
+        if (
+            begun is None
+            or not await repository.note_use(session, proof.passkey_id, sign_count=proof.sign_count)
+            or not await repository.spend_challenge(session, proof.challenge, ends_at=proof.ends_at)
+        ):
+            raise PasskeyRefused
+        if passkeys.require_verified_email and not begun.user.email_verified:
+            raise EmailNotVerified
+    return begun
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such passkey of yours.")

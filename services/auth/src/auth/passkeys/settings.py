@@ -1,0 +1,58 @@
+"""Where passkeys may be used."""
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from webcommon.settings import ServiceSettings
+
+
+class PasskeySettings(ServiceSettings):
+    """The part of Auth's settings that is about passkeys."""
+
+    display_name: str = Field(
+        "Quartet",
+        min_length=1,
+        max_length=64,
+        description="What authenticator apps and passkey dialogs call this service.",
+    )
+    passkey_domain: str | None = Field(
+        None,
+        description="The domain that passkeys belong to (WebAuthn's RP ID), the host of AUTH_ISSUER by default. Changing"
+        " it makes all passkeys useless.",
+    )
+    passkey_origins: str = Field(
+        "",
+        description="Origins of pages that may use passkeys, comma separated; AUTH_ISSUER's and AUTH_CORS_ORIGINS by default.",
+    )
+
+    @field_validator("passkey_origins")
+    @classmethod
+    def _check_passkey_origins(cls, text: str) -> str:
+        # The rule of AUTH_CORS_ORIGINS.
+        return cls._check_origins(text)
+
+    @model_validator(mode="after")
+    def _check_domain_of_pages(self) -> Self:
+        # A browser refuses a passkey of a domain that the page is not on; better said here than there.
+        domain = self.relying_party
+        for origin in self.passkey_pages if self.passkey_origins or self.passkey_domain else []:
+            host = urlsplit(origin).hostname or ""
+            if host != domain and not host.endswith(f".{domain}") and origin not in self.allowed_origins:
+                raise ValueError(
+                    f"AUTH_PASSKEY_DOMAIN: {origin} is not on {domain}; pages there could not use its passkeys"
+                )
+        return self
+
+    @property
+    def relying_party(self) -> str:
+        """The domain that passkeys belong to."""
+        return self.passkey_domain or urlsplit(self.auth_issuer).hostname or "localhost"
+
+    @property
+    def passkey_pages(self) -> list[str]:
+        """The origins of pages that may use passkeys."""
+        named = [origin.strip() for origin in self.passkey_origins.split(",") if origin.strip()]
+        issuer = urlsplit(self.auth_issuer)
+        return named or [f"{issuer.scheme}://{issuer.netloc}", *self.allowed_origins]

@@ -1,0 +1,139 @@
+"""Sign-ins that wait for a second factor: opened when the first one is proven, finished by a code."""
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.audit.repository import record_event, record_login_failure
+from auth.errors import LoginExpired, SecondFactorFailed
+from auth.mail.outbox import Outbox
+from auth.second_factors import repository
+from auth.second_factors.codes import SecondFactors, use_app_code, use_recovery_code
+from auth.sessions.access_tokens import EVERY_SCOPE, FIRST_PARTY_CLIENT
+from auth.sessions.beginning import BegunSession, begin_session
+from auth.sessions.device import Device, Method
+from auth.sessions.refresh_tokens import RefreshTokenCodec
+from auth.sessions.repository import AnyRow
+from dbcommon.engine import Database
+from webcommon.throttling.guard import Guard, Origin
+
+PREFIX = "qma1_"
+"""Tells the version, and lets scanners for leaked secrets find one."""
+
+_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginChallenge:
+    """A half-done sign-in: whose, how it began, and which client it is for."""
+
+    token_hash: str
+    user_id: UUID
+    method: Method
+    client_id: str
+    scope: str
+
+
+async def open_challenge(
+    session: AsyncSession,
+    user_id: UUID,
+    *,
+    method: Method,
+    client_id: str = FIRST_PARTY_CLIENT,
+    scope: str = EVERY_SCOPE,
+    password_hash: str | None = None,
+) -> str | None:
+    """The token with which the sign-in is finished; to be called where `begin_session` raised `SecondFactorNeeded`.
+
+    None when the account is gone or disabled, or no longer has the password that was verified. Whatever ends an
+    account's sessions voids the token too.
+    """
+    token = PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
+    opened = await repository.insert_challenge(
+        session,
+        user_id,
+        token_hash=_hash(token),
+        method=method,
+        client_id=client_id,
+        scope=scope,
+        password_hash=password_hash,
+    )
+    return token if opened else None
+
+
+@contextlib.asynccontextmanager
+async def admit_code(
+    token: str, *, database: Database, guard: Guard, origin: Origin
+) -> AsyncIterator[LoginChallenge]:
+    """Leave to try one code for the sign-in of this token in the block, which a failure of it counts as one.
+
+    Raises `LoginExpired` for a token that is not good any more, or never was, and `TooManyAttempts`.
+    """
+    row = await repository.find_challenge(database, _hash(token))
+    if row is None:
+        raise LoginExpired
+    admission = await guard.admit_factor(row["user_id"], origin=origin)
+    try:
+        yield LoginChallenge(**dict(row))
+    except SecondFactorFailed:
+        await admission.fail()
+        await record_login_failure(database, user_id=row["user_id"])
+        raise
+    except LoginExpired:
+        await admission.succeed()  # no code was looked at
+        raise
+    await admission.succeed()
+
+
+async def finish_challenge(
+    session: AsyncSession,
+    challenge: LoginChallenge,
+    code: str,
+    *,
+    factors: SecondFactors,
+    outbox: Outbox,
+    codec: RefreshTokenCodec,
+    device: Device,
+) -> BegunSession:
+    """Begin the session, using the challenge and the code up, all in the transaction given, which is to be rolled back
+    when this raises: `SecondFactorFailed` for a wrong code, `LoginExpired` when the challenge was finished or voided.
+
+    To be called within `admit_code`. The account is locked first: of any number of calls at once one uses a code.
+    """
+    account = await repository.lock_user(session, challenge.user_id)
+    if account is None or not await repository.use_challenge(session, challenge.token_hash):
+        raise LoginExpired
+    if not await use_app_code(session, account.id, code, factors=factors):
+        if not await use_recovery_code(session, account.id, code, factors=factors):
+            raise SecondFactorFailed
+        await _tell_of_recovery_code(session, account, outbox=outbox)
+    begun = await begin_session(
+        session,
+        account.id,
+        codec=codec,
+        device=device.by(challenge.method),
+        client_id=challenge.client_id,
+        scope=challenge.scope,
+        second_factor_proven=True,
+    )
+    if begun is None:
+        raise LoginExpired
+    return begun
+
+
+async def _tell_of_recovery_code(session: AsyncSession, account: AnyRow, *, outbox: Outbox) -> None:
+    left = await repository.count_recovery_codes(session, account.id)
+    await record_event(session, "recovery_code_used", user_id=account.id)
+    await outbox.tell(
+        session, "recovery_code_used", address=account.email, user_id=account.id, detail=str(left)
+    )
+
+
+def _hash(token: str) -> str:
+    # It has 256 bits of its own, so one round of SHA-256 is enough.
+    return hashlib.sha256(token.encode()).hexdigest()

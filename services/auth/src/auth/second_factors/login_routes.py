@@ -1,0 +1,57 @@
+"""The route that finishes a sign-in with a code."""
+
+from fastapi import APIRouter, Response
+
+from auth.dependencies import OutboxDep, SecondFactorsDep, TokensDep
+from auth.errors import KeysNotReady, LoginExpired, OriginRefused, SecondFactorFailed
+from auth.second_factors.challenges import admit_code, finish_challenge
+from auth.second_factors.schemas import SecondFactorLogin
+from auth.sessions.beginning import answer_login
+from auth.sessions.device import DeviceDep
+from auth.sessions.schemas import CookieLogin, LoginAnswer
+from auth.sessions.transport import LoginTransportDep, write_tokens
+from dbcommon.session import DatabaseDep
+from webcommon.problems import ServiceUnavailable, problem_responses
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
+
+router = APIRouter(prefix="/v1/auth", tags=["sessions"])
+
+
+@router.post(
+    "/login/mfa",
+    operation_id="finish_sign_in",
+    response_model=LoginAnswer | CookieLogin,
+    responses=problem_responses(
+        SecondFactorFailed, LoginExpired, OriginRefused, TooManyAttempts, ServiceUnavailable, KeysNotReady
+    ),
+)
+async def finish_sign_in(
+    body: SecondFactorLogin,
+    transport: LoginTransportDep,
+    database: DatabaseDep,
+    factors: SecondFactorsDep,
+    tokens: TokensDep,
+    outbox: OutboxDep,
+    guard: GuardDep,
+    origin: OriginDep,
+    device: DeviceDep,
+) -> Response:
+    """Finish a sign-in with a code of the app or a recovery code. After a wrong one the same token may be tried again."""
+    await tokens.access.ensure_ready()
+    async with (
+        admit_code(body.mfa_token, database=database, guard=guard, origin=origin) as challenge,
+        database.transaction() as session,
+    ):
+        begun = await finish_challenge(
+            session,
+            challenge,
+            body.code,
+            factors=factors,
+            outbox=outbox,
+            codec=tokens.refresh,
+            device=device,
+        )
+    response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
+    guard.remember_device(response, account=begun.user.id, origin=origin)
+    return response

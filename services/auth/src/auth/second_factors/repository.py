@@ -1,0 +1,236 @@
+"""Every statement on second factors and on half-done sign-ins."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Text, and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import Session, User
+from auth.passkeys.models import Passkey
+from auth.second_factors.models import LoginChallenge, RecoveryCode, TotpSecret
+from auth.sessions.device import Method
+from auth.sessions.repository import AnyRow
+from dbcommon.engine import Database
+from dbcommon.reads import PreparedRead
+
+CHALLENGE_LIFETIME = timedelta(minutes=5)
+"""So long after the first factor the second one is waited for."""
+
+_BATCH = 1_000
+
+
+async def lock_account(session: AsyncSession, user_id: UUID, *, session_id: UUID) -> AnyRow | None:
+    """The account and its second factor, locked, so that its factors change one after the other.
+
+    `never_proved` tells that the session began before the factor was confirmed, and is not the one that confirmed it.
+    """
+    # Two statements: what hangs on the row is to be read as it is once the row is locked, not as it was before the wait.
+    await session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+    statement = (
+        select(
+            User.id,
+            User.email,
+            TotpSecret.secret,
+            TotpSecret.confirmed_at,
+            and_(
+                TotpSecret.confirmed_at.is_not(None),
+                Session.created_at < TotpSecret.confirmed_at,
+                TotpSecret.confirmed_by != Session.id,
+            ).label("never_proved"),
+        )
+        .join(Session, and_(Session.id == session_id, Session.user_id == User.id))
+        .outerjoin(TotpSecret, TotpSecret.user_id == User.id)
+        .where(User.id == user_id, User.disabled_at.is_(None))
+    )
+    return (await session.execute(statement)).one_or_none()
+
+
+async def store_pending_secret(session: AsyncSession, user_id: UUID, *, secret: bytes) -> bool:
+    """Keep a secret that is still to be confirmed, in place of one that was not; False when there is a confirmed one."""
+    statement = upsert(TotpSecret).values(user_id=user_id, secret=secret)
+    kept = statement.on_conflict_do_update(
+        index_elements=[TotpSecret.user_id],
+        set_={"secret": statement.excluded.secret, "created_at": func.now()},
+        where=TotpSecret.confirmed_at.is_(None),
+    ).returning(TotpSecret.user_id)
+    return (await session.execute(kept)).one_or_none() is not None
+
+
+async def confirm_secret(session: AsyncSession, user_id: UUID, *, step: int, session_id: UUID) -> bool:
+    """The factor guards from now on, and the code that confirmed it is used; whether it was this call that did it."""
+    statement = (
+        update(TotpSecret)
+        .where(TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_(None))
+        .values(confirmed_at=func.now(), confirmed_by=session_id, last_step=step)
+        .returning(TotpSecret.user_id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def find_confirmed_secret(session: AsyncSession, user_id: UUID) -> bytes | None:
+    """The encrypted secret of a factor that guards."""
+    statement = select(TotpSecret.secret).where(
+        TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None)
+    )
+    secret: bytes | None = (await session.execute(statement)).scalar_one_or_none()
+    return secret
+
+
+async def use_step(session: AsyncSession, user_id: UUID, *, step: int) -> bool:
+    """Use the codes up to this step's; False when this one or a later one was used already."""
+    statement = (
+        update(TotpSecret)
+        .where(
+            TotpSecret.user_id == user_id,
+            TotpSecret.confirmed_at.is_not(None),
+            TotpSecret.last_step < step,
+        )
+        .values(last_step=step)
+        .returning(TotpSecret.user_id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def delete_secret(session: AsyncSession, user_id: UUID) -> bool:
+    """Remove the factor, its recovery codes and the sign-ins that wait for it; whether it guarded."""
+    await delete_challenges(session, user_id)
+    statement = delete(TotpSecret).where(TotpSecret.user_id == user_id).returning(TotpSecret.confirmed_at)
+    return (await session.execute(statement)).scalar_one_or_none() is not None
+
+
+async def replace_recovery_codes(
+    session: AsyncSession, user_id: UUID, *, code_hashes: Sequence[bytes]
+) -> None:
+    """These codes and no others."""
+    await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    await session.execute(
+        insert(RecoveryCode), [{"user_id": user_id, "code_hash": each} for each in code_hashes]
+    )
+
+
+async def use_recovery_code(session: AsyncSession, user_id: UUID, *, code_hash: bytes) -> bool:
+    """Use a code up; whether it was this call that did."""
+    statement = (
+        update(RecoveryCode)
+        .where(
+            RecoveryCode.user_id == user_id,
+            RecoveryCode.code_hash == code_hash,
+            RecoveryCode.used_at.is_(None),
+        )
+        .values(used_at=func.now())
+        .returning(RecoveryCode.user_id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def count_recovery_codes(session: AsyncSession, user_id: UUID) -> int:
+    """Codes that are left."""
+    left = select(func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
+    return (await session.execute(left)).scalar_one()
+
+
+async def read_status(database: Database, user_id: UUID) -> AnyRow | None:
+    """What an account has beside its password."""
+    codes = select(func.count()).where(RecoveryCode.user_id == User.id, RecoveryCode.used_at.is_(None))
+    passkeys = select(func.count()).where(Passkey.user_id == User.id)
+    statement = (
+        select(
+            TotpSecret.confirmed_at.label("totp_enabled_at"),
+            codes.scalar_subquery().label("recovery_codes_left"),
+            passkeys.scalar_subquery().label("passkeys"),
+        )
+        .select_from(User)
+        .outerjoin(TotpSecret, TotpSecret.user_id == User.id)
+        .where(User.id == user_id)
+    )
+    return await database.fetch_one(statement)
+
+
+async def insert_challenge(
+    session: AsyncSession,
+    user_id: UUID,
+    *,
+    token_hash: str,
+    method: Method,
+    client_id: str,
+    scope: str,
+    password_hash: str | None,
+) -> bool:
+    """Keep a half-done sign-in; False when the account is gone, disabled, or no longer has the password that was proven.
+
+    The share lock is that of a session that begins: whoever changes the account meanwhile comes after, and deletes this.
+    """
+    account = select(User.id).where(
+        User.id == user_id,
+        User.disabled_at.is_(None),
+        or_(literal(password_hash, Text()).is_(None), User.password_hash == password_hash),
+    )
+    whose = account.with_for_update(read=True).cte("account")
+    values = {
+        LoginChallenge.token_hash: literal(token_hash),
+        LoginChallenge.user_id: whose.c.id,
+        LoginChallenge.method: literal(method, Text()),
+        LoginChallenge.client_id: literal(client_id),
+        LoginChallenge.scope: literal(scope),
+        LoginChallenge.expires_at: func.now() + CHALLENGE_LIFETIME,
+    }
+    statement = insert(LoginChallenge).from_select(
+        list(values), select(*values.values()).select_from(whose), include_defaults=False
+    )
+    return (await session.execute(statement.returning(LoginChallenge.token_hash))).one_or_none() is not None
+
+
+_CHALLENGE = PreparedRead(
+    select(
+        LoginChallenge.token_hash,
+        LoginChallenge.user_id,
+        LoginChallenge.method,
+        LoginChallenge.client_id,
+        LoginChallenge.scope,
+    ).where(
+        LoginChallenge.token_hash == bindparam("token_hash"),
+        LoginChallenge.expires_at > func.now(),
+    )
+)
+
+
+async def find_challenge(database: Database, token_hash: str) -> "asyncpg.Record | None":
+    """A half-done sign-in that can still be finished; nothing is locked or used."""
+    return await database.fetch_record(_CHALLENGE, token_hash=token_hash)
+
+
+async def lock_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
+    """The account of a sign-in that is finished, locked before anything that hangs on it, as everybody does it."""
+    statement = select(User.id, User.email).where(User.id == user_id, User.disabled_at.is_(None))
+    return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
+
+
+async def use_challenge(session: AsyncSession, token_hash: str) -> bool:
+    """End a half-done sign-in; False when it was finished, voided or too late."""
+    statement = (
+        delete(LoginChallenge)
+        .where(LoginChallenge.token_hash == token_hash, LoginChallenge.expires_at > func.now())
+        .returning(LoginChallenge.token_hash)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+async def delete_challenges(session: AsyncSession, user_id: UUID) -> None:
+    """Void an account's half-done sign-ins. To be called after the account's own row was locked or changed."""
+    await session.execute(delete(LoginChallenge).where(LoginChallenge.user_id == user_id))
+
+
+async def delete_expired(session: AsyncSession) -> int:
+    """Delete some half-done sign-ins whose time is over; how many."""
+    due = (
+        select(LoginChallenge.token_hash)
+        .where(LoginChallenge.expires_at <= func.now())
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    statement = delete(LoginChallenge).where(LoginChallenge.token_hash.in_(due))
+    return len((await session.execute(statement.returning(LoginChallenge.token_hash))).all())

@@ -1,0 +1,94 @@
+"""Routes of one's own second factors."""
+
+from fastapi import APIRouter, Depends, Response
+
+from auth.dependencies import OutboxDep, SecondFactorsDep
+from auth.errors import (
+    CodeWrong,
+    NoSecondFactor,
+    ReauthenticationRequired,
+    SecondFactorEnabled,
+    SessionEnded,
+)
+from auth.second_factors import service
+from auth.second_factors.schemas import (
+    RecoveryCodesAnswer,
+    SecondFactorStatus,
+    TotpConfirmation,
+    TotpSecretAnswer,
+)
+from auth.sessions.live_caller import LiveCallerDep
+from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.problems import NotFound, problem_responses
+
+router = APIRouter(prefix="/v1/mfa", tags=["second factors"])
+
+
+async def forbid_storing(response: Response) -> None:
+    """Secrets are in the answer, which nobody may store."""
+    response.headers["Cache-Control"] = "no-store"
+
+
+_NOT_STORED = [Depends(forbid_storing)]
+
+
+@router.get("", operation_id="read_second_factors", responses=problem_responses(SessionEnded))
+async def read_second_factors(caller: LiveCallerDep, database: DatabaseDep) -> SecondFactorStatus:
+    """What the caller signs in with, beside a password."""
+    return await service.read_status(database, caller)
+
+
+@router.post(
+    "/totp",
+    operation_id="begin_totp",
+    dependencies=_NOT_STORED,
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, SecondFactorEnabled),
+)
+async def begin_totp(
+    caller: LiveCallerDep, session: SessionDep, factors: SecondFactorsDep
+) -> TotpSecretAnswer:
+    """A secret for an authenticator app, within ten minutes of signing in. It guards once a code of it is confirmed."""
+    return await service.begin_totp(session, caller, factors=factors)
+
+
+@router.post(
+    "/totp/confirm",
+    operation_id="confirm_totp",
+    dependencies=_NOT_STORED,
+    responses=problem_responses(
+        SessionEnded, ReauthenticationRequired, CodeWrong, NoSecondFactor, SecondFactorEnabled
+    ),
+)
+async def confirm_totp(
+    confirmation: TotpConfirmation,
+    caller: LiveCallerDep,
+    session: SessionDep,
+    factors: SecondFactorsDep,
+    outbox: OutboxDep,
+) -> RecoveryCodesAnswer:
+    """Ask for a code at every sign-in from now on; gives the recovery codes."""
+    return await service.confirm_totp(session, caller, confirmation.code, factors=factors, outbox=outbox)
+
+
+@router.delete(
+    "/totp",
+    operation_id="remove_totp",
+    status_code=204,
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound),
+)
+async def remove_totp(caller: LiveCallerDep, session: SessionDep, outbox: OutboxDep) -> None:
+    """Ask for no code any more. Within ten minutes of a sign-in with one; sessions go on."""
+    await service.remove_totp(session, caller, outbox=outbox)
+
+
+@router.post(
+    "/recovery-codes",
+    operation_id="renew_recovery_codes",
+    dependencies=_NOT_STORED,
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, NoSecondFactor),
+)
+async def renew_recovery_codes(
+    caller: LiveCallerDep, session: SessionDep, factors: SecondFactorsDep, outbox: OutboxDep
+) -> RecoveryCodesAnswer:
+    """New recovery codes in place of the old ones, used or not."""
+    return await service.renew_recovery_codes(session, caller, factors=factors, outbox=outbox)

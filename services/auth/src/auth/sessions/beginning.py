@@ -1,0 +1,115 @@
+"""How a session begins, however its owner proved who they are: a password, another party's word, a key."""
+
+import secrets
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.accounts.schemas import UserAnswer
+from auth.sessions import repository
+from auth.sessions.access_tokens import (
+    EVERY_SCOPE,
+    FIRST_PARTY_CLIENT,
+    LIFETIME_SECONDS,
+    AccessTokenSigner,
+    Subject,
+)
+from auth.sessions.device import Device
+from auth.sessions.refresh_tokens import RefreshTokenCodec, hash_token
+from auth.sessions.repository import NewSession
+from auth.sessions.schemas import LoginAnswer
+from dbcommon.engine import Database
+from dbcommon.models import new_id
+
+_SEED_BYTES = 32
+
+
+class SecondFactorNeeded(Exception):
+    """The first factor is proven, and the account has a second. Not an answer: whoever began the sign-in asks for it."""
+
+    def __init__(self, user_id: UUID) -> None:
+        super().__init__(f"account {user_id} has a second factor")
+        self.user_id = user_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """What both kinds of token are made with."""
+
+    access: AccessTokenSigner
+    refresh: RefreshTokenCodec
+
+
+@dataclass(frozen=True, kw_only=True)
+class BegunSession:
+    """A session that was stored just now, and whose it is."""
+
+    subject: Subject
+    refresh_token: str = field(repr=False)
+    user: UserAnswer
+
+
+async def begin_session(
+    store: Database | AsyncSession,
+    user_id: UUID,
+    *,
+    codec: RefreshTokenCodec,
+    device: Device,
+    client_id: str = FIRST_PARTY_CLIENT,
+    scope: str = EVERY_SCOPE,
+    password_hash: str | None = None,
+    second_factor_proven: bool = False,
+) -> BegunSession | None:
+    """Begin a session and write the event of it: in a transaction of its own, or in the one given.
+
+    None when the account is gone or disabled, or when `password_hash` is given and is no longer the account's: it is what
+    a password was verified against a moment ago. Raises `SecondFactorNeeded`, and nothing is stored, when the account has
+    one and it is not `second_factor_proven`; what asks for it is `auth.second_factors.challenges`.
+    """
+    session_id, seed = new_id(), secrets.token_bytes(_SEED_BYTES)
+    refresh_token = codec.issue(session_id, generation=0, seed=seed)
+    new = NewSession(
+        id=session_id,
+        user_id=user_id,
+        refresh_token_hash=hash_token(refresh_token),
+        seed=seed,
+        device=device,
+        client_id=client_id,
+        scope=scope,
+        password_hash=password_hash,
+        second_factor_proven=second_factor_proven,
+    )
+    if isinstance(store, Database):
+        row = await repository.begin(store, new)
+    else:
+        row = await repository.begin_within(store, new)
+    if row is None:
+        return None
+    if row["needs_second_factor"]:
+        raise SecondFactorNeeded(user_id)
+    account = {name: row[name] for name in UserAnswer.model_fields}
+    subject = Subject(
+        user_id=user_id,
+        session_id=session_id,
+        client_id=client_id,
+        authenticated_at=row["began_at"],
+        email=row["email"],
+        email_verified=row["email_verified"],
+        username=row["username"],
+        roles=row["roles"],
+        scope=scope,
+    )
+    return BegunSession(
+        subject=subject, refresh_token=refresh_token, user=UserAnswer.model_construct(**account)
+    )
+
+
+async def answer_login(begun: BegunSession, *, tokens: Tokens) -> LoginAnswer:
+    """The tokens of a session that just began. Raises `KeysNotReady`; `AccessTokenSigner.ensure_ready` asks before."""
+    return LoginAnswer(
+        access_token=await tokens.access.sign(begun.subject),
+        expires_in=LIFETIME_SECONDS,
+        refresh_token=begun.refresh_token,
+        user=begun.user,
+    )

@@ -1,0 +1,127 @@
+"""Signing in with a password: one answer and one timing for whatever is wrong."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from auth.audit.repository import record_login_failure
+from auth.errors import EmailNotVerified, LoginFailed
+from auth.second_factors.challenges import open_challenge
+from auth.second_factors.schemas import SecondFactorAsked
+from auth.sessions import repository
+from auth.sessions.beginning import SecondFactorNeeded, Tokens, answer_login, begin_session
+from auth.sessions.device import Device
+from auth.sessions.schemas import LoginAnswer
+from dbcommon.engine import Database
+from webcommon.credentials import Login, normalize_email
+from webcommon.passwords import PasswordHasher
+from webcommon.throttling.guard import Guard, Origin
+from webcommon.throttling.throttle import Admission
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordCheck:
+    """What passwords are checked with."""
+
+    database: Database
+    hasher: PasswordHasher
+    guard: Guard
+    require_verified_email: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenPassword:
+    """An account whose password was given, and the hash that it was verified against."""
+
+    user_id: UUID
+    password_hash: str = field(repr=False)
+
+
+async def sign_in(
+    credentials: Login, *, check: PasswordCheck, tokens: Tokens, origin: Origin, device: Device
+) -> LoginAnswer | SecondFactorAsked:
+    """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises, and `KeysNotReady`."""
+    await tokens.access.ensure_ready()
+    for _ in range(_TRIES):
+        proven = await prove_login(credentials, check=check, origin=origin)
+        try:
+            begun = await begin_session(
+                check.database,
+                proven.user_id,
+                codec=tokens.refresh,
+                device=device,
+                password_hash=proven.password_hash,
+            )
+        except SecondFactorNeeded:
+            asked = await _ask_for_factor(check.database, proven, device=device)
+            if asked is not None:
+                return asked
+            continue
+        if begun is not None:
+            return await answer_login(begun, tokens=tokens)
+        # The account changed while the hash was computed (by the upgrade of another login, say): ask it again.
+    raise LoginFailed
+
+
+async def _ask_for_factor(
+    database: Database, proven: ProvenPassword, *, device: Device
+) -> SecondFactorAsked | None:
+    async with database.transaction() as session:
+        token = await open_challenge(
+            session, proven.user_id, method=device.method, password_hash=proven.password_hash
+        )
+    return None if token is None else SecondFactorAsked(mfa_token=token)
+
+
+async def prove_login(credentials: Login, *, check: PasswordCheck, origin: Origin) -> ProvenPassword:
+    """The account that the credentials open. Raises `LoginFailed` alike for an unknown account, a wrong password and a
+    disabled account, `TooManyAttempts` alike whether there is an account or not, and `EmailNotVerified` once the password
+    is proven.
+
+    Each of them costs the same statements and one hash, so that timing does not tell them apart either. A place under
+    the limits is taken before the hash: of guesses sent all at once no more are looked at than of those sent in a row.
+    """
+    account = await _find_account(check.database, credentials.login)
+    admission = await check.guard.admit_login(
+        credentials.login, account=None if account is None else account["id"], origin=origin
+    )
+    stored: str | None = None if account is None else account["password_hash"]
+    valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)
+    if account is None or stored is None or not valid or account["disabled_at"] is not None:
+        await _note_failure(check.database, admission, account=account)
+        raise LoginFailed
+    await admission.succeed()
+    if check.require_verified_email and not account["email_verified"]:
+        raise EmailNotVerified
+    if replacement is not None and await _upgrade(check.database, account, replacement=replacement):
+        stored = replacement
+    return ProvenPassword(user_id=account["id"], password_hash=stored)
+
+
+async def _note_failure(
+    database: Database, admission: Admission, *, account: "asyncpg.Record | None"
+) -> None:
+    await admission.fail()
+    await record_login_failure(database, user_id=None if account is None else account["id"])
+
+
+async def _find_account(database: Database, login: str) -> "asyncpg.Record | None":
+    if "@" not in login:
+        return await repository.find_by_username(database, login)
+    try:
+        email = normalize_email(login)
+    except ValueError:
+        email = login  # nobody's address, but looked for all the same: that takes as long as a real one
+    return await repository.find_by_email(database, email)
+
+
+async def _upgrade(database: Database, account: "asyncpg.Record", *, replacement: str) -> bool:
+    async with database.transaction() as session:
+        return await repository.upgrade_password_hash(
+            session, account["id"], old=account["password_hash"], new=replacement
+        )

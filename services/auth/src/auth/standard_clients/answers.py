@@ -1,0 +1,57 @@
+"""What browsers get on their way through a sign-in: a page of ours with a form that only they can send, or the way back."""
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from auth.standard_clients.authorization_requests import AuthorizationRequest, ReturnAddress
+from auth.standard_clients.dependencies import StandardClients
+from auth.standard_clients.forms import choose_browser_cookie, cookie_name
+from auth.standard_clients.sign_in_page import show_code_form, show_sign_in
+
+
+def answer_with_page(
+    request: Request,
+    asked: AuthorizationRequest,
+    *,
+    clients: StandardClients,
+    login: str = "",
+    mfa_token: str | None = None,
+    fault: str = "",
+    status: int = 200,
+) -> HTMLResponse:
+    """The page, with a form that only this browser can send; with `mfa_token` that of the second factor."""
+    browser = choose_browser_cookie(read_browser_cookie(request, clients))
+    client = clients.registered[asked.address.client_id]
+    form = clients.forms.write(asked, browser=browser)
+    if mfa_token is None:
+        response = show_sign_in(asked, client=client, form=form, login=login, fault=fault, status=status)
+    else:
+        response = show_code_form(
+            asked, client=client, form=form, mfa_token=mfa_token, fault=fault, status=status
+        )
+    response.set_cookie(
+        cookie_name(is_secure=clients.is_secure),
+        browser,
+        path="/",
+        secure=clients.is_secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def read_browser_cookie(request: Request, clients: StandardClients) -> str | None:
+    """What the browser sent of the cookie that its forms are bound to."""
+    return request.cookies.get(cookie_name(is_secure=clients.is_secure))
+
+
+def send_back(
+    address: ReturnAddress, *, clients: StandardClients, status: int = 303, **answer: str
+) -> RedirectResponse:
+    """Send the browser to the client. 303, so that it does not send the form, with the password, along (RFC 9700, 4.12)."""
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    target = address.with_answer(issuer=clients.issuer, **answer)
+    response = RedirectResponse("/", status_code=status, headers=headers)
+    # Not quoted anew by the framework: the redirect URI goes out to the letter.
+    response.headers["Location"] = target
+    return response

@@ -1,0 +1,77 @@
+"""The authorization endpoint: for browsers, without script, and with no token in any address."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from starlette.responses import Response
+
+from auth.standard_clients.answers import answer_with_page, send_back
+from auth.standard_clients.authorization_requests import check_request, find_return_address, read_query
+from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
+from auth.standard_clients.errors import AuthorizationRefusal, OAuthRefusal, UntrustedRequest
+from auth.standard_clients.parameters import read_form_text
+from auth.standard_clients.sign_in_page import show_untrusted
+
+router = APIRouter(tags=["standard clients"])
+
+_PAGE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The sign-in page.", "content": {"text/html": {"schema": {"type": "string"}}}},
+    302: {"description": "An error, for the client: `error`, `error_description`, `state`, `iss`."},
+}
+
+_QUERY = [
+    {"name": name, "in": "query", "required": required, "schema": {"type": "string"}, "description": told}
+    for name, required, told in (
+        ("response_type", True, "`code`"),
+        ("client_id", True, "A registered client."),
+        ("redirect_uri", True, "One of the client's, to the letter."),
+        ("code_challenge", True, "PKCE (RFC 7636): base64url of the verifier's SHA-256."),
+        ("code_challenge_method", True, "`S256`"),
+        ("scope", False, "Of `openid profile email`; all of them by default."),
+        ("state", False, "Comes back unchanged."),
+        ("nonce", False, "Comes back in the ID token."),
+        ("prompt", False, "`none`, `login`, `consent`, `select_account`"),
+        ("max_age", False, "Seconds; the person signs in anew in any case."),
+        ("login_hint", False, "What stands in the form already."),
+    )
+]
+
+
+@router.get(
+    "/oauth2/authorize",
+    operation_id="show_sign_in_page",
+    response_class=HTMLResponse,
+    responses=_PAGE,
+    openapi_extra={"parameters": _QUERY},
+)
+async def show_sign_in_page(request: Request, clients: StandardClientsDep) -> Response:
+    """Ask for an authorization code (RFC 6749, 4.1; PKCE with S256 is required). Answers the sign-in page.
+
+    As long as the client or its redirect URI is not known, an error is shown on a page (400); later ones go to the client.
+    """
+    return _answer(request, request.url.query, clients=clients)
+
+
+@router.post("/oauth2/authorize", include_in_schema=False)
+async def show_sign_in_page_for_form(request: Request, clients: StandardClientsDep) -> Response:
+    """The same with the parameters in a form, as OpenID Connect Core 3.1.2.1 has it."""
+    try:
+        return _answer(request, await read_form_text(request), clients=clients)
+    except OAuthRefusal as refusal:
+        return show_untrusted(UntrustedRequest(refusal.error, refusal.description))
+
+
+def _answer(request: Request, text: str, *, clients: StandardClients) -> Response:
+    try:
+        parameters, repeated = read_query(text)
+        address = find_return_address(parameters, repeated, clients=clients.registered)
+    except UntrustedRequest as refusal:
+        return show_untrusted(refusal)
+    try:
+        asked = check_request(parameters, repeated, address=address)
+    except AuthorizationRefusal as refusal:
+        return send_back(
+            address, clients=clients, status=302, error=refusal.error, error_description=refusal.description
+        )
+    return answer_with_page(request, asked, clients=clients)

@@ -1,0 +1,148 @@
+"""Authorization codes: given for a session that begins, exchanged once for its tokens."""
+
+import base64
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.audit.repository import record_event
+from auth.sessions.access_tokens import Subject
+from auth.sessions.beginning import begin_session
+from auth.sessions.device import Device
+from auth.sessions.refresh_tokens import RefreshTokenCodec
+from auth.sessions.repository import AnyRow, end
+from auth.sessions.service import describe_subject
+from auth.standard_clients import repository
+from auth.standard_clients.authorization_requests import AuthorizationRequest
+from auth.standard_clients.errors import OAuthRefusal
+from auth.standard_clients.repository import NewCode
+from dbcommon.engine import Database
+
+logger = logging.getLogger(__name__)
+
+_CODE_BYTES = 32
+
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeExchange:
+    """What a client shows to get tokens for a code."""
+
+    code: str = field(repr=False)
+    client_id: str
+    redirect_uri: str
+    code_verifier: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangedCode:
+    """The session that a code stood for."""
+
+    subject: Subject
+    refresh_token: str = field(repr=False)
+    nonce: str | None
+
+
+async def give_code(
+    session: AsyncSession,
+    user_id: UUID,
+    *,
+    request: AuthorizationRequest,
+    codec: RefreshTokenCodec,
+    device: Device,
+    password_hash: str | None = None,
+) -> str | None:
+    """Begin a session of the client and give the code for it. None, like `begin_session`, when the account has changed."""
+    begun = await begin_session(
+        session,
+        user_id,
+        codec=codec,
+        device=device,
+        client_id=request.address.client_id,
+        scope=request.scope,
+        password_hash=password_hash,
+    )
+    return None if begun is None else await store_code(session, begun.subject.session_id, request=request)
+
+
+async def store_code(session: AsyncSession, session_id: UUID, *, request: AuthorizationRequest) -> str:
+    """The code for a session that began in this transaction."""
+    code = secrets.token_urlsafe(_CODE_BYTES)
+    new = NewCode(
+        code_hash=_hash(code),
+        session_id=session_id,
+        redirect_uri=request.address.redirect_uri,
+        code_challenge=request.code_challenge,
+        nonce=request.nonce,
+    )
+    await repository.insert_code(session, new)
+    return code
+
+
+async def exchange_code(
+    exchange: CodeExchange, *, database: Database, codec: RefreshTokenCodec
+) -> ExchangedCode:
+    """The session of a code, which is used up. Raises `OAuthRefusal`.
+
+    A code that comes again ends the session (RFC 6749, section 4.1.2), if whoever brings it could have used it. One that
+    is shown without the client's verifier proves nothing and changes nothing, so a stranger cannot burn it either.
+    """
+    # A transaction of its own: the end of the session is kept though the answer is a refusal.
+    async with database.transaction() as session:
+        found = await repository.find_code(session, _hash(exchange.code))
+        if found is None or not _is_bound(found, exchange):
+            raise _refused()
+        used_now = found.in_time and await repository.use_code(session, _hash(exchange.code))
+        if not used_now and (found.used_at is not None or found.in_time):
+            await _end_session(session, found)
+    if not used_now or not found.lives:
+        raise _refused()
+    return ExchangedCode(
+        subject=describe_subject(found._mapping),  # noqa: SLF001 - SQLAlchemy's public name of it
+        refresh_token=codec.issue(found.id, generation=0, seed=found.refresh_seed),
+        nonce=found.nonce,
+    )
+
+
+async def end_unused(database: Database) -> int:
+    """End some sessions whose code nobody exchanged in time; how many codes went."""
+    async with database.transaction() as session:
+        unused = await repository.take_unused(session)
+        for row in unused:
+            if await end(session, row.id, reason="ended"):
+                await record_event(session, "session_ended", user_id=row.user_id, session_id=row.id)
+    return len(unused)
+
+
+def _is_bound(found: AnyRow, exchange: CodeExchange) -> bool:
+    if found.client_id != exchange.client_id or found.redirect_uri != exchange.redirect_uri:
+        return False
+    if not _VERIFIER.fullmatch(exchange.code_verifier):
+        return False
+    digest = hashlib.sha256(exchange.code_verifier.encode("ascii")).digest()
+    challenge = base64.urlsafe_b64encode(digest).rstrip(b"=")
+    return hmac.compare_digest(challenge, found.code_challenge.encode())
+
+
+async def _end_session(session: AsyncSession, found: AnyRow) -> None:
+    if await end(session, found.id, reason="reuse"):
+        await record_event(session, "session_ended", user_id=found.user_id, session_id=found.id)
+        logger.warning("session %s ended: its authorization code came again", found.id)
+
+
+def _refused() -> OAuthRefusal:
+    return OAuthRefusal(
+        "invalid_grant", "the code is wrong, was used, has expired, or belongs to another request"
+    )
+
+
+def _hash(code: str) -> str:
+    # It has 256 bits of its own, so one round of SHA-256 is enough.
+    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()

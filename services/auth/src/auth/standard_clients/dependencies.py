@@ -1,0 +1,35 @@
+"""What the standard endpoints ask for, beside what Auth's routes do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from auth.standard_clients.forms import SignInForms
+from auth.standard_clients.id_tokens import IdTokenSigner
+from auth.standard_clients.registry import RegisteredClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardClients:
+    """The registered clients, and what they are served with."""
+
+    issuer: str
+    registered: Mapping[str, RegisteredClient]
+    forms: SignInForms
+    id_tokens: IdTokenSigner
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach this service by https only."""
+        return self.issuer.startswith("https://")
+
+
+async def get_standard_clients(request: Request) -> StandardClients:
+    """The application's."""
+    clients: StandardClients = request.app.state.standard_clients
+    return clients
+
+
+StandardClientsDep = Annotated[StandardClients, Depends(get_standard_clients)]

@@ -1,0 +1,74 @@
+"""The registered clients: programs that keep no secret, known by exact redirect URIs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from auth.sessions.access_tokens import FIRST_PARTY_CLIENT
+
+DEVELOPMENT_CLIENTS = ",".join(
+    f"{client}=http://{host}:{port}/callback"
+    for client, port in (("videovault-web", 5100), ("l2p-web", 3001), ("payment-web", 3004))
+    for host in ("localhost", "127.0.0.1")
+)
+"""What `AUTH_CLIENTS` is in development, unless it is set."""
+
+_NAMES = {"videovault-web": "VideoVault", "l2p-web": "Learn2Play", "payment-web": "Payments"}
+
+_CLIENT_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,512}")
+_HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredClient:
+    """A public client (RFC 6749, section 2.1), and where its users may be sent back to."""
+
+    client_id: str
+    redirect_uris: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """What the sign-in page calls it."""
+        return _NAMES.get(self.client_id, self.client_id)
+
+
+def parse_clients(text: str) -> Mapping[str, RegisteredClient]:
+    """The clients of a comma separated list of `client=redirect-uri`, in which a client may stand several times.
+
+    Raises `ValueError` naming the first entry that is wrong.
+    """
+    found: dict[str, set[str]] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        client_id, _, uri = entry.partition("=")
+        fault = _find_fault(client_id, uri)
+        if fault is not None:
+            raise ValueError(f"{entry!r}: {fault}; write client=https://host/path, comma separated")
+        found.setdefault(client_id, set()).add(uri)
+    return {
+        client_id: RegisteredClient(client_id=client_id, redirect_uris=frozenset(uris))
+        for client_id, uris in found.items()
+    }
+
+
+def origin_of(uri: str) -> str:
+    """Scheme, host and port of a registered redirect URI, as browsers write an origin."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _find_fault(client_id: str, uri: str) -> str | None:
+    if not _CLIENT_ID.fullmatch(client_id):
+        return "the client's name has to be of lower case letters, digits, '-', '.' and '_'"
+    if client_id == FIRST_PARTY_CLIENT:
+        return f"{FIRST_PARTY_CLIENT!r} is the name of a sign-in without a client"
+    if not _VISIBLE.fullmatch(uri) or "*" in uri or "\\" in uri:
+        return "the redirect URI has to be visible ASCII without * and \\"
+    parts = urlsplit(uri) if "[" not in uri else None
+    if parts is None or not _HOST.fullmatch(parts.netloc) or "#" in uri:
+        return "the redirect URI needs a host in lower case, and no user and no fragment"
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return "the redirect URI has to be https, or http on localhost or 127.0.0.1"
+    return None

@@ -1,0 +1,108 @@
+"""What the forms of the sign-in page do: prove who it is, and begin the client's session."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from auth.errors import LoginExpired, LoginFailed
+from auth.mail.outbox import Outbox
+from auth.second_factors.challenges import admit_code, finish_challenge, open_challenge
+from auth.second_factors.codes import SecondFactors
+from auth.sessions.beginning import SecondFactorNeeded, Tokens
+from auth.sessions.device import Device
+from auth.sessions.password_login import PasswordCheck, ProvenPassword, prove_login
+from auth.standard_clients.authorization_requests import AuthorizationRequest
+from auth.standard_clients.codes import give_code, store_code
+from webcommon.credentials import Login
+from webcommon.throttling.guard import Origin
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn:
+    """The code for the client, and whose session it stands for."""
+
+    user_id: UUID
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorAsked:
+    """The password is right, and the account has a second factor."""
+
+    mfa_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageSignIn:
+    """One person at the page, on the way to one client."""
+
+    request: AuthorizationRequest
+    check: PasswordCheck
+    tokens: Tokens
+    origin: Origin
+    device: Device
+
+    async def prove_password(self, credentials: Login) -> SignedIn | FactorAsked:
+        """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises."""
+        for _ in range(_TRIES):
+            proven = await prove_login(credentials, check=self.check, origin=self.origin)
+            done: SignedIn | FactorAsked | None
+            try:
+                done = await self._begin(proven)
+            except SecondFactorNeeded:
+                done = await self._ask_for_factor(proven)
+            if done is not None:
+                return done
+            # The account changed while the hash was computed: ask it again.
+        raise LoginFailed
+
+    async def prove_code(
+        self, code: str, *, mfa_token: str, factors: SecondFactors, outbox: Outbox
+    ) -> SignedIn:
+        """Begin the session with a code of the second factor. Raises what `finish_challenge` and `admit_code` raise."""
+        database, guard = self.check.database, self.check.guard
+        async with (
+            admit_code(mfa_token, database=database, guard=guard, origin=self.origin) as challenge,
+            database.transaction() as session,
+        ):
+            if (challenge.client_id, challenge.scope) != (
+                self.request.address.client_id,
+                self.request.scope,
+            ):
+                raise LoginExpired
+            begun = await finish_challenge(
+                session,
+                challenge,
+                code,
+                factors=factors,
+                outbox=outbox,
+                codec=self.tokens.refresh,
+                device=self.device,
+            )
+            given = await store_code(session, begun.subject.session_id, request=self.request)
+        return SignedIn(user_id=begun.user.id, code=given)
+
+    async def _begin(self, proven: ProvenPassword) -> SignedIn | None:
+        async with self.check.database.transaction() as session:
+            code = await give_code(
+                session,
+                proven.user_id,
+                request=self.request,
+                codec=self.tokens.refresh,
+                device=self.device,
+                password_hash=proven.password_hash,
+            )
+        return None if code is None else SignedIn(user_id=proven.user_id, code=code)
+
+    async def _ask_for_factor(self, proven: ProvenPassword) -> FactorAsked | None:
+        async with self.check.database.transaction() as session:
+            token = await open_challenge(
+                session,
+                proven.user_id,
+                method="password",
+                client_id=self.request.address.client_id,
+                scope=self.request.scope,
+                password_hash=proven.password_hash,
+            )
+        return None if token is None else FactorAsked(mfa_token=token)

@@ -1,0 +1,110 @@
+"""The sign-in page: one form that signs in and says what the app gets; and the page of a request that is no good."""
+
+from html import escape
+
+from fastapi.responses import HTMLResponse
+
+from auth.pages import show_page
+from auth.standard_clients.authorization_requests import AuthorizationRequest
+from auth.standard_clients.errors import UntrustedRequest
+from auth.standard_clients.registry import RegisteredClient, origin_of
+from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH
+
+_TOLD = {
+    "openid": "that it is you, by an id of your account",
+    "profile": "your username",
+    "email": "your e-mail address",
+}
+
+_INVALID = ' aria-invalid="true"'
+
+
+def show_sign_in(
+    request: AuthorizationRequest,
+    *,
+    client: RegisteredClient,
+    form: str,
+    login: str = "",
+    fault: str = "",
+    status: int = 200,
+) -> HTMLResponse:
+    """The page for a request. `form` is its hidden field, `login` what was typed, `fault` what is to be put right."""
+    told = "".join(f"<li>{_TOLD[scope]}</li>" for scope in request.scope.split())
+    body = (
+        f"{_alert(fault)}"
+        '<form method="post" action="sign-in">'
+        f'<input type="hidden" name="form" value="{escape(form)}">'
+        f"{_fields(login or request.login_hint, has_fault=bool(fault))}"
+        f"<p>{escape(client.name)} will be told:</p><ul>{told}</ul>"
+        f"{_buttons(client)}</form>"
+    )
+    return _show(request, f"Sign in to {client.name}", body, status=status)
+
+
+def show_code_form(
+    request: AuthorizationRequest,
+    *,
+    client: RegisteredClient,
+    form: str,
+    mfa_token: str,
+    fault: str = "",
+    status: int = 200,
+) -> HTMLResponse:
+    """The page that asks for the second factor, once the password is proven. `mfa_token` is a hidden field as well."""
+    described = "hint fault" if fault else "hint"
+    body = (
+        f"{_alert(fault)}"
+        '<form method="post" action="sign-in-code">'
+        f'<input type="hidden" name="form" value="{escape(form)}">'
+        f'<input type="hidden" name="mfa_token" value="{escape(mfa_token)}">'
+        '<label for="code">Code</label><p id="hint">What your app shows now, or a recovery code.</p>'
+        '<input id="code" name="code" required maxlength="64" autocomplete="one-time-code" autocapitalize="none"'
+        f' spellcheck="false" autofocus aria-describedby="{described}"{_INVALID if fault else ""}>'
+        f"{_buttons(client)}</form>"
+    )
+    return _show(request, "Your second factor", body, status=status)
+
+
+def show_untrusted(refusal: UntrustedRequest) -> HTMLResponse:
+    """The page of a request whose sender is not known: nobody is sent anywhere."""
+    body = (
+        f'<p role="alert">{escape(refusal.description[:1].upper() + refusal.description[1:])}.</p>'
+        "<p>Go back to the app and try again. If that does not help, tell the people who run it.</p>"
+    )
+    return show_page("You cannot be signed in from here", body, status=400)
+
+
+def _show(request: AuthorizationRequest, title: str, body: str, *, status: int) -> HTMLResponse:
+    # no-referrer would make browsers send the form with `Origin: null`.
+    return show_page(
+        title,
+        body,
+        status=status,
+        form_targets=[origin_of(request.address.redirect_uri)],
+        referrer_policy="same-origin",
+    )
+
+
+def _buttons(client: RegisteredClient) -> str:
+    # The first is what Enter in a field presses.
+    return (
+        f'<button type="submit" name="decision" value="allow">Sign in to {escape(client.name)}</button>'
+        '<button type="submit" name="decision" value="cancel" class="quiet" formnovalidate>Cancel</button>'
+    )
+
+
+def _alert(fault: str) -> str:
+    return f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
+
+
+def _fields(login: str, *, has_fault: bool) -> str:
+    described = f' aria-describedby="fault"{_INVALID}' if has_fault else ""
+    login_focus, password_focus = ("", " autofocus") if login else (" autofocus", "")
+    return (
+        '<label for="login">E-mail address or username</label>'
+        f'<input id="login" name="login" value="{escape(login)}" required maxlength="320" autocomplete="username"'
+        f' autocapitalize="none" spellcheck="false"{described}{login_focus}>'
+        '<label for="password">Password</label>'
+        '<input id="password" name="password" type="password" required autocomplete="current-password"'
+        f' maxlength="{4 * MAXIMUM_PASSWORD_LENGTH}"{described}{password_focus}>'
+    )

@@ -1,0 +1,192 @@
+"""The endpoints that clients call themselves: token, userinfo, introspect, revoke."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from auth.dependencies import OutboxDep, TokensDep
+from auth.errors import KeysNotReady, SessionEnded
+from auth.sessions.live_caller import get_live_caller
+from auth.standard_clients import repository
+from auth.standard_clients.dependencies import StandardClientsDep
+from auth.standard_clients.errors import NOT_STORED, OAuthRefusal
+from auth.standard_clients.id_tokens import choose_claims
+from auth.standard_clients.parameters import FORM, read_form
+from auth.standard_clients.schemas import ClientTokens, Introspection, OAuthError, UserInfo
+from auth.standard_clients.token_service import TokenEndpoint, demand, identify_client
+from auth.standard_clients.token_state import TokenDesk
+from dbcommon.session import DatabaseDep
+from webcommon.bearer import BearerToken, CallerDep, read_bearer_token
+from webcommon.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
+
+router = APIRouter(prefix="/oauth2", tags=["standard clients"])
+
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    400: {"model": OAuthError, "description": "Refused (RFC 6749, section 5.2)."}
+}
+_UNKNOWN_CLIENT: dict[int | str, dict[str, Any]] = {
+    401: {"model": OAuthError, "description": "The client is not registered: `invalid_client`."}
+}
+
+
+def _form_of(*required: str, **optional: str) -> dict[str, Any]:
+    properties = {name: {"type": "string"} for name in (*required, *optional)}
+    for name, description in optional.items():
+        properties[name]["description"] = description
+    schema = {"type": "object", "required": list(required), "properties": properties}
+    return {"requestBody": {"required": True, "content": {FORM: {"schema": schema}}}}
+
+
+async def get_token_endpoint(
+    database: DatabaseDep, tokens: TokensDep, outbox: OutboxDep, clients: StandardClientsDep
+) -> TokenEndpoint:
+    """The token endpoint of this application."""
+    return TokenEndpoint(database=database, tokens=tokens, outbox=outbox, clients=clients)
+
+
+async def get_token_desk(
+    request: Request, database: DatabaseDep, tokens: TokensDep, clients: StandardClientsDep
+) -> TokenDesk:
+    """What looks at tokens."""
+    return TokenDesk(
+        database=database, codec=tokens.refresh, verifier=request.app.state.verifier, issuer=clients.issuer
+    )
+
+
+TokenDeskDep = Annotated[TokenDesk, Depends(get_token_desk)]
+
+
+@router.post(
+    "/token",
+    operation_id="exchange_grant",
+    response_model=ClientTokens,
+    responses=_REFUSED | _UNKNOWN_CLIENT | problem_responses(ServiceUnavailable, KeysNotReady),
+    openapi_extra=_form_of(
+        "grant_type",
+        "client_id",
+        code="With `authorization_code`, as are the next two.",
+        redirect_uri="The one that the code was asked for with.",
+        code_verifier="PKCE (RFC 7636).",
+        refresh_token="With `refresh_token`.",  # noqa: S106 - a description
+    ),
+)
+async def exchange_grant(
+    request: Request, endpoint: Annotated[TokenEndpoint, Depends(get_token_endpoint)]
+) -> Response:
+    """Tokens for an authorization code or a refresh token (RFC 6749; clients have no secret)."""
+
+    async def answer() -> Response:
+        parameters = await _read_client_form(request)
+        return _write(await endpoint.answer(parameters))
+
+    return await _or_refusal(answer)
+
+
+@router.post(
+    "/introspect",
+    operation_id="introspect_token",
+    response_model=Introspection,
+    responses=_REFUSED | problem_responses(SessionEnded),
+    openapi_extra={
+        "security": [{"AccessToken": []}, {}],
+        **_form_of(
+            "token",
+            client_id="Of a client that asks about a token of its own, without an access token.",
+            token_type_hint="Not needed: tokens are told apart by themselves.",  # noqa: S106
+        ),
+    },
+)
+async def introspect_token(
+    request: Request, database: DatabaseDep, clients: StandardClientsDep, desk: TokenDeskDep
+) -> Response:
+    """What a token, of either kind, is good for at this moment (RFC 7662). Callers show an access token, and hear of the
+    tokens of its account, administrators of all; or they are a client, and hear of those that it was given. About any
+    other token they hear `{"active": false}`."""
+    shows_token = read_bearer_token(request) is not None
+    caller = await get_live_caller(await BearerToken()(request), database) if shows_token else None
+
+    async def answer() -> Response:
+        parameters = await _read_client_form(request)
+        if caller is None and "client_id" not in parameters:
+            raise Unauthorized("Send an access token, or the client_id that the token was given to.")
+        by = caller or identify_client(parameters, clients=clients)
+        return _write(await desk.introspect(demand(parameters, "token"), by=by))
+
+    return await _or_refusal(answer)
+
+
+@router.post(
+    "/revoke",
+    operation_id="revoke_token",
+    status_code=200,
+    responses=_REFUSED
+    | _UNKNOWN_CLIENT
+    | {200: {"description": "The token is good for nothing.", "content": {}}},
+    response_class=Response,
+    openapi_extra=_form_of(
+        "token",
+        client_id="The token has to be of this client.",
+        token_type_hint="Not needed: tokens are told apart by themselves.",  # noqa: S106
+    ),
+)
+async def revoke_token(request: Request, clients: StandardClientsDep, desk: TokenDeskDep) -> Response:
+    """End the session that a token, of either kind, belongs to (RFC 7009). 200 for an unknown one too."""
+
+    async def answer() -> Response:
+        parameters = await _read_client_form(request)
+        client_id = identify_client(parameters, clients=clients) if "client_id" in parameters else None
+        await desk.revoke(demand(parameters, "token"), client_id=client_id)
+        return Response(status_code=200, headers=NOT_STORED)
+
+    return await _or_refusal(answer)
+
+
+@router.get(
+    "/userinfo",
+    operation_id="read_userinfo",
+    response_model=UserInfo,
+    responses=problem_responses(SessionEnded, Forbidden),
+)
+@router.post(
+    "/userinfo",
+    operation_id="request_userinfo",
+    response_model=UserInfo,
+    responses=problem_responses(SessionEnded, Forbidden),
+)
+async def read_userinfo(caller: CallerDep, database: DatabaseDep) -> Response:
+    """Claims of the caller's account, as many as the scope of the session tells (OpenID Connect Core, 5.3)."""
+    found = await repository.find_claims(database, session_id=caller.session_id, user_id=caller.id)
+    if found is None:
+        raise SessionEnded
+    if "openid" not in found["scope"].split():
+        challenge = 'Bearer error="insufficient_scope", scope="openid"'
+        raise Forbidden("This needs the scope openid.", headers={"WWW-Authenticate": challenge})
+    known = {
+        "preferred_username": found["username"],
+        "updated_at": int(found["updated_at"].timestamp()),
+        "email": found["email"],
+        "email_verified": found["email_verified"],
+    }
+    return _write(UserInfo(sub=caller.id, **choose_claims(known, scope=found["scope"])))
+
+
+async def _read_client_form(request: Request) -> dict[str, str]:
+    # A public client has nothing to authenticate with; one that tries is told so (RFC 6749, section 5.2).
+    if request.headers.get("authorization", "").lower().startswith("basic "):
+        raise OAuthRefusal("invalid_client", "clients have no secret: send client_id in the form")
+    return await read_form(request)
+
+
+async def _or_refusal(answer: Callable[[], Awaitable[Response]]) -> Response:
+    try:
+        return await answer()
+    except OAuthRefusal as refusal:
+        return refusal.answer()
+
+
+def _write(body: BaseModel) -> Response:
+    text = body.model_dump_json(exclude_none=True)
+    return Response(text, media_type="application/json", headers=NOT_STORED)

@@ -1,0 +1,101 @@
+"""Looking at a token, and ending the session that it belongs to (RFC 7662, RFC 7009)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from jose import jwt
+
+from auth.audit.repository import record_event
+from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, parse_token
+from auth.sessions.repository import end
+from auth.standard_clients import repository
+from auth.standard_clients.errors import OAuthRefusal
+from auth.standard_clients.schemas import Introspection
+from dbcommon.engine import Database
+from webcommon.bearer import Caller, TokenRefused, TokenVerifier
+
+INACTIVE = Introspection(active=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenDesk:
+    """What tokens are looked at with."""
+
+    database: Database
+    codec: RefreshTokenCodec = field(repr=False)
+    verifier: TokenVerifier
+    issuer: str
+
+    async def introspect(self, token: str, *, by: "Caller | str") -> Introspection:
+        """What a token is good for, told to its owner, to administrators, and to the client (by its id) that it was given
+        to; to anybody else it is not active."""
+        presented = parse_token(token)
+        if presented is not None:
+            found = await self._introspect_refresh_token(presented)
+        else:
+            found = await self._introspect_access_token(token)
+        return found if _may_know(found, by) else INACTIVE
+
+    async def revoke(self, token: str, *, client_id: str | None) -> None:
+        """End the session of a token, of either kind; nothing happens for what is none. Raises `OAuthRefusal` for a token
+        of another client than the one that asks."""
+        presented = parse_token(token)
+        session_id = presented.session_id if presented is not None else await self._read_session(token)
+        if session_id is None:
+            return
+        async with self.database.transaction() as session:
+            owner = await repository.find_owner(session, session_id)
+            if owner is None:
+                return
+            if presented is not None and not self.codec.is_genuine(presented, seed=owner.refresh_seed):
+                return
+            if client_id is not None and owner.client_id != client_id:
+                raise OAuthRefusal("invalid_grant", "the token belongs to another client")
+            if await end(session, session_id, reason="logout"):
+                await record_event(session, "logout", user_id=owner.user_id, session_id=session_id)
+
+    async def _introspect_refresh_token(self, presented: PresentedToken) -> Introspection:
+        async with self.database.transaction() as session:
+            found = await repository.find_live_session(session, presented.session_id)
+        if found is None or found.generation != presented.generation:
+            return INACTIVE
+        if not self.codec.is_genuine(presented, seed=found.refresh_seed):
+            return INACTIVE
+        return Introspection(
+            active=True,
+            scope=found.scope,
+            client_id=found.client_id,
+            username=found.username,
+            exp=int(found.expires_at.timestamp()),
+            iat=int(found.began_at.timestamp()),
+            sub=str(found.user_id),
+            iss=self.issuer,
+            sid=str(presented.session_id),
+        )
+
+    async def _introspect_access_token(self, token: str) -> Introspection:
+        session_id = await self._read_session(token)
+        if session_id is None:
+            return INACTIVE
+        async with self.database.transaction() as session:
+            found = await repository.find_live_session(session, session_id)
+        if found is None:
+            return INACTIVE
+        claims: dict[str, Any] = jwt.get_unverified_claims(token)  # verified a moment ago
+        names = ("scope", "client_id", "exp", "iat", "nbf", "sub", "aud", "iss", "jti", "sid")
+        told = {name: claims[name] for name in names}
+        return Introspection(active=True, token_type="Bearer", username=found.username, **told)  # noqa: S106 - a kind
+
+    async def _read_session(self, token: str) -> UUID | None:
+        try:
+            return (await self.verifier.verify(token)).session_id
+        except TokenRefused:
+            return None
+
+
+def _may_know(found: Introspection, by: "Caller | str") -> bool:
+    # A client that has no secret learns no more of a token of its own than using it would tell.
+    if isinstance(by, str):
+        return found.client_id == by
+    return found.sub == str(by.id) or "admin" in by.roles

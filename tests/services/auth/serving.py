@@ -1,0 +1,25 @@
+"""An Auth that knows its own URL, on a port of 127.0.0.1, for clients that find everything by it."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+
+import uvicorn
+
+from webcommon.app import Service
+
+
+@contextlib.asynccontextmanager
+async def serving(make: Callable[[str], Service]) -> AsyncIterator[str]:
+    """Serve the application that `make` gives for a URL, until the block ends; that URL."""
+    # Listening before the server runs: whoever connects early waits in the queue, and nobody has to poll.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(make(url), log_config=None, ws="none"))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield url
+        finally:
+            server.should_exit = True
+            await task

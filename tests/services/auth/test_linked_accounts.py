@@ -1,0 +1,180 @@
+"""Linked accounts as their owner sees and unlinks them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from jose import jwt
+
+from standins.openid_provider.provider import Provider
+from tests.clients import running
+from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, refresh, register
+from tests.services.auth.google_visits import (
+    Browser,
+    browser_of,
+    google_settings,
+    google_standin,
+    somebody,
+)
+from tests.services.auth.mails import mails_to, newest_token
+from webcommon.app import Service
+
+
+@pytest.fixture(scope="module")
+async def provider() -> AsyncIterator[Provider]:
+    async with google_standin() as standin:
+        yield standin
+
+
+@pytest.fixture(scope="module")
+async def app(auth_database: AuthDatabase, provider: Provider) -> AsyncIterator[Service]:
+    service = make_app(auth_database.settings, **google_settings(provider))
+    async with running(service):
+        yield service
+
+
+@pytest.fixture
+async def browser(app: Service) -> AsyncIterator[Browser]:
+    async with browser_of(app) as one:
+        yield one
+
+
+async def linked(browser: Browser, answer: dict[str, Any]) -> list[dict[str, Any]]:
+    response = await browser.client.get("/v1/oauth/accounts", headers=bearer(answer["access_token"]))
+    assert response.status_code == 200, response.text
+    items: list[dict[str, Any]] = response.json()["items"]
+    return items
+
+
+async def unlink(browser: Browser, answer: dict[str, Any], link: str) -> httpx.Response:
+    return await browser.client.delete(f"/v1/oauth/accounts/{link}", headers=bearer(answer["access_token"]))
+
+
+async def with_both(browser: Browser, provider: Provider) -> tuple[dict[str, Any], str]:
+    """The tokens of somebody with a password and a Google account, and their address."""
+    person = await register(browser.client)
+    token = await newest_token(browser.client, person.email)
+    await browser.client.post("/v1/auth/email/verify", json={"token": token})
+    await browser.sign_in(somebody(provider, email=person.email))
+    return await log_in(browser.client, person), person.email
+
+
+async def test_the_list_shows_what_is_linked_and_nothing_of_its_tokens(
+    browser: Browser, provider: Provider
+) -> None:
+    person = somebody(provider)
+    answer = await browser.sign_in(person)
+    (item,) = await linked(browser, answer)
+    assert set(item) == {"id", "provider", "provider_account_id", "created_at"}
+    assert (item["provider"], item["provider_account_id"]) == ("google", person.subject)
+    stranger = await log_in(browser.client, await register(browser.client))
+    assert await linked(browser, stranger) == []
+
+
+async def test_the_list_comes_in_pages(browser: Browser, provider: Provider) -> None:
+    answer, email = await with_both(browser, provider)
+    for _ in range(2):
+        await browser.sign_in(somebody(provider, email=email))
+    seen, cursor = [], None
+    while True:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = (
+            await browser.client.get(
+                "/v1/oauth/accounts", params=query, headers=bearer(answer["access_token"])
+            )
+        ).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [item["id"] for item in await linked(browser, answer)]
+    assert len(set(seen)) == 3
+
+
+async def test_unlinking_is_told_and_gives_the_token_back(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    answer, email = await with_both(browser, provider)
+    (item,) = await linked(browser, answer)
+    provider.revoked.clear()
+    assert (await unlink(browser, answer, item["id"])).status_code == 204
+    assert await linked(browser, answer) == []
+    assert len(provider.revoked) == 1
+    assert provider.revoked[0] in provider.issued
+    assert (await unlink(browser, answer, item["id"])).status_code == 404
+    assert (await mails_to(browser.client, email))[0]["subject"] == "A Google account was unlinked"
+    events = await auth_database.fetch(
+        "SELECT event FROM audit_events WHERE user_id = $1 ORDER BY id DESC LIMIT 1",
+        UUID(answer["user"]["id"]),
+    )
+    assert events[0]["event"] == "oauth_unlinked"
+
+
+async def test_the_only_way_in_stays(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    answer = await browser.sign_in(somebody(provider))
+    (item,) = await linked(browser, answer)
+    response = await unlink(browser, answer, item["id"])
+    assert (response.status_code, response.json()["type"]) == (409, "/problems/only-way-in")
+    assert await linked(browser, answer) == [item]
+    user = UUID(answer["user"]["id"])
+    await auth_database.execute(
+        "INSERT INTO passkeys (user_id, credential_id, public_key, sign_count, transports, name)"
+        " VALUES ($1, $2, '\\x01', 0, '{}', 'key')",
+        user,
+        user.bytes,
+    )
+    assert (await unlink(browser, answer, item["id"])).status_code == 204
+
+
+async def test_nobody_unlinks_anothers(browser: Browser, provider: Provider) -> None:
+    owner = await browser.sign_in(somebody(provider))
+    (item,) = await linked(browser, owner)
+    stranger, _ = await with_both(browser, provider)
+    for link in (item["id"], str(uuid4())):
+        assert (await unlink(browser, stranger, link)).status_code == 404
+    assert await linked(browser, owner) == [item]
+
+
+async def test_unlinking_needs_a_recent_sign_in(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    answer, _ = await with_both(browser, provider)
+    (item,) = await linked(browser, answer)
+    session = UUID(jwt.get_unverified_claims(answer["access_token"])["sid"])
+    await auth_database.execute(
+        "UPDATE sessions SET created_at = created_at - interval '601 seconds' WHERE id = $1", session
+    )
+    later = (await refresh(browser.client, answer["refresh_token"])).json()
+    response = await unlink(browser, later, item["id"])
+    assert (response.status_code, response.json()["type"]) == (403, "/problems/reauthentication-required")
+
+
+async def test_of_all_ways_in_removed_at_once_one_stays(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    first = somebody(provider)
+    answer = await browser.sign_in(first)
+    for _ in range(19):
+        await browser.sign_in(somebody(provider, email=first.email))
+    links = [item["id"] for item in await linked(browser, answer)]
+    assert len(links) == 20
+    responses = await asyncio.gather(*(unlink(browser, answer, link) for link in links))
+    assert Counter(response.status_code for response in responses) == {204: 19, 409: 1}
+    statement = "SELECT count(*) FROM oauth_accounts WHERE user_id = $1"
+    assert await auth_database.fetch_value(statement, UUID(answer["user"]["id"])) == 1
+
+
+async def test_without_google_links_are_still_seen_and_unlinked(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    answer, _ = await with_both(browser, provider)
+    service = make_app(auth_database.settings)
+    async with running(service), browser_of(service) as other:
+        (item,) = await linked(other, answer)
+        assert (await unlink(other, answer, item["id"])).status_code == 204

@@ -1,0 +1,75 @@
+"""Which clients are registered, and what a wrong setting is told."""
+
+import pytest
+
+from auth.settings import Settings
+from webcommon.settings import SettingsError
+
+NEEDED = {
+    "AUTH_SECRET": "a quiet harbour, 0123456789 abcdef",
+    "AUTH_DATABASE_URL": "postgresql://auth_user:a-long-pass-word-4711@127.0.0.1/auth_db",
+}
+PRODUCTION = {"QUARTET_ENV": "production", "AUTH_SMTP_HOST": "mail.example.com"}
+
+
+def redirect_uris(**environment: str) -> dict[str, set[str]]:
+    """The clients of an environment."""
+    settings = Settings.from_environment(NEEDED | environment)
+    return {name: set(client.redirect_uris) for name, client in settings.registered_clients.items()}
+
+
+def test_development_knows_the_suites_own_on_localhost() -> None:
+    assert redirect_uris() == {
+        "videovault-web": {"http://localhost:5100/callback", "http://127.0.0.1:5100/callback"},
+        "l2p-web": {"http://localhost:3001/callback", "http://127.0.0.1:3001/callback"},
+        "payment-web": {"http://localhost:3004/callback", "http://127.0.0.1:3004/callback"},
+    }
+
+
+def test_production_knows_none_that_was_not_registered() -> None:
+    assert redirect_uris(**PRODUCTION) == {}
+    assert Settings.from_environment(NEEDED | PRODUCTION).allowed_origins == []
+    text = "l2p-web=https://play.example.com/in, l2p-web=https://play.example.com/in?a=b , shop=https://shop.example.com/"
+    assert redirect_uris(**PRODUCTION, AUTH_CLIENTS=text) == {
+        "l2p-web": {"https://play.example.com/in", "https://play.example.com/in?a=b"},
+        "shop": {"https://shop.example.com/"},
+    }
+
+
+def test_a_clients_page_may_fetch_its_tokens_but_not_use_cookies() -> None:
+    settings = Settings.from_environment(
+        NEEDED
+        | {"AUTH_CORS_ORIGINS": "https://one.example.com", "AUTH_CLIENTS": "two=https://two.example.com/in"}
+    )
+    assert settings.allowed_origins == ["https://one.example.com", "https://two.example.com"]
+    assert settings.cookie_origins == ["https://one.example.com"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "l2p-web",
+        "l2p-web=",
+        "=https://play.example.com/in",
+        "L2P=https://play.example.com/in",
+        "quartet=https://play.example.com/in",
+        "l2p-web=http://play.example.com/in",
+        "l2p-web=http://localhost.example.com/in",
+        "l2p-web=https://play.example.com/in#part",
+        "l2p-web=https://user@play.example.com/in",
+        "l2p-web=https://*.example.com/in",
+        "l2p-web=https://Play.example.com/in",
+        "l2p-web=https://play.example.com:port/in",
+        "l2p-web=https:///in",
+        "l2p-web=/in",
+        "l2p-web=javascript:alert(1)",
+        "l2p-web=https://play.example.com/in out",
+    ],
+)
+def test_a_wrong_client_is_one_clear_line(entry: str) -> None:
+    text = f"shop=https://shop.example.com/in,{entry}"
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(NEEDED | {"AUTH_CLIENTS": text})
+    (line,) = refused.value.lines
+    assert line.startswith(f"AUTH_CLIENTS: '{entry}': ")
+    assert "write client=https://host/path" in line

@@ -1,0 +1,212 @@
+"""The sign-in page in a real Chromium: by keyboard, without JavaScript, in light and dark."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.contrast import CONTRASTS
+from tests.services.auth.accounts import AuthDatabase, Person, make_app, register
+from tests.services.auth.serving import serving
+from tests.services.auth.standard_client import Attempt
+
+CLIENT = "payment-web"
+SMALLEST_CONTRAST = 4.5
+
+
+@dataclass
+class Landing:
+    """The client's page, which the browser is sent back to."""
+
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take one request."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.requests.append(head)
+        body = b"<!doctype html><title>App</title><h1>Back at the app</h1>"
+        length = f"Content-Length: {len(body)}\r\n"
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{length}\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    def arrival(self) -> str:
+        """The request that the browser came with."""
+        return next(head for head in self.requests if head.startswith("GET /callback"))
+
+
+@pytest.fixture
+async def landing() -> AsyncIterator[Landing]:
+    landing = Landing()
+    server = await asyncio.start_server(landing.answer, "127.0.0.1", 0)
+    landing.url = f"http://localhost:{server.sockets[0].getsockname()[1]}/callback"
+    async with server:
+        yield landing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Somebody with an account, and the address that a client sends them to."""
+
+    issuer: str
+    person: Person
+    attempt: Attempt
+    landing: Landing
+
+    @property
+    def url(self) -> str:
+        """Where the client sends the browser."""
+        return f"{self.issuer}/oauth2/authorize?{urlencode(self.attempt.parameters())}"
+
+    def answer(self) -> dict[str, str]:
+        """What the client was told."""
+        target = self.landing.arrival().split(" ")[1]
+        return {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+
+
+@pytest.fixture
+async def scene(auth_database: AuthDatabase, landing: Landing) -> AsyncIterator[Scene]:
+    clients = f"{CLIENT}={landing.url}"
+    async with (
+        serving(lambda url: make_app(auth_database.settings, auth_issuer=url, clients=clients)) as issuer,
+        httpx.AsyncClient(base_url=issuer) as client,
+    ):
+        attempt = Attempt(client_id=CLIENT, redirect_uri=landing.url)
+        yield Scene(issuer=issuer, person=await register(client), attempt=attempt, landing=landing)
+
+
+@contextlib.asynccontextmanager
+async def visiting(browser: Browser, url: str, **options: Any) -> AsyncIterator[tuple[Page, list[str]]]:
+    """A fresh profile that opens the page, and what the browser complained about."""
+    context = await browser.new_context(**options)
+    complaints: list[str] = []
+    try:
+        page = await context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(url)
+        yield page, complaints
+    finally:
+        await context.close()
+
+
+async def focused(page: Page) -> str:
+    """The id, or else the text, of what has the focus."""
+    name: str = await page.evaluate("document.activeElement.id || document.activeElement.textContent")
+    return name
+
+
+async def test_by_keyboard_and_without_javascript_somebody_signs_in(browser: Browser, scene: Scene) -> None:
+    async with visiting(browser, scene.url, java_script_enabled=False) as (page, complaints):
+        keyboard = page.keyboard
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Payments")
+        await keyboard.type(scene.person.email)  # the first field has the focus
+        await keyboard.press("Tab")
+        await keyboard.type("not the password")
+        await keyboard.press("Enter")
+        await expect(page.get_by_role("alert")).to_contain_text("The login or the password is wrong")
+        login = page.get_by_label("E-mail address or username")
+        await expect(login).to_have_value(scene.person.email)
+        await expect(login).to_have_accessible_description(
+            "The login or the password is wrong. Check both, and sign in again."
+        )
+        await expect(page.get_by_label("Password")).to_have_value("")
+        await keyboard.type(scene.person.password)  # now the password has it
+        await keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Back at the app")
+        assert [text for text in complaints if "401" not in text] == []
+    answer = scene.answer()
+    assert (answer["state"], answer["iss"]) == (scene.attempt.state, scene.issuer)
+    assert "referer" not in scene.landing.arrival().lower()
+    async with httpx.AsyncClient(base_url=scene.issuer) as client:
+        assert (await scene.attempt.exchange(client, answer["code"])).status_code == 200
+
+
+async def test_the_focus_goes_through_the_form_in_order(browser: Browser, scene: Scene) -> None:
+    async with visiting(browser, scene.url) as (page, _):
+        order = [await focused(page)]
+        for _ in range(3):
+            await page.keyboard.press("Tab")
+            order.append(await focused(page))
+        assert order == ["login", "password", "Sign in to Payments", "Cancel"]
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Back at the app")
+    assert scene.answer()["error"] == "access_denied"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_it_is_legible_in_light_and_dark_and_large(
+    browser: Browser, scene: Scene, scheme: Literal["light", "dark"]
+) -> None:
+    # 200 % of a window 640 wide is a window 320 wide.
+    options = {"color_scheme": scheme, "viewport": {"width": 320, "height": 480}}
+    async with visiting(browser, scene.url, **options) as (page, complaints):
+        await page.get_by_label("E-mail address or username").fill("nobody")
+        await page.get_by_label("Password").fill("not the password")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        contrasts = await page.evaluate(CONTRASTS)
+        assert contrasts
+        assert [entry for entry in contrasts if entry[2] < SMALLEST_CONTRAST] == []
+        backdrop = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        red = int(backdrop.removeprefix("rgb(").split(",")[0])
+        assert (red > 200) == (scheme == "light")
+        assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert [text for text in complaints if "401" not in text] == []
+
+
+async def test_a_page_of_another_site_cannot_sign_the_browser_in(browser: Browser, scene: Scene) -> None:
+    async with httpx.AsyncClient(base_url=scene.issuer) as attacker:
+        page = await scene.attempt.open_page(attacker)
+    form = page.text[page.text.index("<form") :].replace(
+        'action="sign-in"', f'action="{scene.issuer}/oauth2/sign-in"'
+    )
+    filled = form.replace('name="login" value=""', f'name="login" value="{scene.person.email}"').replace(
+        'name="password" type="password"', f'name="password" value="{scene.person.password}"'
+    )
+    async with visiting(browser, scene.landing.url.replace("/callback", "/evil")) as (victim, _):
+        await victim.set_content(filled)
+        await victim.get_by_role("button", name="Sign in").click()
+        await expect(victim.get_by_role("heading", level=1)).to_have_text("You cannot be signed in from here")
+    assert not any(head.startswith("GET /callback") for head in scene.landing.requests)
+
+
+_CALL = """
+    async ([path, body]) => {
+        const answer = await fetch(path, {
+            method: "POST",
+            credentials: "include",
+            headers: {"Content-Type": "application/json"},
+            body: body && JSON.stringify(body),
+        });
+        return [answer.status, answer.status === 204 ? {} : await answer.json(), document.cookie];
+    }
+"""
+
+
+async def test_a_page_refreshes_by_a_cookie_that_it_cannot_read(browser: Browser, scene: Scene) -> None:
+    issuer = scene.issuer.replace("127.0.0.1", "localhost")
+    body = {"login": scene.person.email, "password": scene.person.password}
+    async with visiting(browser, f"{issuer}/livez") as (page, _):
+        status, answer, readable = await page.evaluate(_CALL, ["/v1/auth/login?transport=cookie", body])
+        assert (status, readable) == (200, "")
+        assert "refresh_token" not in answer
+        for _ in range(2):
+            status, answer, _ = await page.evaluate(_CALL, ["/v1/auth/refresh", None])
+            assert (status, set(answer)) == (200, {"access_token", "token_type", "expires_in"})
+        cookies = {cookie["name"]: cookie for cookie in await page.context.cookies()}
+        cookie = cookies["__Host-quartet_refresh"]
+        assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Strict")
+        assert (await page.evaluate(_CALL, ["/v1/auth/logout", None]))[0] == 204
+        names = {cookie["name"] for cookie in await page.context.cookies()}
+        assert "__Host-quartet_refresh" not in names
+        assert (await page.evaluate(_CALL, ["/v1/auth/refresh?transport=cookie", None]))[0] == 401

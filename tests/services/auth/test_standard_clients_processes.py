@@ -1,0 +1,68 @@
+"""Standard clients at two processes of Auth, and what they write into their logs meanwhile."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import httpx
+
+from tests.services.auth.accounts import AuthDatabase, register
+from tests.services.auth.processes import auth_process
+from tests.services.auth.standard_client import Attempt, read_page_form, send_page
+
+
+async def test_a_sign_in_begun_at_one_process_ends_at_the_other_once(
+    auth_database: AuthDatabase, tmp_path: Path
+) -> None:
+    async with (
+        auth_process(auth_database, folder=tmp_path) as one,
+        auth_process(auth_database, folder=tmp_path) as other,
+    ):
+        person, attempt = await register(one.client), Attempt()
+        page = await attempt.open_page(one.client)
+        _, fields = read_page_form(page.text)
+        landed = await other.client.post(
+            "/oauth2/sign-in",
+            data={**fields, "login": person.email, "password": person.password, "decision": "allow"},
+            headers={"cookie": f"auth_sign_in={one.client.cookies['auth_sign_in']}"},
+        )
+        code = httpx.URL(landed.headers["location"]).params["code"]
+        clients = (one.client, other.client)
+        responses = await asyncio.gather(
+            *(attempt.exchange(clients[number % 2], code) for number in range(50))
+        )
+        assert Counter(response.status_code for response in responses) == {200: 1, 400: 49}
+
+
+async def test_nothing_secret_of_a_client_is_logged(auth_database: AuthDatabase, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    secrets: set[str] = set()
+    settings = {"LOG_LEVEL": "debug", "LOG_FORMAT": "json"}
+    async with auth_process(auth_database, folder=tmp_path, log=str(log), **settings) as replica:
+        client = replica.client
+        person, attempt = await register(client), Attempt(state="canary-state-81", nonce="canary-nonce-81")
+        page = await attempt.open_page(client)
+        wrong = await send_page(client, page, person, {"password": "canary-password-81"})
+        landed = await send_page(client, wrong, person)
+        code = httpx.URL(landed.headers["location"]).params["code"]
+        tokens = (await attempt.exchange(client, code)).json()
+        await attempt.exchange(client, code)
+        await client.get("/oauth2/token", params={"code": code})
+        await client.post(f"/oauth2/{tokens['refresh_token']}")
+        grant = {"grant_type": "refresh_token", "client_id": attempt.client_id}
+        await client.post("/oauth2/token", data={**grant, "refresh_token": tokens["refresh_token"]})
+        await client.post("/oauth2/revoke", data={"token": tokens["access_token"]})
+        secrets |= {
+            code,
+            attempt.verifier,
+            attempt.state,
+            attempt.nonce,
+            "canary-password-81",
+            person.password,
+        }
+        secrets |= {tokens["access_token"], tokens["refresh_token"], tokens["id_token"]}
+        secrets |= {cookie.value for cookie in client.cookies.jar if cookie.value}
+    text = log.read_text()
+    assert "/oauth2/authorize" in text
+    assert "its authorization code came again" in text
+    assert [secret for secret in secrets if secret in text] == []
