@@ -356,8 +356,8 @@ async def test_credentials_and_mails_go_over_starttls_once_the_certificate_is_tr
     database: AuthDatabase, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = MailServer(user="quartet", password=CANARY, tls=certificate.server_context())
-    app = smtp_app(database, server, smtp_user="quartet", smtp_password=SecretStr(CANARY))
-    async with server.listening(), running(app) as auth:
+    signed = {"smtp_user": "quartet", "smtp_password": SecretStr(CANARY)}
+    async with server.listening(), running(smtp_app(database, server, **signed)) as auth:
         person = await register(auth)
         await eventually(lambda: _tried(database, times=2))
         assert (server.taken, server.sign_ins) == ([], 0), "sent to a server that nobody vouches for"
