@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import email
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from typing import Any
 
 import httpx
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from tests.services.auth.accounts import AuthDatabase
 
 _LINK = re.compile(r"https?://\S+\?token=([A-Za-z0-9_-]{43})(?=\s|$)")
 
@@ -35,6 +38,13 @@ async def newest_token(client: httpx.AsyncClient, address: str) -> str:
     return token_in((await mails_to(client, address))[0]["text"])
 
 
+async def everything_sent(database: AuthDatabase) -> bool:
+    """Whether no mail waits any more."""
+    return not await database.fetch_value(
+        "SELECT EXISTS (SELECT 1 FROM mails WHERE sent_at IS NULL AND dead_at IS NULL)"
+    )
+
+
 async def eventually(
     condition: Callable[[], Awaitable[bool]] | Callable[[], bool], *, seconds: float = 20
 ) -> None:
@@ -50,7 +60,8 @@ async def eventually(
 
 @dataclass
 class MailServer:
-    """An SMTP server that keeps what it takes. `answers` are given, in turn, instead of taking a mail."""
+    """An SMTP server that keeps what it takes. `answers` are given, in turn, instead of taking a mail. With `tls` it takes
+    nothing over a connection that has not been encrypted by STARTTLS."""
 
     port: int = 0
     taken: list[EmailMessage] = field(default_factory=list)
@@ -61,8 +72,10 @@ class MailServer:
     user: str | None = None
     password: str = field(default="", repr=False)
     sign_ins: int = 0
+    tls: ssl.SSLContext | None = None
+    encrypted: list[bool] = field(default_factory=list)
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """A mail has arrived whole."""
         self.tries += 1
         if self.hang:
@@ -74,6 +87,7 @@ class MailServer:
         message = email.message_from_bytes(content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.taken.append(message)
+        self.encrypted.append(session.ssl is not None)
         self.recipients += envelope.rcpt_tos
         return "250 OK"
 
@@ -107,7 +121,9 @@ class MailServer:
                     ident="test",
                     authenticator=self._sign_in,
                     auth_required=self.user is not None,
-                    auth_require_tls=False,
+                    auth_require_tls=self.tls is not None,
+                    tls_context=self.tls,
+                    require_starttls=self.tls is not None,
                 )
             )
             return protocols[-1]

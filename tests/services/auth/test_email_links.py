@@ -20,7 +20,7 @@ from tests.services.auth.accounts import (
     refresh,
     register,
 )
-from tests.services.auth.mails import mails_to, newest_token, token_in
+from tests.services.auth.mails import eventually, everything_sent, mails_to, newest_token, token_in
 
 NEW_PASSWORD = "eight silent lagoons"
 
@@ -420,9 +420,12 @@ async def test_asking_takes_one_time_for_known_and_unknown_addresses(
         """,
         known,
     )
+    # What was asked for before: its sending shares the processor with the requests.
+    await eventually(lambda: everything_sent(auth_database), seconds=60)
     times: dict[str, list[float]] = {"known": [], "unknown": []}
-    for email in known:
-        for name, address in (("known", email), ("unknown", new_person().email)):
+    for number, email in enumerate(known):
+        pair = [("known", email), ("unknown", new_person().email)]
+        for name, address in pair if number % 2 else reversed(pair):
             started = time.perf_counter()
             assert (await auth.post(path, json={"email": address})).status_code == 202
             times[name].append(time.perf_counter() - started)

@@ -29,7 +29,8 @@ from auth.settings import Settings
 from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, Person, log_in, make_app, new_person, register
 from tests.services.auth.conftest import NewDatabase
-from tests.services.auth.mails import MailServer, eventually, token_in
+from tests.services.auth.mail_certificates import Certificate, make_certificate
+from tests.services.auth.mails import MailServer, eventually, everything_sent, token_in
 from webcommon.settings import SettingsError
 
 CANARY = "canary pebbles in my shoe"
@@ -53,10 +54,6 @@ def smtp_app(database: AuthDatabase, server: MailServer, **changed: Any) -> Any:
             **changed,
         },
     )
-
-
-async def everything_sent(database: AuthDatabase) -> bool:
-    return bool(await database.fetch_value("SELECT bool_and(sent_at IS NOT NULL) FROM mails"))
 
 
 async def test_a_mail_is_sent_as_text_and_html_and_its_secret_is_wiped(database: AuthDatabase) -> None:
@@ -347,6 +344,37 @@ async def test_credentials_wait_for_an_encrypted_connection_unless_told_otherwis
         async with running(smtp_app(database, server, smtp_starttls="false", **signed)):
             await eventually(lambda: everything_sent(database))
     assert (len(server.taken), server.sign_ins) == (1, 1)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for 127.0.0.1 that nobody trusts yet."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+async def test_credentials_and_mails_go_over_starttls_once_the_certificate_is_trusted(
+    database: AuthDatabase, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = MailServer(user="quartet", password=CANARY, tls=certificate.server_context())
+    signed = {"smtp_user": "quartet", "smtp_password": SecretStr(CANARY)}
+    async with server.listening(), running(smtp_app(database, server, **signed)) as auth:
+        person = await register(auth)
+        await eventually(lambda: _tried(database, times=2))
+        assert (server.taken, server.sign_ins) == ([], 0), "sent to a server that nobody vouches for"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+        await database.execute("UPDATE mails SET next_attempt_at = now()")
+        await eventually(lambda: everything_sent(database))
+    assert (server.recipients, server.sign_ins, server.encrypted) == ([person.email], 1, [True])
+
+
+async def test_a_server_that_offers_no_encryption_gets_nothing_when_it_is_demanded(
+    database: AuthDatabase,
+) -> None:
+    server = MailServer()
+    async with server.listening(), running(smtp_app(database, server, smtp_starttls="true")) as auth:
+        await register(auth)
+        await eventually(lambda: _tried(database, times=2))
+    assert server.tries == 0
 
 
 @pytest.mark.parametrize(
