@@ -206,7 +206,8 @@ def has_example(schema: dict[str, Any], document: dict[str, Any]) -> bool:
         return True
     if "$ref" in schema:
         return has_example(document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], document)
-    parts = [*schema.get("anyOf", []), *schema.get("properties", {}).values()]
+    alternatives = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
+    parts = [*alternatives, *schema.get("properties", {}).values()]
     parts += [schema["items"]] if "items" in schema else []
     return any(has_example(part, document) for part in parts)
 

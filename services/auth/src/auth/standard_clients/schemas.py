@@ -39,7 +39,7 @@ class UserInfo(ResponseBody):
 class Introspection(ResponseBody):
     """What a token is good for at this moment (RFC 7662, section 2.2); of one that is good for nothing only that."""
 
-    active: bool
+    active: bool = Field(examples=[True])
     scope: str | None = None
     client_id: str | None = None
     username: str | None = None
