@@ -7,13 +7,13 @@ from fastapi import APIRouter, Query
 
 from auth.admin import service
 from auth.admin.schemas import AdministeredUser, SessionsEnded
-from auth.dependencies import CursorsDep
 from auth.errors import OwnAccount, SessionEnded
 from auth.sessions.live_caller import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import Forbidden, NotFound, problem_responses
 from webcommon.schemas import Text
+from webcommon.state import CursorsDep
 
 router = APIRouter(prefix="/v1/admin/users", tags=["administration"])
 

@@ -6,12 +6,12 @@ from fastapi import APIRouter
 
 from auth.audit.repository import find_events
 from auth.audit.schemas import EventAnswer
-from auth.dependencies import CursorsDep
 from auth.errors import SessionEnded
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import problem_responses
+from webcommon.state import CursorsDep
 
 router = APIRouter(tags=["accounts"])
 

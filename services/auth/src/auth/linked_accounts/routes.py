@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Request
 
-from auth.dependencies import CursorsDep, OutboxDep
+from auth.dependencies import OutboxDep
 from auth.errors import OnlyWayIn, ReauthenticationRequired, SessionEnded
 from auth.google.service import GoogleSignIn
 from auth.linked_accounts import service
@@ -13,6 +13,7 @@ from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import NotFound, problem_responses
+from webcommon.state import CursorsDep
 
 router = APIRouter(prefix="/v1/oauth/accounts", tags=["Google"])
 

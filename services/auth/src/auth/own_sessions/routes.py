@@ -4,7 +4,6 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from auth.dependencies import CursorsDep
 from auth.errors import SessionEnded
 from auth.own_sessions import service
 from auth.own_sessions.schemas import SessionAnswer
@@ -13,6 +12,7 @@ from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import NotFound, problem_responses
+from webcommon.state import CursorsDep
 
 router = APIRouter(prefix="/v1/auth/sessions", tags=["sessions"])
 
