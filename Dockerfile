@@ -20,7 +20,7 @@ FROM builder AS service-environment
 ARG SERVICE
 COPY services/${SERVICE}/requirements.lock requirements.lock
 # Binary packages only: there is no compiler here, and a source package would run code of its own.
-RUN --mount=type=cache,target=/root/.cache/pip pip install --require-hashes --only-binary :all: -r requirements.lock
+RUN --mount=type=cache,target=/root/.cache/pip pip install --no-deps --require-hashes --only-binary :all: -r requirements.lock
 COPY libs libs
 COPY services/${SERVICE} services/${SERVICE}
 RUN pip install --no-index --no-deps --no-build-isolation libs/dbcommon libs/webcommon "services/${SERVICE}" \
@@ -29,7 +29,7 @@ RUN pip install --no-index --no-deps --no-build-isolation libs/dbcommon libs/web
 
 FROM builder AS ops-environment
 COPY requirements.lock requirements.lock
-RUN --mount=type=cache,target=/root/.cache/pip pip install --require-hashes --only-binary :all: -r requirements.lock
+RUN --mount=type=cache,target=/root/.cache/pip pip install --no-deps --require-hashes --only-binary :all: -r requirements.lock
 COPY libs libs
 COPY services services
 COPY ops ops

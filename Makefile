@@ -37,17 +37,18 @@ test-long: $(VENV)/development.stamp  ## the tests and the long drills
 drills: $(VENV)/development.stamp  ## the long drills alone, in a short form
 	@SHORT_DRILLS=1 $(PYTEST) -m long
 
-check: $(VENV)/development.stamp  ## ruff, mypy and the rules of who may import whom
+check: $(VENV)/development.stamp  ## ruff, mypy, the rules of who may import whom, and that the lock files are whole
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m pip --disable-pip-version-check check
 
 fmt: $(VENV)/development.stamp  ## format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-lock: $(VENV)/development.stamp  ## choose new versions of the dependencies within what the packages allow
+lock: $(VENV)/development.stamp  ## write the lock files anew after a change of what the packages need
 	@$(BIN)/python ops/lock.py
 
 clean:  ## remove the environment; the data in .quartet stays
@@ -58,12 +59,13 @@ $(VENV)/bin/python:
 	@echo "Making the environment in $(VENV): a minute or two, once"
 	@$(PYTHON) -m venv $(VENV)
 
+# A lock file is whole, so nothing is resolved: pip would look beyond it for `name[extra]`, and refuse what it finds there.
 $(VENV)/runtime.stamp: requirements.lock $(foreach package,$(PACKAGES),$(package)/pyproject.toml) | $(VENV)/bin/python
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 
 $(VENV)/development.stamp: requirements-dev.lock $(VENV)/runtime.stamp
 	@echo "Installing the tools for tests and checks"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
