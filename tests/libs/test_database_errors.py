@@ -246,3 +246,19 @@ def test_keys_are_in_the_order_of_their_making() -> None:
 def test_a_driver_that_lost_track_of_the_server_is_a_broken_connection() -> None:
     lost = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
     assert isinstance(translate(lost), DatabaseUnavailable)
+
+
+async def test_a_connection_lost_between_two_steps_of_a_statement_is_a_loss(bare_server: TestServer) -> None:
+    connection = await bare_server.connect()
+    connection.terminate()
+    with pytest.raises(AttributeError) as caught:
+        # What the driver does next for a statement with types that it has not seen yet.
+        await connection._introspect_types({16_384}, timeout=1)  # type: ignore[attr-defined]  # noqa: SLF001
+    assert isinstance(translate(caught.value), DatabaseUnavailable)
+
+
+def test_a_missing_attribute_of_our_own_is_no_loss() -> None:
+    nothing: Any = None
+    with pytest.raises(AttributeError) as caught:
+        _ = nothing.bind_execute
+    assert translate(caught.value) is None

@@ -419,6 +419,18 @@ class TestServerThatGoesAway:
         async with open_database(own_server, "pool-long") as database:
             assert await read(database, milliseconds=4000) == 1
 
+    async def test_starved_process_does_not_take_its_own_deafness_for_the_servers_silence(
+        self, own_server: TestServer
+    ) -> None:
+        async with open_database(own_server, "pool-starved") as database:
+            await asyncio.gather(*(read(database) for _ in range(5)))
+            statements = [asyncio.create_task(read(database, milliseconds=3500)) for _ in range(5)]
+            await asyncio.sleep(0.1)
+            while not all(statement.done() for statement in statements):
+                time.sleep(0.3)  # noqa: ASYNC251 - the loop is kept from listening
+                await asyncio.sleep(0)
+            assert [await statement for statement in statements] == [1] * 5
+
 
 async def _back_ends(server: TestServer) -> list[int]:
     connection = await server.connect()

@@ -45,7 +45,7 @@ def translate(error: BaseException) -> DatabaseError | None:
         return error
     if isinstance(error, PoolTimeoutError):
         return PoolExhausted("no database connection came free in time")
-    if isinstance(error, ConnectionError):
+    if _is_loss(error):
         return DatabaseUnavailable("the connection to the database broke")
     if isinstance(error, DBAPIError):
         invalidated = (
@@ -54,12 +54,24 @@ def translate(error: BaseException) -> DatabaseError | None:
             else None
         )
         return _translate_driver_error(error.orig) or invalidated
-    if isinstance(error, asyncpg.InternalClientError):
-        # The driver lost track of what the server says, as when that goes away between two halves of a statement.
-        return DatabaseUnavailable("the connection to the database broke")
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
         return _translate_driver_error(error)
     return None
+
+
+def _is_loss(error: BaseException) -> bool:
+    if isinstance(error, AttributeError):
+        # The driver goes on with a statement of several steps on a connection that was lost between two of them.
+        return error.obj is None and _raised_by_driver(error)
+    # An internal client error: it lost track of what the server says, as when that goes away between two such steps.
+    return isinstance(error, ConnectionError | asyncpg.InternalClientError)
+
+
+def _raised_by_driver(error: BaseException) -> bool:
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and str(last.tb_frame.f_globals.get("__name__")).partition(".")[0] == "asyncpg"
 
 
 def _translate_driver_error(error: BaseException | None) -> DatabaseError | None:

@@ -13,13 +13,24 @@ from dbcommon.dsn import DatabaseUrl
 PROBE_SECONDS = 1.0
 """How long the database may take to answer, and how old a shared answer may be."""
 
+LISTENING_SLICE = 0.1
+"""Seconds. The wait is made of slices, of each of which no more than this counts: in the rest of it the loop was busy
+elsewhere, and could not have heard an answer."""
+
+PATIENCE_SECONDS = 1.3
+"""After so long a question ends, however little of the time was spent listening; health answers within 1.5 s."""
+
 IDLE_SECONDS = 30.0
 """After so long without a question the probe's own connection is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
-    """What the database answered. `error` is None when it did; `revision` is None when no migration was ever applied."""
+    """What the database answered. `error` is None when it did; `revision` is None when no migration was ever applied.
+
+    `silent` is a database that said nothing to a process that listened all the time; a process that is starved of
+    processor time hears nothing either, and has no right to say so.
+    """
 
     at: float
     latency_ms: float | None = None
@@ -73,15 +84,20 @@ class Probe:
 
     async def _ask_database(self) -> ProbeResult:
         started = time.monotonic()
+        question = asyncio.create_task(self._read_revision())
         try:
-            async with asyncio.timeout(PROBE_SECONDS):
-                revision = await self._read_revision()
-        except TimeoutError:
-            self._drop()
-            return ProbeResult(at=started, error=f"no answer within {PROBE_SECONDS:g} s", silent=True)
+            listened = await _listen_for(question, since=started)
+            if not question.done():
+                error = f"no answer within {PROBE_SECONDS:g} s"
+                return ProbeResult(at=started, error=error, silent=listened >= PROBE_SECONDS)
+            revision = question.result()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             self._drop()
             return ProbeResult(at=started, error=_describe(error))
+        finally:
+            if not question.done():
+                self._drop()
+                question.cancel()
         assert self._connection is not None  # noqa: S101 - _read_revision has just used it
         version = self._connection.get_server_version()
         return ProbeResult(
@@ -95,7 +111,7 @@ class Probe:
     async def _read_revision(self) -> str | None:
         if self._connection is None or self._connection.is_closed():
             arguments = self._url.connect_arguments(application_name=self._application_name)
-            arguments.setdefault("timeout", PROBE_SECONDS)
+            arguments["timeout"] = 2 * PATIENCE_SECONDS  # nobody listens for so long
             self._connection = await asyncpg.connect(**arguments, statement_cache_size=0)
         try:
             revision: str | None = await self._connection.fetchval("SELECT version_num FROM alembic_version")
@@ -107,6 +123,17 @@ class Probe:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+
+
+async def _listen_for(question: "asyncio.Task[Any]", *, since: float) -> float:
+    """Wait for the answer until enough was listened or patience is over; for how many seconds it was listened."""
+    listened, now = 0.0, since
+    while not question.done() and listened < PROBE_SECONDS and now - since < PATIENCE_SECONDS:
+        before = now
+        await asyncio.wait({question}, timeout=LISTENING_SLICE)
+        now = time.monotonic()
+        listened += min(now - before, LISTENING_SLICE)
+    return listened
 
 
 def _describe(error: Exception) -> str:
