@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A system PostgreSQL besides the packaged one, on which the tests run as well.
 SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
+# As many processes as there are cores; a file's tests stay together, since they share what it sets up.
+PARALLEL := -n logical --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-long drills check fmt lock clean
@@ -20,15 +22,12 @@ up: $(VENV)/runtime.stamp  ## start everything on an embedded PostgreSQL; Ctrl-C
 
 test: $(VENV)/development.stamp  ## the tests, on a real PostgreSQL that they start and throw away
 ifeq ($(SYSTEM_PG),)
-	@$(PYTEST) -m "not long"
+	@$(PYTEST) $(PARALLEL) -m "not long"
 else
-	@echo "On the packaged PostgreSQL, and beside it, what touches a database, on the system's in $(SYSTEM_PG)"
-	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
-	PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -q -p no:cacheprovider -m "database and not long" >"$$log" 2>&1 & system=$$!; \
-	$(PYTEST) -m "not long"; packaged=$$?; \
-	wait $$system; found=$$?; \
-	echo "On the system's PostgreSQL:"; cat "$$log"; \
-	exit $$((packaged > found ? packaged : found))
+	@echo "On the packaged PostgreSQL, and then, what touches a database, on the system's in $(SYSTEM_PG)"
+	@$(PYTEST) $(PARALLEL) -m "not long"; packaged=$$?; \
+	PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long"; system=$$?; \
+	exit $$((packaged > system ? packaged : system))
 endif
 
 test-long: $(VENV)/development.stamp  ## the tests and the long drills

@@ -6,6 +6,12 @@ from collections.abc import AsyncIterator
 import httpx
 
 from webcommon.app import Service
+from webcommon.passwords import PasswordHasher
+
+
+def quick_hasher() -> PasswordHasher:
+    """For tests that are not about hashing: argon2id of the least cost."""
+    return PasswordHasher(memory_kib=8, time_cost=1)
 
 
 @contextlib.asynccontextmanager

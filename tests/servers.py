@@ -23,6 +23,9 @@ Result = TypeVar("Result")
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """Nothing of a test's server has to survive a power cut."""
 
+PATIENT = PoolSettings(wait_seconds=30)
+"""Fifty at once on a busy machine may wait longer than a request should; how long is what few tests ask."""
+
 ACCESS_RULES = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
 """Copies of databases have names that the real rules do not know; the real rules have tests of their own."""
 
@@ -89,7 +92,7 @@ class TestServer:
             await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{planned.user}"')
         finally:
             await connection.close()
-        return DatabaseSettings(url=self.url(service, database=name), pool=pool or PoolSettings())
+        return DatabaseSettings(url=self.url(service, database=name), pool=pool or PATIENT)
 
 
 @contextlib.contextmanager

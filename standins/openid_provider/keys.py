@@ -10,7 +10,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from jose import jws
+from jose import jwk, jws
+from jose.backends.base import Key
 
 from standins.openid_provider.faults import Fault
 
@@ -20,7 +21,7 @@ class SigningKey:
     """An RSA key pair and its id."""
 
     kid: str
-    private_pem: str = field(repr=False)
+    signer: Key = field(repr=False)
     public_pem: bytes = field(repr=False)
     document: dict[str, Any]
 
@@ -29,12 +30,13 @@ def make_key() -> SigningKey:
     """A new key of 2048 bits."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     numbers = private.public_key().public_numbers()
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     kid = secrets.token_hex(8)
     return SigningKey(
         kid=kid,
-        private_pem=private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode(),
+        signer=jwk.construct(pem.decode(), algorithm="RS256"),
         public_pem=private.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         ),
@@ -79,7 +81,7 @@ class SigningKeys:
             kid = key.kid
         if Fault.WRONG_SIGNATURE in faults:
             key = self._unpublished
-        return jws.sign(claims, key.private_pem, headers={"kid": kid}, algorithm="RS256")
+        return jws.sign(claims, key.signer, headers={"kid": kid}, algorithm="RS256")
 
 
 def _sign_by_hash(claims: dict[str, Any], *, kid: str, secret: bytes) -> str:

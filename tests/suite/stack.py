@@ -15,6 +15,7 @@ import httpx
 
 from dbcommon.settings import DatabaseSettings
 from tests.conftest import CopyDatabase
+from tests.servers import PATIENT
 
 START_SECONDS = 40
 
@@ -73,6 +74,7 @@ async def running_stack(
     shared = {
         "AUTH_JWKS_URL": f"http://127.0.0.1:{ports['auth']}/.well-known/jwks.json",
         "AUTH_MAIL_FOLDER": str(folder),
+        "DB_POOL_WAIT_SECONDS": str(PATIENT.wait_seconds),
         **settings,
     }
     async with contextlib.AsyncExitStack() as stack:

@@ -17,8 +17,10 @@ from pydantic import SecretStr
 from auth.main import create_app
 from auth.settings import Settings
 from dbcommon.settings import DatabaseSettings
+from tests.clients import quick_hasher
 from tests.servers import TestServer
 from webcommon.app import Service
+from webcommon.passwords import PasswordHasher
 
 PASSWORD = "seven quiet harbours"
 
@@ -28,12 +30,13 @@ _MAILS = Path(tempfile.mkdtemp(prefix="quartet-test-mails-"))
 atexit.register(shutil.rmtree, _MAILS, ignore_errors=True)
 
 
-def make_app(database: DatabaseSettings, **changed: Any) -> Service:
-    """An Auth on that database, with a folder for mails that is the database's own."""
+def make_app(database: DatabaseSettings, *, hasher: PasswordHasher | None = None, **changed: Any) -> Service:
+    """An Auth on that database, with a folder for mails that is the database's own. It hashes quickly unless told."""
     url = database.url
     folder = _MAILS / f"{url.hosts[0][1]}-{url.database}"
     return create_app(
-        Settings(database=database, secret=SecretStr("s" * 32), **{"mail_folder": str(folder), **changed})
+        Settings(database=database, secret=SecretStr("s" * 32), **{"mail_folder": str(folder), **changed}),
+        hasher=hasher or quick_hasher(),
     )
 
 

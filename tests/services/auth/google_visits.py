@@ -82,7 +82,7 @@ class Browser:
 
     async def choose(self, address: str, person: Person | None) -> str:
         """Sign in at Google, or (None) press Cancel; gives path and query of the way back."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=False) as client:  # noqa: S501 - plain http, without loading certificates
             if person is None:
                 response = await client.post(address, data={"deny": "1"})
             else:

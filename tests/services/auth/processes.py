@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import httpx
 
+from tests.servers import PATIENT
 from tests.services.auth.accounts import AuthDatabase
 
 START_SECONDS = 40
@@ -51,6 +52,7 @@ async def auth_process(
         "AUTH_SECRET": "s" * 32,
         "AUTH_PORT": str(port),
         "AUTH_MAIL_FOLDER": str(folder),
+        "DB_POOL_WAIT_SECONDS": str(PATIENT.wait_seconds),
         **settings,
     }
     with _append_to(log) as output:

@@ -23,6 +23,7 @@ from tests.services.auth.accounts import (
     new_person,
     register,
 )
+from webcommon.passwords import PasswordHasher
 
 
 async def post(client: httpx.AsyncClient, login: str, password: str) -> httpx.Response:
@@ -245,7 +246,7 @@ async def test_me_needs_an_access_token(auth: httpx.AsyncClient) -> None:
 @pytest.mark.long
 async def test_failures_take_one_time(auth_database: AuthDatabase) -> None:
     raised = {"login_failures_per_account": 1_000, "login_failures_per_network": 10_000}
-    async with running(make_app(auth_database.settings, **raised)) as auth:
+    async with running(make_app(auth_database.settings, hasher=PasswordHasher(), **raised)) as auth:
         medians = await measure_failures(auth, auth_database)
     assert max(medians.values()) < TOLERANCE * min(medians.values()), medians
 
@@ -272,15 +273,16 @@ async def measure_failures(auth: httpx.AsyncClient, auth_database: AuthDatabase)
 
 
 @pytest.mark.long
-async def test_a_taken_email_takes_the_time_of_a_new_one(auth: httpx.AsyncClient) -> None:
-    person = await register(auth)
+async def test_a_taken_email_takes_the_time_of_a_new_one(auth_database: AuthDatabase) -> None:
     times: dict[str, list[float]] = {"taken": [], "free": []}
-    for _ in range(TRIES):
-        for name in times:
-            other = new_person()
-            body = other.registration | ({"email": person.email} if name == "taken" else {})
-            started = time.perf_counter()
-            assert (await auth.post("/v1/auth/register", json=body)).status_code == 201
-            times[name].append(time.perf_counter() - started)
+    async with running(make_app(auth_database.settings, hasher=PasswordHasher())) as auth:
+        person = await register(auth)
+        for _ in range(TRIES):
+            for name in times:
+                other = new_person()
+                body = other.registration | ({"email": person.email} if name == "taken" else {})
+                started = time.perf_counter()
+                assert (await auth.post("/v1/auth/register", json=body)).status_code == 201
+                times[name].append(time.perf_counter() - started)
     medians = {name: statistics.median(values) for name, values in times.items()}
     assert max(medians.values()) < TOLERANCE * min(medians.values()), medians

@@ -6,7 +6,10 @@ from uuid import UUID
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from auth.main import create_app
+from auth.settings import Settings
 from tests.clients import running
 from tests.services.auth.accounts import (
     AuthDatabase,
@@ -33,9 +36,19 @@ async def test_registering_makes_an_account(auth: httpx.AsyncClient, auth_databa
     assert user["email_verified"] is False
     assert UUID(user["id"]).version == 7
     assert user["created_at"].endswith("Z")
-    row = (await auth_database.fetch("SELECT * FROM users WHERE email = $1", person.email))[0]
-    assert str(row["id"]) == user["id"]
-    assert row["password_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    stored = await auth_database.fetch_value("SELECT id FROM users WHERE email = $1", person.email)
+    assert str(stored) == user["id"]
+
+
+async def test_a_password_is_stored_as_an_argon2id_hash_of_the_promised_cost(
+    auth_database: AuthDatabase,
+) -> None:
+    person, settings = new_person(), Settings(database=auth_database.settings, secret=SecretStr("s" * 32))
+    async with running(create_app(settings)) as auth:
+        assert (await post(auth, person.registration)).status_code == 201
+    statement = "SELECT password_hash FROM users WHERE email = $1"
+    stored = await auth_database.fetch_value(statement, person.email)
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 async def test_an_email_is_normalized(auth: httpx.AsyncClient) -> None:

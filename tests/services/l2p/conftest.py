@@ -11,7 +11,7 @@ from dbcommon.migrations import upgrade
 from dbcommon.settings import DatabaseSettings
 from l2p.main import create_app
 from l2p.settings import Settings
-from tests.clients import running
+from tests.clients import quick_hasher, running
 from tests.servers import TestServer
 from tests.services.l2p.players import Crowd
 from tests.tokens import TokenMint
@@ -40,7 +40,7 @@ async def settings(new_database: NewDatabase) -> Settings:
 @pytest.fixture(scope="module")
 async def app(settings: Settings, mint: TokenMint) -> Service:
     """The application, not yet running."""
-    return create_app(settings, issuers=[mint.issuer])
+    return create_app(settings, issuers=[mint.issuer], hasher=quick_hasher())
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ async def client(app: Service) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture(scope="module")
 async def replica(settings: Settings, mint: TokenMint) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a second application on the same database."""
-    async with running(create_app(settings, issuers=[mint.issuer])) as client:
+    async with running(create_app(settings, issuers=[mint.issuer], hasher=quick_hasher())) as client:
         yield client
 
 

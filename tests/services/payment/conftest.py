@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from dbcommon.settings import DatabaseSettings, PoolSettings
+from dbcommon.settings import DatabaseSettings
 from payment.main import create_app
 from payment.settings import Settings
 from tests.clients import running
@@ -19,8 +19,7 @@ from webcommon.app import Service
 
 @pytest_asyncio.fixture(scope="module")
 async def database_settings(copy_database: CopyDatabase) -> DatabaseSettings:
-    # Fifty at once on a busy machine may wait longer than a request should; how long is not what these tests ask.
-    return await copy_database("payment", pool=PoolSettings(wait_seconds=30))
+    return await copy_database("payment")
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,6 @@ PARALLELISM = 1
 
 _BCRYPT_BYTES = 72
 
-_context = CryptContext(
-    schemes=["argon2", "bcrypt"],
-    deprecated=["bcrypt"],
-    argon2__type="ID",
-    argon2__memory_cost=MEMORY_KIB,
-    argon2__time_cost=TIME_COST,
-    argon2__parallelism=PARALLELISM,
-)
-
 
 def normalize_password(password: str) -> str:
     """NFC, so that the same characters typed on two keyboards are the same password (NIST SP 800-63B-4, 3.1.1.2)."""
@@ -33,16 +24,29 @@ def normalize_password(password: str) -> str:
 
 
 class PasswordHasher:
-    """Hashes and verifies on threads. One per application; its limiter bounds memory as well as processors."""
+    """Hashes and verifies on threads. One per application; its limiter bounds memory as well as processors.
 
-    def __init__(self, *, cores: int | None = None) -> None:
+    Other costs than the recommended ones are for tests, of which most are not about hashing and wait for a lot of it.
+    """
+
+    def __init__(
+        self, *, cores: int | None = None, memory_kib: int = MEMORY_KIB, time_cost: int = TIME_COST
+    ) -> None:
         self._limiter = CapacityLimiter(cores or os.cpu_count() or 1)
-        self._decoy = _context.hash(secrets.token_urlsafe(16))
+        self._context = CryptContext(
+            schemes=["argon2", "bcrypt"],
+            deprecated=["bcrypt"],
+            argon2__type="ID",
+            argon2__memory_cost=memory_kib,
+            argon2__time_cost=time_cost,
+            argon2__parallelism=PARALLELISM,
+        )
+        self._decoy = self._context.hash(secrets.token_urlsafe(16))
 
     async def hash(self, password: str) -> str:
         """An argon2id hash of the normalized password."""
         return await anyio.to_thread.run_sync(
-            _context.hash, normalize_password(password), limiter=self._limiter
+            self._context.hash, normalize_password(password), limiter=self._limiter
         )
 
     async def verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
@@ -56,7 +60,7 @@ class PasswordHasher:
 
     def _verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
         try:
-            valid = password_hash is not None and _context.verify(
+            valid = password_hash is not None and self._context.verify(
                 _cut(password, password_hash=password_hash), password_hash
             )
         except ValueError:
@@ -64,10 +68,10 @@ class PasswordHasher:
             password_hash = None
         if password_hash is None:
             # The same work, on a text that cannot be refused for its length as the given one may be.
-            _context.verify("decoy", self._decoy)
+            self._context.verify("decoy", self._decoy)
             return False, None
-        replacement = _context.hash(password) if valid and _context.needs_update(password_hash) else None
-        return valid, replacement
+        outdated = valid and self._context.needs_update(password_hash)
+        return valid, self._context.hash(password) if outdated else None
 
 
 def _cut(password: str, *, password_hash: str) -> str | bytes:

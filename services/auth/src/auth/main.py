@@ -52,8 +52,14 @@ from webcommon.throttling.guard import Guard
 from webcommon.throttling.throttle import sweeping
 
 
-def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | None = None) -> Service:
-    """The application. `issuers` replaces this service itself as the issuer whose tokens it accepts."""
+def create_app(
+    settings: Settings | None = None,
+    *,
+    issuers: Sequence[Issuer] | None = None,
+    hasher: PasswordHasher | None = None,
+) -> Service:
+    """The application. `issuers` replaces this service itself as the issuer whose tokens it accepts, `hasher` the one of
+    the recommended costs."""
     settings = settings or Settings.from_environment()
     if settings.database is None:
         raise ValueError("Auth needs a database: set AUTH_DATABASE_URL or AUTH_DB_PASSWORD")
@@ -96,7 +102,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         lifespan=_run_background,
     )
     app.state.guard = Guard(settings, database=database, url=settings.auth_issuer)
-    app.state.hasher = PasswordHasher()
+    app.state.hasher = hasher or PasswordHasher()
     app.state.password_check = PasswordCheck(
         database=database,
         hasher=app.state.hasher,

@@ -22,8 +22,14 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | None = None) -> Service:
-    """The service. `issuers` stand in for Auth as the source of tokens; the service's own tokens are accepted besides."""
+def create_app(
+    settings: Settings | None = None,
+    *,
+    issuers: Sequence[Issuer] | None = None,
+    hasher: PasswordHasher | None = None,
+) -> Service:
+    """The service. `issuers` stand in for Auth as the source of tokens; the service's own tokens are accepted besides.
+    `hasher` replaces the one of the recommended costs."""
     settings = settings or Settings.from_environment()
     if settings.database is None:
         raise SettingsError(["L2P_DATABASE_URL is not set; Learn2Play cannot do without a database"])
@@ -49,6 +55,6 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     app.state.verifier = TokenVerifier(*trusted, signer.issuer)
     app.state.signer = signer
     app.state.guard = Guard(settings, database=database, url=settings.issuer)
-    app.state.hasher = PasswordHasher()
+    app.state.hasher = hasher or PasswordHasher()
     app.state.first_sight = FirstSight()
     return app

@@ -1,6 +1,7 @@
 """Where mails go: to an SMTP server, or in development to a folder."""
 
 import asyncio
+import functools
 import logging
 import os
 import tempfile
@@ -170,6 +171,7 @@ class FolderDelivery:
         return [_parse(path) for path in paths]
 
 
+@functools.lru_cache(maxsize=1000)  # a file is written once, whole, and never changed
 def _parse(path: Path) -> DevelopmentMail:
     mail = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
     if not isinstance(mail, EmailMessage):
