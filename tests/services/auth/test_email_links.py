@@ -408,7 +408,9 @@ async def test_a_page_shows_no_token_as_markup(auth: httpx.AsyncClient, token: s
 
 
 @pytest.mark.parametrize("path", ["/email/verify", "/password/reset"])
-async def test_a_form_that_no_page_of_ours_has_is_refused_by_a_page(auth: httpx.AsyncClient, path: str) -> None:
+async def test_a_form_that_no_page_of_ours_has_is_refused_by_a_page(
+    auth: httpx.AsyncClient, path: str
+) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = await auth.post(path, content="a=1&" * 40, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")

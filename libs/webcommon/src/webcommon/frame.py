@@ -6,6 +6,7 @@ One plain ASGI callable instead of a stack of middlewares, since each layer cost
 import logging
 import re
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -19,7 +20,15 @@ from webcommon.problems import ContentTooLarge, problem_response
 
 logger = logging.getLogger(REQUEST_LOGGER)
 
+Header = tuple[bytes, bytes]
+
 CONTENT_TOO_LARGE = 413
+
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
+NOT_STORED = (b"cache-control", b"no-store")
+
+_JSON = (b"application/json", b"application/problem+json")
 
 _VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -28,14 +37,16 @@ _QUIET_PATHS = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
 
 class Frame:
-    """Wraps an application: gives every response `X-Request-ID`, counts and times it, and logs a line.
+    """Wraps an application: gives every response `X-Request-ID` and what browsers are told of it, counts and times it,
+    and logs a line. With `is_https_only` browsers are told to come by https alone (RFC 6797).
 
     A web socket has such an id too.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics, is_https_only: bool = False) -> None:
         self._app = app
         self._metrics = metrics
+        self._standing = (NOSNIFF, HTTPS_ONLY) if is_https_only else (NOSNIFF,)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -58,7 +69,11 @@ class Frame:
                 status = message["status"]
                 if status == CONTENT_TOO_LARGE:
                     replaced = _replace_plain_text(message, scope)
-                _name(message, identifier)
+                message["headers"] = [
+                    (b"x-request-id", identifier),
+                    *self._standing,
+                    *_choose_headers(message.get("headers", ())),
+                ]
             elif replaced is not None:
                 message["body"] = replaced
             await send(message)
@@ -116,6 +131,24 @@ def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
     headers.update(response.headers)
     message["headers"] = headers.raw
     return bytes(response.body)
+
+
+_FRAMES_OWN = frozenset({b"x-request-id", NOSNIFF[0]})
+
+
+def _choose_headers(headers: Iterable[Header]) -> list[Header]:
+    """The application's, without those that are the frame's, and a word about storing where it has none.
+
+    JSON may be about whoever asked, so no cache and no browser keeps it, unless its route knows better (ASVS 5, 14.3.2).
+    """
+    kept = [pair for pair in headers if pair[0] not in _FRAMES_OWN]
+    is_json = False
+    for name, value in kept:
+        if name == b"cache-control":
+            return kept
+        if name == b"content-type":
+            is_json = value.startswith(_JSON)
+    return [*kept, NOT_STORED] if is_json else kept
 
 
 _HANDSHAKE_ANSWERS = frozenset({"websocket.accept", "websocket.http.response.start"})

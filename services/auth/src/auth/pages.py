@@ -58,7 +58,6 @@ def show_page(
         f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'",
         "Referrer-Policy": referrer_policy,
         "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "X-Robots-Tag": "noindex",
     }

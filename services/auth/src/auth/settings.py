@@ -34,3 +34,8 @@ class Settings(GoogleSettings, MailSettings, ClientSettings, PasskeySettings, Th
         description="A new signing key is published for so long before it signs.",
     )
     sweep_seconds: float = Field(60, ge=0.1, le=86_400, description="How often expired rows are deleted.")
+
+    @property
+    def is_https_only(self) -> bool:
+        """Whether browsers reach this service by https alone: its own URL says so."""
+        return self.auth_issuer.startswith("https://")
