@@ -51,6 +51,16 @@ async def read_broken() -> None:
     raise RuntimeError("broken")
 
 
+@router.delete("/v1/own", status_code=204)
+async def delete_own() -> None:
+    return None
+
+
+@router.patch("/v1/{name}")
+async def change(name: str) -> str:
+    return name
+
+
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="TINY_")
     service: ClassVar[str] = "tiny"
@@ -85,6 +95,7 @@ ANSWERS = [
     ("GET", "/v1/broken", 500),
     ("GET", "/nowhere", 404),
     ("POST", "/v1/own", 405),
+    ("DELETE", "/v1/own", 204),
     ("GET", "/docs", 200),
     ("GET", "/docs/assets/swagger-ui.css", 200),
     ("GET", "/metrics", 200),
@@ -125,3 +136,33 @@ async def test_a_service_that_does_not_know_its_own_address_asks_for_no_https(
     client: httpx.AsyncClient,
 ) -> None:
     assert "strict-transport-security" not in (await client.get("/v1/own")).headers
+
+
+async def test_no_content_is_of_no_type_and_no_length(client: httpx.AsyncClient) -> None:
+    answer = await client.delete("/v1/own")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not {"content-type", "content-length", "cache-control"} & set(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/own", "GET, PATCH, DELETE"),
+        ("BREW", "/v1/own", "GET, PATCH, DELETE"),
+        ("POST", "/v1/plain", "GET, PATCH"),
+        ("POST", "/livez", "GET, HEAD"),
+        ("DELETE", "/docs/assets/swagger-ui.css", "GET, HEAD"),
+    ],
+)
+async def test_a_refused_method_is_told_those_of_every_route_of_the_path(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.headers.get("allow")) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health"])
+async def test_head_tells_what_get_does_but_the_body(client: httpx.AsyncClient, path: str) -> None:
+    answer, whole = await client.head(path), await client.get(path)
+    assert (answer.status_code, answer.content) == (whole.status_code, b"")
+    assert answer.headers["content-type"] == whole.headers["content-type"]

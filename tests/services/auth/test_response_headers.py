@@ -24,3 +24,32 @@ async def test_browsers_are_told_to_keep_to_https_where_it_is_the_address(
     async with running(make_app(auth_database.settings, auth_issuer=issuer)) as client:
         for path in ("/livez", "/nowhere", "/password/reset"):
             assert (await client.get(path)).headers.get("strict-transport-security") == told
+
+
+PUBLIC = [
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+    "/.well-known/jwks.json",
+    "/v1/revocations",
+]
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_head_of_what_is_published_tells_what_get_does_but_the_body(
+    auth: httpx.AsyncClient, path: str
+) -> None:
+    whole, answer = await auth.get(path), await auth.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+    for name in ("content-type", "content-length", "cache-control", "etag"):
+        assert answer.headers.get(name) == whole.headers.get(name)
+
+
+async def test_head_knows_the_tag_of_the_feed_too(auth: httpx.AsyncClient) -> None:
+    tag = (await auth.get("/v1/revocations")).headers["etag"]
+    answer = await auth.head("/v1/revocations", headers={"If-None-Match": tag})
+    assert answer.status_code == 304
+
+
+async def test_a_refused_method_of_an_account_is_told_all_that_there_are(auth: httpx.AsyncClient) -> None:
+    answer = await auth.put("/v1/users/me")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PATCH, DELETE")

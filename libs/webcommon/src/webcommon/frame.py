@@ -22,6 +22,7 @@ logger = logging.getLogger(REQUEST_LOGGER)
 
 Header = tuple[bytes, bytes]
 
+NO_CONTENT = 204
 CONTENT_TOO_LARGE = 413
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -72,7 +73,7 @@ class Frame:
                 message["headers"] = [
                     (b"x-request-id", identifier),
                     *self._standing,
-                    *_choose_headers(message.get("headers", ())),
+                    *_choose_headers(message.get("headers", ()), status=status),
                 ]
             elif replaced is not None:
                 message["body"] = replaced
@@ -134,14 +135,17 @@ def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
 
 
 _FRAMES_OWN = frozenset({b"x-request-id", NOSNIFF[0]})
+_NOT_WITHOUT_CONTENT = _FRAMES_OWN | {b"content-type", b"content-length"}
 
 
-def _choose_headers(headers: Iterable[Header]) -> list[Header]:
+def _choose_headers(headers: Iterable[Header], *, status: int) -> list[Header]:
     """The application's, without those that are the frame's, and a word about storing where it has none.
 
     JSON may be about whoever asked, so no cache and no browser keeps it, unless its route knows better (ASVS 5, 14.3.2).
+    No content (204), to which the framework gives a type, is of none (RFC 9110 §8.3).
     """
-    kept = [pair for pair in headers if pair[0] not in _FRAMES_OWN]
+    dropped = _NOT_WITHOUT_CONTENT if status == NO_CONTENT else _FRAMES_OWN
+    kept = [pair for pair in headers if pair[0] not in dropped]
     is_json = False
     for name, value in kept:
         if name == b"cache-control":
