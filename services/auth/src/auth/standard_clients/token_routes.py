@@ -71,6 +71,7 @@ TokenDeskDep = Annotated[TokenDesk, Depends(get_token_desk)]
         redirect_uri="The one that the code was asked for with.",
         code_verifier="PKCE (RFC 7636).",
         refresh_token="With `refresh_token`.",  # noqa: S106 - a description
+        scope="With `refresh_token`; nothing beyond the session's.",
     ),
 )
 async def exchange_grant(
