@@ -6,7 +6,10 @@ import httpx
 import pytest
 from jose import jwt
 
-from tests.services.auth.accounts import register
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.settings import DatabaseSettings
+from tests.clients import running
+from tests.services.auth.accounts import bearer, make_app, register
 from tests.services.auth.standard_client import CLIENT, Attempt
 
 
@@ -57,3 +60,24 @@ async def test_a_narrower_scope_is_taken_and_the_answer_says_what_the_tokens_hav
     answer = await ask(auth, tokens["refresh_token"], scope=scope)
     assert (answer.status_code, answer.json()["scope"]) == (200, "openid profile")
     assert jwt.get_unverified_claims(answer.json()["access_token"])["scope"] == "openid profile"
+
+
+async def test_while_the_database_is_away_clients_are_told_in_their_own_words(
+    auth: httpx.AsyncClient,
+) -> None:
+    tokens = await tokens_of_scope(auth, "openid profile")
+    nowhere = DatabaseUrl(user="nobody", hosts=(("127.0.0.1", 1),), database="nothing")
+    of_client = {"client_id": CLIENT, "token": tokens["refresh_token"]}
+    async with running(make_app(DatabaseSettings(url=nowhere))) as away:
+        answers = [
+            await ask(away, tokens["refresh_token"]),
+            await away.post("/oauth2/introspect", data=of_client),
+            await away.post("/oauth2/introspect", data=of_client, headers=bearer(tokens["access_token"])),
+            await away.post("/oauth2/revoke", data=of_client),
+        ]
+    for answer in answers:
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/json")
+        assert answer.json()["error"] == "temporarily_unavailable"
+        assert answer.json()["error_description"]
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["cache-control"] == "no-store"
