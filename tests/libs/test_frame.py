@@ -198,7 +198,7 @@ async def test_what_machines_ask_all_day_is_not_logged(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    for path in ("/livez", "/readyz", "/health", "/metrics"):
+    for path in ("/livez", "/readyz", "/health", "/metrics", "/v1/revocations"):
         await client.get(path)
     assert requests_in(caplog) == []
 

@@ -33,8 +33,8 @@ _JSON = (b"application/json", b"application/problem+json")
 
 _VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
 
-_QUIET_PATHS = frozenset({"/livez", "/readyz", "/health", "/metrics"})
-"""Asked every few seconds by machines: they would drown the log."""
+_QUIET_PATHS = frozenset({"/livez", "/readyz", "/health", "/metrics", "/v1/revocations"})
+"""Asked every few seconds by machines, the last one by every replica of the other services: they would drown the log."""
 
 
 class Frame:
