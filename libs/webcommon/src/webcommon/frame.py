@@ -90,19 +90,36 @@ class Frame:
             request_id.reset(token)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Every line of the log that a web socket causes, for as long as it is open, has the id of its handshake."""
+        """Every line of the log that a web socket causes, for as long as it is open, has the id of its handshake. The last
+        one says how it ended: the first close code that either side gave, or the status of a handshake that was refused."""
         identifier = _read_request_id(scope)
         token = request_id.set(identifier.decode("ascii"))
+        started = time.perf_counter()
+        ending = _Ending()
+        level = logging.WARNING
+
+        async def receive_noted() -> Message:
+            message = await receive()
+            ending.note(message)
+            return message
 
         async def send_framed(message: Message) -> None:
+            ending.note(message)
             if message["type"] in _HANDSHAKE_ANSWERS:
-                _name(message, identifier)
+                self._frame_handshake(message, identifier)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_framed)
+            await self._app(scope, receive_noted, send_framed)
+            level = logging.INFO
         finally:
+            duration = {"duration_ms": round((time.perf_counter() - started) * 1000, 1)}
+            _log(level, "web socket", {"route": _route_template(scope), **ending.fields, **duration})
             request_id.reset(token)
+
+    def _frame_handshake(self, message: Message, identifier: bytes) -> None:
+        headers = _choose_headers(message.get("headers", ()), status=message.get("status", _SWITCHED))
+        message["headers"] = [(b"x-request-id", identifier), *self._standing, *headers]
 
     def _record(self, scope: Scope, *, status: int, seconds: float) -> None:
         route = _route_template(scope)
@@ -110,16 +127,24 @@ class Frame:
         self._metrics.observe(method=method, route=route, status=status, seconds=seconds)
         if scope["path"] not in _QUIET_PATHS:
             level = logging.WARNING if status >= 500 or status == 0 else logging.INFO
-            if logger.isEnabledFor(level):
-                # Not logger.log, which walks the stack to find this very line.
-                record = logger.makeRecord(logger.name, level, __file__, 0, "request", (), None)
-                record.fields = {
+            _log(
+                level,
+                "request",
+                {
                     "method": method,
                     "route": route,
                     "status": status,
                     "duration_ms": round(seconds * 1000, 1),
-                }
-                logger.handle(record)
+                },
+            )
+
+
+def _log(level: int, event: str, fields: dict[str, Any]) -> None:
+    if logger.isEnabledFor(level):
+        # Not logger.log, which walks the stack to find this very line.
+        record = logger.makeRecord(logger.name, level, __file__, 0, event, (), None)
+        record.fields = fields
+        logger.handle(record)
 
 
 def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
@@ -157,10 +182,34 @@ def _choose_headers(headers: Iterable[Header], *, status: int) -> list[Header]:
 
 _HANDSHAKE_ANSWERS = frozenset({"websocket.accept", "websocket.http.response.start"})
 
+_SWITCHED = 101
 
-def _name(message: Message, identifier: bytes) -> None:
-    headers = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
-    message["headers"] = [*headers, (b"x-request-id", identifier)]
+_REFUSED_HANDSHAKE = 403
+"""What a server answers when the application closes what it has not accepted (ASGI)."""
+
+_NORMAL_CLOSURE = 1000
+"""What a close without a code stands for (ASGI)."""
+
+
+class _Ending:
+    """How a web socket ended, as far as its messages tell: with a close code, or with the status of a refused handshake."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, int] = {}
+        self._is_accepted = False
+
+    def note(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "websocket.accept":
+            self._is_accepted = True
+        elif self.fields:
+            return  # the first to close says why; the server tells the other side's end of it as well
+        elif kind == "websocket.http.response.start":
+            self.fields = {"status": message["status"]}
+        elif kind == "websocket.close" and not self._is_accepted:
+            self.fields = {"status": _REFUSED_HANDSHAKE}
+        elif kind in ("websocket.close", "websocket.disconnect"):
+            self.fields = {"close_code": message.get("code") or _NORMAL_CLOSURE}
 
 
 def _read_request_id(scope: Scope) -> bytes:
