@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -279,7 +279,9 @@ async def open_socket(path: str, *, headers: list[tuple[bytes, bytes]], query: s
         "extensions": {"websocket.http.response": {}},
     }
     sent: list[Message] = []
-    coming = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1001}])
+    coming: Iterator[Message] = iter(
+        [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1001}]
+    )
 
     async def receive() -> Message:
         return next(coming)
