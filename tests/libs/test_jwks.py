@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -138,6 +139,21 @@ async def test_a_withdrawn_key_is_forgotten_with_the_next_fetch(
     clock.now += REFETCH_SECONDS
     assert await cache.find_key("next")
     assert await cache.find_key(KEY_ID) is None
+
+
+async def test_a_withdrawn_key_is_forgotten_though_nobody_calls(key_server: KeyServer, clock: Clock) -> None:
+    async with httpx.AsyncClient() as client:
+        cache = JwksCache(key_server.url, client=client, clock=clock, fresh_seconds=0.05)
+        async with cache.running():
+            assert await cache.find_key(KEY_ID)
+            key_server.publish(published(TokenMint(), kid="next"))
+            clock.now += REFETCH_SECONDS
+            started = time.monotonic()
+            while key_server.requests < 2 or await cache.find_key("next") is None:
+                assert time.monotonic() - started < 10
+                await asyncio.sleep(0.01)
+            assert await cache.find_key(KEY_ID) is None
+            assert key_server.requests == 2
 
 
 async def test_old_keys_serve_at_once_and_are_fetched_beside(

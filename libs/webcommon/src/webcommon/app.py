@@ -162,6 +162,7 @@ async def _run(app: FastAPI) -> AsyncIterator[None]:
         if app.state.database is not None:
             await stack.enter_async_context(app.state.database.running())
         if app.asks_auth:
+            await stack.enter_async_context(app.state.jwks.running())
             await stack.enter_async_context(app.state.ended_sessions.running())
         if app.inner_lifespan is not None:
             await stack.enter_async_context(app.inner_lifespan(app))

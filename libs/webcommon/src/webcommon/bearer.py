@@ -79,9 +79,18 @@ class AuthUnavailable(ServiceUnavailable):
     slug = "auth-unavailable"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Verified:
+    """What a token says, and whose key says so."""
+
+    caller: Caller
+    issuer: Issuer
+    kid: str
+
+
 class TokenVerifier:
-    """Verifies access tokens of the given issuers, and remembers those that it verified by their hash until they expire
-    or their session ends.
+    """Verifies access tokens of the given issuers, and remembers those that it verified by their hash until they expire,
+    their session ends, or their key is withdrawn.
 
     `clock` gives Unix seconds; `remembered` is how many tokens are kept.
     """
@@ -92,7 +101,7 @@ class TokenVerifier:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._clock = clock
         self._limit = remembered
-        self._remembered: dict[bytes, tuple[Caller, SessionIds]] = {}
+        self._remembered: dict[bytes, _Verified] = {}
 
     async def verify(self, token: str) -> Caller:
         """The caller that `token` names. Raises `TokenRefused`, or `KeysUnavailable` when it cannot be checked now."""
@@ -103,19 +112,22 @@ class TokenVerifier:
         if known is None:
             known = await self._verify_anew(token)
             self._remember(digest, known)
-        caller, ended = known
-        if caller.expires_at <= self._clock() or caller.session_id in ended:
+        elif await known.issuer.keys.find_key(known.kid) is None:
+            self._remembered.pop(digest, None)
+            raise TokenRefused("its key was withdrawn")
+        caller = known.caller
+        if caller.expires_at <= self._clock() or caller.session_id in known.issuer.ended:
             self._remembered.pop(digest, None)
             raise TokenRefused("expired, or its session has ended")
         return caller
 
-    def _remember(self, digest: bytes, known: "tuple[Caller, SessionIds]") -> None:
+    def _remember(self, digest: bytes, known: _Verified) -> None:
         if len(self._remembered) >= self._limit:
             # Dictionaries keep the order of insertion: the oldest goes.
             del self._remembered[next(iter(self._remembered))]
         self._remembered[digest] = known
 
-    async def _verify_anew(self, token: str) -> "tuple[Caller, SessionIds]":
+    async def _verify_anew(self, token: str) -> _Verified:
         # The library's base64 skips what is outside of its alphabet; ours must not, or one token has many spellings.
         match = _TOKEN.fullmatch(token)
         if match is None:
@@ -140,7 +152,7 @@ class TokenVerifier:
                     f"require_{name}": True for name in ("aud", "exp", "iat", "iss", "jti", "nbf", "sub")
                 },
             )
-            return _read_claims(claims), issuer.ended
+            return _Verified(caller=_read_claims(claims), issuer=issuer, kid=kid)
         except TokenRefused:
             raise
         # The library raises more than its own JWTError: RecursionError, JWKError, TypeError, UnicodeError.

@@ -1,10 +1,11 @@
 """Auth's public keys, fetched over HTTP and kept: services go on with what they have while Auth is away."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
 import httpx
@@ -17,7 +18,7 @@ REFETCH_SECONDS = 10.0
 """At least so long between two fetches, however many unknown key ids are seen."""
 
 FRESH_SECONDS = 300.0
-"""Older keys still serve, and are fetched anew beside the request."""
+"""Older keys still serve, and are fetched anew beside the request; while `running()`, by themselves."""
 
 FETCH_SECONDS = 3.0
 """How long a fetch may take as a whole, however slowly the bytes drip."""
@@ -76,6 +77,7 @@ class JwksCache:
         client: httpx.AsyncClient,
         clock: Callable[[], float] = time.monotonic,
         fetch_seconds: float = FETCH_SECONDS,
+        fresh_seconds: float = FRESH_SECONDS,
         build: Callable[[Any], dict[str, Key]] = build_keys,
     ) -> None:
         self._url = url
@@ -83,16 +85,35 @@ class JwksCache:
         self._client = client
         self._clock = clock
         self._fetch_seconds = fetch_seconds
+        self._fresh_seconds = fresh_seconds
         self._keys: dict[str, Key] = {}
         self._tried_at = float("-inf")
         self._fetched_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
 
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Never be older than that while the block runs: a key that was withdrawn is forgotten though nobody calls."""
+        keeper = asyncio.create_task(self._keep())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+
+    async def _keep(self) -> None:
+        while True:
+            age = self._clock() - self._tried_at
+            # Nothing is fetched before anybody asks: a service may start long before Auth.
+            await asyncio.sleep(self._fresh_seconds - (age if age < self._fresh_seconds else 0))
+            await self.refresh()
+
     async def find_key(self, kid: str) -> Key | None:
         """The key of `kid`; asks Auth once when it is not known."""
         key = self._keys.get(kid)
         if key is not None:
-            if self._clock() - self._fetched_at > FRESH_SECONDS:
+            if self._clock() - self._fetched_at > self._fresh_seconds:
                 self._begin_fetch()
             return key
         await self.refresh()
