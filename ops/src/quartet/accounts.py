@@ -1,4 +1,8 @@
-"""Roles of accounts and the wish for a new signing key, written straight into auth's database by whoever holds its password."""
+"""Roles of accounts, the wish for a new signing key and the end of a leaked one, written straight into auth's database by
+whoever holds its password."""
+
+import contextlib
+from collections.abc import AsyncIterator
 
 import asyncpg
 
@@ -19,6 +23,17 @@ _ROTATE = """
     WHERE kid = (SELECT kid FROM signing_keys ORDER BY active_from DESC, kid DESC LIMIT 1)
       AND rotate_at IS NULL AND active_from <= now()
     RETURNING kid
+"""
+_WITHDRAW = """
+    WITH withdrawn AS (
+        UPDATE signing_keys
+        SET active_from = least(active_from, now()), retired_at = least(retired_at, now()), expires_at = now()
+        WHERE expires_at IS NULL OR expires_at > now()
+        RETURNING kid
+    ), told AS (
+        INSERT INTO audit_events (event) SELECT 'keys_rotated' WHERE EXISTS (SELECT FROM withdrawn)
+    )
+    SELECT kid FROM withdrawn
 """
 
 
@@ -50,16 +65,34 @@ async def ask_for_new_key(url: DatabaseUrl) -> str | None:
     None when one is on its way already, so that two calls make one key. The command cannot make it: private keys are
     encrypted under a secret that only Auth has. Raises NotFound when there is no key yet.
     """
-    connection = await _connect(url)
-    try:
+    async with _keys_of(url) as connection:
         asked: str | None = await connection.fetchval(_ROTATE)
         if asked is None and not await connection.fetchval("SELECT EXISTS (SELECT FROM signing_keys)"):
             raise NotFound("there is no signing key yet: Auth makes one when it starts")
+    return asked
+
+
+async def withdraw_keys(url: DatabaseUrl) -> list[str]:
+    """Let no published key sign or verify from now on, one that waits for its turn included; their ids.
+
+    A running Auth that finds no key left makes one, which signs at once. Raises NotFound when none is published.
+    """
+    async with _keys_of(url) as connection:
+        withdrawn = await connection.fetch(_WITHDRAW)
+    if not withdrawn:
+        raise NotFound("no signing key is published: Auth makes one when it runs")
+    return [row["kid"] for row in withdrawn]
+
+
+@contextlib.asynccontextmanager
+async def _keys_of(url: DatabaseUrl) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    connection = await _connect(url)
+    try:
+        yield connection
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
         raise ServerFailed(f"{url.database} is not up to date: run `quartet db migrate auth`") from error
     finally:
         await connection.close()
-    return asked
 
 
 async def _connect(url: DatabaseUrl) -> "asyncpg.Connection[asyncpg.Record]":

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from jose import jwt
 
-from quartet.accounts import ask_for_new_key
+from quartet.accounts import ask_for_new_key, withdraw_keys
 from quartet.errors import NotFound
 from tests.clients import running
-from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register
+from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, refresh, register
 from tests.services.auth.conftest import NewDatabase
 
 
@@ -86,4 +86,33 @@ async def test_the_command_asks_once_and_a_running_service_follows_without_a_res
         while await key_of(client) != new:
             assert time.monotonic() - started < 10
         me = await client.get("/v1/users/me", headers=bearer(before["access_token"]))
+        assert me.status_code == 200
+
+
+async def test_a_leaked_key_is_withdrawn_at_once_and_refresh_tokens_live_on(
+    new_auth_database: NewDatabase,
+) -> None:
+    database: AuthDatabase = await new_auth_database()
+    url = database.settings.url
+    with pytest.raises(NotFound):
+        await withdraw_keys(url)
+    async with running(make_app(database.settings)) as client:
+        (leaked,) = await wait_for_keys(client, 1)
+        before = await log_in(client, await register(client))
+        headers = bearer(before["access_token"])
+        assert (await client.get("/v1/users/me", headers=headers)).status_code == 200
+        assert await ask_for_new_key(url) == leaked
+        # One that waits for its turn may have leaked with the other.
+        withdrawn = await wait_for_keys(client, 2)
+        assert set(await withdraw_keys(url)) == set(withdrawn)
+        started = time.monotonic()
+        while (await client.get("/v1/users/me", headers=headers)).status_code != 401:
+            assert time.monotonic() - started < 10
+            await asyncio.sleep(0.05)
+        (new,) = await wait_for_keys(client, 1)
+        assert new not in withdrawn
+        answer = await refresh(client, before["refresh_token"])
+        assert answer.status_code == 200
+        assert jwt.get_unverified_header(answer.json()["access_token"])["kid"] == new
+        me = await client.get("/v1/users/me", headers=bearer(answer.json()["access_token"]))
         assert me.status_code == 200

@@ -23,6 +23,7 @@ from auth.settings import Settings
 from auth.standard_clients import forms
 from auth.standard_clients import repository as standard_clients
 from webcommon import passwords
+from webcommon.jwks import FETCH_SECONDS, FRESH_SECONDS
 from webcommon.revocations import POLL_SECONDS
 from webcommon.throttling.devices import LIFETIME_SECONDS
 from webcommon.throttling.limits import MEMORY
@@ -67,6 +68,7 @@ PROMISES: dict[str, float] = {
     "successor is published before it signs, seconds": default("key_publish_seconds"),
     "key that signs no longer stays published, seconds": VERIFIES_FOR.total_seconds(),
     "wish for a new key is seen within, seconds": RELOAD_SECONDS,
+    "withdrawn key verifies nowhere after, seconds": RELOAD_SECONDS + FRESH_SECONDS + FETCH_SECONDS,
     "link that confirms an address works for, hours": worker.VERIFY_LIFETIME / HOUR,
     "link to a new password works for, hours": worker.RESET_LIFETIME / HOUR,
     "link that confirms a new address works for, hours": worker.CHANGE_LIFETIME / HOUR,

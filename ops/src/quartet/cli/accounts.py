@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from quartet.accounts import ask_for_new_key, change_role
+from quartet.accounts import ask_for_new_key, change_role, withdraw_keys
 from quartet.cli.lazy import Entry, lazy_group
 from quartet.settings import load_settings
 
@@ -36,16 +36,29 @@ def grant(
     typer.echo(f"{email}: {', '.join(roles) or 'no roles'}")
 
 
-def rotate_keys() -> None:
+def rotate_keys(
+    *,
+    now: Annotated[
+        bool, typer.Option("--now", help="For a key that leaked: no key of before verifies any longer.")
+    ] = False,
+) -> None:
     """Sign access tokens with a new key. Nothing has to be restarted, and nobody has to sign in again.
 
     A running Auth makes the key within seconds, publishes it for AUTH_KEY_PUBLISH_SECONDS before it signs, and keeps the
     old one published until its last token has expired.
 
+    With --now the new key signs at once, and tokens of the old one are refused: by Auth within seconds, by the other
+    services when they next fetch the keys, within minutes. It costs everybody a refresh, which works as before, and
+    ID tokens that apps have at hand verify no longer.
+
     Exit codes: 0 · 6 wrong password · 10 no server answers · 13 there is no key yet
     """
     settings = load_settings(check=False)
     url = settings.database_url("auth", server=settings.server())
+    if now:
+        withdrawn = asyncio.run(withdraw_keys(url))
+        typer.echo(f"withdrawn: {', '.join(withdrawn)}; a running Auth makes another key within seconds")
+        return
     asked = asyncio.run(ask_for_new_key(url))
     if asked is None:
         typer.echo("a new key is on its way already; nothing was changed")
