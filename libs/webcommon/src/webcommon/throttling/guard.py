@@ -39,15 +39,19 @@ class Guard:
     async def admit_login(self, login: str, *, account: UUID | None, origin: Origin) -> Admission:
         """Leave to look at one password. Raises `TooManyAttempts`.
 
-        `login` is what was typed, and is counted alike whether there is an account or not, so that a 429
-        tells nothing. A device that is known to the account has a counter of its own in its stead.
+        `login` is what was typed, and is counted alike whether there is an account or not, so that a 429 tells nothing.
+        The guesses at an account by its e-mail and by its username count together too; beyond the limit of those none
+        may succeed, and is answered like a wrong one, since a 429 would tell that the two names belong together.
+        A device that is known to the account has a counter of its own in their stead.
         """
         device = self._devices.find(origin.device_cookie, account or UUID(int=0))
         if account is not None and device is not None:
-            key = self._keys.make("device", str(account), device)
-        else:
-            key = self._keys.make("login", fold_login(login))
-        return await self._admit_guess(key, origin=origin)
+            return await self._admit_guess(self._keys.make("device", str(account), device), origin=origin)
+        name = fold_login(login)
+        admission = await self._admit_guess(self._keys.make("login", name), origin=origin)
+        # For nobody's name a counter too, so that it takes the same time.
+        key = self._keys.make("account", name if account is None else str(account))
+        return await self._throttle.join(admission, Counter(key=key, limit=self._settings.account_limit))
 
     async def admit_factor(self, account: UUID, *, origin: Origin) -> Admission:
         """Leave to look at one code of a second factor, whose failures count like those of a login: a known device has a

@@ -36,7 +36,7 @@ async def prove_password(
         raise SessionEnded
     admission = await guard.admit_login(account.email, account=account.id, origin=origin)
     valid, _ = await hasher.verify(password.get_secret_value(), account.password_hash)
-    if not valid:
+    if not valid or not admission.may_succeed:
         await admission.fail()
         await record_login_failure(database, user_id=account.id)
         raise PasswordWrong
