@@ -13,7 +13,6 @@ from auth.google.beginnings import LIFETIME, cookie_name, is_secret, new_secret
 from auth.google.redirects import LONGEST_REDIRECT, is_allowed
 from auth.google.schemas import CodeExchange
 from auth.google.service import GoogleSignIn, Return
-from auth.google.setup import CALLBACK_PATH
 from auth.pages import show_refusal
 from auth.sessions.device import DeviceDep
 from auth.sessions.routes import LoginOrSecondFactor
@@ -142,9 +141,9 @@ def _tie_to_browser(response: Response, browser: str, *, settings: Settings) -> 
         cookie_name(secure=secure),
         browser,
         max_age=int(LIFETIME.total_seconds()),
-        # `__Host-` demands the root. Lax: the way back from Google is a navigation from another site.
-        path="/" if secure else CALLBACK_PATH.rpartition("/")[0],
+        path="/",
         secure=secure,
         httponly=True,
+        # The way back from Google is a navigation from another site.
         samesite="lax",
     )
