@@ -11,6 +11,7 @@ from auth.audit.routes import router as own_history_router
 from auth.discovery.routes import router as discovery_router
 from auth.email_links.pages import router as email_pages_router
 from auth.email_links.routes import router as email_links_router
+from auth.google.page_routes import router as google_pages_router
 from auth.google.routes import router as google_router
 from auth.google.setup import make_google
 from auth.keys.encryption import KeyVault
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             sign_in_pages_router,
             standard_clients_router,
             google_router,
+            google_pages_router,
             linked_accounts_router,
             *([development_mails_router] if settings.smtp_host is None else []),
         ],
@@ -131,6 +133,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         issuer=settings.auth_issuer,
         registered=settings.registered_clients,
         forms=SignInForms(derive_key(secret, "sign-in forms")),
+        with_google=app.state.google is not None,
         id_tokens=IdTokenSigner(keyring, issuer=settings.auth_issuer),
     )
     return app

@@ -18,6 +18,7 @@ class StandardClients:
     issuer: str
     registered: Mapping[str, RegisteredClient]
     forms: SignInForms
+    with_google: bool
     id_tokens: IdTokenSigner
 
     @property
