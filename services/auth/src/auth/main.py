@@ -134,6 +134,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         registered=settings.registered_clients,
         forms=SignInForms(derive_key(secret, "sign-in forms")),
         with_google=app.state.google is not None,
+        with_passkeys=settings.has_passkeys_at_home,
         id_tokens=IdTokenSigner(keyring, issuer=settings.auth_issuer),
     )
     return app

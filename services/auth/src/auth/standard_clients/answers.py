@@ -31,6 +31,7 @@ def answer_with_page(
             client=client,
             target=target,
             with_google=clients.with_google,
+            with_passkeys=clients.with_passkeys,
             login=login,
             fault=fault,
             status=status,

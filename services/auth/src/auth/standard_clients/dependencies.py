@@ -19,6 +19,7 @@ class StandardClients:
     registered: Mapping[str, RegisteredClient]
     forms: SignInForms
     with_google: bool
+    with_passkeys: bool
     id_tokens: IdTokenSigner
 
     @property

@@ -1,12 +1,16 @@
 """What the forms of the sign-in page do: prove who it is, and begin the client's session."""
 
+import json
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import LoginExpired, LoginFailed
 from auth.mail.outbox import Outbox
+from auth.passkeys.schemas import PasskeyLogin
+from auth.passkeys.service import Passkeys, admit_proof, use_proof
 from auth.second_factors.challenges import admit_code, finish_challenge, open_challenge
 from auth.second_factors.codes import SecondFactors
 from auth.sessions.beginning import SecondFactorNeeded, Tokens
@@ -94,6 +98,32 @@ class PageSignIn:
             # The account changed while the hash was computed: ask it again.
         raise LoginFailed
 
+    async def prove_passkey(self, text: str, *, passkeys: Passkeys) -> SignedIn:
+        """Begin a session with a passkey, as the page's script writes it down. Raises what `admit_proof` and `use_proof`
+        raise."""
+        database = self.check.database
+        async with (
+            admit_proof(
+                _read_credential(text),
+                database=database,
+                passkeys=passkeys,
+                guard=self.check.guard,
+                origin=self.origin,
+            ) as proof,
+            database.transaction() as session,
+        ):
+            begun = await use_proof(
+                session,
+                proof,
+                passkeys=passkeys,
+                codec=self.tokens.refresh,
+                device=self.device,
+                client_id=self.request.address.client_id,
+                scope=self.request.scope,
+            )
+            given = await store_code(session, begun.subject.session_id, request=self.request)
+        return SignedIn(user_id=begun.user.id, code=given)
+
     async def prove_code(
         self, code: str, *, mfa_token: str, factors: SecondFactors, outbox: Outbox
     ) -> SignedIn:
@@ -119,3 +149,10 @@ class PageSignIn:
             )
             given = await store_code(session, begun.subject.session_id, request=self.request)
         return SignedIn(user_id=begun.user.id, code=given)
+
+
+def _read_credential(text: str) -> dict[str, Any]:
+    try:
+        return PasskeyLogin(credential=json.loads(text)).credential
+    except (ValueError, RecursionError):
+        return {}  # proves nothing, and is counted like anything else that does not

@@ -42,6 +42,7 @@ def show_sign_in(
     client: RegisteredClient,
     target: FormTarget,
     with_google: bool,
+    with_passkeys: bool,
     login: str = "",
     fault: str = "",
     status: int = 200,
@@ -55,9 +56,10 @@ def show_sign_in(
         f"<p>{escape(client.name)} will be told:</p><ul>{told}</ul>"
         f"{_buttons(client)}</form>"
         f'<p><a href="{target.folder}../password/forgot">Forgotten your password?</a></p>'
-        f"{_google_button(target) if with_google else ''}"
+        f"{_google_button(target) if with_google else ''}{_passkey_button(target) if with_passkeys else ''}"
     )
-    return _show(request, f"Sign in to {client.name}", body, status=status)
+    title = f"Sign in to {client.name}"
+    return _show(request, title, body, status=status, with_script=with_passkeys)
 
 
 def show_code_form(
@@ -92,7 +94,9 @@ def show_untrusted(refusal: UntrustedRequest) -> HTMLResponse:
     return show_page("You cannot be signed in from here", body, status=400)
 
 
-def _show(request: AuthorizationRequest, title: str, body: str, *, status: int) -> HTMLResponse:
+def _show(
+    request: AuthorizationRequest, title: str, body: str, *, status: int, with_script: bool = False
+) -> HTMLResponse:
     # no-referrer would make browsers send the form with `Origin: null`.
     return show_page(
         title,
@@ -100,6 +104,7 @@ def _show(request: AuthorizationRequest, title: str, body: str, *, status: int) 
         status=status,
         form_targets=[origin_of(request.address.redirect_uri)],
         referrer_policy="same-origin",
+        with_script=with_script,
     )
 
 
@@ -114,6 +119,18 @@ def _buttons(client: RegisteredClient) -> str:
 def _google_button(target: FormTarget) -> str:
     button = '<button type="submit" class="quiet">Sign in with Google</button>'
     return f"{target.open_form('sign-in-google')}{button}</form>"
+
+
+def _passkey_button(target: FormTarget) -> str:
+    # The script shows it where it can be used.
+    options = f' id="passkey" data-options="{target.folder}../v1/passkeys/login/options" hidden'
+    return (
+        f"{target.open_form('sign-in-passkey', attributes=options)}"
+        '<input type="hidden" name="credential">'
+        '<button type="submit" class="quiet">Sign in with a passkey</button>'
+        '<p role="alert" id="passkey-fault"></p></form>'
+        f'<script src="{target.folder}passkey.js" defer></script>'
+    )
 
 
 def _alert(fault: str) -> str:

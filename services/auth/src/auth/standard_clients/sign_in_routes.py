@@ -1,12 +1,16 @@
 """The forms of the sign-in page: the password's, the passkey's, and the second factor's where the account has one."""
 
+from pathlib import Path
+
 from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse
 from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
 from auth.dependencies import OutboxDep, PasswordCheckDep, SecondFactorsDep, SettingsDep, TokensDep
-from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, SecondFactorFailed
+from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, PasskeyRefused, SecondFactorFailed
 from auth.pages import PageRoute
+from auth.passkeys.routes import PasskeysDep
 from auth.sessions.device import DeviceDep
 from auth.standard_clients.dependencies import StandardClientsDep
 from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault
@@ -16,6 +20,9 @@ from webcommon.throttling.dependencies import OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/oauth2", include_in_schema=False, route_class=PageRoute)
+
+_SCRIPT = Path(__file__).with_name("passkey.js")
+_SCRIPT_HEADERS = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 
 
 @router.post("/sign-in")
@@ -42,6 +49,35 @@ async def use_sign_in_page(
     except (LoginFailed, EmailNotVerified, TooManyAttempts) as problem:
         return show_fault(request, sent.asked, clients=clients, problem=problem, login=login)
     return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, origin=origin)
+
+
+@router.post("/sign-in-passkey")
+async def use_passkey_button(
+    request: Request,
+    clients: StandardClientsDep,
+    settings: SettingsDep,
+    check: PasswordCheckDep,
+    passkeys: PasskeysDep,
+    tokens: TokensDep,
+    origin: OriginDep,
+    device: DeviceDep,
+) -> Response:
+    """Take the form that the page's script fills in. A passkey stands for both factors."""
+    sent = await read_sent_form(request, clients=clients, settings=settings)
+    if isinstance(sent, Response):
+        return sent
+    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, origin=origin, device=device)
+    try:
+        done = await page.prove_passkey(sent.fields.get("credential", ""), passkeys=passkeys)
+    except (PasskeyRefused, EmailNotVerified, TooManyAttempts) as problem:
+        return show_fault(request, sent.asked, clients=clients, problem=problem)
+    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, origin=origin)
+
+
+@router.get("/passkey.js")
+async def get_passkey_script() -> FileResponse:
+    """The page's script."""
+    return FileResponse(_SCRIPT, media_type="text/javascript", headers=_SCRIPT_HEADERS)
 
 
 @router.post("/sign-in-code")
