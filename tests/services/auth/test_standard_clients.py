@@ -557,6 +557,15 @@ async def test_a_person_who_is_disabled_gets_no_code(
     assert known.status_code == unknown.status_code == 401
 
 
+async def test_behind_a_prefix_the_forms_stay_behind_it(auth_database: AuthDatabase) -> None:
+    transport = httpx.ASGITransport(app=make_app(auth_database.settings), root_path="/auth")
+    async with httpx.AsyncClient(transport=transport, base_url="http://test/auth/") as client:
+        page = await client.get("oauth2/authorize", params=Attempt().parameters())
+    for route in ("sign-in", "sign-in-passkey"):
+        action, _ = read_page_form(page.text, to=route)
+        assert str(page.url.join(action)) == f"http://test/auth/oauth2/{route}"
+
+
 async def test_while_the_database_is_away_people_get_a_page_that_says_so() -> None:
     nowhere = DatabaseUrl(user="nobody", hosts=(("127.0.0.1", 1),), database="nothing")
     async with running(make_app(DatabaseSettings(url=nowhere))) as client:

@@ -58,7 +58,7 @@ def read_browser_cookie(request: Request, clients: StandardClients) -> str | Non
 
 def _find_folder(request: Request) -> str:
     # Relative, since a proxy may know us under a prefix; and not always the same, since the way back from Google ends here.
-    path = request.url.path
+    path = request.url.path.removeprefix(request.scope.get("root_path", "").rstrip("/"))
     return "" if path.startswith(_FOLDER) else "../" * (path.count("/") - 1) + _FOLDER.lstrip("/")
 
 
