@@ -399,6 +399,22 @@ async def test_the_pages_do_what_the_links_are_for(auth: httpx.AsyncClient) -> N
     await log_in(auth, Person(email=person.email, username=person.username, password=NEW_PASSWORD))
 
 
+async def test_the_page_for_a_forgotten_password_says_the_same_to_everybody(auth: httpx.AsyncClient) -> None:
+    person, stranger = await register(auth), new_person()
+    assert (await auth.head("/password/forgot")).status_code == 200
+    pages = [
+        await auth.post("/password/forgot", data={"email": email})
+        for email in (person.email, stranger.email, person.email)
+    ]
+    assert {(page.status_code, page.text) for page in pages} == {(200, pages[0].text)}
+    assert 'role="status"' in pages[0].text
+    assert (await reset(auth, await newest_token(auth, person.email))).status_code == 204
+    assert await mails_to(auth, stranger.email) == []
+    for typed in ("", "nobody", '"><script>@', "\x00@example.com", "a" * 5000):
+        page = await auth.post("/password/forgot", data={"email": typed})
+        assert (page.status_code, 'role="alert"' in page.text, "<script" in page.text) == (422, True, False)
+
+
 @pytest.mark.parametrize("token", ['"><script>alert(1)</script>', "\x00", "x" * 5000])
 async def test_a_page_shows_no_token_as_markup(auth: httpx.AsyncClient, token: str) -> None:
     page = await auth.get("/email/verify", params={"token": token})

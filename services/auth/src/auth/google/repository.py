@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, delete, func, insert, null, or_, select, update
@@ -32,19 +33,17 @@ async def insert_state(
     *,
     state_hash: str,
     browser_hash: str,
-    redirect_to: str,
-    code_challenge: str | None,
+    goal: dict[str, Any],
 ) -> None:
-    """Put down that a browser began to sign in."""
+    """Put down that a browser began to sign in, and what for: `goal` has the columns that say it."""
     await session.execute(
         insert(OAuthState).values(
-            state_hash=state_hash,
-            browser_hash=browser_hash,
-            redirect_to=redirect_to,
-            code_challenge=code_challenge,
-            expires_at=func.now() + LIFETIME,
+            state_hash=state_hash, browser_hash=browser_hash, expires_at=func.now() + LIFETIME, **goal
         )
     )
+
+
+_GOAL = (OAuthState.redirect_to, OAuthState.code_challenge, OAuthState.authorization_request)
 
 
 async def use_state(session: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
@@ -58,14 +57,14 @@ async def use_state(session: AsyncSession, *, state_hash: str, browser_hash: str
             OAuthState.expires_at > func.now(),
         )
         .values(used_at=func.now())
-        .returning(OAuthState.redirect_to, OAuthState.code_challenge)
+        .returning(*_GOAL)
     )
     return (await session.execute(statement)).one_or_none()
 
 
 async def find_state(session: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
     """What this browser began, used or expired as it may be."""
-    statement = select(OAuthState.redirect_to, OAuthState.used_at).where(
+    statement = select(*_GOAL, OAuthState.used_at).where(
         OAuthState.state_hash == state_hash, OAuthState.browser_hash == browser_hash
     )
     return (await session.execute(statement)).one_or_none()
