@@ -120,10 +120,11 @@ async def test_the_script_is_a_file_of_ours_on_the_page_that_needs_it(
     guarded = await new_app(auth)
     code_page = await Attempt().sign_in(auth, guarded.person)
     assert "script" not in code_page.text + code_page.headers["content-security-policy"]
-    for settings in (
+    unfit: tuple[dict[str, Any], ...] = (
         {"auth_issuer": "http://127.0.0.1:5500"},
         {"passkey_origins": "https://app.example.com", "passkey_domain": "example.com"},
-    ):
+    )
+    for settings in unfit:
         async with running(make_app(auth_database.settings, **settings)) as client:
             page = await Attempt().open_page(client)
         assert "script" not in page.text + page.headers["content-security-policy"], (

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from dbcommon.engine import Database
 from webcommon.keys import derive_key
 from webcommon.throttling.devices import LIFETIME_SECONDS, DeviceCookies, cookie_name
-from webcommon.throttling.limits import KeyMaker, fold_login, network_of
+from webcommon.throttling.limits import KeyMaker, Limit, fold_login, network_of
 from webcommon.throttling.settings import ThrottledSettings
 from webcommon.throttling.throttle import Admission, Counter, Throttle
 
@@ -70,6 +70,10 @@ class Guard:
         """Count a sign-up. Raises `TooManyAttempts`."""
         key = self._keys.make("sign-up", network_of(origin.address))
         await self._throttle.admit([Counter(key=key, limit=self._settings.sign_up_limit)])
+
+    async def admit_act(self, act: str, *, account: UUID, limit: Limit) -> None:
+        """Count what an account may do only so often. Raises `TooManyAttempts`."""
+        await self._throttle.admit([Counter(key=self._keys.make(act, str(account)), limit=limit)])
 
     def remember_device(self, response: Response, *, account: UUID, origin: Origin) -> None:
         """Tell the browser that it has signed in to this account."""

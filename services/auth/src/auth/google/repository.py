@@ -12,8 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.google.beginnings import LIFETIME
 from auth.google.models import OAuthCode, OAuthState
 from auth.models import OAuthAccount, User
-from auth.passkeys.models import Passkey
-from auth.second_factors.models import TotpSecret
 from auth.sessions.repository import AnyRow
 from dbcommon.models import new_id
 
@@ -131,15 +129,11 @@ async def insert_link(
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def void_credentials(session: AsyncSession, user_id: UUID) -> None:
-    """Take every way in from an account whose address nobody had proven, and take the address for proven."""
+async def note_proven(session: AsyncSession, user_id: UUID) -> None:
+    """Take the account's address for proven."""
     await session.execute(
-        update(User)
-        .where(User.id == user_id)
-        .values(password_hash=null(), email_verified=True, updated_at=func.now())
+        update(User).where(User.id == user_id).values(email_verified=True, updated_at=func.now())
     )
-    for table in (OAuthAccount, Passkey, TotpSecret):
-        await session.execute(delete(table).where(table.user_id == user_id))
 
 
 @dataclass(frozen=True, kw_only=True)
