@@ -7,7 +7,7 @@ must not open it afterwards.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, null, update
+from sqlalchemy import delete, literal, null, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
@@ -20,11 +20,12 @@ from auth.second_factors.models import TotpSecret
 _EVERY_LINK = ("verify", "reset", "change_email", "undo_email")
 
 
-async def void_ways_in(session: AsyncSession, user_id: UUID) -> None:
+async def void_ways_in(session: AsyncSession, user_id: UUID, *, keep_second_factor: bool = False) -> None:
     """Void the password, linked accounts, passkeys, second factor and links in mails of an account, with an event each.
 
-    The account is locked by the caller, who ends its sessions afterwards.
+    The account is locked by the caller, who ends its sessions afterwards. A second factor that is kept lets nobody in.
     """
+    secret = delete(TotpSecret).where(TotpSecret.user_id == user_id, literal(not keep_second_factor))
     password = update(User).where(User.id == user_id, User.password_hash.is_not(None))
     voided: list[tuple[Event, ReturningUpdate[Any] | ReturningDelete[Any]]] = [
         ("password_voided", password.values(password_hash=null()).returning(User.id)),
@@ -33,10 +34,7 @@ async def void_ways_in(session: AsyncSession, user_id: UUID) -> None:
             delete(OAuthAccount).where(OAuthAccount.user_id == user_id).returning(OAuthAccount.id),
         ),
         ("passkey_removed", delete(Passkey).where(Passkey.user_id == user_id).returning(Passkey.id)),
-        (
-            "mfa_disabled",
-            delete(TotpSecret).where(TotpSecret.user_id == user_id).returning(TotpSecret.confirmed_at),
-        ),
+        ("mfa_disabled", secret.returning(TotpSecret.confirmed_at)),
     ]
     for event, statement in voided:
         # A second factor that was never confirmed guarded nothing.

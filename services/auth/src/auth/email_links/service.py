@@ -113,8 +113,8 @@ async def _record(session: AsyncSession, link: AnyRow) -> None:
 async def reset_password(
     body: PasswordReset, *, database: Database, hasher: PasswordHasher, outbox: Outbox
 ) -> None:
-    """Set a new password and end every session; of an account whose address nobody had proven, void the rest as well, since
-    its maker may be a stranger who waits. Raises `LinkNoLongerGood`, and `InvalidRequest` for a weak password,
+    """Set a new password and end every session; of an account whose address nobody had proven, void its passkeys
+    and links too, since its maker may be a stranger who waits. The second factor is still asked for. Raises `LinkNoLongerGood`, and `InvalidRequest` for a weak password,
     after which the link still works. The hash is computed between two transactions."""
     password = body.new_password.get_secret_value()
     async with database.transaction() as session:
@@ -131,7 +131,7 @@ async def reset_password(
         if user.email.lower() != link.email.lower():
             raise LinkNoLongerGood
         if not user.email_verified:
-            await void_ways_in(session, user.id)
+            await void_ways_in(session, user.id, keep_second_factor=True)
         await repository.set_password(session, user.id, password_hash)
         await mails.delete_tokens(session, user.id, kinds=["verify", "change_email"])
         await end_sessions(session, user.id, reason="password_reset")
