@@ -170,6 +170,7 @@ async def test_of_links_that_waited_only_the_newest_is_sent(database: AuthDataba
             assert (await auth.post("/v1/auth/password/reset", json=body)).status_code == 204
 
 
+@pytest.mark.long
 async def test_two_processes_send_each_mail_once(database: AuthDatabase) -> None:
     server = MailServer()
     async with (
