@@ -1,15 +1,16 @@
 """The outermost layer: a request id on every answer, a line in the log, and nothing that the caller wrote in either."""
 
 import asyncio
+import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request, Response, WebSocket
+from fastapi import APIRouter, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -67,6 +68,24 @@ async def talk(socket: WebSocket) -> None:
     await asyncio.sleep(0.01)
     await socket.send_text(request_id.get() or "")
     await socket.close()
+
+
+@router.websocket("/v1/listening-socket/{name}")
+async def listen(socket: WebSocket, name: str) -> None:
+    await socket.accept()
+    with contextlib.suppress(WebSocketDisconnect):
+        await socket.receive_text()
+
+
+@router.websocket("/v1/broken-socket")
+async def break_off(socket: WebSocket) -> None:
+    await socket.accept()
+    raise RuntimeError("broken")
+
+
+@router.websocket("/v1/closing-socket")
+async def turn_away(socket: WebSocket) -> None:
+    await socket.close(code=1008)
 
 
 @router.websocket("/v1/refusing-socket")
@@ -198,7 +217,7 @@ async def test_what_machines_ask_all_day_is_not_logged(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    for path in ("/livez", "/readyz", "/health", "/metrics"):
+    for path in ("/livez", "/readyz", "/health", "/metrics", "/v1/revocations"):
         await client.get(path)
     assert requests_in(caplog) == []
 
@@ -243,13 +262,13 @@ async def test_a_caller_that_leaves_is_counted_and_leaves_no_trace(caplog: pytes
     assert request_id.get() is None
 
 
-async def open_socket(path: str, *, headers: list[tuple[bytes, bytes]]) -> list[Message]:
+async def open_socket(path: str, *, headers: list[tuple[bytes, bytes]], query: str = "") -> list[Message]:
     """What a web socket's caller gets, from the handshake to the end."""
     scope: dict[str, Any] = {
         "type": "websocket",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": headers,
         "server": ("test", 80),
         "client": ("127.0.0.1", 1),
@@ -260,9 +279,12 @@ async def open_socket(path: str, *, headers: list[tuple[bytes, bytes]]) -> list[
         "extensions": {"websocket.http.response": {}},
     }
     sent: list[Message] = []
+    coming: Iterator[Message] = iter(
+        [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1001}]
+    )
 
     async def receive() -> Message:
-        return {"type": "websocket.connect"}
+        return next(coming)
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -298,3 +320,35 @@ async def test_a_refused_handshake_has_an_id_too() -> None:
     refused, *_ = await open_socket("/v1/refusing-socket", headers=[(b"x-request-id", b"abc-123")])
     assert (refused["type"], refused["status"]) == ("websocket.http.response.start", 403)
     assert ids_in(refused) == ["abc-123"]
+    assert (b"x-content-type-options", b"nosniff") in refused["headers"]
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "ending"),
+    [
+        ("/v1/socket?token=secret-token", "/v1/socket", {"close_code": 1000}),
+        ("/v1/listening-socket/secret", "/v1/listening-socket/{name}", {"close_code": 1001}),
+        ("/v1/closing-socket", "/v1/closing-socket", {"status": 403}),
+        ("/v1/refusing-socket", "/v1/refusing-socket", {"status": 403}),
+        ("/nowhere", "(no route)", {"status": 403}),
+    ],
+)
+async def test_a_web_socket_is_one_line_at_its_end(
+    caplog: pytest.LogCaptureFixture, path: str, route: str, ending: dict[str, int]
+) -> None:
+    caplog.set_level(logging.INFO)
+    bare, _, query = path.partition("?")
+    await open_socket(bare, headers=[], query=query)
+    (line,) = requests_in(caplog)
+    assert line.pop("duration_ms") >= 0
+    assert line == {"level": "INFO", "route": route, **ending}
+    assert "secret" not in str([record.__dict__ for record in caplog.records])
+
+
+async def test_a_web_socket_that_breaks_is_louder(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(RuntimeError):
+        await open_socket("/v1/broken-socket", headers=[])
+    (line,) = requests_in(caplog)
+    assert line.pop("duration_ms") >= 0
+    assert line == {"level": "WARNING", "route": "/v1/broken-socket"}

@@ -114,7 +114,7 @@ async def test_every_refusal_is_a_described_problem(document: dict[str, Any]) ->
 def _is_oauth_error(path: str, status: str, content: dict[str, Any]) -> bool:
     # RFC 6749, section 5.2: clients of these endpoints know no other body.
     schema = content.get("application/json", {}).get("schema", {})
-    is_theirs = path.startswith("/oauth2/") and status in {"400", "401"}
+    is_theirs = path.startswith("/oauth2/") and status in {"400", "401", "503"}
     return is_theirs and set(content) == {"application/json"} and schema["$ref"].endswith("/OAuthError")
 
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +124,16 @@ def test_interrupt_at_any_time_of_the_start_leaves_no_traceback(place: Workplace
             process.send_signal(signal.SIGINT)
             _, told = process.communicate(timeout=30)
         assert "quartet" not in told, told
+
+
+def test_provisioning_a_stopped_stack_is_refused_at_once(made_place: Workplace) -> None:
+    cluster = Cluster(Home(made_place.home).cluster_folder(), settings=FAST)
+    with cluster.running():
+        pass
+    beginning = time.monotonic()
+    done = made_place.quartet("provision")
+    assert_refused(done, exit_code=10, says=["is stopped", "`quartet up`"])
+    assert time.monotonic() - beginning < 20, "it did not wait for what nobody starts"
 
 
 def test_role_that_does_not_exist_is_told(made_place: Workplace) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import signal
+import sys
 
 
 def main() -> None:
@@ -12,4 +13,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        # Put there by `-m`: the current folder, whose l2p.py or auth.py is nobody's service.
+        del sys.path[0]
     main()

@@ -23,6 +23,11 @@ class Account:
     gid: int
 
 
+def module_command(module: str, *arguments: str) -> list[str]:
+    """What runs a module that is installed here; `-P`, and never one of that name in the current folder."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
 def run(
     command: Sequence[str | Path],
     account: Account | None = None,

@@ -9,8 +9,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from dbcommon.dsn import DatabaseUrl
-from quartet.errors import Failure
+from quartet.errors import Failure, ServerFailed
 from quartet.settings import OperatorSettings
+from quartet.settings.operator import Server
 
 Readiness = Literal["ready", "not ready", "no answer"]
 PROBE_SECONDS = 1.5
@@ -46,11 +47,23 @@ def ensure_running(settings: OperatorSettings, urls: Iterable[DatabaseUrl]) -> N
     if "POSTGRES_HOST" in settings.explicit:
         return
     server = settings.server()
-    if not any((server.host, server.port) in url.hosts for url in urls):
-        return
+    if any((server.host, server.port) in url.hosts for url in urls) and not _listens(server):
+        raise Failure(_told_stopped(settings))
+
+
+def ensure_server_runs(settings: OperatorSettings) -> None:
+    """Raises ServerFailed when the embedded server is meant and is stopped: whoever waits for it waits for nothing."""
+    if "POSTGRES_HOST" not in settings.explicit and not _listens(settings.server()):
+        raise ServerFailed(_told_stopped(settings))
+
+
+def _listens(server: Server) -> bool:
+    """Whether anybody does there; a server that is still starting or recovering does already."""
     with contextlib.suppress(OSError):
         socket.create_connection((server.host, server.port), timeout=PATIENT_SECONDS).close()
-        return
-    raise Failure(
-        f"the stack in {settings.home.path} is stopped, and its PostgreSQL with it: `quartet up` starts it"
-    )
+        return True
+    return False
+
+
+def _told_stopped(settings: OperatorSettings) -> str:
+    return f"the stack in {settings.home.path} is stopped, and its PostgreSQL with it: `quartet up` starts it"

@@ -504,6 +504,16 @@ async def test_a_page_shows_no_token_as_markup(auth: httpx.AsyncClient, token: s
     assert (await auth.get("/email/nonsense")).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/email/verify", "/password/reset"])
+async def test_a_form_that_no_page_of_ours_has_is_refused_by_a_page(
+    auth: httpx.AsyncClient, path: str
+) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await auth.post(path, content="a=1&" * 40, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")
+    assert 'role="alert"' in answer.text
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("path", ["/v1/auth/password/forgot", "/v1/auth/email/resend"])
 async def test_asking_takes_one_time_for_known_and_unknown_addresses(

@@ -184,13 +184,15 @@ def _worst(statuses: list[Any]) -> Status:
 
 
 def health_router(health: Health) -> APIRouter:
-    """The three routes. None of them needs a token; `/livez` never touches the database."""
+    """The three routes, for GET and HEAD. None of them needs a token; `/livez` never touches the database."""
     router = APIRouter(tags=["health"])
 
+    @router.head("/livez", include_in_schema=False)
     @router.get("/livez", operation_id="read_liveness")
     async def read_liveness() -> Liveness:
         return Liveness()
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get("/readyz", operation_id="read_readiness", responses={503: {"model": Readiness}})
     async def read_readiness(response: Response) -> Readiness:
         readiness = await health.readiness()
@@ -199,6 +201,7 @@ def health_router(health: Health) -> APIRouter:
             response.headers["Retry-After"] = "1"
         return readiness
 
+    @router.head("/health", include_in_schema=False)
     @router.get(
         "/health",
         operation_id="read_health",

@@ -113,7 +113,7 @@ class Service(FastAPI):
         settings: ServiceSettings = self.state.settings
         if settings.allowed_origins:
             app = allow_origins(app, settings.allowed_origins)
-        return Frame(app, metrics=self.request_metrics)
+        return Frame(app, metrics=self.request_metrics, is_https_only=settings.is_https_only)
 
     def openapi(self) -> dict[str, Any]:
         """The description of the service, with the problem document's schema and without FastAPI's own 422."""

@@ -6,6 +6,7 @@ One plain ASGI callable instead of a stack of middlewares, since each layer cost
 import logging
 import re
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -19,23 +20,34 @@ from webcommon.problems import ContentTooLarge, problem_response
 
 logger = logging.getLogger(REQUEST_LOGGER)
 
+Header = tuple[bytes, bytes]
+
+NO_CONTENT = 204
 CONTENT_TOO_LARGE = 413
+
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
+NOT_STORED = (b"cache-control", b"no-store")
+
+_JSON = (b"application/json", b"application/problem+json")
 
 _VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
 
-_QUIET_PATHS = frozenset({"/livez", "/readyz", "/health", "/metrics"})
-"""Asked every few seconds by machines: they would drown the log."""
+_QUIET_PATHS = frozenset({"/livez", "/readyz", "/health", "/metrics", "/v1/revocations"})
+"""Asked every few seconds by machines, the last one by every replica of the other services: they would drown the log."""
 
 
 class Frame:
-    """Wraps an application: gives every response `X-Request-ID`, counts and times it, and logs a line.
+    """Wraps an application: gives every response `X-Request-ID` and what browsers are told of it, counts and times it,
+    and logs a line. With `is_https_only` browsers are told to come by https alone (RFC 6797).
 
     A web socket has such an id too.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: RequestMetrics, is_https_only: bool = False) -> None:
         self._app = app
         self._metrics = metrics
+        self._standing = (NOSNIFF, HTTPS_ONLY) if is_https_only else (NOSNIFF,)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -58,7 +70,11 @@ class Frame:
                 status = message["status"]
                 if status == CONTENT_TOO_LARGE:
                     replaced = _replace_plain_text(message, scope)
-                _name(message, identifier)
+                message["headers"] = [
+                    (b"x-request-id", identifier),
+                    *self._standing,
+                    *_choose_headers(message.get("headers", ()), status=status),
+                ]
             elif replaced is not None:
                 message["body"] = replaced
             await send(message)
@@ -74,19 +90,36 @@ class Frame:
             request_id.reset(token)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Every line of the log that a web socket causes, for as long as it is open, has the id of its handshake."""
+        """Every line of the log that a web socket causes, for as long as it is open, has the id of its handshake. The last
+        one says how it ended: the first close code that either side gave, or the status of a handshake that was refused."""
         identifier = _read_request_id(scope)
         token = request_id.set(identifier.decode("ascii"))
+        started = time.perf_counter()
+        ending = _Ending()
+        level = logging.WARNING
+
+        async def receive_noted() -> Message:
+            message = await receive()
+            ending.note(message)
+            return message
 
         async def send_framed(message: Message) -> None:
+            ending.note(message)
             if message["type"] in _HANDSHAKE_ANSWERS:
-                _name(message, identifier)
+                self._frame_handshake(message, identifier)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_framed)
+            await self._app(scope, receive_noted, send_framed)
+            level = logging.INFO
         finally:
+            duration = {"duration_ms": round((time.perf_counter() - started) * 1000, 1)}
+            _log(level, "web socket", {"route": _route_template(scope), **ending.fields, **duration})
             request_id.reset(token)
+
+    def _frame_handshake(self, message: Message, identifier: bytes) -> None:
+        headers = _choose_headers(message.get("headers", ()), status=message.get("status", _SWITCHED))
+        message["headers"] = [(b"x-request-id", identifier), *self._standing, *headers]
 
     def _record(self, scope: Scope, *, status: int, seconds: float) -> None:
         route = _route_template(scope)
@@ -94,16 +127,24 @@ class Frame:
         self._metrics.observe(method=method, route=route, status=status, seconds=seconds)
         if scope["path"] not in _QUIET_PATHS:
             level = logging.WARNING if status >= 500 or status == 0 else logging.INFO
-            if logger.isEnabledFor(level):
-                # Not logger.log, which walks the stack to find this very line.
-                record = logger.makeRecord(logger.name, level, __file__, 0, "request", (), None)
-                record.fields = {
+            _log(
+                level,
+                "request",
+                {
                     "method": method,
                     "route": route,
                     "status": status,
                     "duration_ms": round(seconds * 1000, 1),
-                }
-                logger.handle(record)
+                },
+            )
+
+
+def _log(level: int, event: str, fields: dict[str, Any]) -> None:
+    if logger.isEnabledFor(level):
+        # Not logger.log, which walks the stack to find this very line.
+        record = logger.makeRecord(logger.name, level, __file__, 0, event, (), None)
+        record.fields = fields
+        logger.handle(record)
 
 
 def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
@@ -118,12 +159,57 @@ def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
     return bytes(response.body)
 
 
+_FRAMES_OWN = frozenset({b"x-request-id", NOSNIFF[0]})
+_NOT_WITHOUT_CONTENT = _FRAMES_OWN | {b"content-type", b"content-length"}
+
+
+def _choose_headers(headers: Iterable[Header], *, status: int) -> list[Header]:
+    """The application's, without those that are the frame's, and a word about storing where it has none.
+
+    JSON may be about whoever asked, so no cache and no browser keeps it, unless its route knows better (ASVS 5, 14.3.2).
+    No content (204), to which the framework gives a type, is of none (RFC 9110 §8.3).
+    """
+    dropped = _NOT_WITHOUT_CONTENT if status == NO_CONTENT else _FRAMES_OWN
+    kept = [pair for pair in headers if pair[0] not in dropped]
+    is_json = False
+    for name, value in kept:
+        if name == b"cache-control":
+            return kept
+        if name == b"content-type":
+            is_json = value.startswith(_JSON)
+    return [*kept, NOT_STORED] if is_json else kept
+
+
 _HANDSHAKE_ANSWERS = frozenset({"websocket.accept", "websocket.http.response.start"})
 
+_SWITCHED = 101
 
-def _name(message: Message, identifier: bytes) -> None:
-    headers = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
-    message["headers"] = [*headers, (b"x-request-id", identifier)]
+_REFUSED_HANDSHAKE = 403
+"""What a server answers when the application closes what it has not accepted (ASGI)."""
+
+_NORMAL_CLOSURE = 1000
+"""What a close without a code stands for (ASGI)."""
+
+
+class _Ending:
+    """How a web socket ended, as far as its messages tell: with a close code, or with the status of a refused handshake."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, int] = {}
+        self._is_accepted = False
+
+    def note(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "websocket.accept":
+            self._is_accepted = True
+        elif self.fields:
+            return  # the first to close says why; the server tells the other side's end of it as well
+        elif kind == "websocket.http.response.start":
+            self.fields = {"status": message["status"]}
+        elif kind == "websocket.close" and not self._is_accepted:
+            self.fields = {"status": _REFUSED_HANDSHAKE}
+        elif kind in ("websocket.close", "websocket.disconnect"):
+            self.fields = {"close_code": message.get("code") or _NORMAL_CLOSURE}
 
 
 def _read_request_id(scope: Scope) -> bytes:

@@ -7,7 +7,7 @@ A refusal is an exception that derives from `Problem`; raising it anywhere under
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match
 
 from dbcommon.errors import DatabaseBusy, DatabaseError, PoolExhausted
 from webcommon.context import request_id
@@ -291,7 +292,21 @@ async def answer_http_error(request: Request, error: Exception) -> JSONResponse:
     """Handler of what the framework refuses: unknown path, method, an unreadable body."""
     if not isinstance(error, HTTPException):
         raise error
-    return problem_response(request, problem_class(error.status_code)(headers=error.headers))
+    headers = error.headers
+    # Nothing is found below a mount, whose application has named its own.
+    if error.status_code == MethodNotAllowed.status and (methods := _list_methods(request)):
+        headers = {"Allow": ", ".join(methods)}
+    return problem_response(request, problem_class(error.status_code)(headers=headers))
+
+
+def _list_methods(request: Request) -> Sequence[str]:
+    """The methods that the path of a request takes, of all routes; the framework names those of the first one only."""
+    routes: Sequence[BaseRoute] = request.app.routes
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def answer_database_error(request: Request, error: Exception) -> JSONResponse:

@@ -162,6 +162,11 @@ class ServiceSettings(BaseSettings):
         )
 
     @property
+    def is_https_only(self) -> bool:
+        """Whether it is known that browsers reach this service by https alone; whoever ends TLS tells nobody."""
+        return False
+
+    @property
     def allowed_origins(self) -> list[str]:
         """The origins of `cors_origins`."""
         return _split_origins(self.cors_origins)

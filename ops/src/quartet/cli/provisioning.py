@@ -7,6 +7,7 @@ import typer
 
 from quartet.cli.lazy import Entry, lazy_group
 from quartet.container_secrets import write_container_secrets
+from quartet.reach import ensure_server_runs
 from quartet.settings import load_settings
 from quartet.stack.startup import prepare_databases, wait_for_server
 
@@ -23,7 +24,8 @@ group = lazy_group(
 def provision_server(
     *,
     wait: Annotated[
-        float, typer.Option("--wait", min=0, help="Seconds to wait for the server to answer.")
+        float,
+        typer.Option("--wait", min=0, help="Seconds to wait for the server of POSTGRES_HOST to answer."),
     ] = 60.0,
 ) -> None:
     """Make or mend roles, databases, grants and limits, then apply the pending migrations.
@@ -38,6 +40,7 @@ def provision_server(
     """
     settings = load_settings()
     server = settings.server()
+    ensure_server_runs(settings)
     wait_for_server(server, seconds=wait)
     prepare_databases(settings, server, say=typer.echo)
     typer.echo("roles, databases and schema are as planned")

@@ -3,14 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from quartet.errors import Failure, NoPermission, ServerFailed
 from quartet.home import Home
-from quartet.processes import spawn
+from quartet.processes import module_command, spawn
 from quartet.reach import ask_all_readiness
 from quartet.settings import OperatorSettings
 from quartet.stack.startup import open_cluster
@@ -41,13 +40,7 @@ def start_detached(home: Home, *, say: Callable[[str], None]) -> None:
     log = home.logs / OWN_LOG
     with log.open("wb") as output:
         process = spawn(
-            [
-                sys.executable,
-                "-m",
-                "quartet",
-                "up",
-                "--without-logs",
-            ],  # the services' logs have files of their own
+            module_command("quartet", "up", "--without-logs"),  # the services' logs have files of their own
             environment=os.environ,
             output=output,
             signal_at_parents_death=None,

@@ -5,12 +5,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from typing import IO, Literal
 
-from quartet.processes import spawn
+from quartet.processes import module_command, spawn
 from quartet.reach import ask_readiness
 from quartet.stack.console import Console, without_colour
 from quartet.stack.logfile import LogFile
@@ -64,7 +63,7 @@ class Program:
     def start(self) -> None:
         """Start the process. It dies with this one: it must not keep its port from the next stack."""
         self._process = spawn(
-            [sys.executable, "-m", self.name],
+            module_command(self.name),
             environment=self._environment,
             output=subprocess.PIPE,
             signal_at_parents_death=signal.SIGKILL,

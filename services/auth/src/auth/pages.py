@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from dbcommon.errors import DatabaseError
-from webcommon.problems import Problem, ServiceUnavailable
+from webcommon.problems import BadRequest, Problem, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,6 @@ def show_page(
         f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'",
         "Referrer-Policy": referrer_policy,
         "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "X-Robots-Tag": "noindex",
     }
@@ -78,10 +77,11 @@ def show_refusal(title: str, problem: Problem) -> HTMLResponse:
 
 
 class PageRoute(APIRoute):
-    """A route for people: while the database is away they get a page that says so, not a document for programs."""
+    """A route for people: what is wrong with the database or with their form is told by a page, not by a document for
+    programs."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of the route, with that page."""
+        """The handler of the route, with those pages."""
         handle = super().get_route_handler()
 
         async def handle_or_show(request: Request) -> Response:
@@ -91,12 +91,17 @@ class PageRoute(APIRoute):
                 logger.warning("%s: %s", type(error).__name__, error)
                 problem = ServiceUnavailable("Try again in a moment.", retry_after=error.retry_after)
                 return show_refusal("Not at the moment", problem)
+            except BadRequest as problem:
+                return show_refusal("This form cannot be taken", problem)
 
         return handle_or_show
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form that a page of ours sent; the first of each name."""
+    """The fields of a form that a page of ours sent; the first of each name. Raises `BadRequest` for too many."""
     text = (await request.body()).decode("utf-8", "replace")
-    fields = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    try:
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise BadRequest("No page of ours has a form of so many fields.") from None
     return {name: values[0] for name, values in fields.items()}

@@ -47,3 +47,8 @@ class Settings(GoogleSettings, MailSettings, ClientSettings, PasskeySettings, Th
     def address_change_limit(self) -> Limit:
         """Of an account's wishes for a new address."""
         return Limit(count=self.address_changes_per_account, window=timedelta(hours=1))
+
+    @property
+    def is_https_only(self) -> bool:
+        """Whether browsers reach this service by https alone: its own URL says so."""
+        return self.auth_issuer.startswith("https://")

@@ -13,6 +13,8 @@ CACHE_SECONDS = 300
 """How old a copy may be. A new key has to be published for longer than this before it signs."""
 
 
+@router.head("/.well-known/openid-configuration", include_in_schema=False)
+@router.head("/.well-known/oauth-authorization-server", include_in_schema=False)
 @router.get("/.well-known/openid-configuration", operation_id="read_provider_configuration")
 @router.get("/.well-known/oauth-authorization-server", operation_id="read_server_metadata")
 async def read_provider_configuration(response: Response, settings: SettingsDep) -> ProviderConfiguration:
@@ -21,6 +23,7 @@ async def read_provider_configuration(response: Response, settings: SettingsDep)
     return ProviderConfiguration.of_issuer(settings.auth_issuer)
 
 
+@router.head("/.well-known/jwks.json", include_in_schema=False)
 @router.get(
     "/.well-known/jwks.json",
     operation_id="read_keys",

@@ -17,6 +17,7 @@ async def get_feed(request: Request) -> RevocationFeed:
     return feed
 
 
+@router.head("/v1/revocations", include_in_schema=False)
 @router.get(
     "/v1/revocations",
     operation_id="read_revocations",

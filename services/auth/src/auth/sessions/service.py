@@ -49,6 +49,10 @@ def decide(*, lives: bool, current: int, presented: int, just_rotated: bool) -> 
     return Move.END
 
 
+class ScopeNotGranted(Exception):
+    """A client asks for more than its session was given. Not an answer: the token endpoint has its own words for it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RefreshedSession:
     """A session that goes on with a new refresh token, and whose it is."""
@@ -70,15 +74,18 @@ async def refresh(text: str, *, database: Database, tokens: Tokens, outbox: Outb
 
 
 async def refresh_session(
-    text: str, *, client_id: str, database: Database, tokens: Tokens, outbox: Outbox
+    text: str, *, client_id: str, database: Database, tokens: Tokens, outbox: Outbox, scope: str = ""
 ) -> RefreshedSession:
     """The next refresh token of a session of this client. Raises `RefreshTokenRefused`; a token used again too late ends
-    its session first. A token of another client's session is refused, and nothing happens to it."""
+    its session first. A token of another client's session is refused, and nothing happens to it. Raises
+    `ScopeNotGranted` for a `scope` beyond the session's, and the token stays as good as it was."""
     presented = parse_token(text)
     if presented is None:
         raise RefreshTokenRefused
     await tokens.access.ensure_ready()
-    refreshed = await _rotate_current(presented, client_id=client_id, database=database, tokens=tokens)
+    refreshed = await _rotate_current(
+        presented, client_id=client_id, scope=scope, database=database, tokens=tokens
+    )
     if refreshed is not None:
         return refreshed
     # A transaction of its own: what it decides, the end of the session too, is kept though the answer is a refusal.
@@ -87,10 +94,17 @@ async def refresh_session(
         if state.client_id != client_id:
             raise RefreshTokenRefused
         successor = await _advance(session, state, presented=presented, codec=tokens.refresh, outbox=outbox)
+        if successor is not None:
+            _refuse_wider(scope, granted=state.scope)
     if successor is None:
         raise RefreshTokenRefused
     subject = describe_subject(state._mapping)  # noqa: SLF001 - SQLAlchemy's public name of it
     return RefreshedSession(subject=subject, refresh_token=successor)
+
+
+def _refuse_wider(scope: str, *, granted: str) -> None:
+    if not set(scope.split()).issubset(granted.split()):
+        raise ScopeNotGranted(scope)
 
 
 def describe_subject(state: "Mapping[Any, Any] | asyncpg.Record") -> Subject:
@@ -109,7 +123,7 @@ def describe_subject(state: "Mapping[Any, Any] | asyncpg.Record") -> Subject:
 
 
 async def _rotate_current(
-    presented: PresentedToken, *, client_id: str, database: Database, tokens: Tokens
+    presented: PresentedToken, *, client_id: str, scope: str, database: Database, tokens: Tokens
 ) -> RefreshedSession | None:
     """What the current token of a live session leads to, as nearly every refresh does; None for anything else.
 
@@ -121,6 +135,7 @@ async def _rotate_current(
         return None
     if state["client_id"] != client_id:
         return None
+    _refuse_wider(scope, granted=state["scope"])
     generation = presented.generation + 1
     successor = tokens.refresh.issue(presented.session_id, generation=generation, seed=state["refresh_seed"])
     if not await repository.rotate_current(

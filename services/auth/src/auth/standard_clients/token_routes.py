@@ -1,5 +1,6 @@
 """The endpoints that clients call themselves: token, userinfo, introspect, revoke."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -8,24 +9,28 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from auth.dependencies import OutboxDep, TokensDep
-from auth.errors import KeysNotReady, SessionEnded
+from auth.errors import SessionEnded
 from auth.sessions.live_caller import get_live_caller
 from auth.standard_clients import repository
 from auth.standard_clients.dependencies import StandardClientsDep
-from auth.standard_clients.errors import NOT_STORED, OAuthRefusal
+from auth.standard_clients.errors import NOT_STORED, NotAtTheMoment, OAuthRefusal
 from auth.standard_clients.id_tokens import choose_claims
 from auth.standard_clients.parameters import FORM, read_form
 from auth.standard_clients.schemas import ClientTokens, Introspection, OAuthError, UserInfo
 from auth.standard_clients.token_service import TokenEndpoint, demand, identify_client
 from auth.standard_clients.token_state import TokenDesk
+from dbcommon.errors import DatabaseError
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import BearerToken, CallerDep, read_bearer_token
 from webcommon.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
 
+logger = logging.getLogger(__name__)
+
 router = APIRouter(prefix="/oauth2", tags=["standard clients"])
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    400: {"model": OAuthError, "description": "Refused (RFC 6749, section 5.2)."}
+    400: {"model": OAuthError, "description": "Refused (RFC 6749, section 5.2)."},
+    503: {"model": OAuthError, "description": "Not at the moment: `temporarily_unavailable`."},
 }
 _UNKNOWN_CLIENT: dict[int | str, dict[str, Any]] = {
     401: {"model": OAuthError, "description": "The client is not registered: `invalid_client`."}
@@ -63,7 +68,7 @@ TokenDeskDep = Annotated[TokenDesk, Depends(get_token_desk)]
     "/token",
     operation_id="exchange_grant",
     response_model=ClientTokens,
-    responses=_REFUSED | _UNKNOWN_CLIENT | problem_responses(ServiceUnavailable, KeysNotReady),
+    responses=_REFUSED | _UNKNOWN_CLIENT,
     openapi_extra=_form_of(
         "grant_type",
         "client_id",
@@ -71,6 +76,7 @@ TokenDeskDep = Annotated[TokenDesk, Depends(get_token_desk)]
         redirect_uri="The one that the code was asked for with.",
         code_verifier="PKCE (RFC 7636).",
         refresh_token="With `refresh_token`.",  # noqa: S106 - a description
+        scope="With `refresh_token`; nothing beyond the session's.",
     ),
 )
 async def exchange_grant(
@@ -105,10 +111,10 @@ async def introspect_token(
     """What a token, of either kind, is good for at this moment (RFC 7662). Callers show an access token, and hear of the
     tokens of its account, administrators of all; or they are a client, and hear of those that it was given. About any
     other token they hear `{"active": false}`."""
-    shows_token = read_bearer_token(request) is not None
-    caller = await get_live_caller(await BearerToken()(request), database) if shows_token else None
 
     async def answer() -> Response:
+        shows_token = read_bearer_token(request) is not None
+        caller = await get_live_caller(await BearerToken()(request), database) if shows_token else None
         parameters = await _read_client_form(request)
         if caller is None and "client_id" not in parameters:
             raise Unauthorized("Send an access token, or the client_id that the token was given to.")
@@ -185,6 +191,11 @@ async def _or_refusal(answer: Callable[[], Awaitable[Response]]) -> Response:
         return await answer()
     except OAuthRefusal as refusal:
         return refusal.answer()
+    except DatabaseError as error:
+        logger.warning("%s: %s", type(error).__name__, error)
+        return NotAtTheMoment(retry_after=error.retry_after).answer()
+    except ServiceUnavailable as problem:
+        return NotAtTheMoment(retry_after=int(problem.headers["Retry-After"])).answer()
 
 
 def _write(body: BaseModel) -> Response:

@@ -7,7 +7,7 @@ from auth.errors import RefreshTokenRefused
 from auth.mail.outbox import Outbox
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
-from auth.sessions.service import refresh_session
+from auth.sessions.service import ScopeNotGranted, refresh_session
 from auth.standard_clients.codes import CodeExchange, exchange_code
 from auth.standard_clients.dependencies import StandardClients
 from auth.standard_clients.errors import OAuthRefusal
@@ -53,9 +53,12 @@ class TokenEndpoint:
                 database=self.database,
                 tokens=self.tokens,
                 outbox=self.outbox,
+                scope=parameters.get("scope", ""),
             )
         except RefreshTokenRefused as problem:
             raise OAuthRefusal("invalid_grant", problem.detail or problem.title) from None
+        except ScopeNotGranted:
+            raise OAuthRefusal("invalid_scope", "scope goes beyond what the session was given") from None
         return await self._write(refreshed.subject, refresh_token=refreshed.refresh_token)
 
     async def _write(self, subject: Subject, *, refresh_token: str, nonce: str | None = None) -> ClientTokens:

@@ -1,0 +1,83 @@
+"""What clients hear at the endpoints that they call themselves, beyond the tokens of a sign-in."""
+
+from typing import Any
+
+import httpx
+import pytest
+from jose import jwt
+
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.settings import DatabaseSettings
+from tests.clients import running
+from tests.services.auth.accounts import bearer, make_app, register
+from tests.services.auth.standard_client import CLIENT, Attempt
+
+
+async def ask(client: httpx.AsyncClient, token: str, **changed: str) -> httpx.Response:
+    grant = {"grant_type": "refresh_token", "refresh_token": token, "client_id": CLIENT}
+    return await client.post("/oauth2/token", data=grant | changed)
+
+
+async def tokens_of_scope(client: httpx.AsyncClient, scope: str) -> dict[str, Any]:
+    return await Attempt(scope=scope).get_tokens(client, await register(client))
+
+
+@pytest.mark.parametrize(
+    "scope", ["openid email profile", "email", "openid  profile  email offline_access", "nonsense"]
+)
+async def test_refreshing_gives_no_scope_beyond_the_sessions(auth: httpx.AsyncClient, scope: str) -> None:
+    tokens = await tokens_of_scope(auth, "openid profile")
+    refused = await ask(auth, tokens["refresh_token"], scope=scope)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+    again = await ask(auth, tokens["refresh_token"])
+    assert again.status_code == 200, "the refused call used nothing up"
+
+
+async def test_a_scope_beyond_the_sessions_is_refused_to_a_repeated_call_too(auth: httpx.AsyncClient) -> None:
+    tokens = await tokens_of_scope(auth, "openid profile")
+    successor = (await ask(auth, tokens["refresh_token"])).json()["refresh_token"]
+    refused = await ask(auth, tokens["refresh_token"], scope="openid email")
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+    assert (await ask(auth, successor)).status_code == 200
+
+
+async def test_a_token_used_again_ends_its_session_whatever_scope_is_asked_for(
+    auth: httpx.AsyncClient,
+) -> None:
+    tokens = await tokens_of_scope(auth, "openid profile")
+    first = (await ask(auth, tokens["refresh_token"])).json()["refresh_token"]
+    second = (await ask(auth, first)).json()["refresh_token"]
+    reused = await ask(auth, tokens["refresh_token"], scope="openid email")
+    assert (reused.status_code, reused.json()["error"]) == (400, "invalid_grant")
+    assert (await ask(auth, second)).json()["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("scope", ["", "openid", "profile openid", "openid profile"])
+async def test_a_narrower_scope_is_taken_and_the_answer_says_what_the_tokens_have(
+    auth: httpx.AsyncClient, scope: str
+) -> None:
+    tokens = await tokens_of_scope(auth, "openid profile")
+    answer = await ask(auth, tokens["refresh_token"], scope=scope)
+    assert (answer.status_code, answer.json()["scope"]) == (200, "openid profile")
+    assert jwt.get_unverified_claims(answer.json()["access_token"])["scope"] == "openid profile"
+
+
+async def test_while_the_database_is_away_clients_are_told_in_their_own_words(
+    auth: httpx.AsyncClient,
+) -> None:
+    tokens = await tokens_of_scope(auth, "openid profile")
+    nowhere = DatabaseUrl(user="nobody", hosts=(("127.0.0.1", 1),), database="nothing")
+    of_client = {"client_id": CLIENT, "token": tokens["refresh_token"]}
+    async with running(make_app(DatabaseSettings(url=nowhere))) as away:
+        answers = [
+            await ask(away, tokens["refresh_token"]),
+            await away.post("/oauth2/introspect", data=of_client),
+            await away.post("/oauth2/introspect", data=of_client, headers=bearer(tokens["access_token"])),
+            await away.post("/oauth2/revoke", data=of_client),
+        ]
+    for answer in answers:
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/json")
+        assert answer.json()["error"] == "temporarily_unavailable"
+        assert answer.json()["error_description"]
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["cache-control"] == "no-store"
