@@ -34,6 +34,7 @@ async def sign_in_on_device(client: httpx.AsyncClient, person: Person) -> str:
     return cookie
 
 
+@pytest.mark.long
 async def test_guesses_at_two_processes_and_after_a_restart_get_no_further_than_ten(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:

@@ -69,11 +69,11 @@ class Guard:
     async def admit_sign_up(self, *, origin: Origin) -> None:
         """Count a sign-up. Raises `TooManyAttempts`."""
         key = self._keys.make("sign-up", network_of(origin.address))
-        await self._throttle.admit([Counter(key=key, limit=self._settings.sign_up_limit)])
+        await self._throttle.count(Counter(key=key, limit=self._settings.sign_up_limit))
 
     async def admit_act(self, act: str, *, account: UUID, limit: Limit) -> None:
         """Count what an account may do only so often. Raises `TooManyAttempts`."""
-        await self._throttle.admit([Counter(key=self._keys.make(act, str(account)), limit=limit)])
+        await self._throttle.count(Counter(key=self._keys.make(act, str(account)), limit=limit))
 
     def remember_device(self, response: Response, *, account: UUID, origin: Origin) -> None:
         """Tell the browser that it has signed in to this account."""

@@ -90,6 +90,12 @@ class Throttle:
             raise TooManyAttempts(retry_after=math.ceil(place))
         return Admission(database=self._database, reservations=reservations)
 
+    async def count(self, counter: Counter) -> None:
+        """Take a place that is never given back. Raises `TooManyAttempts`, and at once: nobody makes room."""
+        reservation, seconds, _ = await self._try(counter)
+        if reservation is None:
+            raise TooManyAttempts(retry_after=math.ceil(seconds))
+
     async def join(self, admission: Admission, counter: Counter) -> Admission:
         """The admission with a place of one more counter, or without leave to succeed when that has none."""
         place = await self._take(counter)
