@@ -326,7 +326,7 @@ def test_a_line_that_cannot_be_formatted_does_not_print_its_arguments(
 
 @pytest.mark.parametrize("unit", ["a-", "a", "eyJ", "://a:", "token-", "password=", "bearer "])
 def test_masking_a_long_line_takes_no_long_time(unit: str) -> None:
-    text = unit * (200_000 // len(unit))
+    text = unit * (50_000 // len(unit))
     started = time.process_time()
     mask_text(text)
     assert time.process_time() - started < 2

@@ -17,7 +17,7 @@ from dbcommon.engine import Database
 from dbcommon.errors import DatabaseUnavailable, PoolExhausted
 from dbcommon.reads import PreparedRead
 from dbcommon.settings import DatabaseSettings, PoolSettings
-from tests.servers import TestServer
+from tests.servers import PATIENT, TestServer
 
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1"
 
@@ -102,7 +102,7 @@ async def test_three_hundred_requests_never_open_an_eleventh_connection_nor_chur
     bare_server: TestServer,
 ) -> None:
     async with (
-        open_database(bare_server, "pool-max") as database,
+        open_database(bare_server, "pool-max", pool=PATIENT) as database,
         watching(bare_server, "pool-max") as watcher,
     ):
 

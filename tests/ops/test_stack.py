@@ -225,6 +225,7 @@ def test_rotated_password_is_taken_over_by_provisioning(stack: RunningStack, pla
     assert "rotated" not in place.quartet("provision").stdout
 
 
+@pytest.mark.long
 class TestLifeOfAStack:
     """From kill to kill on one folder, in this order."""
 

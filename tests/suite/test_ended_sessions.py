@@ -127,6 +127,7 @@ async def published(running: Running) -> set[str]:
     return {key["kid"] for key in keys}
 
 
+@pytest.mark.long
 async def test_keys_rotate_under_load_without_a_single_refusal(stack: Stack) -> None:
     person = await register(stack.auth.client)
     old = (await log_in(stack.auth.client, person))["access_token"]

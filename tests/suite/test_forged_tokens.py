@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from auth.main import create_app as create_auth
@@ -94,6 +95,7 @@ async def test_a_service_takes_no_refresh_token_for_an_access_token(services: Cl
         assert (await ask(client, service, answer["refresh_token"])).status_code == 401
 
 
+@pytest.mark.long
 async def test_ten_thousand_unknown_keys_cost_one_fetch_in_ten_seconds(
     services: Clients, mint: TokenMint
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
+import pytest
 from jose import jwt
 
 from dbcommon.migrations import upgrade
@@ -16,6 +17,7 @@ from tests.services.auth.accounts import AuthDatabase, log_in, refresh, register
 from tests.services.auth.processes import auth_process
 
 
+@pytest.mark.long
 async def test_fifty_refreshes_at_two_processes_get_one_successor(
     bare_server: TestServer, server: TestServer, tmp_path: Path
 ) -> None:

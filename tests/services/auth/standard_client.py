@@ -16,25 +16,24 @@ CLIENT = "videovault-web"
 REDIRECT_URI = "http://localhost:5100/callback"
 
 
-class _Form(HTMLParser):
+class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.action = ""
-        self.fields: dict[str, str] = {}
+        self.found: list[tuple[str, dict[str, str]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         if tag == "form":
-            self.action = attributes.get("action") or ""
+            self.found.append((attributes.get("action") or "", {}))
         elif tag == "input":
-            self.fields[attributes.get("name") or ""] = attributes.get("value") or ""
+            self.found[-1][1][attributes.get("name") or ""] = attributes.get("value") or ""
 
 
-def read_page_form(page: str) -> tuple[str, dict[str, str]]:
-    """Where the one form of a page goes, and its fields as they are."""
-    form = _Form()
-    form.feed(page)
-    return form.action, form.fields
+def read_page_form(page: str, *, to: str = "") -> tuple[str, dict[str, str]]:
+    """Where the first form of a page goes, or the one to the route named, and its fields as they are."""
+    forms = _Forms()
+    forms.feed(page)
+    return next(found for found in forms.found if found[0].endswith(to))
 
 
 def answer_of(response: httpx.Response, *, redirect_uri: str = REDIRECT_URI) -> dict[str, str]:

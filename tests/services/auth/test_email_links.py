@@ -20,6 +20,7 @@ from tests.services.auth.accounts import (
     refresh,
     register,
 )
+from tests.services.auth.factors import new_app
 from tests.services.auth.mails import eventually, everything_sent, mails_to, newest_token, token_in
 
 NEW_PASSWORD = "eight silent lagoons"
@@ -323,6 +324,7 @@ async def test_the_old_address_can_stop_the_change(auth: httpx.AsyncClient) -> N
 
 async def test_an_address_that_can_still_be_taken_back_is_nobody_elses(auth: httpx.AsyncClient) -> None:
     person, other, squatter = await register(auth), new_person(), new_person()
+    await verify(auth, await newest_token(auth, person.email))
     await change(auth, await log_in(auth, person), other.email)
     undo = await newest_token(auth, person.email)
     await verify(auth, await newest_token(auth, other.email))
@@ -334,6 +336,85 @@ async def test_an_address_that_can_still_be_taken_back_is_nobody_elses(auth: htt
     )
     assert refused.status_code == 401
     assert (await verify(auth, undo)).json()["user"]["email"] == person.email
+
+
+async def test_an_address_that_was_left_unproven_is_free_and_going_back_does_not_prove_it(
+    auth: httpx.AsyncClient,
+) -> None:
+    squatter, elsewhere, owner = await register(auth), new_person(), new_person()
+    await change(auth, await log_in(auth, squatter), elsewhere.email)
+    undo = await newest_token(auth, squatter.email)
+    await verify(auth, await newest_token(auth, elsewhere.email))
+    assert (await verify(auth, undo)).json()["user"]["email_verified"] is False
+    await change(auth, await log_in(auth, squatter), (again := new_person()).email)
+    undo = await newest_token(auth, squatter.email)
+    await verify(auth, await newest_token(auth, again.email))
+    owner = Person(email=squatter.email, username=owner.username, password=NEW_PASSWORD)
+    await register(auth, owner)
+    assert (await log_in(auth, owner))["user"]["username"] == owner.username
+    assert (await verify(auth, undo)).status_code == 409
+
+
+async def test_a_reset_leaves_no_way_in_to_whoever_made_the_account_with_a_foreign_address(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    waiting = await new_app(auth)
+    owner = Person(email=waiting.person.email, username=waiting.person.username, password=NEW_PASSWORD)
+    await auth_database.execute(
+        "INSERT INTO passkeys (user_id, credential_id, public_key, sign_count, name, transports)"
+        " VALUES ($1, 'x', 'x', 0, 'waiting', '{}')",
+        waiting.user_id,
+    )
+    await forgot(auth, owner.email)
+    assert (await reset(auth, await newest_token(auth, owner.email))).status_code == 204
+    credentials = {"login": owner.email, "password": NEW_PASSWORD}
+    assert (await auth.post("/v1/auth/login", json=credentials)).json()["mfa_required"] is True
+    counted = "SELECT count(*) FROM passkeys WHERE user_id = $1"
+    assert await auth_database.fetch_value(counted, waiting.user_id) == 0
+    rows = await auth_database.fetch("SELECT event FROM audit_events WHERE user_id = $1", waiting.user_id)
+    assert {"password_voided", "passkey_removed", "password_reset"} < {row["event"] for row in rows}
+
+
+@pytest.mark.parametrize("way", ["change", "reset"])
+async def test_a_new_password_voids_the_change_of_address_that_an_intruder_asked_for(
+    auth: httpx.AsyncClient, way: str
+) -> None:
+    person, intruder = await register(auth), new_person()
+    await change(auth, await log_in(auth, person), intruder.email)
+    waiting = await newest_token(auth, intruder.email)
+    await forgot(auth, person.email)
+    link = await newest_token(auth, person.email)
+    if way == "reset":
+        assert (await reset(auth, link)).status_code == 204
+    else:
+        answer = await log_in(auth, person)
+        body = {"current_password": person.password, "new_password": NEW_PASSWORD}
+        response = await auth.post(
+            "/v1/auth/password/change", json=body, headers=bearer(answer["access_token"])
+        )
+        assert response.status_code == 204
+        assert_gone(await reset(auth, link))
+    assert_gone(await verify(auth, waiting))
+
+
+async def test_a_new_account_gets_its_link_whatever_was_asked_for_before(auth: httpx.AsyncClient) -> None:
+    person = new_person()
+    await auth.post("/v1/auth/email/resend", json={"email": person.email})
+    assert await mails_to(auth, person.email) == []
+    await register(auth, person)
+    await auth.post("/v1/auth/email/resend", json={"email": person.email})
+    assert len(await mails_to(auth, person.email)) == 1
+
+
+async def test_an_account_asks_for_a_new_address_so_often_an_hour(auth_database: AuthDatabase) -> None:
+    async with running(make_app(auth_database.settings, address_changes_per_account=3)) as auth:
+        answer = await log_in(auth, await register(auth))
+        responses = await asyncio.gather(*(change(auth, answer, new_person().email) for _ in range(10)))
+        refused = [response for response in responses if response.status_code == 429]
+        assert len(refused) == 7
+        assert all(int(response.headers["retry-after"]) > 3000 for response in refused)
+        other = await log_in(auth, await register(auth))
+        assert (await change(auth, other, new_person().email)).status_code == 200
 
 
 async def test_a_taken_new_address_is_not_told_and_its_owner_is(auth: httpx.AsyncClient) -> None:
@@ -397,6 +478,22 @@ async def test_the_pages_do_what_the_links_are_for(auth: httpx.AsyncClient) -> N
     done = await auth.post("/password/reset", data={"token": token, "new_password": NEW_PASSWORD})
     assert done.status_code == 200
     await log_in(auth, Person(email=person.email, username=person.username, password=NEW_PASSWORD))
+
+
+async def test_the_page_for_a_forgotten_password_says_the_same_to_everybody(auth: httpx.AsyncClient) -> None:
+    person, stranger = await register(auth), new_person()
+    assert (await auth.head("/password/forgot")).status_code == 200
+    pages = [
+        await auth.post("/password/forgot", data={"email": email})
+        for email in (person.email, stranger.email, person.email)
+    ]
+    assert {(page.status_code, page.text) for page in pages} == {(200, pages[0].text)}
+    assert 'role="status"' in pages[0].text
+    assert (await reset(auth, await newest_token(auth, person.email))).status_code == 204
+    assert await mails_to(auth, stranger.email) == []
+    for typed in ("", "nobody", '"><script>@', "\x00@example.com", "a" * 5000):
+        page = await auth.post("/password/forgot", data={"email": typed})
+        assert (page.status_code, 'role="alert"' in page.text, "<script" in page.text) == (422, True, False)
 
 
 @pytest.mark.parametrize("token", ['"><script>alert(1)</script>', "\x00", "x" * 5000])

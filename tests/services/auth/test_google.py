@@ -32,6 +32,7 @@ from tests.services.auth.google_visits import (
     somebody,
 )
 from tests.services.auth.mails import eventually
+from tests.services.auth.standard_client import Attempt
 from webcommon.app import Service
 
 
@@ -253,6 +254,22 @@ async def test_two_tabs_of_one_browser_both_come_back(browser: Browser, provider
     for address in (one, other):
         location = (await browser.come_back(await browser.choose(address, person))).headers["location"]
         assert "code" in answer_of(location)
+
+
+async def test_the_sign_in_page_in_another_tab_is_not_in_the_way(
+    browser: Browser, provider: Provider
+) -> None:
+    address = await browser.begin()
+    page = await Attempt().open_page(browser.client)
+    names = [cookie.name for cookie in browser.client.cookies.jar]
+    assert len(names) == len(set(names)) == 2, (
+        "each has a cookie of its own, and no path hides one behind the other"
+    )
+    location = (await browser.come_back(await browser.choose(address, somebody(provider)))).headers[
+        "location"
+    ]
+    assert "code" in answer_of(location)
+    assert page.status_code == 200
 
 
 async def test_cancelling_at_google_is_told_and_changes_nothing(

@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from standins.openid_provider.faults import Fault
 from tests.services.auth.accounts import AuthDatabase, bearer, refresh
 from tests.services.auth.google_visits import (
@@ -17,6 +19,7 @@ from tests.services.auth.google_visits import (
 from tests.services.auth.processes import auth_process
 
 
+@pytest.mark.long
 async def test_two_processes_settle_who_was_first(auth_database: AuthDatabase, tmp_path: Path) -> None:
     async with google_standin() as provider:
         settings = google_environment(provider)
@@ -44,6 +47,7 @@ async def test_two_processes_settle_who_was_first(auth_database: AuthDatabase, t
             assert Counter(response.status_code for response in exchanges) == {200: 1, 410: 19}
 
 
+@pytest.mark.long
 async def test_two_processes_make_one_account_of_many_first_sign_ins(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:
@@ -75,6 +79,7 @@ async def test_two_processes_make_one_account_of_many_first_sign_ins(
             assert Counter(response.status_code for response in exchanges) == {200: 30}
 
 
+@pytest.mark.long
 async def test_nothing_secret_of_a_sign_in_is_logged(auth_database: AuthDatabase, tmp_path: Path) -> None:
     log = tmp_path / "log"
     secrets: set[str] = set()

@@ -170,6 +170,7 @@ async def test_of_links_that_waited_only_the_newest_is_sent(database: AuthDataba
             assert (await auth.post("/v1/auth/password/reset", json=body)).status_code == 204
 
 
+@pytest.mark.long
 async def test_two_processes_send_each_mail_once(database: AuthDatabase) -> None:
     server = MailServer()
     async with (
@@ -186,6 +187,7 @@ async def test_two_processes_send_each_mail_once(database: AuthDatabase) -> None
     assert sorted(message["To"] for message in server.taken) == sorted(person.email for person in people)
 
 
+@pytest.mark.long
 async def test_a_killed_process_leaves_its_mails_to_another_and_no_log_holds_a_secret(
     database: AuthDatabase,
 ) -> None:

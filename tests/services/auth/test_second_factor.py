@@ -279,6 +279,7 @@ async def test_of_thirty_sign_ins_with_one_recovery_code_one_succeeds(
     assert await auth_database.fetch_value(used, app.user_id) == 1
 
 
+@pytest.mark.long
 async def test_a_hundred_wrong_codes_at_two_processes_get_no_further_than_ten(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:

@@ -1,18 +1,17 @@
 """The sign-in page in a real Chromium: by keyboard, without JavaScript, in light and dark."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import parse_qs, urlencode, urlsplit
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlencode
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from tests.contrast import CONTRASTS
 from tests.services.auth.accounts import AuthDatabase, Person, make_app, register
+from tests.services.auth.browsing import Landing, focused, landing_page, visiting
 from tests.services.auth.serving import serving
 from tests.services.auth.standard_client import Attempt
 
@@ -20,34 +19,9 @@ CLIENT = "payment-web"
 SMALLEST_CONTRAST = 4.5
 
 
-@dataclass
-class Landing:
-    """The client's page, which the browser is sent back to."""
-
-    url: str = ""
-    requests: list[str] = field(default_factory=list)
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take one request."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.requests.append(head)
-        body = b"<!doctype html><title>App</title><h1>Back at the app</h1>"
-        length = f"Content-Length: {len(body)}\r\n"
-        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{length}\r\n".encode() + body)
-        await writer.drain()
-        writer.close()
-
-    def arrival(self) -> str:
-        """The request that the browser came with."""
-        return next(head for head in self.requests if head.startswith("GET /callback"))
-
-
 @pytest.fixture
 async def landing() -> AsyncIterator[Landing]:
-    landing = Landing()
-    server = await asyncio.start_server(landing.answer, "127.0.0.1", 0)
-    landing.url = f"http://localhost:{server.sockets[0].getsockname()[1]}/callback"
-    async with server:
+    async with landing_page() as landing:
         yield landing
 
 
@@ -67,8 +41,7 @@ class Scene:
 
     def answer(self) -> dict[str, str]:
         """What the client was told."""
-        target = self.landing.arrival().split(" ")[1]
-        return {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+        return self.landing.answer_given()
 
 
 @pytest.fixture
@@ -80,27 +53,6 @@ async def scene(auth_database: AuthDatabase, landing: Landing) -> AsyncIterator[
     ):
         attempt = Attempt(client_id=CLIENT, redirect_uri=landing.url)
         yield Scene(issuer=issuer, person=await register(client), attempt=attempt, landing=landing)
-
-
-@contextlib.asynccontextmanager
-async def visiting(browser: Browser, url: str, **options: Any) -> AsyncIterator[tuple[Page, list[str]]]:
-    """A fresh profile that opens the page, and what the browser complained about."""
-    context = await browser.new_context(**options)
-    complaints: list[str] = []
-    try:
-        page = await context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        await page.goto(url)
-        yield page, complaints
-    finally:
-        await context.close()
-
-
-async def focused(page: Page) -> str:
-    """The id, or else the text, of what has the focus."""
-    name: str = await page.evaluate("document.activeElement.id || document.activeElement.textContent")
-    return name
 
 
 async def test_by_keyboard_and_without_javascript_somebody_signs_in(browser: Browser, scene: Scene) -> None:

@@ -5,12 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.services.auth.accounts import AuthDatabase, register
 from tests.services.auth.processes import auth_process
 from tests.services.auth.standard_client import Attempt, read_page_form, send_page
 
 
+@pytest.mark.long
 async def test_a_sign_in_begun_at_one_process_ends_at_the_other_once(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:
@@ -34,6 +36,7 @@ async def test_a_sign_in_begun_at_one_process_ends_at_the_other_once(
         assert Counter(response.status_code for response in responses) == {200: 1, 400: 49}
 
 
+@pytest.mark.long
 async def test_nothing_secret_of_a_client_is_logged(auth_database: AuthDatabase, tmp_path: Path) -> None:
     log = tmp_path / "log"
     secrets: set[str] = set()

@@ -34,6 +34,7 @@ async def sign_in_on_device(client: httpx.AsyncClient, person: Person) -> str:
     return cookie
 
 
+@pytest.mark.long
 async def test_guesses_at_two_processes_and_after_a_restart_get_no_further_than_ten(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:
@@ -95,9 +96,46 @@ async def test_no_spelling_of_a_login_is_a_further_set_of_guesses(auth: httpx.As
         person.email.lower(),
         f" {person.email}",
         "Zoe\u0308.Íñigo@example.com",
+        "Zoë.Íñigo@exam\ufe00ple.com",
+        "Zoë.Íñigo@example\u3002com",
     ]
     statuses = [(await try_password(auth, login)).status_code for login in spellings * 3]
-    assert statuses == [401] * 10 + [429] * 5
+    assert statuses == [401] * 10 + [429] * 11
+
+
+async def test_both_spellings_of_an_international_domain_are_one_set_of_guesses(
+    auth: httpx.AsyncClient,
+) -> None:
+    person = await register(auth, Person(email="bob@bücher.example", username="bob.of.books"))
+    spellings = [person.email, "bob@xn--bcher-kva.example"]
+    statuses = [(await try_password(auth, login)).status_code for login in spellings * 6]
+    assert statuses == [401] * 10 + [429] * 2
+
+
+async def test_guesses_by_both_names_of_an_account_are_ten_and_do_not_tell_that_they_belong_together(
+    auth: httpx.AsyncClient,
+) -> None:
+    person = await register(auth)
+    names = [person.email, person.username]
+    guesses = [try_password(auth, names[number % 2]) for number in range(100)]
+    statuses = Counter(answer.status_code for answer in await asyncio.gather(*guesses))
+    # Each name shows its own ten refusals, as those of two accounts, or of none, would.
+    assert statuses == {401: 20, 429: 80}
+
+
+async def test_the_eleventh_guess_at_an_account_does_not_succeed_by_its_other_name(
+    auth: httpx.AsyncClient,
+) -> None:
+    person = await register(auth)
+    device = await sign_in_on_device(auth, person)
+    for _ in range(10):
+        assert (await try_password(auth, person.email)).status_code == 401
+    right = await try_password(auth, person.username, person.password)
+    wrong = await try_password(auth, "nobody.of.this.name", person.password)
+    assert right.status_code == wrong.status_code == 401
+    assert {**right.json(), "request_id": None} == {**wrong.json(), "request_id": None}
+    known = await try_password(auth, person.username, person.password, headers={"cookie": device})
+    assert known.status_code == 200
 
 
 async def test_a_success_never_counts(auth: httpx.AsyncClient) -> None:

@@ -4,6 +4,7 @@ Needs the extra `passwords` of this package. Password rules: NIST SP 800-63B-4, 
 rules, and a list of the commonest). The list is the one that the zxcvbn package carries.
 """
 
+import contextlib
 import unicodedata
 from typing import Annotated
 
@@ -35,6 +36,16 @@ def normalize_email(email: str) -> str:
         return email_validator.validate_email(email.strip(), check_deliverability=False).normalized
     except email_validator.EmailNotValidError as error:
         raise ValueError(str(error)) from None
+
+
+def normalize_login(login: str) -> str:
+    """The one spelling of what somebody signs in with, to look for and to count by: an address has many (invisible
+    characters in its domain, `xn--`), and each that were counted for itself would be a further set of guesses."""
+    if "@" in login:
+        # What is no address finds no account, as it should.
+        with contextlib.suppress(ValueError):
+            return normalize_email(login)
+    return login.strip()
 
 
 def find_weakness(password: str, *, email: str | None, username: str | None) -> str | None:

@@ -46,6 +46,11 @@ def app() -> None:
         _COMMANDS()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except RuntimeError as error:
+        # Before Python 3.12 what interrupts the making of a class comes wrapped.
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        sys.exit(128 + signal.SIGINT)
     except Failure as failure:
         _end(failure)
     except BrokenPipeError:

@@ -82,7 +82,7 @@ class LoginExpired(Unauthorized):
     slug = "login-expired"
 
     def __init__(self) -> None:
-        super().__init__("Begin again with the password.")
+        super().__init__("Begin again.")
 
 
 class PasskeyRefused(Unauthorized):
@@ -92,7 +92,7 @@ class PasskeyRefused(Unauthorized):
     slug = "passkey-refused"
 
     def __init__(self) -> None:
-        super().__init__("Ask for new options and try again, or sign in another way.")
+        super().__init__("Try again, or sign in another way.")
 
 
 class SecondFactorEnabled(Conflict):

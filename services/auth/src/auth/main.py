@@ -11,6 +11,7 @@ from auth.audit.routes import router as own_history_router
 from auth.discovery.routes import router as discovery_router
 from auth.email_links.pages import router as email_pages_router
 from auth.email_links.routes import router as email_links_router
+from auth.google.page_routes import router as google_pages_router
 from auth.google.routes import router as google_router
 from auth.google.setup import make_google
 from auth.keys.encryption import KeyVault
@@ -94,6 +95,7 @@ def create_app(
             sign_in_pages_router,
             standard_clients_router,
             google_router,
+            google_pages_router,
             linked_accounts_router,
             *([development_mails_router] if settings.smtp_host is None else []),
         ],
@@ -137,6 +139,8 @@ def create_app(
         issuer=settings.auth_issuer,
         registered=settings.registered_clients,
         forms=SignInForms(derive_key(secret, "sign-in forms")),
+        with_google=app.state.google is not None,
+        with_passkeys=settings.has_passkeys_at_home,
         id_tokens=IdTokenSigner(keyring, issuer=settings.auth_issuer),
     )
     return app

@@ -4,7 +4,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, INET, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -151,7 +161,7 @@ class AuditEvent(Model):
             " 'email_change_requested', 'email_changed', 'email_change_undone', 'email_verified', 'username_changed',"
             " 'account_disabled', 'account_enabled', 'account_deleted', 'mfa_enabled', 'mfa_disabled',"
             " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked',"
-            " 'keys_rotated', 'recovery_codes_replaced')",
+            " 'keys_rotated', 'recovery_codes_replaced', 'password_voided')",
             name="event",
         ),
         Index("ix_audit_events_user_id", "user_id", "id"),
@@ -213,7 +223,8 @@ class MailGate(Model):
 
 class EmailToken(Model):
     """A link in a mail, known by its token's hash. A user has one of each kind, a new one taking the old one's place, but
-    of `undo_email` one for each address that was left, since the next change must not void the way back from the last."""
+    of `undo_email` one for each address that was left, since the next change must not void the way back from the last;
+    `was_proven`: whether that address had been confirmed when it was left."""
 
     __tablename__ = "email_tokens"
     __table_args__ = (
@@ -234,6 +245,7 @@ class EmailToken(Model):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[str] = mapped_column(unique=True)
     email: Mapped[str] = mapped_column(CITEXT())
+    was_proven: Mapped[bool] = mapped_column(server_default=true())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]

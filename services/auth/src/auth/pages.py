@@ -1,4 +1,4 @@
-"""The frame of every page that Auth shows in a browser: no script at all, light and dark, nothing from elsewhere."""
+"""The frame of every page that Auth shows in a browser: whole without script, light and dark, nothing from elsewhere."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ input { box-sizing: border-box; width: 100%; margin: .25rem 0 1rem; padding: .6r
 button { padding: .6rem 1.2rem; border: 0; border-radius: .4rem; background: #1d4ed8; color: #fff; cursor: pointer }
 button.quiet { margin-top: .75rem; background: transparent; color: inherit; box-shadow: inset 0 0 0 1px GrayText }
 :focus-visible { outline: 3px solid Highlight; outline-offset: 2px }
-[role=alert] { border-left: .3rem solid #dc2626; padding-left: .7rem }
+[role=alert]:not(:empty) { border-left: .3rem solid #dc2626; padding-left: .7rem }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
 
@@ -42,10 +42,12 @@ def show_page(
     status: int = 200,
     form_targets: Sequence[str] = (),
     referrer_policy: str = "no-referrer",
+    with_script: bool = False,
 ) -> HTMLResponse:
     """A page of that title; `body` is HTML, with everything escaped that is not ours.
 
     `form_targets` are the origins that the answer to its form may redirect to: Chromium asks `form-action` about those too.
+    `with_script` lets files of this service run, and call it; nothing inline ever.
     """
     content = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -53,8 +55,9 @@ def show_page(
         f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
     targets = " ".join(["'self'", *form_targets])
+    script = "script-src 'self'; connect-src 'self'; " if with_script else ""
     headers = {
-        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+        "Content-Security-Policy": f"default-src 'none'; {script}style-src 'sha256-{_STYLE_HASH}'; "
         f"form-action {targets}; frame-ancestors 'none'; base-uri 'none'",
         "Referrer-Policy": referrer_policy,
         "Cache-Control": "no-store",

@@ -1,5 +1,6 @@
 """What Auth is told by its environment."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from auth.google.settings import GoogleSettings
 from auth.mail.settings import MailSettings
 from auth.passkeys.settings import PasskeySettings
 from auth.standard_clients.settings import ClientSettings
+from webcommon.throttling.limits import Limit
 from webcommon.throttling.settings import ThrottledSettings
 
 
@@ -33,7 +35,18 @@ class Settings(GoogleSettings, MailSettings, ClientSettings, PasskeySettings, Th
         le=86_400,
         description="A new signing key is published for so long before it signs.",
     )
+    address_changes_per_account: int = Field(
+        10,
+        ge=1,
+        le=10_000,
+        description="How often an hour an account may ask for a new e-mail address: each time two addresses get a mail.",
+    )
     sweep_seconds: float = Field(60, ge=0.1, le=86_400, description="How often expired rows are deleted.")
+
+    @property
+    def address_change_limit(self) -> Limit:
+        """Of an account's wishes for a new address."""
+        return Limit(count=self.address_changes_per_account, window=timedelta(hours=1))
 
     @property
     def is_https_only(self) -> bool:

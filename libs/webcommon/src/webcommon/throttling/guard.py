@@ -9,7 +9,7 @@ from starlette.responses import Response
 from dbcommon.engine import Database
 from webcommon.keys import derive_key
 from webcommon.throttling.devices import LIFETIME_SECONDS, DeviceCookies, cookie_name
-from webcommon.throttling.limits import KeyMaker, fold_login, network_of
+from webcommon.throttling.limits import KeyMaker, Limit, fold_login, network_of
 from webcommon.throttling.settings import ThrottledSettings
 from webcommon.throttling.throttle import Admission, Counter, Throttle
 
@@ -39,15 +39,19 @@ class Guard:
     async def admit_login(self, login: str, *, account: UUID | None, origin: Origin) -> Admission:
         """Leave to look at one password. Raises `TooManyAttempts`.
 
-        `login` is what was typed, and is counted alike whether there is an account or not, so that a 429
-        tells nothing. A device that is known to the account has a counter of its own in its stead.
+        `login` is what was typed, and is counted alike whether there is an account or not, so that a 429 tells nothing.
+        The guesses at an account by its e-mail and by its username count together too; beyond the limit of those none
+        may succeed, and is answered like a wrong one, since a 429 would tell that the two names belong together.
+        A device that is known to the account has a counter of its own in their stead.
         """
         device = self._devices.find(origin.device_cookie, account or UUID(int=0))
         if account is not None and device is not None:
-            key = self._keys.make("device", str(account), device)
-        else:
-            key = self._keys.make("login", fold_login(login))
-        return await self._admit_guess(key, origin=origin)
+            return await self._admit_guess(self._keys.make("device", str(account), device), origin=origin)
+        name = fold_login(login)
+        admission = await self._admit_guess(self._keys.make("login", name), origin=origin)
+        # For nobody's name a counter too, so that it takes the same time.
+        key = self._keys.make("account", name if account is None else str(account))
+        return await self._throttle.join(admission, Counter(key=key, limit=self._settings.account_limit))
 
     async def admit_factor(self, account: UUID, *, origin: Origin) -> Admission:
         """Leave to look at one code of a second factor, whose failures count like those of a login: a known device has a
@@ -65,7 +69,11 @@ class Guard:
     async def admit_sign_up(self, *, origin: Origin) -> None:
         """Count a sign-up. Raises `TooManyAttempts`."""
         key = self._keys.make("sign-up", network_of(origin.address))
-        await self._throttle.admit([Counter(key=key, limit=self._settings.sign_up_limit)])
+        await self._throttle.count(Counter(key=key, limit=self._settings.sign_up_limit))
+
+    async def admit_act(self, act: str, *, account: UUID, limit: Limit) -> None:
+        """Count what an account may do only so often. Raises `TooManyAttempts`."""
+        await self._throttle.count(Counter(key=self._keys.make(act, str(account)), limit=limit))
 
     def remember_device(self, response: Response, *, account: UUID, origin: Origin) -> None:
         """Tell the browser that it has signed in to this account."""

@@ -6,7 +6,7 @@ import logging
 import math
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseUnavailable
@@ -49,10 +49,14 @@ class Counter:
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """Leave to try once. Whoever settles it neither way, by dying say, has failed."""
+    """Leave to try once. Whoever settles it neither way, by dying say, has failed.
+
+    Without `may_succeed` the try is for show: it costs what others cost, and what comes of it must not count.
+    """
 
     database: Database
     reservations: list[Reservation]
+    may_succeed: bool = True
 
     async def fail(self) -> None:
         """The attempt failed and counts."""
@@ -85,6 +89,19 @@ class Throttle:
                 await repository.give_back(self._database, reservations)
             raise TooManyAttempts(retry_after=math.ceil(place))
         return Admission(database=self._database, reservations=reservations)
+
+    async def count(self, counter: Counter) -> None:
+        """Take a place that is never given back. Raises `TooManyAttempts`, and at once: nobody makes room."""
+        reservation, seconds, _ = await self._try(counter)
+        if reservation is None:
+            raise TooManyAttempts(retry_after=math.ceil(seconds))
+
+    async def join(self, admission: Admission, counter: Counter) -> Admission:
+        """The admission with a place of one more counter, or without leave to succeed when that has none."""
+        place = await self._take(counter)
+        if not isinstance(place, Reservation):
+            return replace(admission, may_succeed=False)
+        return replace(admission, reservations=[*admission.reservations, place])
 
     async def _take(self, counter: Counter) -> Reservation | float:
         """A place, or for how many seconds there is none."""

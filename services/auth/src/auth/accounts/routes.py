@@ -7,7 +7,7 @@ from auth.accounts.schemas import AccountDeletion, AccountPatch, RegistrationAns
 from auth.dependencies import HasherDep, OutboxDep, SettingsDep
 from auth.errors import EmailTaken, PasswordWrong, ReauthenticationRequired, SessionEnded, UsernameTaken
 from auth.sessions.live_caller import LiveCallerDep
-from dbcommon.session import DatabaseDep, SessionDep
+from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep
 from webcommon.credentials import Registration
 from webcommon.express import express
@@ -62,13 +62,24 @@ async def read_own_account(caller: CallerDep, database: DatabaseDep) -> UserAnsw
 @router.patch(
     "/v1/users/me",
     operation_id="change_own_account",
-    responses=problem_responses(SessionEnded, ReauthenticationRequired, UsernameTaken, TooManyRequests),
+    responses=problem_responses(
+        SessionEnded, ReauthenticationRequired, UsernameTaken, TooManyRequests, TooManyAttempts
+    ),
 )
 async def change_own_account(
-    patch: AccountPatch, caller: LiveCallerDep, session: SessionDep, outbox: OutboxDep
+    patch: AccountPatch,
+    caller: LiveCallerDep,
+    database: DatabaseDep,
+    outbox: OutboxDep,
+    guard: GuardDep,
+    settings: SettingsDep,
 ) -> UserAnswer:
     """Change the caller's own account; what the body leaves out stays. Access tokens tell of it from the next one on."""
-    return await service.change_account(caller, patch, session=session, outbox=outbox)
+    if patch.email is not None:
+        limit = settings.address_change_limit
+        await service.admit_address_change(caller, guard=guard, limit=limit)
+    async with database.transaction() as session:
+        return await service.change_account(caller, patch, session=session, outbox=outbox)
 
 
 @router.delete(

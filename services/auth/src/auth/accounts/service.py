@@ -1,6 +1,7 @@
 """The rules of accounts."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -14,7 +15,6 @@ from auth.audit.repository import record_event
 from auth.email_links.service import ask_for_change
 from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
 from auth.mail.outbox import Outbox
-from auth.mail.repository import Kind
 from auth.passwords.service import prove_password
 from auth.recent_login import require_recent_login
 from dbcommon.constraints import violated_constraint
@@ -25,6 +25,7 @@ from webcommon.bearer import Caller
 from webcommon.credentials import Registration
 from webcommon.passwords import PasswordHasher
 from webcommon.throttling.guard import Guard, Origin
+from webcommon.throttling.limits import Limit
 
 
 async def register(
@@ -56,8 +57,9 @@ async def register(
         if holders.of_username not in (account.id, None):
             raise UsernameTaken
         await _record(session, account, holders=holders, reveal_taken_email=reveal_taken_email)
-        kind: Kind = "verify" if holders.of_email == account.id else "email_taken"
-        await outbox.ask(session, kind, address=account.email, user_id=holders.of_email)
+        is_new = holders.of_email == account.id
+        kind: Literal["verify", "email_taken"] = "verify" if is_new else "email_taken"
+        await outbox.greet(session, kind, address=account.email, user_id=holders.of_email)
     return _describe_new(account, at=holders.at)
 
 
@@ -94,16 +96,21 @@ async def read_own(database: Database, *, user_id: UUID, session_id: UUID) -> Us
     return UserAnswer.model_validate(dict(row))
 
 
+async def admit_address_change(caller: Caller, *, guard: Guard, limit: Limit) -> None:
+    """Whether the caller may ask for another address now. Raises `ReauthenticationRequired`, and `TooManyAttempts`, since
+    each time two addresses get a mail, one of which may be anybody's. To be asked before a transaction begins."""
+    require_recent_login(caller)
+    await guard.admit_act("address change", account=caller.id, limit=limit)
+
+
 async def change_account(
     caller: Caller, patch: AccountPatch, *, session: AsyncSession, outbox: Outbox
 ) -> UserAnswer:
     """The account after the change; its e-mail address changes later, by a link.
 
-    Raises `UsernameTaken`, `SessionEnded` when the account is gone, and for a new address `ReauthenticationRequired` and
-    `TooManyRequests`.
+    Raises `UsernameTaken`, `SessionEnded` when the account is gone, and `TooManyRequests` for a new address.
     """
     if patch.email is not None:
-        require_recent_login(caller)
         await ask_for_change(patch.email, user_id=caller.id, session=session, outbox=outbox)
     if patch.username is not None:
         try:

@@ -39,6 +39,7 @@ Event = Literal[
     "oauth_unlinked",
     "keys_rotated",
     "recovery_codes_replaced",
+    "password_voided",
 ]
 
 

@@ -1,4 +1,5 @@
-"""The pages that links in mails open in a browser: a form with a button, sent by POST; no script at all.
+"""The pages that links in mails open in a browser, and the one that asks for such a link: a form with a button, sent by
+POST; no script at all.
 
 Opening the page uses nothing up. The token leaves the browser again only in the body of the form.
 """
@@ -11,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from auth.dependencies import HasherDep, OutboxDep
 from auth.email_links import service
-from auth.email_links.schemas import LinkToken, PasswordReset
+from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.errors import LinkNoLongerGood
 from auth.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
@@ -33,6 +34,13 @@ _ACTIONS = {
         "Your account has this e-mail address, and everybody was signed out. Set a new password now.",
     ),
 }
+
+_FORGOTTEN = "Forgotten your password?"
+_SENT = (
+    "If there is an account with this address, a mail with a link to a new password is on its way. Set one there, then go"
+    " back to the app and sign in."
+)
+_LONGEST_SHOWN = 320
 
 _PASSWORD_HINT = f"{MINIMUM_PASSWORD_LENGTH} to {MAXIMUM_PASSWORD_LENGTH} characters, any at all."
 
@@ -90,6 +98,26 @@ async def use_password_link(
     return show_page(title, '<p role="status">Your password is set. Sign in with it.</p>')
 
 
+@router.api_route("/password/forgot", methods=["GET", "HEAD"])
+async def show_forgotten_page() -> HTMLResponse:
+    """The form that asks for a link to a new password."""
+    return show_page(_FORGOTTEN, _address_form())
+
+
+@router.post("/password/forgot")
+async def use_forgotten_page(request: Request, database: DatabaseDep, outbox: OutboxDep) -> HTMLResponse:
+    """Ask for the link. The page is the same whether or not a mail will be sent, and so is the time that it takes."""
+    typed = (await read_form(request)).get("email", "")
+    try:
+        body = AddressBody(email=typed)
+    except ValidationError:
+        page = _address_form(typed[:_LONGEST_SHOWN], fault="This is no e-mail address.")
+        return show_page(_FORGOTTEN, page, status=422)
+    async with database.transaction() as session:
+        await service.ask_for_mail("reset", body.email, session=session, outbox=outbox)
+    return show_page(_FORGOTTEN, f'<p role="status">{_SENT}</p>')
+
+
 def _form(token: str, *, button: str, fields: str = "") -> str:
     # No action: the browser sends the form to the page's own path, without the token in the address.
     return (
@@ -108,3 +136,15 @@ def _password_form(token: str, *, fault: str = "") -> str:
         f' minlength="{MINIMUM_PASSWORD_LENGTH}" aria-describedby="{described}"{" aria-invalid=true" if fault else ""}>'
     )
     return _form(token, button="Set the password", fields=field)
+
+
+def _address_form(typed: str = "", *, fault: str = "") -> str:
+    told = f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
+    described = "hint fault" if fault else "hint"
+    return (
+        '<form method="post" action="?"><label for="email">E-mail address</label>'
+        f'<p id="hint">The one of your account. A link to a new password is sent there.</p>{told}'
+        f'<input id="email" name="email" type="email" value="{escape(typed)}" required maxlength="{_LONGEST_SHOWN}"'
+        f' autocomplete="email" autofocus aria-describedby="{described}"{" aria-invalid=true" if fault else ""}>'
+        '<button type="submit">Send a link</button></form>'
+    )

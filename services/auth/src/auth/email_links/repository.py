@@ -26,7 +26,12 @@ _USER = (
 async def find_token(session: AsyncSession, token_hash: str) -> AnyRow | None:
     """A token that could be used now, not locked: the account is to be locked first."""
     statement = select(
-        EmailToken.id, EmailToken.kind, EmailToken.user_id, EmailToken.email, EmailToken.created_at
+        EmailToken.id,
+        EmailToken.kind,
+        EmailToken.user_id,
+        EmailToken.email,
+        EmailToken.was_proven,
+        EmailToken.created_at,
     ).where(
         EmailToken.token_hash == token_hash,
         EmailToken.used_at.is_(None),
@@ -52,12 +57,12 @@ async def use_token(session: AsyncSession, token_id: UUID) -> bool:
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def set_email(session: AsyncSession, user_id: UUID, email: str) -> AnyRow:
-    """Give an account an address that was just proven to be its owner's. A taken one violates `uq_users_email`."""
+async def set_email(session: AsyncSession, user_id: UUID, email: str, *, is_proven: bool) -> AnyRow:
+    """Give an account an address. A taken one violates `uq_users_email`."""
     statement = (
         update(User)
         .where(User.id == user_id)
-        .values(email=email, email_verified=True, updated_at=func.now())
+        .values(email=email, email_verified=is_proven, updated_at=func.now())
         .returning(*_USER)
     )
     return (await session.execute(statement)).one()

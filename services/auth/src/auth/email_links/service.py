@@ -18,6 +18,7 @@ from auth.mail.link_tokens import hash_link_token
 from auth.mail.outbox import Outbox
 from auth.mail.repository import Kind
 from auth.sessions.ending import end_sessions
+from auth.unproven import void_ways_in
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from webcommon.credentials import find_weakness
@@ -53,6 +54,7 @@ async def ask_for_change(email: str, *, user_id: UUID, session: AsyncSession, ou
         user_id=user_id,
         token_hash=token_hash,
         email=user.email,
+        was_proven=user.email_verified,
         expires_at=func.now() + UNDO_LIFETIME,
     )
     await record_event(session, "email_change_requested", user_id=user_id)
@@ -70,7 +72,7 @@ async def confirm(token: str, *, session: AsyncSession) -> UserAnswer:
         await _void_other_links(session, link)
     try:
         async with session.begin_nested():
-            changed = await repository.set_email(session, user.id, link.email)
+            changed = await repository.set_email(session, user.id, link.email, is_proven=link.was_proven)
     except IntegrityError as error:
         if violated_constraint(error) != "uq_users_email":
             raise
@@ -111,7 +113,8 @@ async def _record(session: AsyncSession, link: AnyRow) -> None:
 async def reset_password(
     body: PasswordReset, *, database: Database, hasher: PasswordHasher, outbox: Outbox
 ) -> None:
-    """Set a new password and end every session. Raises `LinkNoLongerGood`, and `InvalidRequest` for a weak password,
+    """Set a new password and end every session; of an account whose address nobody had proven, void its passkeys
+    and links too, since its maker may be a stranger who waits. The second factor is still asked for. Raises `LinkNoLongerGood`, and `InvalidRequest` for a weak password,
     after which the link still works. The hash is computed between two transactions."""
     password = body.new_password.get_secret_value()
     async with database.transaction() as session:
@@ -127,8 +130,10 @@ async def reset_password(
         link, user = await _use(session, body.token, kinds=("reset",))
         if user.email.lower() != link.email.lower():
             raise LinkNoLongerGood
+        if not user.email_verified:
+            await void_ways_in(session, user.id, keep_second_factor=True)
         await repository.set_password(session, user.id, password_hash)
-        await mails.delete_tokens(session, user.id, kinds=["verify"])
+        await mails.delete_tokens(session, user.id, kinds=["verify", "change_email"])
         await end_sessions(session, user.id, reason="password_reset")
         await record_event(session, "password_reset", user_id=user.id)
         await outbox.tell(session, "password_reset", address=user.email, user_id=user.id)

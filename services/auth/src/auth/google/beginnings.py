@@ -73,8 +73,11 @@ def challenge_of(verifier: str) -> str:
 
 
 def cookie_name(*, secure: bool) -> str:
-    """The cookie that ties a sign-in to its browser. With https no neighbouring host can set it (`__Host-`)."""
-    return "__Host-auth_sign_in" if secure else "auth_sign_in"
+    """The cookie that ties a sign-in to its browser. With https no neighbouring host can set it (`__Host-`).
+
+    Not the cookie of the sign-in page: that lives longer, and of two with one name a browser sends whichever it likes first.
+    """
+    return "__Host-auth_google" if secure else "auth_google"
 
 
 def _encode(raw: bytes) -> str:

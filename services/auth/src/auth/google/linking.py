@@ -11,13 +11,11 @@ from auth.audit.repository import record_event
 from auth.google import repository
 from auth.google.id_tokens import Identity
 from auth.google.usernames import suggest_usernames
-from auth.mail import repository as mails
 from auth.mail.outbox import Outbox
 from auth.sessions.ending import end_sessions
 from auth.sessions.repository import AnyRow
+from auth.unproven import void_ways_in
 from dbcommon.models import new_id
-
-_EVERY_LINK = ("verify", "reset", "change_email", "undo_email")
 
 
 class NotAdmitted(Exception):
@@ -104,8 +102,8 @@ async def _link(session: AsyncSession, user_id: UUID, arrival: Arrival) -> None:
 
 
 async def _void(session: AsyncSession, user_id: UUID) -> None:
-    await repository.void_credentials(session, user_id)
-    await mails.delete_tokens(session, user_id, kinds=_EVERY_LINK)
+    await void_ways_in(session, user_id)
+    await repository.note_proven(session, user_id)
     await end_sessions(session, user_id, reason="account_linked")
     await record_event(session, "email_verified", user_id=user_id)
 

@@ -1,28 +1,33 @@
 """The tables of a sign-in with Google, from its beginning to the exchange of its code."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models import Model
 
 
 class OAuthState(Model):
-    """A sign-in that was begun, known by the hashes of its `state` and of the cookie of the browser that began it."""
+    """A sign-in that was begun, known by the hashes of its `state` and of the cookie of the browser that began it. It leads
+    to an app's address, or to a standard client, whose request is kept as the sign-in page had it."""
 
     __tablename__ = "oauth_states"
     __table_args__ = (
         CheckConstraint("char_length(redirect_to) BETWEEN 1 AND 2048", name="redirect_to"),
         CheckConstraint("char_length(code_challenge) = 43", name="code_challenge"),
         CheckConstraint("expires_at > created_at", name="expires_at"),
+        CheckConstraint("(redirect_to IS NULL) <> (authorization_request IS NULL)", name="leads_to"),
     )
 
     state_hash: Mapped[str] = mapped_column(primary_key=True)
     browser_hash: Mapped[str]
-    redirect_to: Mapped[str]
+    redirect_to: Mapped[str | None]
     code_challenge: Mapped[str | None]
+    authorization_request: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]

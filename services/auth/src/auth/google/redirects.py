@@ -6,6 +6,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 LONGEST_REDIRECT = 2048
 
+HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+"""Of every redirect on the way there and back."""
+
 _ADDRESS = re.compile(
     r"https?://[a-z0-9.\-]+(:\d{1,5})?([/?][^\s\\#]*)?|https?://\[[0-9a-f:]+\](:\d{1,5})?([/?][^\s\\#]*)?"
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, delete, func, insert, null, or_, select, update
@@ -11,8 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.google.beginnings import LIFETIME
 from auth.google.models import OAuthCode, OAuthState
 from auth.models import OAuthAccount, User
-from auth.passkeys.models import Passkey
-from auth.second_factors.models import TotpSecret
 from auth.sessions.repository import AnyRow
 from dbcommon.models import new_id
 
@@ -32,19 +31,17 @@ async def insert_state(
     *,
     state_hash: str,
     browser_hash: str,
-    redirect_to: str,
-    code_challenge: str | None,
+    goal: dict[str, Any],
 ) -> None:
-    """Put down that a browser began to sign in."""
+    """Put down that a browser began to sign in, and what for: `goal` has the columns that say it."""
     await session.execute(
         insert(OAuthState).values(
-            state_hash=state_hash,
-            browser_hash=browser_hash,
-            redirect_to=redirect_to,
-            code_challenge=code_challenge,
-            expires_at=func.now() + LIFETIME,
+            state_hash=state_hash, browser_hash=browser_hash, expires_at=func.now() + LIFETIME, **goal
         )
     )
+
+
+_GOAL = (OAuthState.redirect_to, OAuthState.code_challenge, OAuthState.authorization_request)
 
 
 async def use_state(session: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
@@ -58,14 +55,14 @@ async def use_state(session: AsyncSession, *, state_hash: str, browser_hash: str
             OAuthState.expires_at > func.now(),
         )
         .values(used_at=func.now())
-        .returning(OAuthState.redirect_to, OAuthState.code_challenge)
+        .returning(*_GOAL)
     )
     return (await session.execute(statement)).one_or_none()
 
 
 async def find_state(session: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
     """What this browser began, used or expired as it may be."""
-    statement = select(OAuthState.redirect_to, OAuthState.used_at).where(
+    statement = select(*_GOAL, OAuthState.used_at).where(
         OAuthState.state_hash == state_hash, OAuthState.browser_hash == browser_hash
     )
     return (await session.execute(statement)).one_or_none()
@@ -132,15 +129,11 @@ async def insert_link(
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def void_credentials(session: AsyncSession, user_id: UUID) -> None:
-    """Take every way in from an account whose address nobody had proven, and take the address for proven."""
+async def note_proven(session: AsyncSession, user_id: UUID) -> None:
+    """Take the account's address for proven."""
     await session.execute(
-        update(User)
-        .where(User.id == user_id)
-        .values(password_hash=null(), email_verified=True, updated_at=func.now())
+        update(User).where(User.id == user_id).values(email_verified=True, updated_at=func.now())
     )
-    for table in (OAuthAccount, Passkey, TotpSecret):
-        await session.execute(delete(table).where(table.user_id == user_id))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The rules of a sign-in with Google: how it begins, and what its return leads to."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -18,16 +19,18 @@ from auth.google.beginnings import (
     new_secret,
 )
 from auth.google.codes import keep_for_factor, keep_for_session
+from auth.google.goals import AppReturn, Goal, describe_goal, read_goal
 from auth.google.id_tokens import Identity, read_identity
 from auth.google.linking import Arrival, NotAdmitted, SettledMeanwhile, settle
 from auth.google.provider import Provider, ProviderRefused, ProviderUnavailable
-from auth.google.redirects import add_answer
 from auth.google.token_vault import TokenVault
 from auth.mail.outbox import Outbox
 from auth.second_factors.challenges import open_challenge
 from auth.sessions.beginning import SecondFactorNeeded, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
+from auth.standard_clients.registry import RegisteredClient
+from auth.standard_clients.sign_in import FactorAsked, SignedIn, enter
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
 
@@ -43,7 +46,8 @@ Fault = Literal["access_denied", "provider_error", "provider_unavailable", "stat
 
 @dataclass(frozen=True, kw_only=True)
 class GoogleSignIn:
-    """What sign-ins with Google are made with. `callback_url` is registered at Google."""
+    """What sign-ins with Google are made with. `callback_url` is registered at Google; `clients` are those that people may
+    be led to."""
 
     database: Database
     provider: Provider
@@ -52,6 +56,7 @@ class GoogleSignIn:
     codec: RefreshTokenCodec
     outbox: Outbox
     callback_url: str
+    clients: Mapping[str, RegisteredClient]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,27 +71,27 @@ class Return:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
-    """Where to send the browser, and who signed in there, if somebody did."""
+class Outcome:
+    """What became of a sign-in: a code, or the wait for a second factor; None, and in `fault` why nothing came of it."""
 
-    url: str
-    user_id: UUID | None = None
+    goal: Goal
+    done: SignedIn | FactorAsked | None = None
+    fault: str = ""
 
 
-async def begin(google: GoogleSignIn, *, browser: str, redirect_to: str, code_challenge: str | None) -> str:
-    """The address at Google to send the browser to; the app's own with an error when Google is away."""
+async def begin(google: GoogleSignIn, goal: Goal, *, browser: str) -> str:
+    """The address at Google to send the browser to. Raises `NotAdmitted` when Google is away."""
     try:
         endpoints = await google.provider.discover()
     except (ProviderUnavailable, ProviderRefused) as error:
-        return add_answer(redirect_to, error=_explain(error))
+        raise NotAdmitted(_explain(error)) from None
     beginning = google.beginnings.begin()
     async with google.database.transaction() as session:
         await repository.insert_state(
             session,
             state_hash=hash_secret(beginning.state),
             browser_hash=hash_secret(browser),
-            redirect_to=redirect_to,
-            code_challenge=code_challenge,
+            goal=describe_goal(goal),
         )
     query = {
         "client_id": google.provider.client_id,
@@ -102,30 +107,39 @@ async def begin(google: GoogleSignIn, *, browser: str, redirect_to: str, code_ch
     return f"{endpoints.authorization}{'&' if '?' in endpoints.authorization else '?'}{urlencode(query)}"
 
 
-async def finish(google: GoogleSignIn, back: Return, *, device: Device) -> Way:
-    """Where the browser goes with a code, or with what went wrong. Raises `SignInNotBegun` when it is not known where.
+async def finish(google: GoogleSignIn, back: Return, *, device: Device) -> Outcome:
+    """What the return leads to. Raises `SignInNotBegun` when it is not known where to, `UntrustedRequest` when it is known
+    no longer.
 
     Google is asked between two transactions. The state is used up by the first, so one of many returns gets further.
     """
+    goal, fault = await _use_state(google, back)
+    if fault is not None:
+        return Outcome(goal=goal, fault=fault)
+    try:
+        arrival = await _ask_provider(google, back)
+        done = await _admit(google, arrival, goal=goal, device=device.by("google"))
+    except NotAdmitted as refusal:
+        return Outcome(goal=goal, fault=refusal.code)
+    except (ProviderUnavailable, ProviderRefused) as error:
+        return Outcome(goal=goal, fault=_explain(error))
+    return Outcome(goal=goal, done=done)
+
+
+async def _use_state(google: GoogleSignIn, back: Return) -> tuple[Goal, Fault | None]:
+    """What this browser began, and why it is over if it is."""
     if back.browser is None or not is_secret(back.state) or not is_secret(back.browser):
         raise SignInNotBegun
     hashes = {"state_hash": hash_secret(back.state), "browser_hash": hash_secret(back.browser)}
     async with google.database.transaction() as session:
         begun = await repository.use_state(session, **hashes)
-        spent = None if begun is not None else await repository.find_state(session, **hashes)
-    if begun is None:
-        if spent is None:
-            raise SignInNotBegun
-        fault: Fault = "state_expired" if spent.used_at is None else "state_used"
-        return Way(url=add_answer(spent.redirect_to, error=fault))
-    try:
-        arrival = await _ask_provider(google, back)
-        user_id, code = await _admit(google, arrival, device=device, code_challenge=begun.code_challenge)
-    except NotAdmitted as refusal:
-        return Way(url=add_answer(begun.redirect_to, error=refusal.code))
-    except (ProviderUnavailable, ProviderRefused) as error:
-        return Way(url=add_answer(begun.redirect_to, error=_explain(error)))
-    return Way(url=add_answer(begun.redirect_to, code=code), user_id=user_id)
+        if begun is not None:
+            return read_goal(begun, clients=google.clients), None
+        spent = await repository.find_state(session, **hashes)
+    if spent is None:
+        raise SignInNotBegun
+    fault: Fault = "state_expired" if spent.used_at is None else "state_used"
+    return read_goal(spent, clients=google.clients), fault
 
 
 def _explain(error: ProviderUnavailable | ProviderRefused) -> Fault:
@@ -152,41 +166,44 @@ async def _ask_provider(google: GoogleSignIn, back: Return) -> Arrival:
 
 
 async def _admit(
-    google: GoogleSignIn, arrival: Arrival, *, device: Device, code_challenge: str | None
-) -> tuple[UUID, str]:
-    """Who signed in, and the code of their session."""
+    google: GoogleSignIn, arrival: Arrival, *, goal: Goal, device: Device
+) -> SignedIn | FactorAsked:
     for _ in range(_TRIES):
         try:
             async with google.database.transaction() as session:
                 user_id = await settle(session, arrival, outbox=google.outbox)
-                code = new_secret()
-                await _begin_session(
-                    session, user_id, code, google=google, device=device, code_challenge=code_challenge
-                )
+                done = await _enter(session, user_id, goal, codec=google.codec, device=device)
+                if done is None:
+                    raise NotAdmitted("sign_in_refused")
         except SettledMeanwhile:
             continue
-        return user_id, code
+        return done
     raise DatabaseBusy("the account changed at every try")
 
 
-async def _begin_session(
-    session: AsyncSession,
-    user_id: UUID,
-    code: str,
-    *,
-    google: GoogleSignIn,
-    device: Device,
-    code_challenge: str | None,
-) -> None:
+async def _enter(
+    session: AsyncSession, user_id: UUID, goal: Goal, *, codec: RefreshTokenCodec, device: Device
+) -> SignedIn | FactorAsked | None:
+    if isinstance(goal, AppReturn):
+        return await _enter_app(session, user_id, goal, codec=codec, device=device)
+    return await enter(session, user_id, request=goal, codec=codec, device=device)
+
+
+async def _enter_app(
+    session: AsyncSession, user_id: UUID, app: AppReturn, *, codec: RefreshTokenCodec, device: Device
+) -> SignedIn | None:
     """Begin what the code will stand for: the session, whose tokens nobody has yet, or the wait for a second factor."""
+    code = new_secret()
     try:
-        begun = await begin_session(session, user_id, codec=google.codec, device=device.by("google"))
+        begun = await begin_session(session, user_id, codec=codec, device=device)
     except SecondFactorNeeded:
-        token = await open_challenge(session, user_id, method="google")
+        token = await open_challenge(session, user_id, method=device.method)
         if token is None:
-            raise NotAdmitted("sign_in_refused") from None
-        await keep_for_factor(session, code, code_challenge=code_challenge, token=token)
-        return
-    if begun is None:
-        raise NotAdmitted("sign_in_refused")
-    await keep_for_session(session, code, code_challenge=code_challenge, session_id=begun.subject.session_id)
+            return None
+        await keep_for_factor(session, code, code_challenge=app.code_challenge, token=token)
+    else:
+        if begun is None:
+            return None
+        session_id = begun.subject.session_id
+        await keep_for_session(session, code, code_challenge=app.code_challenge, session_id=session_id)
+    return SignedIn(user_id=user_id, code=code)

@@ -9,6 +9,7 @@ from auth.google.settings import GoogleSettings
 from auth.google.token_vault import TokenVault
 from auth.mail.outbox import Outbox
 from auth.sessions.beginning import Tokens
+from auth.settings import Settings
 from dbcommon.engine import Database
 from webcommon.keys import derive_key
 
@@ -16,7 +17,7 @@ CALLBACK_PATH = "/v1/oauth/google/callback"
 
 
 def make_google(
-    settings: GoogleSettings, *, database: Database, http: httpx.AsyncClient, tokens: Tokens, outbox: Outbox
+    settings: Settings, *, database: Database, http: httpx.AsyncClient, tokens: Tokens, outbox: Outbox
 ) -> GoogleSignIn | None:
     """What sign-ins are made with; None when no client is set."""
     if settings.google_client_id is None or settings.google_client_secret is None:
@@ -35,6 +36,7 @@ def make_google(
         codec=tokens.refresh,
         outbox=outbox,
         callback_url=f"{settings.auth_issuer.rstrip('/')}{CALLBACK_PATH}",
+        clients=settings.registered_clients,
     )
 
 

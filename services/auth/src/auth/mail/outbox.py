@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -36,6 +37,29 @@ class Outbox:
             gate_key=self.codec.gate_key(kind, address),
             interval=self.interval,
         )
+
+    async def greet(
+        self,
+        session: AsyncSession,
+        kind: Literal["verify", "email_taken"],
+        *,
+        address: str,
+        user_id: UUID | None,
+    ) -> None:
+        """The mail of a registration, whatever strangers have asked to be sent to the address before it had an account.
+
+        It passes a gate of its own and closes the common one, so that two of a kind still do not follow each other.
+        """
+        await repository.insert_mail_through_gate(
+            session,
+            kind,
+            recipient=address,
+            user_id=user_id,
+            seed=secrets.token_bytes(SEED_BYTES),
+            gate_key=self.codec.gate_key(f"registration {kind}", address),
+            interval=self.interval,
+        )
+        await repository.close_gate(session, self.codec.gate_key(kind, address))
 
     async def tell(
         self, session: AsyncSession, kind: Kind, *, address: str, user_id: UUID, detail: str | None = None

@@ -108,6 +108,12 @@ async def insert_mail_through_gate(
     return (await session.execute(statement)).one_or_none() is not None
 
 
+async def close_gate(session: AsyncSession, gate_key: bytes) -> None:
+    """Let no other mail through for the next interval."""
+    gate = upsert(MailGate).values(key=gate_key, at=func.now())
+    await session.execute(gate.on_conflict_do_update(index_elements=[MailGate.key], set_={"at": func.now()}))
+
+
 _IS_PENDING = select(exists().where(_PENDING))
 
 
@@ -258,9 +264,15 @@ async def upsert_token(
 
 
 async def insert_undo_token(
-    session: AsyncSession, *, user_id: UUID, token_hash: str, email: str, expires_at: ColumnElement[datetime]
+    session: AsyncSession,
+    *,
+    user_id: UUID,
+    token_hash: str,
+    email: str,
+    was_proven: bool,
+    expires_at: ColumnElement[datetime],
 ) -> None:
-    """The token that leads back to an address."""
+    """The token that leads back to an address, which is as proven again as it was."""
     await session.execute(
         insert(EmailToken).values(
             id=new_id(),
@@ -268,6 +280,7 @@ async def insert_undo_token(
             user_id=user_id,
             token_hash=token_hash,
             email=email,
+            was_proven=was_proven,
             expires_at=expires_at,
         )
     )

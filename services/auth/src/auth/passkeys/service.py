@@ -1,5 +1,7 @@
 """The rules of passkeys: who may add and remove one, and what signs in."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,6 +30,7 @@ from auth.passkeys.verification import (
 )
 from auth.recent_login import require_recent_login
 from auth.second_factors.service import lock_factors
+from auth.sessions.access_tokens import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.beginning import BegunSession, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
@@ -52,7 +55,7 @@ class Passkeys:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Proof:
+class Proof:
     """A proof that holds, and its challenge, which is still to be spent."""
 
     passkey_id: UUID
@@ -170,10 +173,24 @@ async def sign_in(
 ) -> BegunSession:
     """Begin a session with a passkey. It stands for both factors, what one has and what one is or knows, so no code is
     asked for. Raises `PasskeyRefused`, alike whatever is wrong, `TooManyAttempts`, and `EmailNotVerified`."""
+    async with (
+        admit_proof(credential, database=database, passkeys=passkeys, guard=guard, origin=origin) as proof,
+        database.transaction() as session,
+    ):
+        return await use_proof(session, proof, passkeys=passkeys, codec=codec, device=device)
+
+
+@contextlib.asynccontextmanager
+async def admit_proof(
+    credential: dict[str, Any], *, database: Database, passkeys: Passkeys, guard: Guard, origin: Origin
+) -> AsyncIterator[Proof]:
+    """The proof, which holds, for one session to be begun with in the block; a refusal, of the block too, counts as one.
+
+    Raises `PasskeyRefused` and `TooManyAttempts`.
+    """
     admission = await guard.admit_passkey(origin=origin)
     try:
-        proof = await _verify(credential, database=database, passkeys=passkeys)
-        begun = await _begin(proof, database=database, passkeys=passkeys, codec=codec, device=device)
+        yield await _verify(credential, database=database, passkeys=passkeys)
     except PasskeyRefused:
         await admission.fail()
         raise
@@ -181,10 +198,41 @@ async def sign_in(
         await admission.succeed()
         raise
     await admission.succeed()
+
+
+async def use_proof(
+    session: AsyncSession,
+    proof: Proof,
+    *,
+    passkeys: Passkeys,
+    codec: RefreshTokenCodec,
+    device: Device,
+    client_id: str = FIRST_PARTY_CLIENT,
+    scope: str = EVERY_SCOPE,
+) -> BegunSession:
+    """Begin the session, using the challenge up, all in the transaction given, which is to be rolled back when this raises:
+    `PasskeyRefused`, `EmailNotVerified`. To be called within `admit_proof`."""
+    begun = await begin_session(
+        session,
+        proof.user_id,
+        codec=codec,
+        device=device.by("passkey"),
+        client_id=client_id,
+        scope=scope,
+        second_factor_proven=True,
+    )
+    if (
+        begun is None
+        or not await repository.note_use(session, proof.passkey_id, sign_count=proof.sign_count)
+        or not await repository.spend_challenge(session, proof.challenge, ends_at=proof.ends_at)
+    ):
+        raise PasskeyRefused
+    if passkeys.require_verified_email and not begun.user.email_verified:
+        raise EmailNotVerified
     return begun
 
 
-async def _verify(credential: dict[str, Any], *, database: Database, passkeys: Passkeys) -> _Proof:
+async def _verify(credential: dict[str, Any], *, database: Database, passkeys: Passkeys) -> Proof:
     user_id: UUID | None = None
     try:
         challenge = read_challenge(credential)
@@ -205,31 +253,13 @@ async def _verify(credential: dict[str, Any], *, database: Database, passkeys: P
     except ProofRefused:
         await record_login_failure(database, user_id=user_id)
         raise PasskeyRefused from None
-    return _Proof(
+    return Proof(
         passkey_id=row["id"],
         user_id=row["user_id"],
         sign_count=sign_count,
         challenge=challenge,
         ends_at=ends_at,
     )
-
-
-async def _begin(
-    proof: _Proof, *, database: Database, passkeys: Passkeys, codec: RefreshTokenCodec, device: Device
-) -> BegunSession:
-    async with database.transaction() as session:
-        begun = await begin_session(
-            session, proof.user_id, codec=codec, device=device.by("passkey"), second_factor_proven=True
-        )
-        if (
-            begun is None
-            or not await repository.note_use(session, proof.passkey_id, sign_count=proof.sign_count)
-            or not await repository.spend_challenge(session, proof.challenge, ends_at=proof.ends_at)
-        ):
-            raise PasskeyRefused
-        if passkeys.require_verified_email and not begun.user.email_verified:
-            raise EmailNotVerified
-    return begun
 
 
 def _unknown() -> NotFound:

@@ -1,11 +1,15 @@
 """Where passkeys may be used."""
 
+import re
 from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from webcommon.settings import ServiceSettings
+
+_NUMBERS = re.compile(r"[0-9.]+|.*:.*")
+"""Addresses, which browsers know no passkeys for."""
 
 
 class PasskeySettings(ServiceSettings):
@@ -56,3 +60,14 @@ class PasskeySettings(ServiceSettings):
         named = [origin.strip() for origin in self.passkey_origins.split(",") if origin.strip()]
         issuer = urlsplit(self.auth_issuer)
         return named or [f"{issuer.scheme}://{issuer.netloc}", *self.allowed_origins]
+
+    @property
+    def has_passkeys_at_home(self) -> bool:
+        """Whether the sign-in page may use passkeys: it is one of the pages, on the domain, and that is a name."""
+        issuer = urlsplit(self.auth_issuer)
+        host, domain = issuer.hostname or "", self.relying_party
+        return (
+            f"{issuer.scheme}://{issuer.netloc}" in self.passkey_pages
+            and (host == domain or host.endswith(f".{domain}"))
+            and not _NUMBERS.fullmatch(host)
+        )

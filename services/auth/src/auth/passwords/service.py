@@ -4,6 +4,7 @@ from pydantic import SecretStr
 
 from auth.audit.repository import record_event, record_login_failure
 from auth.errors import PasswordWrong, SessionEnded
+from auth.mail import repository as mails
 from auth.mail.outbox import Outbox
 from auth.passwords import repository
 from auth.passwords.schemas import PasswordChange
@@ -36,7 +37,7 @@ async def prove_password(
         raise SessionEnded
     admission = await guard.admit_login(account.email, account=account.id, origin=origin)
     valid, _ = await hasher.verify(password.get_secret_value(), account.password_hash)
-    if not valid:
+    if not valid or not admission.may_succeed:
         await admission.fail()
         await record_login_failure(database, user_id=account.id)
         raise PasswordWrong
@@ -71,6 +72,8 @@ async def change_password(
         if not await repository.replace_hash(session, account.id, old=account.password_hash, new=replacement):
             # Another change, or a disabling, was quicker: what was proven no longer holds.
             raise PasswordWrong
+        # Links that whoever knew the old one has asked for must not outlive it.
+        await mails.delete_tokens(session, account.id, kinds=["reset", "change_email"])
         await end_sessions(session, account.id, reason="password_changed", keep=caller.session_id)
         await record_event(session, "password_changed", user_id=account.id, session_id=caller.session_id)
         await outbox.tell(session, "password_changed", address=account.email, user_id=account.id)

@@ -13,7 +13,7 @@ from auth.sessions.beginning import SecondFactorNeeded, Tokens, answer_login, be
 from auth.sessions.device import Device
 from auth.sessions.schemas import LoginAnswer
 from dbcommon.engine import Database
-from webcommon.credentials import Login, normalize_email
+from webcommon.credentials import Login, normalize_login
 from webcommon.passwords import PasswordHasher
 from webcommon.throttling.guard import Guard, Origin
 from webcommon.throttling.throttle import Admission
@@ -86,12 +86,14 @@ async def prove_login(credentials: Login, *, check: PasswordCheck, origin: Origi
     Each of them costs the same statements and one hash, so that timing does not tell them apart either. A place under
     the limits is taken before the hash: of guesses sent all at once no more are looked at than of those sent in a row.
     """
-    account = await _find_account(check.database, credentials.login)
+    login = normalize_login(credentials.login)
+    account = await _find_account(check.database, login)
     admission = await check.guard.admit_login(
-        credentials.login, account=None if account is None else account["id"], origin=origin
+        login, account=None if account is None else account["id"], origin=origin
     )
     stored: str | None = None if account is None else account["password_hash"]
     valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)
+    valid = valid and admission.may_succeed
     if account is None or stored is None or not valid or account["disabled_at"] is not None:
         await _note_failure(check.database, admission, account=account)
         raise LoginFailed
@@ -111,13 +113,9 @@ async def _note_failure(
 
 
 async def _find_account(database: Database, login: str) -> "asyncpg.Record | None":
-    if "@" not in login:
-        return await repository.find_by_username(database, login)
-    try:
-        email = normalize_email(login)
-    except ValueError:
-        email = login  # nobody's address, but looked for all the same: that takes as long as a real one
-    return await repository.find_by_email(database, email)
+    # What is no address is looked for all the same: that takes as long as a real one.
+    find = repository.find_by_email if "@" in login else repository.find_by_username
+    return await find(database, login)
 
 
 async def _upgrade(database: Database, account: "asyncpg.Record", *, replacement: str) -> bool:

@@ -6,7 +6,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from auth.standard_clients.authorization_requests import AuthorizationRequest, ReturnAddress
 from auth.standard_clients.dependencies import StandardClients
 from auth.standard_clients.forms import choose_browser_cookie, cookie_name
-from auth.standard_clients.sign_in_page import show_code_form, show_sign_in
+from auth.standard_clients.sign_in_page import FormTarget, show_code_form, show_sign_in
+
+_FOLDER = "/oauth2/"
 
 
 def answer_with_page(
@@ -19,15 +21,24 @@ def answer_with_page(
     fault: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    """The page, with a form that only this browser can send; with `mfa_token` that of the second factor."""
+    """The page, with forms that only this browser can send; with `mfa_token` that of the second factor."""
     browser = choose_browser_cookie(read_browser_cookie(request, clients))
     client = clients.registered[asked.address.client_id]
-    form = clients.forms.write(asked, browser=browser)
+    target = FormTarget(folder=_find_folder(request), field=clients.forms.write(asked, browser=browser))
     if mfa_token is None:
-        response = show_sign_in(asked, client=client, form=form, login=login, fault=fault, status=status)
+        response = show_sign_in(
+            asked,
+            client=client,
+            target=target,
+            with_google=clients.with_google,
+            with_passkeys=clients.with_passkeys,
+            login=login,
+            fault=fault,
+            status=status,
+        )
     else:
         response = show_code_form(
-            asked, client=client, form=form, mfa_token=mfa_token, fault=fault, status=status
+            asked, client=client, target=target, mfa_token=mfa_token, fault=fault, status=status
         )
     response.set_cookie(
         cookie_name(is_secure=clients.is_secure),
@@ -43,6 +54,12 @@ def answer_with_page(
 def read_browser_cookie(request: Request, clients: StandardClients) -> str | None:
     """What the browser sent of the cookie that its forms are bound to."""
     return request.cookies.get(cookie_name(is_secure=clients.is_secure))
+
+
+def _find_folder(request: Request) -> str:
+    # Relative, since a proxy may know us under a prefix; and not always the same, since the way back from Google ends here.
+    path = request.url.path.removeprefix(request.scope.get("root_path", "").rstrip("/"))
+    return "" if path.startswith(_FOLDER) else "../" * (path.count("/") - 1) + _FOLDER.lstrip("/")
 
 
 def send_back(

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from auth.sessions.access_tokens import EVERY_SCOPE
@@ -56,6 +57,15 @@ class AuthorizationRequest:
     nonce: str | None = None
     login_hint: str = ""
 
+    def describe(self) -> dict[str, Any]:
+        """The request as JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def restore(cls, content: dict[str, Any]) -> "AuthorizationRequest":
+        """The request that was described so."""
+        return cls(**{**content, "address": ReturnAddress(**content["address"])})
+
 
 def read_query(text: str) -> tuple[dict[str, str], frozenset[str]]:
     """The parameters of an authorization request, and the names of those that stand twice. Raises `UntrustedRequest`."""
@@ -83,6 +93,12 @@ def find_return_address(
     if state is None or "state" in repeated or not _is_printable(state, longest=LONGEST_STATE):
         state = None
     return ReturnAddress(client_id=client.client_id, redirect_uri=redirect_uri, state=state)
+
+
+def check_still_registered(address: ReturnAddress, *, clients: Mapping[str, RegisteredClient]) -> None:
+    """Raises `UntrustedRequest` when the settings have changed since the request was made."""
+    parameters = {"client_id": address.client_id, "redirect_uri": address.redirect_uri}
+    find_return_address(parameters, frozenset(), clients=clients)
 
 
 def check_request(

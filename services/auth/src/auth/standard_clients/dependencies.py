@@ -18,6 +18,8 @@ class StandardClients:
     issuer: str
     registered: Mapping[str, RegisteredClient]
     forms: SignInForms
+    with_google: bool
+    with_passkeys: bool
     id_tokens: IdTokenSigner
 
     @property

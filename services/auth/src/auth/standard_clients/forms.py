@@ -11,10 +11,9 @@ import json
 import re
 import secrets
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from auth.standard_clients.authorization_requests import AuthorizationRequest, ReturnAddress
+from auth.standard_clients.authorization_requests import AuthorizationRequest
 
 FORM_SECONDS = 30 * 60
 """An older page is shown anew instead of being answered."""
@@ -38,7 +37,7 @@ class SignInForms:
 
     def write(self, request: AuthorizationRequest, *, browser: str) -> str:
         """The field for this browser, which has `browser` as its cookie."""
-        content = {"request": asdict(request), "browser": _hash(browser), "at": int(time.time())}
+        content = {"request": request.describe(), "browser": _hash(browser), "at": int(time.time())}
         body = _encode(json.dumps(content).encode())
         return f"{body}.{_encode(self._sign(body))}"
 
@@ -50,7 +49,7 @@ class SignInForms:
         content = json.loads(_decode(body))
         is_theirs = browser is not None and hmac.compare_digest(content["browser"], _hash(browser))
         return SignInForm(
-            request=_read_request(content["request"]),
+            request=AuthorizationRequest.restore(content["request"]),
             is_good=is_theirs and time.time() - content["at"] < FORM_SECONDS,
         )
 
@@ -66,10 +65,6 @@ def choose_browser_cookie(sent: str | None) -> str:
 def cookie_name(*, is_secure: bool) -> str:
     """With https no other host, and no page without https, can set the cookie; without it browsers take no such name."""
     return "__Host-auth_sign_in" if is_secure else "auth_sign_in"
-
-
-def _read_request(content: dict[str, Any]) -> AuthorizationRequest:
-    return AuthorizationRequest(**{**content, "address": ReturnAddress(**content["address"])})
 
 
 def _hash(cookie: str) -> str:

@@ -1,15 +1,22 @@
 """What the forms of the sign-in page do: prove who it is, and begin the client's session."""
 
+import json
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import LoginExpired, LoginFailed
 from auth.mail.outbox import Outbox
+from auth.passkeys.schemas import PasskeyLogin
+from auth.passkeys.service import Passkeys, admit_proof, use_proof
 from auth.second_factors.challenges import admit_code, finish_challenge, open_challenge
 from auth.second_factors.codes import SecondFactors
 from auth.sessions.beginning import SecondFactorNeeded, Tokens
 from auth.sessions.device import Device
-from auth.sessions.password_login import PasswordCheck, ProvenPassword, prove_login
+from auth.sessions.password_login import PasswordCheck, prove_login
+from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.standard_clients.authorization_requests import AuthorizationRequest
 from auth.standard_clients.codes import give_code, store_code
 from webcommon.credentials import Login
@@ -28,9 +35,39 @@ class SignedIn:
 
 @dataclass(frozen=True, kw_only=True)
 class FactorAsked:
-    """The password is right, and the account has a second factor."""
+    """The first factor is proven, and the account has a second."""
 
     mfa_token: str = field(repr=False)
+
+
+async def enter(
+    session: AsyncSession,
+    user_id: UUID,
+    *,
+    request: AuthorizationRequest,
+    codec: RefreshTokenCodec,
+    device: Device,
+    password_hash: str | None = None,
+) -> SignedIn | FactorAsked | None:
+    """Begin the client's session for somebody whose first factor is proven, or wait for the second where there is one.
+
+    None, like `begin_session`, when the account is gone or disabled, or has another password by now.
+    """
+    try:
+        code = await give_code(
+            session, user_id, request=request, codec=codec, device=device, password_hash=password_hash
+        )
+    except SecondFactorNeeded:
+        token = await open_challenge(
+            session,
+            user_id,
+            method=device.method,
+            client_id=request.address.client_id,
+            scope=request.scope,
+            password_hash=password_hash,
+        )
+        return None if token is None else FactorAsked(mfa_token=token)
+    return None if code is None else SignedIn(user_id=user_id, code=code)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +84,45 @@ class PageSignIn:
         """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises."""
         for _ in range(_TRIES):
             proven = await prove_login(credentials, check=self.check, origin=self.origin)
-            done: SignedIn | FactorAsked | None
-            try:
-                done = await self._begin(proven)
-            except SecondFactorNeeded:
-                done = await self._ask_for_factor(proven)
+            async with self.check.database.transaction() as session:
+                done = await enter(
+                    session,
+                    proven.user_id,
+                    request=self.request,
+                    codec=self.tokens.refresh,
+                    device=self.device,
+                    password_hash=proven.password_hash,
+                )
             if done is not None:
                 return done
             # The account changed while the hash was computed: ask it again.
         raise LoginFailed
+
+    async def prove_passkey(self, text: str, *, passkeys: Passkeys) -> SignedIn:
+        """Begin a session with a passkey, as the page's script writes it down. Raises what `admit_proof` and `use_proof`
+        raise."""
+        database = self.check.database
+        async with (
+            admit_proof(
+                _read_credential(text),
+                database=database,
+                passkeys=passkeys,
+                guard=self.check.guard,
+                origin=self.origin,
+            ) as proof,
+            database.transaction() as session,
+        ):
+            begun = await use_proof(
+                session,
+                proof,
+                passkeys=passkeys,
+                codec=self.tokens.refresh,
+                device=self.device,
+                client_id=self.request.address.client_id,
+                scope=self.request.scope,
+            )
+            given = await store_code(session, begun.subject.session_id, request=self.request)
+        return SignedIn(user_id=begun.user.id, code=given)
 
     async def prove_code(
         self, code: str, *, mfa_token: str, factors: SecondFactors, outbox: Outbox
@@ -83,26 +150,9 @@ class PageSignIn:
             given = await store_code(session, begun.subject.session_id, request=self.request)
         return SignedIn(user_id=begun.user.id, code=given)
 
-    async def _begin(self, proven: ProvenPassword) -> SignedIn | None:
-        async with self.check.database.transaction() as session:
-            code = await give_code(
-                session,
-                proven.user_id,
-                request=self.request,
-                codec=self.tokens.refresh,
-                device=self.device,
-                password_hash=proven.password_hash,
-            )
-        return None if code is None else SignedIn(user_id=proven.user_id, code=code)
 
-    async def _ask_for_factor(self, proven: ProvenPassword) -> FactorAsked | None:
-        async with self.check.database.transaction() as session:
-            token = await open_challenge(
-                session,
-                proven.user_id,
-                method="password",
-                client_id=self.request.address.client_id,
-                scope=self.request.scope,
-                password_hash=proven.password_hash,
-            )
-        return None if token is None else FactorAsked(mfa_token=token)
+def _read_credential(text: str) -> dict[str, Any]:
+    try:
+        return PasskeyLogin(credential=json.loads(text)).credential
+    except (ValueError, RecursionError):
+        return {}  # proves nothing, and is counted like anything else that does not

@@ -1,5 +1,7 @@
-"""The sign-in page: one form that signs in and says what the app gets; and the page of a request that is no good."""
+"""The sign-in page: a form that signs in and says what the app gets, a button of each other way; and the page of a request
+that is no good."""
 
+from dataclasses import dataclass
 from html import escape
 
 from fastapi.responses import HTMLResponse
@@ -19,43 +21,61 @@ _TOLD = {
 _INVALID = ' aria-invalid="true"'
 
 
+@dataclass(frozen=True, kw_only=True)
+class FormTarget:
+    """Where a page's forms go: `folder` is that of their routes, seen from the page, and `field` the hidden field of each."""
+
+    folder: str
+    field: str
+
+    def open_form(self, action: str, *, attributes: str = "") -> str:
+        """The beginning of a form."""
+        return (
+            f'<form method="post" action="{self.folder}{action}"{attributes}>'
+            f'<input type="hidden" name="form" value="{escape(self.field)}">'
+        )
+
+
 def show_sign_in(
     request: AuthorizationRequest,
     *,
     client: RegisteredClient,
-    form: str,
+    target: FormTarget,
+    with_google: bool,
+    with_passkeys: bool,
     login: str = "",
     fault: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    """The page for a request. `form` is its hidden field, `login` what was typed, `fault` what is to be put right."""
+    """The page for a request. `login` is what was typed, `fault` what is to be put right."""
     told = "".join(f"<li>{_TOLD[scope]}</li>" for scope in request.scope.split())
     body = (
         f"{_alert(fault)}"
-        '<form method="post" action="sign-in">'
-        f'<input type="hidden" name="form" value="{escape(form)}">'
-        f"{_fields(login or request.login_hint, has_fault=bool(fault))}"
+        f"{target.open_form('sign-in')}"
+        f"{_fields(login or request.login_hint, has_fault=bool(fault), is_wrong=bool(login and fault))}"
         f"<p>{escape(client.name)} will be told:</p><ul>{told}</ul>"
         f"{_buttons(client)}</form>"
+        f'<p><a href="{target.folder}../password/forgot">Forgotten your password?</a></p>'
+        f"{_google_button(target) if with_google else ''}{_passkey_button(target) if with_passkeys else ''}"
     )
-    return _show(request, f"Sign in to {client.name}", body, status=status)
+    title = f"Sign in to {client.name}"
+    return _show(request, title, body, status=status, with_script=with_passkeys)
 
 
 def show_code_form(
     request: AuthorizationRequest,
     *,
     client: RegisteredClient,
-    form: str,
+    target: FormTarget,
     mfa_token: str,
     fault: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    """The page that asks for the second factor, once the password is proven. `mfa_token` is a hidden field as well."""
+    """The page that asks for the second factor, once the first is proven. `mfa_token` is a hidden field as well."""
     described = "hint fault" if fault else "hint"
     body = (
         f"{_alert(fault)}"
-        '<form method="post" action="sign-in-code">'
-        f'<input type="hidden" name="form" value="{escape(form)}">'
+        f"{target.open_form('sign-in-code')}"
         f'<input type="hidden" name="mfa_token" value="{escape(mfa_token)}">'
         '<label for="code">Code</label><p id="hint">What your app shows now, or a recovery code.</p>'
         '<input id="code" name="code" required maxlength="64" autocomplete="one-time-code" autocapitalize="none"'
@@ -74,7 +94,9 @@ def show_untrusted(refusal: UntrustedRequest) -> HTMLResponse:
     return show_page("You cannot be signed in from here", body, status=400)
 
 
-def _show(request: AuthorizationRequest, title: str, body: str, *, status: int) -> HTMLResponse:
+def _show(
+    request: AuthorizationRequest, title: str, body: str, *, status: int, with_script: bool = False
+) -> HTMLResponse:
     # no-referrer would make browsers send the form with `Origin: null`.
     return show_page(
         title,
@@ -82,6 +104,7 @@ def _show(request: AuthorizationRequest, title: str, body: str, *, status: int) 
         status=status,
         form_targets=[origin_of(request.address.redirect_uri)],
         referrer_policy="same-origin",
+        with_script=with_script,
     )
 
 
@@ -93,12 +116,31 @@ def _buttons(client: RegisteredClient) -> str:
     )
 
 
+def _google_button(target: FormTarget) -> str:
+    button = '<button type="submit" class="quiet">Sign in with Google</button>'
+    return f"{target.open_form('sign-in-google')}{button}</form>"
+
+
+def _passkey_button(target: FormTarget) -> str:
+    # The script shows it where it can be used.
+    options = f' id="passkey" data-options="{target.folder}../v1/passkeys/login/options" hidden'
+    return (
+        f"{target.open_form('sign-in-passkey', attributes=options)}"
+        '<input type="hidden" name="credential">'
+        '<button type="submit" class="quiet">Sign in with a passkey</button>'
+        '<p role="alert" id="passkey-fault"></p></form>'
+        f'<script src="{target.folder}passkey.js" defer></script>'
+    )
+
+
 def _alert(fault: str) -> str:
     return f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
 
 
-def _fields(login: str, *, has_fault: bool) -> str:
-    described = f' aria-describedby="fault"{_INVALID}' if has_fault else ""
+def _fields(login: str, *, has_fault: bool, is_wrong: bool) -> str:
+    # Whatever the fault is about, the field that has the focus tells it; only what was typed here can be wrong.
+    described = ' aria-describedby="fault"' if has_fault else ""
+    described += _INVALID if is_wrong else ""
     login_focus, password_focus = ("", " autofocus") if login else (" autofocus", "")
     return (
         '<label for="login">E-mail address or username</label>'

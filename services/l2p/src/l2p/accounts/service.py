@@ -1,7 +1,5 @@
 """The rules of registering and signing in."""
 
-import contextlib
-
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from l2p.accounts import repository
@@ -12,7 +10,7 @@ from l2p.models import INITIAL_RATING
 from l2p.tokens import TokenSigner
 from l2p.users.repository import share_names
 from l2p.users.schemas import OwnUser
-from webcommon.credentials import Login, Registration, normalize_email
+from webcommon.credentials import Login, Registration, normalize_login
 from webcommon.passwords import PasswordHasher
 from webcommon.throttling.guard import Guard, Origin
 
@@ -70,11 +68,11 @@ async def log_in(
     """An access token for who proves the password. Raises `LoginFailed`, after the same work whatever the reason, and
     `TooManyAttempts`, which depends on the login as it was typed and not on whether it is somebody's."""
     password = login.password.get_secret_value()
-    name = _normalize_login(login.login)
+    name = normalize_login(login.login)
     row = await repository.find_credentials(database, name)
     admission = await guard.admit_login(name, account=None if row is None else row.id, origin=origin)
     is_valid, new_hash = await hasher.verify(password, row.password_hash if row is not None else None)
-    if row is None or not is_valid:
+    if row is None or not is_valid or not admission.may_succeed:
         await admission.fail()
         raise LoginFailed
     await admission.succeed()
@@ -83,11 +81,3 @@ async def log_in(
             await repository.replace_hash(session, user_id=row.id, old=row.password_hash, new=new_hash)
     token = signer.sign(user_id=row.id, email=row.email, username=row.username)
     return LoggedIn(access_token=token.text, expires_in=token.expires_in, user=OwnUser.model_validate(row))
-
-
-def _normalize_login(login: str) -> str:
-    if "@" in login:
-        # What is no address finds no account, as it should.
-        with contextlib.suppress(ValueError):
-            return normalize_email(login)
-    return login.strip()

@@ -1,0 +1,105 @@
+"""What people's browsers meet themselves: the sign-in page's button, and the way back from Google."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+from starlette.responses import Response
+
+from auth.dependencies import SettingsDep
+from auth.errors import GoogleNotConfigured, SignInNotBegun
+from auth.google import service
+from auth.google.beginnings import new_secret
+from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
+from auth.google.goals import AppReturn
+from auth.google.linking import NotAdmitted
+from auth.google.page_answers import lead_to_google, show_google_fault
+from auth.google.redirects import HEADERS, add_answer
+from auth.google.service import Outcome, Return
+from auth.google.setup import CALLBACK_PATH
+from auth.pages import PageRoute, show_refusal
+from auth.sessions.device import DeviceDep
+from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
+from auth.standard_clients.errors import UntrustedRequest
+from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form
+from auth.standard_clients.sign_in import SignedIn
+from auth.standard_clients.sign_in_page import show_untrusted
+from webcommon.problems import ServiceUnavailable, problem_responses
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.guard import Guard, Origin
+
+router = APIRouter(tags=["Google"], route_class=PageRoute)
+
+
+@router.post("/oauth2/sign-in-google", include_in_schema=False)
+async def use_google_button(
+    request: Request,
+    google: GoogleDep,
+    browser: BrowserDep,
+    clients: StandardClientsDep,
+    settings: SettingsDep,
+) -> Response:
+    """Take the form of the sign-in page's button: lead the browser to Google, and keep what the client asked for."""
+    sent = await read_sent_form(request, clients=clients, settings=settings)
+    if isinstance(sent, Response):
+        return sent
+    browser = browser or new_secret()
+    try:
+        address = await service.begin(google, sent.asked, browser=browser)
+    except NotAdmitted as refusal:
+        return show_google_fault(request, sent.asked, refusal.code, clients=clients)
+    response = lead_to_google(address)
+    tie_to_browser(response, browser, settings=settings)
+    return response
+
+
+@router.get(
+    CALLBACK_PATH,
+    operation_id="finish_google_sign_in",
+    status_code=302,
+    response_class=RedirectResponse,
+    responses=problem_responses(GoogleNotConfigured, ServiceUnavailable),
+)
+async def finish_google_sign_in(
+    request: Request,
+    google: GoogleDep,
+    browser: BrowserDep,
+    clients: StandardClientsDep,
+    device: DeviceDep,
+    guard: GuardDep,
+    origin: OriginDep,
+    state: str = "",
+    code: str | None = None,
+    error: str | None = None,
+    iss: str | None = None,
+) -> Response:
+    """Where Google sends the browser. It goes on to where the sign-in was begun for, with a code of one use or with an
+    error; for a standard client errors are told on the sign-in page, and a page says so when no sign-in was begun in this
+    browser."""
+    back = Return(state=state, browser=browser, code=code, error=error, issuer=iss)
+    try:
+        outcome = await service.finish(google, back, device=device)
+    except SignInNotBegun as problem:
+        return show_refusal("Signing in with Google", problem)
+    except UntrustedRequest as refusal:
+        return show_untrusted(refusal)
+    return _answer(request, outcome, clients=clients, guard=guard, origin=origin)
+
+
+def _answer(
+    request: Request, outcome: Outcome, *, clients: StandardClients, guard: Guard, origin: Origin
+) -> Response:
+    goal, done = outcome.goal, outcome.done
+    if isinstance(goal, AppReturn):
+        return _lead_to_app(goal, outcome, guard=guard, origin=origin)
+    if done is None:
+        return show_google_fault(request, goal, outcome.fault, clients=clients)
+    return answer_sign_in(request, goal, done, clients=clients, guard=guard, origin=origin)
+
+
+def _lead_to_app(app: AppReturn, outcome: Outcome, *, guard: Guard, origin: Origin) -> Response:
+    if not isinstance(outcome.done, SignedIn):
+        url = add_answer(app.redirect_to, error=outcome.fault)
+        return RedirectResponse(url, status_code=302, headers=HEADERS)
+    url = add_answer(app.redirect_to, code=outcome.done.code)
+    response = RedirectResponse(url, status_code=302, headers=HEADERS)
+    guard.remember_device(response, account=outcome.done.user_id, origin=origin)
+    return response
