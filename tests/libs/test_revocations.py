@@ -10,7 +10,7 @@ from jose import jwt
 
 from tests.tokens import TokenMint
 from webcommon.bearer import Issuer, TokenRefused, TokenVerifier
-from webcommon.revocations import EndedSessions
+from webcommon.revocations import FAILURES_BEFORE_A_WARNING, EndedSessions
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -56,10 +56,11 @@ async def test_what_is_known_outlives_answers_that_cannot_be_read(
     spoilt: httpx.Response, caplog: pytest.LogCaptureFixture
 ) -> None:
     session = uuid4()
-    answers = [told(session), spoilt, spoilt, told(tag='"2"')]
+    failures = FAILURES_BEFORE_A_WARNING + 1
+    answers = [told(session), *[spoilt] * failures, told(tag='"2"')]
     ended = feed(lambda _request: answers.pop(0))
     with caplog.at_level(logging.INFO, logger="webcommon.revocations"):
-        for _ in range(3):
+        for _ in range(1 + failures):
             await ended.ask()
             assert session in ended
         await ended.ask()

@@ -88,8 +88,10 @@ class Workplace:
         return json.loads(done.stdout)
 
     @contextlib.contextmanager
-    def up(self, **told: str) -> Iterator["RunningStack"]:
-        """`quartet up` in the foreground, ready, for the length of a block."""
+    def up(
+        self, *, until: "Callable[[RunningStack], bool] | None" = None, **told: str
+    ) -> Iterator["RunningStack"]:
+        """`quartet up` in the foreground, ready (or what `until` says), for the length of a block."""
         output = (self.folder / "output").open("wb")
         process = spawn(
             [sys.executable, "-m", "quartet", "up"],
@@ -100,7 +102,7 @@ class Workplace:
         )
         stack = RunningStack(self, process)
         try:
-            wait_until(stack.is_ready_or_ended)
+            wait_until(lambda: until(stack) if until else stack.is_ready_or_ended())
             assert process.poll() is None, stack.output
             yield stack
         finally:

@@ -226,6 +226,15 @@ def test_rotated_password_is_taken_over_by_provisioning(stack: RunningStack, pla
 
 
 @pytest.mark.long
+def test_a_service_that_does_not_get_ready_says_why() -> None:
+    with (
+        workplace(AUTH_DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/auth_db") as place,
+        place.up(until=lambda stack: "auth is not ready yet: postgres: connection refused" in stack.output),
+    ):
+        assert place.quartet_json("ps")["services"]["l2p"]["state"] == "ready"
+
+
+@pytest.mark.long
 class TestLifeOfAStack:
     """From kill to kill on one folder, in this order."""
 

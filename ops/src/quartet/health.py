@@ -28,6 +28,13 @@ class HealthReport:
     detail: str
     body: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def reason(self) -> str:
+        """In the service's own words why it is as it is, where it says so."""
+        checks = self.body.get("checks") or {}
+        told = [f"{name}: {check['error']}" for name, check in checks.items() if check.get("error")]
+        return ", ".join(told) or self.detail
+
     def as_json(self) -> dict[str, Any]:
         """For a program to read."""
         found: dict[str, Any] = {"status": self.status, "detail": self.detail, "address": self.address}
@@ -37,7 +44,7 @@ class HealthReport:
 async def check_all(settings: OperatorSettings) -> list[HealthReport]:
     """Ask all at the same time; the database comes first."""
     services = (
-        asyncio.to_thread(_check_service, service, *settings.host_and_port(service)) for service in SERVICES
+        asyncio.to_thread(check_service, service, *settings.host_and_port(service)) for service in SERVICES
     )
     return list(await asyncio.gather(_check_database(settings), *services))
 
@@ -64,7 +71,8 @@ async def _check_database(settings: OperatorSettings) -> HealthReport:
     return HealthReport(name=name, address=address, status="pass", detail=detail)
 
 
-def _check_service(service: str, host: str, port: int) -> HealthReport:
+def check_service(service: str, host: str, port: int) -> HealthReport:
+    """Ask one service."""
     host = _WILDCARDS.get(host, host)
     address = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)

@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 1.5
 """Between two questions, give or take `_JITTER`; an ended session is to be refused everywhere within 5 s."""
 
+FAILURES_BEFORE_A_WARNING = 4
+"""In a row, some six seconds."""
+
 ANSWER_SECONDS = 1.5
 """How long an answer may take as a whole."""
 
@@ -36,6 +39,7 @@ class EndedSessions:
         self._ids: frozenset[UUID] = frozenset()
         self._tag: str | None = None
         self._away = False
+        self._failures = 0
 
     def __contains__(self, session_id: object) -> bool:
         return session_id in self._ids
@@ -83,7 +87,11 @@ class EndedSessions:
         self._tag = response.headers.get("etag")
 
     def _note(self, *, away: bool, reason: str = "") -> None:
-        # A line when it goes and one when it is back: this asks forty times a minute.
+        # A line when it goes and one when it is back: this asks forty times a minute. Services that start together find
+        # each other within a few questions, which is no news.
+        self._failures = self._failures + 1 if away else 0
+        if away and self._failures < FAILURES_BEFORE_A_WARNING:
+            return
         if away and not self._away:
             logger.warning(
                 "ended sessions cannot be asked for at %s: %s; what is known holds", self._url, reason

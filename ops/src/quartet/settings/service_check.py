@@ -24,9 +24,13 @@ def check_service_settings(settings: OperatorSettings, *, process: Mapping[str, 
     lines: list[str] = []
     for service in SERVICES:
         environment = settings.service_environment(service, server=_ANY_SERVER, process=process)
-        for name in (f"{service.upper()}_SECRET", f"{service.upper()}_DB_PASSWORD"):
-            if f"{name}_FILE" not in environment and f"{service.upper()}_DATABASE_URL" not in environment:
-                environment.setdefault(name, new_secret())  # as it will be generated
+        prefix = service.upper()
+        generated = [f"{prefix}_SECRET"]
+        if f"{prefix}_DATABASE_URL" not in environment:
+            generated.append(f"{prefix}_DB_PASSWORD")
+        for name in generated:
+            if f"{name}_FILE" not in environment:
+                environment.setdefault(name, new_secret())  # as it will be
         try:
             settings_class(service).from_environment(environment)
         except failure as error:

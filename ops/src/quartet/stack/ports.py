@@ -29,7 +29,8 @@ def _faults(addresses: Mapping[str, tuple[str, int]]) -> list[str]:
         if port in seen:
             faults.append(f"port {port} is meant for {seen[port]} and for {service}: {way_out}")
         elif reason := _refusal(host, port):
-            faults.append(f"port {port} for {service} {reason}: {way_out}")
+            stop_it = "stop that, or " if reason.startswith("is taken") else ""
+            faults.append(f"port {port} for {service} {reason}: {stop_it}{way_out}")
         seen[port] = service
     return faults
 
@@ -48,7 +49,7 @@ def _refusal(host: str, port: int) -> str | None:
             return "is reserved for root"
         except OSError:
             holder = _holder(port)
-            return f"is taken{f' by {holder}' if holder else ''}; stop that"
+            return f"is taken{f' by {holder}' if holder else ''}"
     return None
 
 

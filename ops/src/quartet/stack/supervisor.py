@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from quartet.errors import Failure, ServiceFailed
+from quartet.health import check_service
 from quartet.postgres import Cluster
 from quartet.provision.plan import SERVICES
 from quartet.settings import OperatorSettings
@@ -24,6 +25,8 @@ from quartet.stack.startup import open_cluster, start_server
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS = 0.05
 READY_SECONDS = 120.0
+LATE_SECONDS = 8.0
+"""After so long it is told what keeps a service from being ready."""
 DEATHS_BEFORE_GIVING_UP = 4
 """A service that keeps dying before it was ever ready will not mend itself."""
 FINAL_EXIT_CODES = {2, 3}
@@ -49,7 +52,10 @@ class Supervisor:
         self._signals = 0
         self._is_starting = True
         self._started = time.monotonic()
+        self._services_started = self._started
         self._was_ready = False
+        self._told_late = False
+        self._was_killed = False
         self._database_delay = FIRST_DELAY_SECONDS
 
     def run(self) -> None:
@@ -78,6 +84,7 @@ class Supervisor:
         for service in SERVICES:
             self._programs.append(self._prepare(service, server=server, address=addresses[service]))
             self._programs[-1].start()
+        self._services_started = time.monotonic()
         self._record("starting")
 
     def _prepare(self, service: str, *, server: Server, address: tuple[str, int]) -> Program:
@@ -110,11 +117,20 @@ class Supervisor:
             self._was_ready = True
             self._record("ready")
             self._announce(now - self._started)
+        elif now - self._services_started > LATE_SECONDS and not self._told_late:
+            self._told_late = True
+            self._tell_what_is_missing()
         elif now - self._started > READY_SECONDS:
             late = ", ".join(program.name for program in self._programs if program.state != "ready")
             raise ServiceFailed(
                 f"not ready after {READY_SECONDS:.0f} s: {late}; see {self._settings.home.logs}"
             )
+
+    def _tell_what_is_missing(self) -> None:
+        for program in self._programs:
+            if program.state != "ready":
+                report = check_service(program.name, *self._settings.host_and_port(program.name))
+                self._console.say(f"{program.name} is not ready yet: {report.reason}")
 
     def _announce(self, seconds: float) -> None:
         say = self._console.say
@@ -167,6 +183,9 @@ class Supervisor:
             self._console.say("stopped; all committed data is kept")
 
     def _kill_services(self) -> None:
+        if self._was_killed:
+            return  # and is being waited for
+        self._was_killed = True
         for program in self._programs:
             if program.pid:
                 self._console.say(f"{program.name} is killed")
