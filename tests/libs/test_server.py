@@ -112,7 +112,8 @@ async def _answers(running: Running) -> None:
 async def refused(environ: dict[str, str]) -> tuple[int | None, list[str]]:
     """The exit status and the lines on stderr of a service that does not start."""
     process = await launch(environ)
-    async with asyncio.timeout(START_SECONDS):
+    # Six of them start at once.
+    async with asyncio.timeout(3 * START_SECONDS):
         output, errors = await process.communicate()
     assert output == b""
     return process.returncode, errors.decode().splitlines()
