@@ -194,7 +194,8 @@ async def test_who_is_refused_by_the_network_takes_no_place_of_the_account(
 ) -> None:
     network = Counter(key=new_key(), limit=Limit(count=2, window=MINUTES_15))
     account = Counter(key=new_key(), limit=LIMIT)
-    await repository.keep(database, await fill(database, network.key, limit=network.limit))
+    for place in await fill(database, network.key, limit=network.limit):
+        await repository.keep(database, [place])
     with pytest.raises(TooManyAttempts):
         await Throttle(database).admit([network, account])
     assert await sql.fetchval("SELECT count(*) FROM attempt_counters WHERE key = $1", account.key) == 0
@@ -204,7 +205,8 @@ async def test_who_is_refused_by_the_account_gives_the_networks_place_back(
     database: Database, sql: "Connection[Any]"
 ) -> None:
     network, account = Counter(key=new_key(), limit=LIMIT), Counter(key=new_key(), limit=LIMIT)
-    await repository.keep(database, await fill(database, account.key, limit=LIMIT))
+    for place in await fill(database, account.key, limit=LIMIT):
+        await repository.keep(database, [place])
     for _ in range(20):
         with pytest.raises(TooManyAttempts):
             await Throttle(database).admit([network, account])

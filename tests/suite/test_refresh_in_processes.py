@@ -58,6 +58,7 @@ async def _wait_for_lock(database: AuthDatabase) -> None:
         await asyncio.sleep(0.02)
 
 
+@pytest.mark.long
 async def test_a_refresh_that_a_restart_of_the_database_broke_is_retried_and_gets_the_successor(
     own_server: TestServer, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ async def test_the_command_asks_once_and_a_running_service_follows_without_a_res
         assert me.status_code == 200
 
 
+@pytest.mark.long
 async def test_a_leaked_key_is_withdrawn_at_once_and_refresh_tokens_live_on(
     new_auth_database: NewDatabase,
 ) -> None:

@@ -55,6 +55,7 @@ async def test_guesses_at_two_processes_and_after_a_restart_get_no_further_than_
     assert 840 <= int(right.headers["retry-after"]) <= 900
 
 
+@pytest.mark.long
 async def test_a_guess_whose_process_is_killed_counts(new_auth_database: NewDatabase, tmp_path: Path) -> None:
     auth_database = await new_auth_database()
     async with auth_process(auth_database, folder=tmp_path) as doomed:
