@@ -1,12 +1,15 @@
 """The express lane gives what the ordinary way gives, only sooner."""
 
 import functools
+import json
+from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 from sqlalchemy import (
@@ -22,6 +25,7 @@ from sqlalchemy import (
     literal,
     select,
 )
+from starlette.types import Receive, Scope, Send
 
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
@@ -32,10 +36,12 @@ from tests.servers import TestServer
 from tests.tokens import TokenMint
 from webcommon.app import Service
 from webcommon.bearer import CallerDep
-from webcommon.express import collect_express_routes, express
+from webcommon.express import LONGEST_BODY, ExpressLane, collect_express_routes, express
+from webcommon.paging import CursorCodec
 from webcommon.problems import Conflict
-from webcommon.schemas import ResponseBody
+from webcommon.schemas import RequestBody, ResponseBody
 from webcommon.settings import ServiceSettings
+from webcommon.state import CursorsDep
 
 ECHO = PreparedRead(select(bindparam("caller", type_=Uuid()).label("id"), literal("né").label("name")))
 
@@ -59,8 +65,23 @@ async def read_broken() -> Echo:
     raise RuntimeError("hunter2")
 
 
+class Thing(RequestBody):
+    name: str
+    size: int = 1
+
+
+async def write_thing(
+    request: Request, caller: CallerDep, cursors: CursorsDep, body: Thing | None = None, way: str = "plain"
+) -> Response:
+    assert isinstance(cursors, CursorCodec)
+    shown = {"way": way, "sent": None if body is None else body.model_dump(), "by": str(caller.id)}
+    return JSONResponse(shown | {"bytes": len(await request.body())})
+
+
 ordinary = APIRouter()
 quick = APIRouter()
+ordinary.post("/ordinary/things")(functools.partial(write_thing))
+quick.post("/quick/things")(express(write_thing))
 for path, endpoint in (("/echo", read_echo), ("/conflict", read_conflict), ("/broken", read_broken)):
     ordinary.get(f"/ordinary{path}")(functools.partial(endpoint))
     quick.get(f"/quick{path}")(express(endpoint))
@@ -106,9 +127,10 @@ async def test_both_ways_answer_alike(
     headers = {"good": mint.headers(), "none": {}, "bad": {"Authorization": "Bearer x.y.z"}}[token]
     app = build(bare_server, mint)
     assert set(collect_express_routes([ordinary, quick])) == {
-        "/quick/echo",
-        "/quick/conflict",
-        "/quick/broken",
+        ("POST", "/quick/things"),
+        ("GET", "/quick/echo"),
+        ("GET", "/quick/conflict"),
+        ("GET", "/quick/broken"),
     }
     async with running(app) as client:
         answers = [await client.get(f"/{way}{path}", headers=headers) for way in ("quick", "ordinary")]
@@ -116,6 +138,71 @@ async def test_both_ways_answer_alike(
     for answer in answers:
         assert "hunter2" not in answer.text
         assert answer.headers.get_list("x-request-id") == [answer.headers["x-request-id"]]
+
+
+JSON = {"Content-Type": "application/json"}
+LONG = "x" * (2 * LONGEST_BODY)
+
+
+@pytest.mark.parametrize(
+    ("query", "content", "headers"),
+    [
+        ("", b'{"name": "a", "size": 2}', JSON),
+        ("", b'{"name": "a"}', {"Content-Type": "application/json; charset=utf-8"}),
+        ("?way=round", b'{"name": "a"}', JSON),
+        ("?way=1&way=2&other=3", b'{"name": "a"}', JSON),
+        ("", b"", {}),
+        ("", b"null", JSON),
+        ("", b"{}", JSON),
+        ("", b'{"name": "a", "size": "many"}', JSON),
+        ("", b'{"name": "a", "more": 1}', JSON),
+        ("", b'{"name": "\\ud800"}', JSON),
+        ("", b'{"name": "\xff"}', JSON),
+        ("", b'{"name"', JSON),
+        ("", b'{"name": "a"}', {"Content-Type": "text/plain"}),
+        ("", b'{"name": "a"}', {}),
+        ("", json.dumps({"name": LONG}).encode(), JSON),
+        ("", b" " * 2**21, JSON),
+    ],
+)
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_a_body_is_read_alike_on_both_ways(
+    bare_server: TestServer,
+    mint: TokenMint,
+    query: str,
+    content: bytes,
+    headers: dict[str, str],
+    in_pieces: bool,
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), 100_000):
+            yield content[start : start + 100_000]
+
+    sent = headers | mint.headers()
+    async with running(build(bare_server, mint)) as client:
+        ways = [
+            await client.post(
+                f"/{way}/things{query}",
+                content=pieces() if in_pieces else content,
+                headers=sent,
+            )
+            for way in ("quick", "ordinary")
+        ]
+    assert essence(ways[0]) == essence(ways[1])
+
+
+async def test_a_short_body_takes_the_lane(bare_server: TestServer, mint: TokenMint) -> None:
+    app = build(bare_server, mint)
+    lane = httpx.ASGITransport(ExpressLane(refuse, owner=app, routers=[quick]))
+    body, headers = {"name": "a"}, mint.headers()
+    async with running(app), httpx.AsyncClient(transport=lane, base_url="http://lane") as client:
+        assert (await client.post("/quick/things", json=body, headers=headers)).json()["sent"]["name"] == "a"
+        with pytest.raises(AssertionError, match="the ordinary way"):
+            await client.post("/quick/things?way=round", json=body, headers=headers)
+
+
+async def refuse(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise AssertionError("the ordinary way")
 
 
 async def test_other_methods_and_unknown_paths_go_the_ordinary_way(

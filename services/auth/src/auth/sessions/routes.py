@@ -20,6 +20,7 @@ from auth.sessions.transport import (
 )
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.credentials import Login
+from webcommon.express import express
 from webcommon.problems import ServiceUnavailable, problem_responses
 from webcommon.throttling.dependencies import OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
@@ -69,6 +70,7 @@ async def sign_in(
     response_model=TokenPair | CookieTokens,
     responses=problem_responses(RefreshTokenRefused, OriginRefused, ServiceUnavailable, KeysNotReady),
 )
+@express
 async def refresh_session(
     request: Request,
     database: DatabaseDep,
