@@ -16,8 +16,9 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.tokens import TokenMint
 from webcommon.context import request_id
-from webcommon.logs import LogFormat, configure_logging
+from webcommon.logs import configure_logging
 from webcommon.masking import mask_text
+from webcommon.settings import LogFormat
 
 CANARY = "hunter2Canary"
 Configure = Callable[..., io.StringIO]

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
 
-from fastapi.requests import HTTPConnection
+if TYPE_CHECKING:
+    # The settings read `parse_networks`, and the command would wait half a second for the framework.
+    from fastapi.requests import HTTPConnection
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -17,7 +20,7 @@ def parse_networks(text: str) -> tuple[IPNetwork, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
-def client_address(connection: HTTPConnection, trusted: Sequence[IPNetwork]) -> IPAddress:
+def client_address(connection: "HTTPConnection", trusted: Sequence[IPNetwork]) -> IPAddress:
     """The address of the client: the peer, or what the nearest proxies in `trusted` say of theirs.
 
     `X-Forwarded-For` is read from its end, where each proxy appends whom it heard: the first address that is no trusted

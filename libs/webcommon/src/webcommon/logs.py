@@ -10,18 +10,17 @@ import os
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 from webcommon.context import REQUEST_LOGGER, request_id
 from webcommon.masking import mask, mask_text
+from webcommon.settings import LogFormat
 
 # An id of our own making, which is most of them, needs no search for the shapes of secrets.
 _PLAIN_ID = re.compile("[0-9a-f-]{36}")
-
-LogFormat = Literal["auto", "json", "console"]
 
 
 def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:

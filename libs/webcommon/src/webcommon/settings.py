@@ -20,9 +20,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from dbcommon.dsn import DatabaseUrl, DatabaseUrlError
 from dbcommon.settings import STRONG_LENGTH, DatabaseSettings, PoolSettingsError, is_weak, read_secret
 from webcommon.keys import MINIMUM_SECRET_LENGTH
-from webcommon.logs import LogFormat
 
 Environment = Literal["development", "production"]
+LogFormat = Literal["auto", "json", "console"]
 
 _JWKS_PATH = "/.well-known/jwks.json"
 

@@ -240,12 +240,11 @@ def _with_files(settings: Iterable[Setting]) -> Iterable[Setting]:
 
 
 def _fingerprint() -> list[list[str | int]]:
-    names = ["webcommon.settings", *(f"{service}.settings" for service in SERVICES), __name__]
-    marks: list[list[str | int]] = []
-    for name in names:
+    """Every file that declares settings, as it is now, and this one."""
+    files = [Path(__file__)]
+    for name in ("webcommon", *SERVICES):
         specification = importlib.util.find_spec(name)
         if specification is None or specification.origin is None:
             raise ModuleNotFoundError(f"{name} is not installed beside {__name__}")
-        status = Path(specification.origin).stat()
-        marks.append([specification.origin, status.st_mtime_ns, status.st_size])
-    return marks
+        files += sorted(Path(specification.origin).parent.rglob("settings.py"))
+    return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in files]

@@ -14,9 +14,9 @@ from auth.errors import LoginExpired, SecondFactorFailed
 from auth.mail.outbox import Outbox
 from auth.second_factors import repository
 from auth.second_factors.codes import SecondFactors, use_app_code, use_recovery_code
-from auth.sessions.access_tokens import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.beginning import BegunSession, begin_session
 from auth.sessions.device import Device, Method
+from auth.sessions.first_party import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database

@@ -16,12 +16,6 @@ LIFETIME_SECONDS = 15 * 60
 CLOCK_TOLERANCE_SECONDS = 30
 """`nbf` lies so far back, so that a service whose clock is behind does not refuse a fresh token."""
 
-FIRST_PARTY_CLIENT = "quartet"
-"""`client_id` of a sign-in by password, which no registered client was part of."""
-
-EVERY_SCOPE = "openid profile email"
-"""Of a sign-in by password; a client may ask for less. It chooses what ID tokens and userinfo tell."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:

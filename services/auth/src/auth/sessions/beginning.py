@@ -8,14 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts.schemas import UserAnswer
 from auth.sessions import repository
-from auth.sessions.access_tokens import (
-    EVERY_SCOPE,
-    FIRST_PARTY_CLIENT,
-    LIFETIME_SECONDS,
-    AccessTokenSigner,
-    Subject,
-)
+from auth.sessions.access_tokens import LIFETIME_SECONDS, AccessTokenSigner, Subject
 from auth.sessions.device import Device
+from auth.sessions.first_party import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import RefreshTokenCodec, hash_token
 from auth.sessions.repository import NewSession
 from auth.sessions.schemas import LoginAnswer

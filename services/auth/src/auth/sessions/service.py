@@ -12,8 +12,9 @@ from auth.audit.repository import record_event
 from auth.errors import RefreshTokenRefused
 from auth.mail.outbox import Outbox
 from auth.sessions import repository
-from auth.sessions.access_tokens import FIRST_PARTY_CLIENT, LIFETIME_SECONDS, Subject
+from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
+from auth.sessions.first_party import FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, hash_token, parse_token
 from auth.sessions.repository import AnyRow
 from auth.sessions.schemas import TokenPair

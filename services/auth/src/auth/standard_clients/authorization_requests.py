@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from auth.sessions.access_tokens import EVERY_SCOPE
+from auth.sessions.first_party import EVERY_SCOPE
 from auth.standard_clients.errors import AuthorizationRefusal, UntrustedRequest
 from auth.standard_clients.parameters import Repeated, parse_parameters
 from auth.standard_clients.registry import RegisteredClient

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from auth.sessions.access_tokens import FIRST_PARTY_CLIENT
+from auth.sessions.first_party import FIRST_PARTY_CLIENT
 
 DEVELOPMENT_CLIENTS = ",".join(
     f"{client}=http://{host}:{port}/callback"
