@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 PORTS = {"auth": 5500, "l2p": 3001, "payment": 3004, "videovault": 5100}
 QUARTET = [sys.executable, "-m", "quartet"]

@@ -46,6 +46,8 @@ async def running_provider(
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
+            # As long as Google keeps one: a client must not find the connection closed that it is about to use.
+            timeout_keep_alive=240,
         )
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))

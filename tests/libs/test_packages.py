@@ -121,6 +121,7 @@ def test_the_libraries_ask_for_no_service(wheels: dict[str, Wheel]) -> None:
         assert ours <= {"quartet-dbcommon"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_installed_alone_imports_without_the_others(
     wheels: dict[str, Wheel], name: str, tmp_path: Path

@@ -39,6 +39,7 @@ def test_settings_are_those_of_the_installed_services(place: Workplace, argument
     assert str(place.ports["l2p"]) in done.stdout
 
 
+@pytest.mark.long
 def test_a_detached_stack_is_started_by_the_installed_command(place: Workplace) -> None:
     (place.folder / "quartet.py").write_text(POISON)
     command = str(Path(sys.executable).with_name("quartet"))

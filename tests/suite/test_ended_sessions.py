@@ -17,6 +17,8 @@ from tests.services.auth.accounts import PASSWORD, Person, bearer, log_in, refre
 from tests.suite.stack import Running, Stack, running_stack
 from webcommon.jwks import REFETCH_SECONDS
 
+pytestmark = pytest.mark.long
+
 PROMISED_SECONDS = 5
 
 Ending = Callable[[httpx.AsyncClient, Person, dict[str, Any]], Awaitable[httpx.Response]]
@@ -129,7 +131,6 @@ async def published(running: Running) -> set[str]:
     return {key["kid"] for key in keys}
 
 
-@pytest.mark.long
 async def test_keys_rotate_under_load_without_a_single_refusal(stack: Stack) -> None:
     person = await register(stack.auth.client)
     old = (await log_in(stack.auth.client, person))["access_token"]
