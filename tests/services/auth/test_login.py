@@ -273,9 +273,11 @@ async def measure_failures(auth: httpx.AsyncClient, auth_database: AuthDatabase)
 
 
 @pytest.mark.long
-async def test_a_taken_email_takes_the_time_of_a_new_one(auth_database: AuthDatabase) -> None:
+@pytest.mark.parametrize("required", [False, True])
+async def test_a_taken_email_takes_the_time_of_a_new_one(auth_database: AuthDatabase, required: bool) -> None:
     times: dict[str, list[float]] = {"taken": [], "free": []}
-    async with running(make_app(auth_database.settings, hasher=PasswordHasher())) as auth:
+    app = make_app(auth_database.settings, hasher=PasswordHasher(), require_verified_email=required)
+    async with running(app) as auth:
         person = await register(auth)
         for _ in range(TRIES):
             for name in times:

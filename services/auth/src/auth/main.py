@@ -110,6 +110,7 @@ def create_app(
         hasher=app.state.hasher,
         guard=app.state.guard,
         require_verified_email=settings.require_verified_email,
+        withholds_taken_email=settings.withholds_taken_email,
     )
     app.state.second_factors = SecondFactors(
         vault=KeyVault(derive_key(secret, "second factors")),

@@ -44,6 +44,11 @@ class Settings(GoogleSettings, MailSettings, ClientSettings, PasskeySettings, Th
     sweep_seconds: float = Field(60, ge=0.1, le=86_400, description="How often expired rows are deleted.")
 
     @property
+    def withholds_taken_email(self) -> bool:
+        """Whether an account of a taken address is stored for the look of it, since nobody signs in before confirming."""
+        return self.require_verified_email and not self.reveal_taken_email
+
+    @property
     def address_change_limit(self) -> Limit:
         """Of an account's wishes for a new address."""
         return Limit(count=self.address_changes_per_account, window=timedelta(hours=1))

@@ -1,11 +1,12 @@
 """Every statement of the account routes."""
 
+import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Select, Text, bindparam, cast, delete, func, literal, select, update
+from sqlalchemy import Select, Text, bindparam, cast, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -46,6 +47,23 @@ async def insert_if_free(session: AsyncSession, account: NewAccount) -> None:
     }
     source = select(*values.values()).where(~_can_be_taken_back(account.email).exists())
     await session.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())
+
+
+async def insert_withheld(session: AsyncSession, account: NewAccount) -> None:
+    """Store the account as one withheld from whoever has its e-mail or can take it back, if another has; not if its
+    username is taken. The holder is locked, so that it cannot be deleted while its name is written down here."""
+    values = {
+        User.id: literal(account.id),
+        User.email: literal(f"{secrets.token_hex(16)}@withheld.invalid", User.email.type),
+        User.username: literal(account.username, User.username.type),
+        User.password_hash: literal(account.password_hash, User.password_hash.type),
+        User.withheld_from: User.id,
+        User.withheld_email: literal(account.email, User.withheld_email.type),
+    }
+    holds = or_(User.email == account.email, User.id.in_(_can_be_taken_back(account.email)))
+    source = select(*values.values()).where(holds, User.id != account.id).limit(1)
+    locked = source.with_for_update(read=True, key_share=True)
+    await session.execute(insert(User).from_select(list(values), locked).on_conflict_do_nothing())
 
 
 def _can_be_taken_back(email: str) -> Select[UUID]:

@@ -43,6 +43,7 @@ async def register_account(
         guard=guard,
         origin=origin,
         reveal_taken_email=settings.reveal_taken_email,
+        withholds_taken_email=settings.withholds_taken_email,
     )
     response.headers["Location"] = "/v1/users/me"
     return RegistrationAnswer(user=user)

@@ -37,12 +37,14 @@ async def register(
     guard: Guard,
     origin: Origin,
     reveal_taken_email: bool,
+    withholds_taken_email: bool,
 ) -> UserAnswer:
     """Make an account. Raises `UsernameTaken`, `EmailTaken` where that is to be revealed, and `TooManyAttempts`.
 
     For a taken e-mail the same statements run and the same answer is made, down to a fresh id, so that neither the
     answer nor its timing tells: there is a mail either way. The username is looked at first: its 409 does not depend on
-    the e-mail.
+    the e-mail. With `withholds_taken_email` what is tried next does not tell either: the username is taken, and the
+    password proven, as those of an account whose address was not confirmed.
     """
     await guard.admit_sign_up(origin=origin)
     account = NewAccount(
@@ -53,9 +55,13 @@ async def register(
     )
     async with database.transaction() as session:
         await repository.insert_if_free(session, account)
+        if withholds_taken_email:
+            await repository.insert_withheld(session, account)
         holders = await repository.find_holders(session, email=account.email, username=account.username)
         if holders.of_username not in (account.id, None):
             raise UsernameTaken
+        if holders.of_email is None or (withholds_taken_email and holders.of_username is None):
+            raise DatabaseBusy("the account that held the e-mail or username was deleted at this moment")
         await _record(session, account, holders=holders, reveal_taken_email=reveal_taken_email)
         is_new = holders.of_email == account.id
         kind: Literal["verify", "email_taken"] = "verify" if is_new else "email_taken"
@@ -66,8 +72,6 @@ async def register(
 async def _record(
     session: AsyncSession, account: NewAccount, *, holders: Holders, reveal_taken_email: bool
 ) -> None:
-    if holders.of_email is None:
-        raise DatabaseBusy("the account that held the e-mail or username was deleted at this moment")
     if holders.of_email == account.id:
         await record_event(session, "register", user_id=account.id)
     elif reveal_taken_email:

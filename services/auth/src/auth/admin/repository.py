@@ -22,12 +22,15 @@ _COLUMNS = (
     User.updated_at,
 )
 
+_IS_ACCOUNT = User.withheld_from.is_(None)
+"""Nobody has an account that is withheld, and administrators see none of them."""
+
 
 async def find_users(
     database: Database, *, search: str | None, after: UUID | None, limit: int
 ) -> Sequence[AnyRow]:
     """Accounts whose e-mail or username holds `search` regardless of case, the oldest first, from the one after `after` on."""
-    statement: Select[*tuple[object, ...]] = select(*_COLUMNS)
+    statement: Select[*tuple[object, ...]] = select(*_COLUMNS).where(_IS_ACCOUNT)
     if search is not None:
         wanted = cast(search, CITEXT())  # which is looked for regardless of case
         statement = statement.where(
@@ -40,7 +43,7 @@ async def find_users(
 
 async def find_user(database: Database, user_id: UUID) -> AnyRow | None:
     """An account."""
-    return await database.fetch_one(select(*_COLUMNS).where(User.id == user_id))
+    return await database.fetch_one(select(*_COLUMNS).where(User.id == user_id, _IS_ACCOUNT))
 
 
 async def set_disabled(session: AsyncSession, user_id: UUID, *, disabled: bool) -> bool:
@@ -57,4 +60,4 @@ async def set_disabled(session: AsyncSession, user_id: UUID, *, disabled: bool) 
 
 async def read_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
     """An account, as this transaction sees it."""
-    return (await session.execute(select(*_COLUMNS).where(User.id == user_id))).one_or_none()
+    return (await session.execute(select(*_COLUMNS).where(User.id == user_id, _IS_ACCOUNT))).one_or_none()

@@ -16,7 +16,6 @@ from dbcommon.engine import Database
 from webcommon.credentials import Login, normalize_login
 from webcommon.passwords import PasswordHasher
 from webcommon.throttling.guard import Guard, Origin
-from webcommon.throttling.throttle import Admission
 
 if TYPE_CHECKING:
     import asyncpg
@@ -32,6 +31,7 @@ class PasswordCheck:
     hasher: PasswordHasher
     guard: Guard
     require_verified_email: bool
+    withholds_taken_email: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,39 +83,60 @@ async def prove_login(credentials: Login, *, check: PasswordCheck, origin: Origi
     disabled account, `TooManyAttempts` alike whether there is an account or not, and `EmailNotVerified` once the password
     is proven.
 
-    Each of them costs the same statements and one hash, so that timing does not tell them apart either. A place under
+    Each of them costs the same statements and hashes, so that timing does not tell them apart either. A place under
     the limits is taken before the hash: of guesses sent all at once no more are looked at than of those sent in a row.
     """
     login = normalize_login(credentials.login)
-    account = await _find_account(check.database, login)
-    admission = await check.guard.admit_login(
-        login, account=None if account is None else account["id"], origin=origin
-    )
-    stored: str | None = None if account is None else account["password_hash"]
-    valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)
-    valid = valid and admission.may_succeed
-    if account is None or stored is None or not valid or account["disabled_at"] is not None:
-        await _note_failure(check.database, admission, account=account)
+    candidates = await _find_candidates(login, check=check)
+    account = _find_counted(candidates[0], check=check)
+    admission = await check.guard.admit_login(login, account=account, origin=origin)
+    for candidate in candidates:
+        stored: str | None = None if candidate is None else candidate["password_hash"]
+        valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)
+        if candidate is None or stored is None or not valid or candidate["disabled_at"] is not None:
+            continue
+        # The count of an account's two names keeps that account shut, and nobody else's password from being proven.
+        if admission.may_succeed or candidate["id"] != account:
+            break
+    else:
+        await admission.fail()
+        await record_login_failure(check.database, user_id=account)
         raise LoginFailed
     await admission.succeed()
-    if check.require_verified_email and not account["email_verified"]:
+    if check.require_verified_email and not candidate["email_verified"]:
         raise EmailNotVerified
-    if replacement is not None and await _upgrade(check.database, account, replacement=replacement):
+    if replacement is not None and await _upgrade(check.database, candidate, replacement=replacement):
         stored = replacement
-    return ProvenPassword(user_id=account["id"], password_hash=stored)
+    return ProvenPassword(user_id=candidate["id"], password_hash=stored)
 
 
-async def _note_failure(
-    database: Database, admission: Admission, *, account: "asyncpg.Record | None"
-) -> None:
-    await admission.fail()
-    await record_login_failure(database, user_id=None if account is None else account["id"])
+async def _find_candidates(login: str, *, check: PasswordCheck) -> "list[asyncpg.Record | None]":
+    """The accounts whose password it may be, with None in an empty place: as many for every login of its kind, since
+    each costs a hash.
 
-
-async def _find_account(database: Database, login: str) -> "asyncpg.Record | None":
+    Where accounts of taken addresses are withheld, an address has two: for the account that has proven it, and for the
+    newest registration that has not, whose password is as good as if nobody had had the address before.
+    """
+    database, withholds = check.database, check.withholds_taken_email
     # What is no address is looked for all the same: that takes as long as a real one.
-    find = repository.find_by_email if "@" in login else repository.find_by_username
-    return await find(database, login)
+    if "@" not in login:
+        return [await repository.find_by_username(database, login, withheld=withholds)]
+    if not withholds:
+        return [await repository.find_by_email(database, login)]
+    found = {row["email_verified"]: row for row in await repository.find_registrations(database, login)}
+    return [found.get(True), found.get(False)]
+
+
+def _find_counted(account: "asyncpg.Record | None", *, check: PasswordCheck) -> UUID | None:
+    """The account that failures count against under whichever of its names, and whose history tells of them.
+
+    None for one that is unverified where those and withheld ones have to look alike. Did a withheld one share its holder's
+    count, guesses at the holder's username would make its password fail, and so tell a stranger whose the address is.
+    """
+    if account is None or (check.withholds_taken_email and not account["email_verified"]):
+        return None
+    counted: UUID = account["id"]
+    return counted
 
 
 async def _upgrade(database: Database, account: "asyncpg.Record", *, replacement: str) -> bool:

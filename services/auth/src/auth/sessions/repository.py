@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import INET
+from sqlalchemy.dialects.postgresql import INET, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Session, User
@@ -104,8 +104,19 @@ class NewSession:
 
 
 _CREDENTIALS = select(User.id, User.password_hash, User.disabled_at, User.email_verified)
-_BY_EMAIL = PreparedRead(_CREDENTIALS.where(User.email == bindparam("login", type_=User.email.type)))
-_BY_USERNAME = PreparedRead(_CREDENTIALS.where(User.username == bindparam("login", type_=User.username.type)))
+_LOGIN = bindparam("login", type_=User.email.type)
+_BY_EMAIL = PreparedRead(_CREDENTIALS.where(User.email == _LOGIN))
+_BY_USERNAME = PreparedRead(
+    _CREDENTIALS.where(
+        User.username == _LOGIN,
+        or_(User.withheld_from.is_(None), bindparam("withheld", type_=Boolean())),
+    )
+)
+_REGISTRATIONS = PreparedRead(
+    _CREDENTIALS.ext(distinct_on(User.email_verified))
+    .where(or_(User.email == _LOGIN, User.withheld_email == _LOGIN))
+    .order_by(User.email_verified, User.created_at.desc())
+)
 
 
 async def find_by_email(database: Database, email: str) -> "asyncpg.Record | None":
@@ -113,9 +124,15 @@ async def find_by_email(database: Database, email: str) -> "asyncpg.Record | Non
     return await database.fetch_record(_BY_EMAIL, login=email)
 
 
-async def find_by_username(database: Database, username: str) -> "asyncpg.Record | None":
-    """Id, password hash, disabling and verification of the account with this username, regardless of case."""
-    return await database.fetch_record(_BY_USERNAME, login=username)
+async def find_by_username(database: Database, username: str, *, withheld: bool) -> "asyncpg.Record | None":
+    """The same of the account with this username; of one that is withheld only if `withheld`."""
+    return await database.fetch_record(_BY_USERNAME, login=username, withheld=withheld)
+
+
+async def find_registrations(database: Database, email: str) -> "list[asyncpg.Record]":
+    """The same of the account that has proven this e-mail, and of the newest of those that were registered with it and
+    have not, withheld ones included."""
+    return await database.fetch_records(_REGISTRATIONS, login=email)
 
 
 # One statement and so one round trip. The share lock keeps the account as it is until the session stands: whoever
@@ -128,7 +145,7 @@ _BEGIN_SQL = text(
                 SELECT FROM totp_secrets WHERE user_id = users.id AND confirmed_at IS NOT NULL
             ) AS needs_second_factor
         FROM users
-        WHERE id = :user_id AND disabled_at IS NULL
+        WHERE id = :user_id AND disabled_at IS NULL AND withheld_from IS NULL
             AND (CAST(:password_hash AS text) IS NULL OR password_hash = :password_hash)
         FOR SHARE
     ), begun AS (
@@ -163,8 +180,8 @@ _BEGIN = PreparedText(_BEGIN_SQL)
 
 async def begin(database: Database, new: NewSession) -> Mapping[Any, Any] | None:
     """Store a session of generation 0 and its event; gives the account, and when the session began. None, and nothing is
-    stored, when the account is gone, disabled, or no longer has the password that was proven. Nothing is stored either
-    when the row says `needs_second_factor`."""
+    stored, when the account is gone, disabled, withheld, or no longer has the password that was proven. Nothing is stored
+    either when the row says `needs_second_factor`."""
     row = await database.fetch_record(_BEGIN, **new.parameters())
     return None if row is None else dict(row)
 
