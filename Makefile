@@ -18,7 +18,7 @@ PARALLEL := -n logical --dist loadfile
 .PHONY: help up test test-system test-long drills check fmt lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(VENV)/runtime.stamp  ## start everything on an embedded PostgreSQL; Ctrl-C stops it
 	@$(BIN)/quartet up
