@@ -8,9 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A system PostgreSQL besides the packaged one, on which the tests run as well.
 SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
-# What depends most on the server's version: the driver, roles, grants, tables. And all that sends it statements.
+# What depends most on the server's version: the driver, roles, grants, tables.
 SCHEMA := tests/libs tests/ops/test_isolation.py tests/ops/test_provision.py $(wildcard tests/services/*/test_migrations.py)
-STATEMENTS := $(SCHEMA) tests/services
 # As many processes as there are cores; a file's tests stay together, since they share what it sets up.
 PARALLEL := -n logical --dist loadfile
 
@@ -30,9 +29,9 @@ ifneq ($(SYSTEM_PG),)
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" $(SCHEMA)
 endif
 
-test-system: $(VENV)/development.stamp  ## every statement once more, on the system's PostgreSQL 15
+test-system: $(VENV)/development.stamp  ## the services' tests once more, on the system's PostgreSQL 15
 	@test -n "$(SYSTEM_PG)" || { echo "There is no PostgreSQL 15 here: install it, or set SYSTEM_PG=/its/bin" >&2; exit 1; }
-	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" $(STATEMENTS)
+	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" tests/services
 
 test-long: $(VENV)/development.stamp  ## the tests and the long drills, all of them on each PostgreSQL
 	@$(PYTEST)
