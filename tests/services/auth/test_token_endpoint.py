@@ -52,14 +52,44 @@ async def test_a_token_used_again_ends_its_session_whatever_scope_is_asked_for(
     assert (await ask(auth, second)).json()["error"] == "invalid_grant"
 
 
-@pytest.mark.parametrize("scope", ["", "openid", "profile openid", "openid profile"])
-async def test_a_narrower_scope_is_taken_and_the_answer_says_what_the_tokens_have(
-    auth: httpx.AsyncClient, scope: str
+@pytest.mark.parametrize(
+    ("scope", "given", "told"),
+    [
+        ("", "openid profile", {"sub", "preferred_username", "updated_at"}),
+        ("profile openid", "openid profile", {"sub", "preferred_username", "updated_at"}),
+        ("openid openid", "openid", {"sub"}),
+        ("profile", "profile", None),
+    ],
+)
+@pytest.mark.parametrize("is_repeated", [False, True])
+async def test_the_tokens_of_a_refresh_have_the_scope_that_was_asked_for(
+    auth: httpx.AsyncClient, scope: str, given: str, told: set[str] | None, is_repeated: bool
 ) -> None:
+    first = (await tokens_of_scope(auth, "openid profile"))["refresh_token"]
+    if is_repeated:
+        await ask(auth, first)
+    answer = await ask(auth, first, scope=scope)
+    assert (answer.status_code, answer.json()["scope"]) == (200, given)
+    access_token = answer.json()["access_token"]
+    assert jwt.get_unverified_claims(access_token)["scope"] == given
+    looked_at = await auth.post("/oauth2/introspect", data={"client_id": CLIENT, "token": access_token})
+    assert looked_at.json()["scope"] == given
+    userinfo = await auth.get("/oauth2/userinfo", headers=bearer(access_token))
+    if told is None:
+        assert "id_token" not in answer.json()
+        assert userinfo.status_code == 403
+    else:
+        assert set(userinfo.json()) == told
+        identity = jwt.get_unverified_claims(answer.json()["id_token"])
+        assert ("preferred_username" in identity) is ("preferred_username" in told)
+
+
+async def test_a_narrower_scope_narrows_one_answer_and_not_the_session(auth: httpx.AsyncClient) -> None:
     tokens = await tokens_of_scope(auth, "openid profile")
-    answer = await ask(auth, tokens["refresh_token"], scope=scope)
-    assert (answer.status_code, answer.json()["scope"]) == (200, "openid profile")
-    assert jwt.get_unverified_claims(answer.json()["access_token"])["scope"] == "openid profile"
+    narrowed = (await ask(auth, tokens["refresh_token"], scope="openid")).json()
+    whole = (await ask(auth, narrowed["refresh_token"])).json()
+    assert (narrowed["scope"], whole["scope"]) == ("openid", "openid profile")
+    assert jwt.get_unverified_claims(whole["access_token"])["scope"] == "openid profile"
 
 
 async def test_while_the_database_is_away_clients_are_told_in_their_own_words(

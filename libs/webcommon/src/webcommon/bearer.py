@@ -40,7 +40,7 @@ _LATEST = 253_402_300_799  # 9999-12-31
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """Who is calling, as the access token says it. Times are Unix seconds."""
+    """Who is calling, as the access token says it. Times are Unix seconds; names in `scope` are parted by spaces."""
 
     id: UUID
     session_id: UUID
@@ -50,6 +50,7 @@ class Caller:
     roles: frozenset[str]
     authenticated_at: int
     expires_at: int
+    scope: str = ""
 
 
 class SessionIds(Protocol):
@@ -209,6 +210,7 @@ def _read_claims(claims: Mapping[str, Any]) -> Caller:
         roles=frozenset(_read_role(role) for role in roles),
         authenticated_at=_read_time(claims, "auth_time"),
         expires_at=_read_time(claims, "exp"),
+        scope=_read_text(claims.get("scope")) or "",
     )
 
 

@@ -25,6 +25,7 @@ async def get_live_caller(caller: CallerDep, database: DatabaseDep) -> Caller:
         roles=frozenset(row["roles"]),
         authenticated_at=caller.authenticated_at,
         expires_at=caller.expires_at,
+        scope=caller.scope,
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +78,9 @@ async def refresh_session(
     text: str, *, client_id: str, database: Database, tokens: Tokens, outbox: Outbox, scope: str = ""
 ) -> RefreshedSession:
     """The next refresh token of a session of this client. Raises `RefreshTokenRefused`; a token used again too late ends
-    its session first. A token of another client's session is refused, and nothing happens to it. Raises
-    `ScopeNotGranted` for a `scope` beyond the session's, and the token stays as good as it was."""
+    its session first. A token of another client's session is refused, and nothing happens to it. With a `scope` the
+    subject has that one, this once, and the session keeps its own (RFC 6749, section 6). Raises `ScopeNotGranted` for one
+    beyond the session's, and the token stays as good as it was."""
     presented = parse_token(text)
     if presented is None:
         raise RefreshTokenRefused
@@ -96,16 +97,16 @@ async def refresh_session(
             raise RefreshTokenRefused
         successor = await _advance(session, state, presented=presented, codec=tokens.refresh, outbox=outbox)
         if successor is not None:
-            _refuse_wider(scope, granted=state.scope)
-    if successor is None:
-        raise RefreshTokenRefused
-    subject = describe_subject(state._mapping)  # noqa: SLF001 - SQLAlchemy's public name of it
-    return RefreshedSession(subject=subject, refresh_token=successor)
+            subject = describe_subject(state._mapping)  # noqa: SLF001 - SQLAlchemy's public name of it
+            return RefreshedSession(subject=_narrow(subject, to=scope), refresh_token=successor)
+    raise RefreshTokenRefused
 
 
-def _refuse_wider(scope: str, *, granted: str) -> None:
-    if not set(scope.split()).issubset(granted.split()):
-        raise ScopeNotGranted(scope)
+def _narrow(subject: Subject, *, to: str) -> Subject:
+    asked, granted = set(to.split()), subject.scope.split()
+    if not asked.issubset(granted):
+        raise ScopeNotGranted(to)
+    return replace(subject, scope=" ".join(name for name in granted if name in asked)) if asked else subject
 
 
 def describe_subject(state: "Mapping[Any, Any] | asyncpg.Record") -> Subject:
@@ -136,14 +137,14 @@ async def _rotate_current(
         return None
     if state["client_id"] != client_id:
         return None
-    _refuse_wider(scope, granted=state["scope"])
+    subject = _narrow(describe_subject(state), to=scope)
     generation = presented.generation + 1
     successor = tokens.refresh.issue(presented.session_id, generation=generation, seed=state["refresh_seed"])
     if not await repository.rotate_current(
         database, presented.session_id, generation=generation, refresh_token_hash=hash_token(successor)
     ):
         return None
-    return RefreshedSession(subject=describe_subject(state), refresh_token=successor)
+    return RefreshedSession(subject=subject, refresh_token=successor)
 
 
 async def _lock_genuine(

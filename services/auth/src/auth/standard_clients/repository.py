@@ -94,7 +94,7 @@ async def use_code(session: AsyncSession, code_hash: str) -> bool:
 
 
 _CLAIMS = PreparedRead(
-    select(User.email, User.username, User.email_verified, User.roles, User.updated_at, Session.scope)
+    select(User.email, User.username, User.email_verified, User.roles, User.updated_at)
     .join(Session, Session.user_id == User.id)
     .where(
         Session.id == bindparam("session_id"),
@@ -107,7 +107,7 @@ _CLAIMS = PreparedRead(
 
 
 async def find_claims(database: Database, *, session_id: UUID, user_id: UUID) -> "asyncpg.Record | None":
-    """What may be told of an account in a session that lives, and the scope that says how much of it."""
+    """What may be told of an account in a session that lives."""
     return await database.fetch_record(_CLAIMS, session_id=session_id, user_id=user_id)
 
 

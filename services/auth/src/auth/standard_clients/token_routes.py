@@ -76,7 +76,7 @@ TokenDeskDep = Annotated[TokenDesk, Depends(get_token_desk)]
         redirect_uri="The one that the code was asked for with.",
         code_verifier="PKCE (RFC 7636).",
         refresh_token="With `refresh_token`.",  # noqa: S106 - a description
-        scope="With `refresh_token`; nothing beyond the session's.",
+        scope="With `refresh_token`: what these tokens are for, nothing beyond the session's.",
     ),
 )
 async def exchange_grant(
@@ -163,11 +163,11 @@ async def revoke_token(request: Request, clients: StandardClientsDep, desk: Toke
     responses=problem_responses(SessionEnded, Forbidden),
 )
 async def read_userinfo(caller: CallerDep, database: DatabaseDep) -> Response:
-    """Claims of the caller's account, as many as the scope of the session tells (OpenID Connect Core, 5.3)."""
+    """Claims of the caller's account, as many as the scope of the access token tells (OpenID Connect Core, 5.3)."""
     found = await repository.find_claims(database, session_id=caller.session_id, user_id=caller.id)
     if found is None:
         raise SessionEnded
-    if "openid" not in found["scope"].split():
+    if "openid" not in caller.scope.split():
         challenge = 'Bearer error="insufficient_scope", scope="openid"'
         raise Forbidden("This needs the scope openid.", headers={"WWW-Authenticate": challenge})
     known = {
@@ -176,7 +176,7 @@ async def read_userinfo(caller: CallerDep, database: DatabaseDep) -> Response:
         "email": found["email"],
         "email_verified": found["email_verified"],
     }
-    return _write(UserInfo(sub=caller.id, **choose_claims(known, scope=found["scope"])))
+    return _write(UserInfo(sub=caller.id, **choose_claims(known, scope=caller.scope)))
 
 
 async def _read_client_form(request: Request) -> dict[str, str]:
