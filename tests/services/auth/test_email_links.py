@@ -517,7 +517,7 @@ async def test_a_form_that_no_page_of_ours_has_is_refused_by_a_page(
 @pytest.mark.long
 @pytest.mark.parametrize("path", ["/v1/auth/password/forgot", "/v1/auth/email/resend"])
 async def test_asking_takes_one_time_for_known_and_unknown_addresses(
-    auth: httpx.AsyncClient, auth_database: AuthDatabase, path: str
+    auth_database: AuthDatabase, path: str
 ) -> None:
     known = [new_person().email for _ in range(TRIES)]
     await auth_database.execute(
@@ -530,12 +530,14 @@ async def test_asking_takes_one_time_for_known_and_unknown_addresses(
     # What was asked for before: its sending shares the processor with the requests.
     await eventually(lambda: everything_sent(auth_database), seconds=60)
     times: dict[str, list[float]] = {"known": [], "unknown": []}
-    for number, email in enumerate(known):
-        pair = [("known", email), ("unknown", new_person().email)]
-        for name, address in pair if number % 2 else reversed(pair):
-            started = time.perf_counter()
-            assert (await auth.post(path, json={"email": address})).status_code == 202
-            times[name].append(time.perf_counter() - started)
+    # Every try is from one network, and those of both paths count together.
+    async with running(make_app(auth_database.settings, mail_requests_per_network=10_000)) as auth:
+        for number, email in enumerate(known):
+            pair = [("known", email), ("unknown", new_person().email)]
+            for name, address in pair if number % 2 else reversed(pair):
+                started = time.perf_counter()
+                assert (await auth.post(path, json={"email": address})).status_code == 202
+                times[name].append(time.perf_counter() - started)
     medians = {name: statistics.median(values) for name, values in times.items()}
     assert max(medians.values()) < TOLERANCE * min(medians.values()), medians
 

@@ -14,8 +14,10 @@ from standins.openid_provider.faults import Fault
 from standins.openid_provider.provider import Person, Provider
 from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, make_app
+from tests.services.auth.conftest import NewDatabase
 from tests.services.auth.factors import new_app
 from tests.services.auth.google_visits import (
+    APP,
     CALLBACK,
     Browser,
     browser_of,
@@ -130,6 +132,32 @@ async def test_a_second_factor_is_asked_for_where_google_leads_back(
     assert tokens["scope"] == "openid"
     statement = "SELECT method FROM sessions WHERE user_id = $1::uuid ORDER BY id DESC LIMIT 1"
     assert await auth_database.fetch_value(statement, guarded.user_id) == "google"
+
+
+async def test_a_network_sets_out_for_google_only_so_often(
+    provider: Provider, new_auth_database: NewDatabase
+) -> None:
+    database = await new_auth_database()
+    settings = google_settings(provider, google_beginnings_per_network=3)
+    async with (
+        running(make_app(database.settings, **settings)) as one,
+        running(make_app(database.settings, **settings)) as other,
+    ):
+        page = await Attempt().open_page(one)
+        beginnings = [
+            client.get("/v1/oauth/google/authorize", params={"redirect_to": APP})
+            for client in [one, other] * 12
+        ]
+        answers = await asyncio.gather(*(press(one, page) for _ in range(26)), *beginnings)
+        led = [answer for answer in answers if answer.status_code in (200, 302)]
+        assert (len(led), Counter(answer.status_code for answer in answers)[429]) == (3, 47)
+        assert await count(database, "oauth_states") == 3
+        refused = next(answer for answer in answers[26:] if answer.status_code == 429)
+        shown = await press(one, page)
+    assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-attempts")
+    assert (shown.status_code, "Try again in 60 minutes." in shown.text) == (429, True)
+    for answer in (refused, shown):
+        assert 3_590 <= int(answer.headers["retry-after"]) <= 3_600
 
 
 async def test_two_tabs_lead_each_to_its_own_client(browser: Browser, provider: Provider) -> None:

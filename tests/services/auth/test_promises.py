@@ -12,6 +12,7 @@ from auth.google import repository as google
 from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
 from auth.mail import repository as mails
 from auth.mail import worker
+from auth.mail.settings import MAIL_REQUESTS
 from auth.passkeys import challenges as passkey_challenges
 from auth.passkeys import service as passkeys
 from auth.recent_login import RECENT_SECONDS
@@ -59,6 +60,9 @@ PROMISES: dict[str, float] = {
     "block makes the next one longer for, hours": MEMORY / HOUR,
     "sign-ups of one network an hour, production": SIGN_UPS["production"],
     "sign-ups of one network an hour, development": SIGN_UPS["development"],
+    "wishes of one network for a mail an hour, production": MAIL_REQUESTS["production"],
+    "wishes of one network for a mail an hour, development": MAIL_REQUESTS["development"],
+    "sign-ins with Google begun by one network an hour": default("google_beginnings_per_network"),
     "device is known after its last sign-in, days": LIFETIME_SECONDS / timedelta(days=1).total_seconds(),
     # Measured by tests/suite/test_ended_sessions.py.
     "ended session is refused by all services within, seconds": 5,

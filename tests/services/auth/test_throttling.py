@@ -259,6 +259,41 @@ async def test_sign_ups_of_a_network_are_limited(auth_database: AuthDatabase) ->
         assert elsewhere.status_code == 201
 
 
+async def test_of_fifty_wishes_for_mails_of_a_network_no_more_than_the_limit_are_taken(
+    new_auth_database: NewDatabase,
+) -> None:
+    database = await new_auth_database()
+    made = [
+        make_app(database.settings, mail_requests_per_network=3, trusted_proxies="127.0.0.1")
+        for _ in range(2)
+    ]
+    headers, elsewhere = {"X-Forwarded-For": "203.0.113.77"}, {"X-Forwarded-For": "203.0.113.78"}
+    async with running(made[0]) as one, running(made[1]) as other:
+        known = await register(one)
+        paths = ["/v1/auth/password/forgot", "/v1/auth/email/resend"]
+        before = await database.fetch_value("SELECT count(*) FROM mail_gates")
+        answers = await asyncio.gather(
+            *(
+                (one, other)[number % 2].post(
+                    paths[number // 2 % 2], json={"email": new_person().email}, headers=headers
+                )
+                for number in range(50)
+            )
+        )
+        assert Counter(answer.status_code for answer in answers) == {202: 3, 429: 47}
+        assert await database.fetch_value("SELECT count(*) FROM mail_gates") == before + 3
+        refused = next(answer for answer in answers if answer.status_code == 429)
+        assert refused.json()["type"] == "/problems/too-many-attempts"
+        assert 3_590 <= int(refused.headers["retry-after"]) <= 3_600
+        for email in (known.email, new_person().email):
+            page = await one.post("/password/forgot", data={"email": email}, headers=headers)
+            assert (page.status_code, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
+            assert 3_590 <= int(page.headers["retry-after"]) <= 3_600
+            assert "Try again in 60 minutes." in page.text
+        for path in paths:
+            assert (await one.post(path, json={"email": known.email}, headers=elsewhere)).status_code == 202
+
+
 async def test_a_failed_login_is_an_event_of_the_account_and_of_nobody_else(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:

@@ -134,7 +134,12 @@ def create_app(
         refresh=RefreshTokenCodec(derive_key(secret, "refresh tokens")),
     )
     app.state.google = make_google(
-        settings, database=database, http=app.state.http, tokens=app.state.tokens, outbox=app.state.outbox
+        settings,
+        database=database,
+        http=app.state.http,
+        tokens=app.state.tokens,
+        outbox=app.state.outbox,
+        guard=app.state.guard,
     )
     app.state.standard_clients = StandardClients(
         issuer=settings.auth_issuer,

@@ -68,8 +68,12 @@ class Guard:
 
     async def admit_sign_up(self, *, origin: Origin) -> None:
         """Count a sign-up. Raises `TooManyAttempts`."""
-        key = self._keys.make("sign-up", network_of(origin.address))
-        await self._throttle.count(Counter(key=key, limit=self._settings.sign_up_limit))
+        await self.admit_stranger("sign-up", origin=origin, limit=self._settings.sign_up_limit)
+
+    async def admit_stranger(self, act: str, *, origin: Origin, limit: Limit) -> None:
+        """Count what anybody may do, but from one network only so often. Raises `TooManyAttempts`."""
+        key = self._keys.make(act, network_of(origin.address))
+        await self._throttle.count(Counter(key=key, limit=limit))
 
     async def admit_act(self, act: str, *, account: UUID, limit: Limit) -> None:
         """Count what an account may do only so often. Raises `TooManyAttempts`."""

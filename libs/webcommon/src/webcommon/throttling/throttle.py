@@ -30,13 +30,16 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.4
 
 
 class TooManyAttempts(TooManyRequests):
-    """429: so many attempts failed for this account or from this network that none is looked at for a while."""
+    """429: so much was tried at this account or from this network that nothing more is for a while."""
 
     title = "Too many attempts"
     slug = "too-many-attempts"
 
     def __init__(self, *, retry_after: int) -> None:
-        super().__init__("Wait for the seconds that Retry-After gives.", retry_after=retry_after)
+        # People read this too, on pages; programs have Retry-After, in seconds.
+        minutes = math.ceil(retry_after / 60)
+        when = "a minute" if minutes <= 1 else f"{minutes} minutes"
+        super().__init__(f"Try again in {when}.", retry_after=retry_after)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,14 @@
 from fastapi import APIRouter, Response
 
 from auth.accounts.schemas import RegistrationAnswer
-from auth.dependencies import HasherDep, OutboxDep
+from auth.dependencies import HasherDep, OutboxDep, SettingsDep
 from auth.email_links import service
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.errors import EmailTaken, LinkNoLongerGood
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.problems import problem_responses
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/v1/auth", tags=["e-mail"])
 
@@ -23,19 +25,49 @@ async def confirm_email(body: LinkToken, session: SessionDep) -> RegistrationAns
     return RegistrationAnswer(user=await service.confirm(body.token, session=session))
 
 
-@router.post("/email/resend", operation_id="resend_verification", status_code=202, response_class=Response)
-async def resend_verification(body: AddressBody, session: SessionDep, outbox: OutboxDep) -> Response:
+@router.post(
+    "/email/resend",
+    operation_id="resend_verification",
+    status_code=202,
+    response_class=Response,
+    responses=problem_responses(TooManyAttempts),
+)
+async def resend_verification(
+    body: AddressBody,
+    database: DatabaseDep,
+    outbox: OutboxDep,
+    guard: GuardDep,
+    origin: OriginDep,
+    settings: SettingsDep,
+) -> Response:
     """Ask for the link that confirms an address. The answer is the same whether or not a mail will be sent."""
-    await service.ask_for_mail("verify", body.email, session=session, outbox=outbox)
+    limit = settings.mail_request_limit
+    await service.ask_for_mail(
+        "verify", body.email, database=database, outbox=outbox, guard=guard, origin=origin, limit=limit
+    )
     return Response(status_code=202)
 
 
 @router.post(
-    "/password/forgot", operation_id="ask_for_password_reset", status_code=202, response_class=Response
+    "/password/forgot",
+    operation_id="ask_for_password_reset",
+    status_code=202,
+    response_class=Response,
+    responses=problem_responses(TooManyAttempts),
 )
-async def ask_for_password_reset(body: AddressBody, session: SessionDep, outbox: OutboxDep) -> Response:
+async def ask_for_password_reset(
+    body: AddressBody,
+    database: DatabaseDep,
+    outbox: OutboxDep,
+    guard: GuardDep,
+    origin: OriginDep,
+    settings: SettingsDep,
+) -> Response:
     """Ask for the link that sets a new password. The answer is the same whether or not a mail will be sent."""
-    await service.ask_for_mail("reset", body.email, session=session, outbox=outbox)
+    limit = settings.mail_request_limit
+    await service.ask_for_mail(
+        "reset", body.email, database=database, outbox=outbox, guard=guard, origin=origin, limit=limit
+    )
     return Response(status_code=202)
 
 

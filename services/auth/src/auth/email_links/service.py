@@ -24,14 +24,21 @@ from dbcommon.engine import Database
 from webcommon.credentials import find_weakness
 from webcommon.passwords import PasswordHasher
 from webcommon.problems import InvalidRequest, TooManyRequests
+from webcommon.throttling.guard import Guard, Origin
+from webcommon.throttling.limits import Limit
 
 UNDO_LIFETIME = timedelta(days=7)
 """How long the old address can take a change back, from when it was asked for."""
 
 
-async def ask_for_mail(kind: Kind, email: str, *, session: AsyncSession, outbox: Outbox) -> None:
-    """Put down that somebody asked for a link to be sent to this address; the same for every address there is."""
-    await outbox.ask(session, kind, address=email)
+async def ask_for_mail(
+    kind: Kind, email: str, *, database: Database, outbox: Outbox, guard: Guard, origin: Origin, limit: Limit
+) -> None:
+    """Put down that somebody asked for a link to be sent to this address; the same for every address there is. Raises
+    `TooManyAttempts`, whatever the address."""
+    await guard.admit_stranger("mail request", origin=origin, limit=limit)
+    async with database.transaction() as session:
+        await outbox.ask(session, kind, address=email)
 
 
 async def ask_for_change(email: str, *, user_id: UUID, session: AsyncSession, outbox: Outbox) -> None:

@@ -19,12 +19,13 @@ from auth.pages import PageRoute, show_refusal
 from auth.sessions.device import DeviceDep
 from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
 from auth.standard_clients.errors import UntrustedRequest
-from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form
+from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault
 from auth.standard_clients.sign_in import SignedIn
 from auth.standard_clients.sign_in_page import show_untrusted
 from webcommon.problems import ServiceUnavailable, problem_responses
 from webcommon.throttling.dependencies import GuardDep, OriginDep
 from webcommon.throttling.guard import Guard, Origin
+from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(tags=["Google"], route_class=PageRoute)
 
@@ -36,6 +37,7 @@ async def use_google_button(
     browser: BrowserDep,
     clients: StandardClientsDep,
     settings: SettingsDep,
+    origin: OriginDep,
 ) -> Response:
     """Take the form of the sign-in page's button: lead the browser to Google, and keep what the client asked for."""
     sent = await read_sent_form(request, clients=clients, settings=settings)
@@ -43,7 +45,9 @@ async def use_google_button(
         return sent
     browser = browser or new_secret()
     try:
-        address = await service.begin(google, sent.asked, browser=browser)
+        address = await service.begin(google, sent.asked, browser=browser, origin=origin)
+    except TooManyAttempts as problem:
+        return show_fault(request, sent.asked, clients=clients, problem=problem)
     except NotAdmitted as refusal:
         return show_google_fault(request, sent.asked, refusal.code, clients=clients)
     response = lead_to_google(address)

@@ -19,6 +19,8 @@ from auth.sessions.routes import LoginOrSecondFactor
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep
 from webcommon.problems import InvalidRequest, ServiceUnavailable, problem_responses
+from webcommon.throttling.dependencies import OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/v1/oauth", tags=["Google"])
 
@@ -30,12 +32,13 @@ Challenge = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
     operation_id="begin_google_sign_in",
     status_code=302,
     response_class=RedirectResponse,
-    responses=problem_responses(GoogleNotConfigured, InvalidRequest, ServiceUnavailable),
+    responses=problem_responses(GoogleNotConfigured, InvalidRequest, TooManyAttempts, ServiceUnavailable),
 )
 async def begin_google_sign_in(
     google: GoogleDep,
     browser: BrowserDep,
     settings: SettingsDep,
+    origin: OriginDep,
     redirect_to: Annotated[
         str,
         Query(
@@ -58,7 +61,7 @@ async def begin_google_sign_in(
     browser = browser or new_secret()
     goal = AppReturn(redirect_to=redirect_to, code_challenge=code_challenge)
     try:
-        url = await service.begin(google, goal, browser=browser)
+        url = await service.begin(google, goal, browser=browser, origin=origin)
     except NotAdmitted as refusal:
         url = add_answer(redirect_to, error=refusal.code)
     response = RedirectResponse(url, status_code=302, headers=HEADERS)

@@ -33,6 +33,8 @@ from auth.standard_clients.registry import RegisteredClient
 from auth.standard_clients.sign_in import FactorAsked, SignedIn, enter
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
+from webcommon.throttling.guard import Guard, Origin
+from webcommon.throttling.limits import Limit
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ Fault = Literal["access_denied", "provider_error", "provider_unavailable", "stat
 @dataclass(frozen=True, kw_only=True)
 class GoogleSignIn:
     """What sign-ins with Google are made with. `callback_url` is registered at Google; `clients` are those that people may
-    be led to."""
+    be led to; `limit` is how many one network may begin."""
 
     database: Database
     provider: Provider
@@ -55,6 +57,8 @@ class GoogleSignIn:
     vault: TokenVault
     codec: RefreshTokenCodec
     outbox: Outbox
+    guard: Guard
+    limit: Limit
     callback_url: str
     clients: Mapping[str, RegisteredClient]
 
@@ -79,8 +83,9 @@ class Outcome:
     fault: str = ""
 
 
-async def begin(google: GoogleSignIn, goal: Goal, *, browser: str) -> str:
-    """The address at Google to send the browser to. Raises `NotAdmitted` when Google is away."""
+async def begin(google: GoogleSignIn, goal: Goal, *, browser: str, origin: Origin) -> str:
+    """The address at Google to send the browser to. Raises `TooManyAttempts`, and `NotAdmitted` when Google is away."""
+    await google.guard.admit_stranger("Google beginning", origin=origin, limit=google.limit)
     try:
         endpoints = await google.provider.discover()
     except (ProviderUnavailable, ProviderRefused) as error:

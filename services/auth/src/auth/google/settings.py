@@ -1,11 +1,14 @@
 """What Auth is told of Google."""
 
+from datetime import timedelta
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from auth.google.redirects import is_address, is_loopback
 from webcommon.settings import ServiceSettings
+from webcommon.throttling.limits import Limit
+from webcommon.throttling.settings import MOST
 
 
 class GoogleSettings(ServiceSettings):
@@ -30,6 +33,12 @@ class GoogleSettings(ServiceSettings):
         validation_alias="GOOGLE_REDIRECT_URLS",
         description="Where a sign-in may lead back to, comma separated: origins, or exact URLs. "
         "In development every address on localhost may be too.",
+    )
+    google_beginnings_per_network: int = Field(
+        1_000,
+        ge=1,
+        le=MOST,
+        description="How often an hour one network may set out for Google.",
     )
 
     @field_validator("google_issuer")
@@ -60,6 +69,11 @@ class GoogleSettings(ServiceSettings):
                 if not url.startswith("https://") and not is_loopback(url):
                     raise ValueError(f"GOOGLE_REDIRECT_URLS: production needs https, unlike {url!r}")
         return self
+
+    @property
+    def google_beginning_limit(self) -> Limit:
+        """Of sign-ins with Google that are begun from one network, whatever becomes of them."""
+        return Limit(count=self.google_beginnings_per_network, window=timedelta(hours=1))
 
     @property
     def redirect_urls(self) -> list[str]:

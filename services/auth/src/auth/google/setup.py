@@ -12,12 +12,19 @@ from auth.sessions.beginning import Tokens
 from auth.settings import Settings
 from dbcommon.engine import Database
 from webcommon.keys import derive_key
+from webcommon.throttling.guard import Guard
 
 CALLBACK_PATH = "/v1/oauth/google/callback"
 
 
 def make_google(
-    settings: Settings, *, database: Database, http: httpx.AsyncClient, tokens: Tokens, outbox: Outbox
+    settings: Settings,
+    *,
+    database: Database,
+    http: httpx.AsyncClient,
+    tokens: Tokens,
+    outbox: Outbox,
+    guard: Guard,
 ) -> GoogleSignIn | None:
     """What sign-ins are made with; None when no client is set."""
     if settings.google_client_id is None or settings.google_client_secret is None:
@@ -35,6 +42,8 @@ def make_google(
         vault=make_token_vault(settings),
         codec=tokens.refresh,
         outbox=outbox,
+        guard=guard,
+        limit=settings.google_beginning_limit,
         callback_url=f"{settings.auth_issuer.rstrip('/')}{CALLBACK_PATH}",
         clients=settings.registered_clients,
     )

@@ -1,6 +1,7 @@
 """How mails go out."""
 
 import tempfile
+from datetime import timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, Self
@@ -9,6 +10,11 @@ import email_validator
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from webcommon.settings import ServiceSettings
+from webcommon.throttling.limits import Limit
+from webcommon.throttling.settings import MOST
+
+MAIL_REQUESTS = {"production": 100, "development": 1_000}
+"""An hour, from one network."""
 
 
 class MailSettings(ServiceSettings):
@@ -49,6 +55,13 @@ class MailSettings(ServiceSettings):
         le=86_400,
         description="At most one mail of a kind that anybody may ask for goes to an address in so long.",
     )
+    mail_requests_per_network: int | None = Field(
+        None,
+        ge=1,
+        le=MOST,
+        description="How often an hour one network may ask for mails without signing in; 100 in production and 1,000 in "
+        "development by default.",
+    )
 
     @field_validator("web_url")
     @classmethod
@@ -76,6 +89,12 @@ class MailSettings(ServiceSettings):
         if self.environment == "production" and self.smtp_host is None:
             raise ValueError("AUTH_SMTP_HOST is not set; production needs a mail server")
         return self
+
+    @property
+    def mail_request_limit(self) -> Limit:
+        """Of wishes for a mail by whoever is not signed in, from one network."""
+        count = self.mail_requests_per_network or MAIL_REQUESTS[self.environment]
+        return Limit(count=count, window=timedelta(hours=1))
 
     @property
     def links_url(self) -> str:
