@@ -126,12 +126,47 @@ def test_interrupt_at_any_time_of_the_start_leaves_no_traceback(place: Workplace
         assert "quartet" not in told, told
 
 
-def test_provisioning_a_stopped_stack_is_refused_at_once(made_place: Workplace) -> None:
-    cluster = Cluster(Home(made_place.home).cluster_folder(), settings=FAST)
-    with cluster.running():
+@pytest.fixture(scope="module")
+def stopped_place(made_place: Workplace) -> Workplace:
+    """The same after its server ran."""
+    with Cluster(Home(made_place.home).cluster_folder(), settings=FAST).running():
         pass
+    return made_place
+
+
+_ASKING_POSTGRES = [
+    (["db", "migrate"], 10),
+    (["db", "status"], 1),
+    (["db", "shell", "auth"], 1),
+    (["auth", "grant", "ada@example.com", "admin"], 10),
+    (["auth", "rotate-keys"], 10),
+    (["auth", "rotate-keys", "--now"], 10),
+]
+
+
+@pytest.mark.parametrize(("command", "exit_code"), _ASKING_POSTGRES)
+def test_stopped_stack_is_told_with_what_starts_it(
+    stopped_place: Workplace, command: list[str], exit_code: int
+) -> None:
+    done = stopped_place.quartet(*command)
+    assert_refused(done, exit_code=exit_code, says=["is stopped", "`quartet up` starts it"])
+
+
+@pytest.mark.parametrize(
+    ("command", "host"),
+    [(["db", "migrate"], "nowhere.invalid"), *((command, "127.0.0.1") for command, _ in _ASKING_POSTGRES)],
+)
+def test_a_server_of_ones_own_that_does_not_answer_is_named(
+    stopped_place: Workplace, command: list[str], host: str
+) -> None:
+    done = stopped_place.quartet(*command, POSTGRES_HOST=host, POSTGRES_PORT="1")
+    assert_refused(done, exit_code=10, says=[f"no PostgreSQL answers at {host}:1", "POSTGRES_HOST"])
+    assert "Errno" not in done.stderr
+
+
+def test_provisioning_a_stopped_stack_is_refused_at_once(stopped_place: Workplace) -> None:
     beginning = time.monotonic()
-    done = made_place.quartet("provision")
+    done = stopped_place.quartet("provision")
     assert_refused(done, exit_code=10, says=["is stopped", "`quartet up`"])
     assert time.monotonic() - beginning < 20, "it did not wait for what nobody starts"
 

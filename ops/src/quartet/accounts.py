@@ -37,10 +37,14 @@ _WITHDRAW = """
 """
 
 
-async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) -> list[str]:
-    """Give the account a role or take it away; its roles afterwards. Raises NotFound for an unknown address."""
+def check_role(role: str) -> None:
+    """Raises WrongSettings for what is no role's name."""
     if role not in ROLES:
         raise _unknown_role(role)
+
+
+async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) -> list[str]:
+    """Give the account a role or take it away; its roles afterwards. Raises NotFound for an unknown address."""
     connection = await _connect(url)
     try:
         roles = await connection.fetchval(_REVOKE if revoke else _GRANT, email, role)

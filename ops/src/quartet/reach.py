@@ -42,13 +42,21 @@ def ask_all_readiness(urls: Mapping[str, str]) -> dict[str, Readiness]:
         return dict(zip(urls, threads.map(ask, urls.values()), strict=True))
 
 
-def ensure_running(settings: OperatorSettings, urls: Iterable[DatabaseUrl]) -> None:
-    """Raises Failure when one of `urls` leads to the embedded server and that is stopped."""
-    if "POSTGRES_HOST" in settings.explicit:
-        return
-    server = settings.server()
-    if any((server.host, server.port) in url.hosts for url in urls) and not _listens(server):
-        raise Failure(_told_stopped(settings))
+def ensure_answers(
+    settings: OperatorSettings, urls: Iterable[DatabaseUrl], *, stopped: type[Failure] = ServerFailed
+) -> None:
+    """Raises `stopped` when one of `urls` leads to the embedded server and that is, ServerFailed when nobody listens at
+    another one's."""
+    for hosts in dict.fromkeys(url.hosts for url in urls):
+        if any(_listens(Server(host=host, port=port)) for host, port in hosts):
+            continue
+        embedded = None if "POSTGRES_HOST" in settings.explicit else settings.server()
+        if embedded and (embedded.host, embedded.port) in hosts:
+            raise stopped(_told_stopped(settings))
+        where = " or ".join(f"{host}:{port}" for host, port in hosts)
+        raise ServerFailed(
+            f"no PostgreSQL answers at {where}: start it, or mend POSTGRES_HOST, POSTGRES_PORT or the database's URL"
+        )
 
 
 def ensure_server_runs(settings: OperatorSettings) -> None:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from quartet.accounts import ask_for_new_key, change_role, withdraw_keys
+from quartet.accounts import ask_for_new_key, change_role, check_role, withdraw_keys
 from quartet.cli.lazy import Entry, lazy_group
+from quartet.reach import ensure_answers
 from quartet.settings import load_settings
 
 group = lazy_group(
@@ -30,8 +31,10 @@ def grant(
 
     Exit codes: 0 · 2 not a role's name · 6 wrong password · 10 no server answers · 13 no such account
     """
+    check_role(role)
     settings = load_settings(check=False)
     url = settings.database_url("auth", server=settings.server())
+    ensure_answers(settings, [url])
     roles = asyncio.run(change_role(url, email=email, role=role, revoke=revoke))
     typer.echo(f"{email}: {', '.join(roles) or 'no roles'}")
 
@@ -55,6 +58,7 @@ def rotate_keys(
     """
     settings = load_settings(check=False)
     url = settings.database_url("auth", server=settings.server())
+    ensure_answers(settings, [url])
     if now:
         withdrawn = asyncio.run(withdraw_keys(url))
         typer.echo(f"withdrawn: {', '.join(withdrawn)}; a running Auth makes another key within seconds")

@@ -15,10 +15,10 @@ from quartet.cli.words import (
     print_json,
     print_table,
 )
-from quartet.errors import NotFound
+from quartet.errors import Failure, NotFound
 from quartet.postgres import find_binaries
 from quartet.provision.plan import SERVICES
-from quartet.reach import ensure_running
+from quartet.reach import ensure_answers
 from quartet.schema import migrate as apply_migrations
 from quartet.schema import read_status, services_or_all
 from quartet.settings import load_settings
@@ -42,6 +42,7 @@ def migrate(services: ServicesArgument = None) -> None:
     """
     settings = load_settings()
     urls = settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES))
+    ensure_answers(settings, urls.values())
     applied = apply_migrations(urls)
     for service in urls:
         revisions = applied.get(service, ())
@@ -58,7 +59,7 @@ def status(services: ServicesArgument = None, *, as_json: JsonOption = False) ->
     """
     settings = load_settings()
     urls = settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES))
-    ensure_running(settings, urls.values())
+    ensure_answers(settings, urls.values(), stopped=Failure)
     found = read_status(urls)
     if as_json:
         print_json({service: schema.as_json() for service, schema in found.items()})
@@ -83,11 +84,12 @@ def shell(service: ServiceArgument, *, role: RoleOption = DatabaseRole.USER) -> 
 
     Example: quartet db shell auth --role owner
 
-    Exit codes: those of psql · 1 the stack is stopped · 13 no server was ever started, or no psql was found
+    Exit codes: those of psql · 1 the stack is stopped · 10 no server answers · 13 no server was ever started, or no psql
+    was found
     """
     settings = load_settings(check=False)
     url = settings.database_url(service.value, role.value, server=settings.server())
-    ensure_running(settings, [url])
+    ensure_answers(settings, [url], stopped=Failure)
     psql = find_binaries(settings.named_bindir).program("psql")
     if not psql.is_file():
         raise NotFound(f"{psql} is not there: install PostgreSQL's client programs, or set PG_BINDIR")
