@@ -186,6 +186,32 @@ def test_data_of_another_major_version_is_told(made_place: Workplace) -> None:
         path.write_text(true_version)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "is missing or empty"),
+        (b"", "is missing or empty"),
+        (b"\n", "is missing or empty"),
+        (b"eighteen\n", "does not hold a version but 'eighteen'"),
+        (b"\xff\x00\n" * 4096, "does not hold a version"),
+    ],
+)
+def test_data_folder_whose_version_cannot_be_read_is_told_and_left_as_it_is(
+    made_place: Workplace, content: bytes | None, says: str
+) -> None:
+    path = made_place.home / "postgres/pgdata/PG_VERSION"
+    kept = path.rename(made_place.home / "PG_VERSION")
+    if content is not None:
+        path.write_bytes(content)
+    before = sorted(path.parent.iterdir())
+    try:
+        done = made_place.quartet("up")
+        assert_refused(done, exit_code=10, says=["damaged", str(path), says, "backup", "move it away"])
+        assert sorted(path.parent.iterdir()) == before
+    finally:
+        kept.rename(path)
+
+
 def test_changed_superuser_password_is_told(made_place: Workplace) -> None:
     done = made_place.quartet("up", POSTGRES_PASSWORD="another")
     assert_refused(done, exit_code=6, says=["refuses the password of postgres", "secrets.env"])

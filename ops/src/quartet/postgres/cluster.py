@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -107,8 +108,8 @@ class Cluster:
         return self.pid is not None
 
     def is_initialised(self) -> bool:
-        """Whether the data folder holds a cluster, of whatever version."""
-        return self.pgdata.joinpath("PG_VERSION").is_file()
+        """Whether the data folder holds a cluster, of whatever version, be it damaged."""
+        return self.pgdata.is_dir() and any(self.pgdata.iterdir())
 
     def initialise(self, *, superuser_password: str) -> bool:
         """Make the cluster when it is not there yet; whether it was made now.
@@ -210,17 +211,28 @@ class Cluster:
             )
 
     def _check_version(self) -> None:
-        try:
-            found = self.pgdata.joinpath("PG_VERSION").read_text().strip()
-        except FileNotFoundError:
-            raise ServerFailed(
-                f"{self.data_folder} holds no database cluster yet: run `quartet up`"
-            ) from None
+        if not self.is_initialised():
+            raise ServerFailed(f"{self.data_folder} holds no database cluster yet: run `quartet up`")
+        found = self._read_version()
         if found != str(self._binaries.major):
             raise OtherMajorVersion(
                 f"the data in {self.pgdata} is of PostgreSQL {found}, the programs here are {self._binaries.major}:"
                 f" set PG_BINDIR to the programs of {found}, or dump with them and restore into a new QUARTET_HOME"
             )
+
+    def _read_version(self) -> str:
+        path = self.pgdata / "PG_VERSION"
+        try:
+            found = path.read_bytes().decode(errors="replace").strip()
+        except (FileNotFoundError, IsADirectoryError):
+            found = ""
+        if not re.fullmatch(r"\d{1,2}(\.\d)?", found, re.ASCII):
+            fault = f"does not hold a version but {found[:20]!r}" if found else "is missing or empty"
+            raise ServerFailed(
+                f"the data folder is damaged: {path} {fault}: restore {self.pgdata} from a backup, or move it away, after"
+                " which `quartet up` makes an empty one"
+            )
+        return found
 
     def _initdb(self, superuser_password: str) -> None:
         unfinished = self.data_folder / "pgdata.new"
