@@ -164,6 +164,31 @@ def test_a_server_of_ones_own_that_does_not_answer_is_named(
     assert "Errno" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (
+            "db shell auth --role king",
+            "invalid value for '--role': 'king' is not one of 'user', 'owner', 'admin'",
+        ),
+        ("db shell", "missing argument 'service'. Choose from: auth, l2p, payment, videovault"),
+        ("db migrate nosuch", "invalid value for 'services': 'nosuch' is not one of 'auth', 'l2p'"),
+        ("logs -n few", "invalid value for '--lines' / '-n': Input should be a valid integer"),
+        ("up --nope", "no such option: --nope"),
+        ("dbb", "no such command 'dbb'. Did you mean 'db'?"),
+    ],
+)
+def test_wrong_use_is_told_in_a_plain_line(place: Workplace, command: str, says: str) -> None:
+    done = place.quartet(*command.split())
+    assert_refused(done, exit_code=2, says=[f"quartet: {says}", "--help` shows what it takes"])
+
+
+def test_group_without_a_command_shows_its_help(place: Workplace) -> None:
+    done = place.quartet("db")
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "migrate" in done.stdout
+
+
 def test_provisioning_a_stopped_stack_is_refused_at_once(stopped_place: Workplace) -> None:
     beginning = time.monotonic()
     done = stopped_place.quartet("provision")

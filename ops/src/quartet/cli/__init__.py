@@ -7,7 +7,7 @@ import sys
 import typer
 
 from quartet.cli.lazy import Entry, lazy_group
-from quartet.errors import DiskFull, Failure, NoPermission
+from quartet.errors import DiskFull, Failure, NoPermission, WrongSettings
 
 _COMMANDS = lazy_group(
     {
@@ -43,7 +43,7 @@ def app() -> None:
     try:
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        _COMMANDS()
+        sys.exit(_run())
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except RuntimeError as error:
@@ -57,6 +57,25 @@ def app() -> None:
         sys.exit(0)  # `quartet logs | head`
     except OSError as error:
         _end(_as_failure(error))
+
+
+def _run() -> int | None:
+    try:
+        # Not standalone: Typer would draw a box around each wrong argument.
+        code: int | None = _COMMANDS(standalone_mode=False)
+    except typer.TyperException as error:
+        raise _as_wrong_use(error) from None
+    return code
+
+
+def _as_wrong_use(error: typer.TyperException) -> Failure:
+    # A validator's words come through Pydantic, which puts their kind in front.
+    told = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
+    if not told:
+        return WrongSettings()  # a group without a command: its help was printed
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "quartet"
+    return WrongSettings(f"{told[0].lower()}{told[1:]}: `{command} --help` shows what it takes")
 
 
 def _as_failure(error: OSError) -> Failure:
