@@ -565,5 +565,9 @@ async def test_a_deleted_account_takes_its_mails_and_links_along(
     )
     assert deleted.status_code == 204
     assert_gone(await reset(auth, token))
+    farewell = (await mails_to(auth, person.email))[0]
+    assert farewell["subject"] == "Your account was deleted"
+    assert person.username in farewell["text"]
+    assert person.username in farewell["html"]
     assert not await auth_database.fetch("SELECT FROM mails WHERE recipient = $1", person.email)
     assert not await auth_database.fetch("SELECT FROM email_tokens WHERE email = $1", person.email)

@@ -27,7 +27,7 @@ from auth.mail.worker import Pace
 from auth.models import Model
 from auth.settings import Settings
 from tests.clients import running
-from tests.services.auth.accounts import AuthDatabase, Person, log_in, make_app, new_person, register
+from tests.services.auth.accounts import AuthDatabase, Person, bearer, log_in, make_app, new_person, register
 from tests.services.auth.conftest import NewDatabase
 from tests.services.auth.mail_certificates import Certificate, make_certificate
 from tests.services.auth.mails import MailServer, eventually, everything_sent, token_in
@@ -139,6 +139,37 @@ async def test_a_lasting_refusal_is_given_up_and_wiped(database: AuthDatabase) -
 
 async def _given_up(database: AuthDatabase) -> bool:
     return bool(await database.fetch_value("SELECT bool_and(dead_at IS NOT NULL) FROM mails"))
+
+
+@pytest.mark.parametrize("answers", [[], ["550 no such mailbox"]])
+async def test_a_deleted_accounts_owner_is_told_and_then_forgotten(
+    database: AuthDatabase, answers: list[str]
+) -> None:
+    server = MailServer()
+    async with server.listening():
+        pass  # the port is known
+    async with running(smtp_app(database, server)) as auth:
+        async with server.listening():
+            person = await register(auth)
+            answer = await log_in(auth, person)
+            await eventually(lambda: everything_sent(database))
+        server.taken.clear()
+        body, headers = {"password": person.password}, bearer(answer["access_token"])
+        deleted = await auth.request("DELETE", "/v1/users/me", json=body, headers=headers)
+        assert deleted.status_code == 204
+        await eventually(lambda: _tried(database, times=1))
+        assert await database.fetch_value("SELECT count(*) FROM users") == 0
+        server.answers, before = list(answers), server.tries
+        async with server.listening():
+            await eventually(lambda: everything_sent(database))
+    assert server.tries == before + 1
+    if not answers:
+        (text,) = server.texts_to(person.email)
+        assert f"Hello {person.username}" in text
+        assert "your account was deleted" in text
+    left = await read_everything(database)
+    assert person.email not in left
+    assert person.username not in left
 
 
 async def test_a_mail_server_that_hangs_is_left_and_tried_again(database: AuthDatabase) -> None:

@@ -187,14 +187,16 @@ class AuditEvent(Model):
 
 class Mail(Model):
     """A mail that waits, was sent, or was given up. The text is written when it is sent; of a link only a seed waits here,
-    and that is wiped with the details once the mail is gone. `user_id` is unknown while only an address was given."""
+    and that is wiped with the details once the mail is gone. `user_id` is unknown while only an address was given, and of
+    the mail about an account that was deleted, whose row goes once it was sent."""
 
     __tablename__ = "mails"
     __table_args__ = (
         CheckConstraint(
             "kind IN ('verify', 'reset', 'change_email', 'undo_email', 'email_taken', 'refresh_token_reuse',"
             " 'password_changed', 'password_reset', 'mfa_enabled', 'mfa_disabled', 'recovery_codes_replaced',"
-            " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked')",
+            " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked',"
+            " 'account_deleted')",
             name="kind",
         ),
         CheckConstraint("attempts >= 0", name="attempts"),

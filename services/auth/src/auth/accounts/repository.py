@@ -145,8 +145,9 @@ async def read_account(session: AsyncSession, user_id: UUID) -> AnyRow | None:
     return (await session.execute(statement)).one_or_none()
 
 
-async def delete_account(session: AsyncSession, user_id: UUID, *, password_hash: str | None) -> bool:
-    """Delete the account, and with it everything that hangs on it, unless its password was changed meanwhile."""
+async def delete_account(session: AsyncSession, user_id: UUID, *, password_hash: str | None) -> AnyRow | None:
+    """Delete the account, and with it everything that hangs on it, unless its password was changed meanwhile; gives the
+    e-mail and username that it had."""
     same = User.password_hash.is_not_distinct_from(password_hash)
-    statement = delete(User).where(User.id == user_id, same).returning(User.id)
-    return (await session.execute(statement)).one_or_none() is not None
+    statement = delete(User).where(User.id == user_id, same).returning(User.email, User.username)
+    return (await session.execute(statement)).one_or_none()

@@ -96,8 +96,16 @@ async def delete_own_account(
     hasher: HasherDep,
     guard: GuardDep,
     origin: OriginDep,
+    outbox: OutboxDep,
 ) -> None:
-    """Delete the caller's own account with its sessions and everything personal; there is no way back."""
+    """Delete the caller's own account with its sessions and everything personal; there is no way back. Its owner gets a
+    mail."""
     await service.delete_own(
-        caller, deletion.password, database=database, hasher=hasher, guard=guard, origin=origin
+        caller,
+        deletion.password,
+        database=database,
+        hasher=hasher,
+        guard=guard,
+        origin=origin,
+        outbox=outbox,
     )

@@ -139,8 +139,9 @@ async def delete_own(
     hasher: PasswordHasher,
     guard: Guard,
     origin: Origin,
+    outbox: Outbox,
 ) -> None:
-    """Delete the caller's account with everything personal in it; its history stays, by ids.
+    """Delete the caller's account with everything personal in it, and tell its owner; its history stays, by ids.
 
     Raises `PasswordWrong` and `TooManyAttempts`; for an account without a password `ReauthenticationRequired`.
     """
@@ -153,6 +154,8 @@ async def delete_own(
     else:
         require_recent_login(caller)
     async with database.transaction() as session:
-        if not await repository.delete_account(session, caller.id, password_hash=password_hash):
+        deleted = await repository.delete_account(session, caller.id, password_hash=password_hash)
+        if deleted is None:
             raise PasswordWrong
+        await outbox.take_leave(session, address=deleted.email, username=deleted.username)
         await record_event(session, "account_deleted", user_id=caller.id, session_id=caller.session_id)

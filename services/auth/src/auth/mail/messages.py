@@ -116,6 +116,13 @@ _WORDINGS: dict[Kind, _Wording] = {
         before="a Google account does not open your account any more.",
         after="If it was not you, set a new password and end your other sessions.",
     ),
+    "account_deleted": _Wording(
+        subject="Your account was deleted",
+        before="your account was deleted, as someone asked who was signed in to it. Its sessions have ended, and nothing "
+        "personal in it is kept.",
+        after="There is no way back. If it was not you, have your mailbox looked after, and change your password wherever "
+        "else you use it.",
+    ),
 }
 
 

@@ -61,6 +61,17 @@ class Outbox:
         )
         await repository.close_gate(session, self.codec.gate_key(kind, address))
 
+    async def take_leave(self, session: AsyncSession, *, address: str, username: str) -> None:
+        """The mail about an account that is deleted in this transaction. It is nobody's, or it would go with the account."""
+        await repository.insert_mail(
+            session,
+            "account_deleted",
+            recipient=address,
+            user_id=None,
+            seed=secrets.token_bytes(SEED_BYTES),
+            detail=username,
+        )
+
     async def tell(
         self, session: AsyncSession, kind: Kind, *, address: str, user_id: UUID, detail: str | None = None
     ) -> str:

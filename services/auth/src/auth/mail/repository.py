@@ -44,6 +44,7 @@ Kind = Literal[
     "passkey_removed",
     "oauth_linked",
     "oauth_unlinked",
+    "account_deleted",
 ]
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -190,17 +191,23 @@ async def drop_mail(session: AsyncSession, mail_id: UUID) -> None:
 
 
 async def note_sent(session: AsyncSession, mail_id: UUID) -> None:
-    """Sent: what could make its link again goes."""
+    """Sent: what could make its link again goes, and all of it when its reader has no account any more."""
+    await _drop_farewell(session, mail_id)
     await session.execute(
         update(Mail).where(Mail.id == mail_id, _PENDING).values(sent_at=func.now(), seed=None, detail=None)
     )
 
 
 async def note_given_up(session: AsyncSession, mail_id: UUID) -> None:
-    """Never to be sent: what could make its link goes."""
+    """Never to be sent: what could make its link goes, and all of it when its reader has no account any more."""
+    await _drop_farewell(session, mail_id)
     await session.execute(
         update(Mail).where(Mail.id == mail_id, _PENDING).values(dead_at=func.now(), seed=None, detail=None)
     )
+
+
+async def _drop_farewell(session: AsyncSession, mail_id: UUID) -> None:
+    await session.execute(delete(Mail).where(Mail.id == mail_id, Mail.kind == "account_deleted"))
 
 
 async def note_failure(session: AsyncSession, mail_id: UUID, *, pause: timedelta) -> None:

@@ -163,6 +163,8 @@ class MailWorker:
 
     async def _prepare(self, mail: AnyRow) -> Message | None:
         """What to send; None when there is nobody to send it to, or a newer mail of the kind is under way."""
+        if mail.kind == "account_deleted":
+            return write_message(mail.kind, username=mail.detail, detail=None, link=None)
         async with self._database.transaction() as session:
             user = await repository.lock_recipient(session, mail)
             if user is None or not _wants(mail.kind, user):
