@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -22,7 +21,6 @@ from tests.services.auth.google_visits import (
     Browser,
     browser_of,
     google_settings,
-    google_standin,
     somebody,
 )
 from tests.services.auth.standard_client import Attempt, answer_of, read_page_form
@@ -32,28 +30,9 @@ from webcommon.app import Service
 BUTTON = "sign-in-google"
 
 
-@pytest.fixture(scope="module")
-async def provider() -> AsyncIterator[Provider]:
-    async with google_standin() as standin:
-        yield standin
-
-
 @pytest.fixture(autouse=True)
 def _behave(provider: Provider) -> None:
     provider.faults.clear()
-
-
-@pytest.fixture(scope="module")
-async def app(auth_database: AuthDatabase, provider: Provider) -> AsyncIterator[Service]:
-    service = make_app(auth_database.settings, **google_settings(provider))
-    async with running(service):
-        yield service
-
-
-@pytest.fixture
-async def browser(app: Service) -> AsyncIterator[Browser]:
-    async with browser_of(app) as one:
-        yield one
 
 
 async def press(

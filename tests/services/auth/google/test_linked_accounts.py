@@ -2,12 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import pytest
 from jose import jwt
 
 from standins.openid_provider.provider import Provider
@@ -16,31 +14,9 @@ from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app,
 from tests.services.auth.google_visits import (
     Browser,
     browser_of,
-    google_settings,
-    google_standin,
     somebody,
 )
 from tests.services.auth.mails import mails_to, newest_token
-from webcommon.app import Service
-
-
-@pytest.fixture(scope="module")
-async def provider() -> AsyncIterator[Provider]:
-    async with google_standin() as standin:
-        yield standin
-
-
-@pytest.fixture(scope="module")
-async def app(auth_database: AuthDatabase, provider: Provider) -> AsyncIterator[Service]:
-    service = make_app(auth_database.settings, **google_settings(provider))
-    async with running(service):
-        yield service
-
-
-@pytest.fixture
-async def browser(app: Service) -> AsyncIterator[Browser]:
-    async with browser_of(app) as one:
-        yield one
 
 
 async def linked(browser: Browser, answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +9,11 @@ import httpx
 import pytest
 
 from standins.openid_provider.provider import Person, Provider
-from tests.clients import running
 from tests.services.auth.accounts import (
     PASSWORD,
     AuthDatabase,
     bearer,
     log_in,
-    make_app,
     new_person,
     refresh,
     register,
@@ -26,32 +23,10 @@ from tests.services.auth.google_visits import (
     APP,
     Browser,
     answer_of,
-    browser_of,
-    google_settings,
-    google_standin,
     somebody,
 )
 from tests.services.auth.mails import mails_to, newest_token
 from webcommon.app import Service
-
-
-@pytest.fixture(scope="module")
-async def provider() -> AsyncIterator[Provider]:
-    async with google_standin() as standin:
-        yield standin
-
-
-@pytest.fixture(scope="module")
-async def app(auth_database: AuthDatabase, provider: Provider) -> AsyncIterator[Service]:
-    service = make_app(auth_database.settings, **google_settings(provider))
-    async with running(service):
-        yield service
-
-
-@pytest.fixture
-async def browser(app: Service) -> AsyncIterator[Browser]:
-    async with browser_of(app) as one:
-        yield one
 
 
 async def confirm(client: httpx.AsyncClient, email: str) -> None:

@@ -5,7 +5,6 @@ import base64
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -36,28 +35,9 @@ from tests.services.auth.standard_client import Attempt
 from webcommon.app import Service
 
 
-@pytest.fixture(scope="module")
-async def provider() -> AsyncIterator[Provider]:
-    async with google_standin() as standin:
-        yield standin
-
-
 @pytest.fixture(autouse=True)
 def _behave(provider: Provider) -> None:
     provider.faults.clear()
-
-
-@pytest.fixture(scope="module")
-async def app(auth_database: AuthDatabase, provider: Provider) -> AsyncIterator[Service]:
-    service = make_app(auth_database.settings, **google_settings(provider))
-    async with running(service):
-        yield service
-
-
-@pytest.fixture
-async def browser(app: Service) -> AsyncIterator[Browser]:
-    async with browser_of(app) as one:
-        yield one
 
 
 def session_of(answer: dict[str, Any]) -> UUID:
