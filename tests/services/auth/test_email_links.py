@@ -527,11 +527,11 @@ async def test_asking_takes_one_time_for_known_and_unknown_addresses(
         """,
         known,
     )
-    # What was asked for before: its sending shares the processor with the requests.
-    await eventually(lambda: everything_sent(auth_database), seconds=60)
     times: dict[str, list[float]] = {"known": [], "unknown": []}
     # Every try is from one network, and those of both paths count together.
     async with running(make_app(auth_database.settings, mail_requests_per_network=10_000)) as auth:
+        # What was asked for before: its sending shares the processor with the requests.
+        await eventually(lambda: everything_sent(auth_database), seconds=60)
         for number, email in enumerate(known):
             pair = [("known", email), ("unknown", new_person().email)]
             for name, address in pair if number % 2 else reversed(pair):
