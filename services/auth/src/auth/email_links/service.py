@@ -17,7 +17,7 @@ from auth.mail.link_tokens import hash_link_token
 from auth.mail.outbox import Outbox
 from auth.mail.repository import Kind
 from auth.sessions.ending import end_sessions
-from auth.unproven import void_ways_in
+from auth.unproven import void_ways_in, void_ways_in_since
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from webcommon.credentials import find_weakness
@@ -52,8 +52,8 @@ async def ask_for_change(email: str, *, account: AnyRow, session: AsyncSession, 
     if not await outbox.ask(session, "change_email", address=email, user_id=account.id):
         seconds = round(outbox.interval.total_seconds())
         raise TooManyRequests("This address was just sent a link.", retry_after=seconds)
-    token_hash = await outbox.tell(
-        session, "undo_email", address=account.email, user_id=account.id, detail=email
+    token_hash = await outbox.offer_undo(
+        session, address=account.email, user_id=account.id, new_address=email
     )
     await mails.insert_undo_token(
         session,
@@ -103,8 +103,11 @@ async def _void_other_links(session: AsyncSession, link: AnyRow) -> None:
     others = [kind for kind in ("verify", "reset", "change_email") if kind != link.kind]
     await mails.delete_tokens(session, link.user_id, kinds=others)
     if link.kind == "undo_email":
-        # Whoever took the account over may have changed the address twice. Only the way back to an earlier one stays.
-        await repository.void_undo_tokens_since(session, link.user_id, link.created_at)
+        # Whoever took the account over may have changed the address twice, and made ways in of their own. Only the way back
+        # to an earlier address stays.
+        since = await repository.find_departure(session, link)
+        await repository.void_undo_tokens_since(session, link.user_id, since)
+        await void_ways_in_since(session, link.user_id, since)
 
 
 async def _record(session: AsyncSession, link: AnyRow) -> None:

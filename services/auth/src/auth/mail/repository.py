@@ -299,6 +299,18 @@ async def insert_undo_token(
     )
 
 
+async def find_left_addresses(session: AsyncSession, user_id: UUID, *, address: str) -> Sequence[str]:
+    """The addresses that an account may still go back to by a link, beside the one that it has."""
+    statement = select(EmailToken.email).where(
+        EmailToken.user_id == user_id,
+        EmailToken.kind == "undo_email",
+        EmailToken.email != address,
+        EmailToken.used_at.is_(None),
+        EmailToken.expires_at > func.now(),
+    )
+    return (await session.execute(statement.distinct())).scalars().all()
+
+
 async def delete_tokens(session: AsyncSession, user_id: UUID, *, kinds: Sequence[str]) -> None:
     """Void a user's links of these kinds, and take back mails with them that are not sent yet."""
     await session.execute(delete(EmailToken).where(EmailToken.user_id == user_id, EmailToken.kind.in_(kinds)))
