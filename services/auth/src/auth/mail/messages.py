@@ -84,7 +84,8 @@ _WORDINGS: dict[Kind, _Wording] = {
     "mfa_disabled": _Wording(
         subject="Signing in no longer asks for a code",
         before="two-step sign-in was turned off for your account. The recovery codes are void.",
-        after="If it was not you, set a new password, end your other sessions, and turn it on again.",
+        after="If it was neither you nor an administrator whom you asked, set a new password, end your other sessions, and "
+        "turn it on again.",
     ),
     "recovery_codes_replaced": _Wording(
         subject="You have new recovery codes",
