@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, literal_column, null, update
+from sqlalchemy import ColumnElement, delete, func, literal_column, null, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
@@ -29,24 +29,33 @@ _Since = datetime | ColumnElement[datetime]
 async def void_ways_in(session: AsyncSession, user_id: UUID, *, keep_second_factor: bool = False) -> None:
     """Void the password, linked accounts, passkeys, second factor and links in mails of an account, with an event each.
 
-    A second factor that is kept lets nobody in.
+    A second factor that is kept lets nobody in. It is in doubt until a code of it is given.
     """
     password = update(User).where(User.id == user_id, User.password_hash.is_not(None))
     password_voided = password.values(password_hash=null()).returning(User.id)
     await _void(session, user_id, "password_voided", password_voided)
     await _void_links_and_passkeys(session, user_id, since=_EVER)
-    if not keep_second_factor:
-        await _void_second_factor(session, user_id, since=_EVER)
+    if keep_second_factor:
+        kept = update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None))
+        await session.execute(kept.values(in_doubt=True))
+    else:
+        await _void_second_factor(session, user_id, true())
     await mails.delete_tokens(session, user_id, kinds=_EVERY_LINK)
 
 
 async def void_ways_in_since(session: AsyncSession, user_id: UUID, moment: datetime) -> None:
     """Void the linked accounts, passkeys, second factor and recovery codes that an account has since that moment."""
     await _void_links_and_passkeys(session, user_id, since=moment)
-    await _void_second_factor(session, user_id, since=moment)
+    began = func.coalesce(TotpSecret.confirmed_at, TotpSecret.created_at)
+    await _void_second_factor(session, user_id, began >= moment)
     await session.execute(
         delete(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.created_at >= moment)
     )
+
+
+async def void_second_factor_in_doubt(session: AsyncSession, user_id: UUID) -> None:
+    """Void a second factor that `void_ways_in` kept, and that nobody has proven to have since."""
+    await _void_second_factor(session, user_id, TotpSecret.in_doubt.is_(true()))
 
 
 async def _void_links_and_passkeys(session: AsyncSession, user_id: UUID, *, since: _Since) -> None:
@@ -56,9 +65,8 @@ async def _void_links_and_passkeys(session: AsyncSession, user_id: UUID, *, sinc
     await _void(session, user_id, "passkey_removed", passkey.returning(Passkey.id))
 
 
-async def _void_second_factor(session: AsyncSession, user_id: UUID, *, since: _Since) -> None:
-    began = func.coalesce(TotpSecret.confirmed_at, TotpSecret.created_at)
-    secret = delete(TotpSecret).where(TotpSecret.user_id == user_id, began >= since)
+async def _void_second_factor(session: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> None:
+    secret = delete(TotpSecret).where(TotpSecret.user_id == user_id, which)
     # One that was never confirmed guarded nothing.
     await _void(session, user_id, "mfa_disabled", secret.returning(TotpSecret.confirmed_at))
 

@@ -1,37 +1,13 @@
 """The owner of an account takes its address back from a thief, who has made ways in of their own meanwhile."""
 
-from collections.abc import AsyncIterator
-
 import httpx
-import pytest
 
 from standins.openid_provider.provider import Provider
-from tests.clients import running
-from tests.services.auth.accounts import AuthDatabase, Person, bearer, log_in, make_app, new_person, register
+from tests.services.auth.accounts import Person, bearer, log_in, new_person, register
 from tests.services.auth.authenticator import Authenticator
 from tests.services.auth.factors import ask, finish, new_app
-from tests.services.auth.google_visits import Browser, browser_of, google_settings, google_standin, somebody
+from tests.services.auth.google_visits import Browser, somebody
 from tests.services.auth.mails import mails_to, newest_token
-from webcommon.app import Service
-
-
-@pytest.fixture(scope="module")
-async def provider() -> AsyncIterator[Provider]:
-    async with google_standin() as standin:
-        yield standin
-
-
-@pytest.fixture(scope="module")
-async def app(auth_database: AuthDatabase, provider: Provider) -> AsyncIterator[Service]:
-    service = make_app(auth_database.settings, mail_interval_seconds=0, **google_settings(provider))
-    async with running(service):
-        yield service
-
-
-@pytest.fixture
-async def browser(app: Service) -> AsyncIterator[Browser]:
-    async with browser_of(app) as one:
-        yield one
 
 
 async def use_link(client: httpx.AsyncClient, address: str) -> None:
@@ -64,7 +40,7 @@ async def subjects_to(client: httpx.AsyncClient, address: str) -> set[str]:
 
 
 async def test_nothing_that_was_added_since_opens_the_account_or_shuts_its_owner_out(
-    browser: Browser, provider: Provider, auth_database: AuthDatabase
+    browser: Browser, provider: Provider
 ) -> None:
     client, owner, mailbox = browser.client, await register(browser.client), new_person()
     await use_link(client, owner.email)

@@ -125,6 +125,13 @@ async def use_recovery_code(session: AsyncSession, user_id: UUID, *, code_hash: 
     return (await session.execute(statement)).one_or_none() is not None
 
 
+async def note_proven(session: AsyncSession, user_id: UUID) -> None:
+    """Whoever has the account has its factor as well, so that this is no longer in doubt."""
+    await session.execute(
+        update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.in_doubt).values(in_doubt=False)
+    )
+
+
 async def count_recovery_codes(session: AsyncSession, user_id: UUID) -> int:
     """Codes that are left."""
     left = select(func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
