@@ -8,6 +8,8 @@ import pytest
 
 from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, refresh, register
+from tests.services.auth.factors import ask, finish, new_app
+from tests.services.auth.mails import mails_to
 
 Headers = dict[str, str]
 
@@ -33,6 +35,7 @@ async def test_only_administrators_of_this_moment_get_in(
         ("POST", f"/v1/admin/users/{user}/disable"),
         ("POST", f"/v1/admin/users/{user}/enable"),
         ("DELETE", f"/v1/admin/users/{user}/sessions"),
+        ("DELETE", f"/v1/admin/users/{user}/second-factor"),
     ]
     for method, path in calls:
         assert (await auth.request(method, path)).status_code == 401
@@ -109,6 +112,27 @@ async def test_administrators_end_the_sessions_of_others_and_cannot_disable_them
     own = (await auth.get("/v1/users/me", headers=headers)).json()["id"]
     assert (await auth.post(f"/v1/admin/users/{own}/disable", headers=headers)).status_code == 403
     unknown = await auth.delete(f"/v1/admin/users/{uuid4()}/sessions", headers=headers)
+    assert unknown.status_code == 404
+
+
+async def test_administrators_remove_the_second_factor_of_somebody_who_is_shut_out(
+    auth: httpx.AsyncClient, headers: Headers
+) -> None:
+    app = await new_app(auth)
+    waiting = await ask(auth, app.person)
+    path = f"/v1/admin/users/{app.user_id}/second-factor"
+    for _ in range(2):
+        assert (await auth.delete(path, headers=headers)).status_code == 204
+    assert (await finish(auth, waiting, app.code())).status_code == 401
+    answer = await log_in(auth, app.person)
+    events = await auth.get("/v1/users/me/events", headers=bearer(answer["access_token"]))
+    told = [(event["event"], event["by_other"]) for event in events.json()["items"]]
+    assert told.count(("mfa_disabled", True)) == 1
+    subjects = [mail["subject"] for mail in await mails_to(auth, app.person.email)]
+    assert subjects.count("Signing in no longer asks for a code") == 1
+    own = (await auth.get("/v1/users/me", headers=headers)).json()["id"]
+    assert (await auth.delete(f"/v1/admin/users/{own}/second-factor", headers=headers)).status_code == 403
+    unknown = await auth.delete(f"/v1/admin/users/{uuid4()}/second-factor", headers=headers)
     assert unknown.status_code == 404
 
 

@@ -30,7 +30,15 @@ from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, Person, bearer, log_in, make_app, new_person, register
 from tests.services.auth.conftest import NewDatabase
 from tests.services.auth.mail_certificates import Certificate, make_certificate
-from tests.services.auth.mails import MailServer, eventually, everything_sent, token_in
+from tests.services.auth.mails import (
+    MailServer,
+    eventually,
+    everything_sent,
+    mails_to,
+    newest_token,
+    token_in,
+)
+from tests.services.auth.waiting import count_waiting, holding_account, queue
 from webcommon.settings import SettingsError
 
 CANARY = "canary pebbles in my shoe"
@@ -199,6 +207,41 @@ async def test_of_links_that_waited_only_the_newest_is_sent(database: AuthDataba
             token = next(token_in(text) for text in texts if "/password/reset" in text)
             body = {"token": token, "new_password": "eight silent lagoons"}
             assert (await auth.post("/v1/auth/password/reset", json=body)).status_code == 204
+
+
+async def test_a_link_that_is_voided_while_its_mail_is_being_sent_never_works(database: AuthDatabase) -> None:
+    async with running(make_app(database.settings, mail_retry_seconds=0.1)) as auth:
+        person, thief = await register(auth), new_person()
+        stolen = await log_in(auth, person)
+        await mails_to(auth, person.email)
+        # From now on a mail is due when this test says so.
+        await database.execute("ALTER TABLE mails ALTER next_attempt_at SET DEFAULT 'infinity'")
+        changed = await auth.patch(
+            "/v1/users/me", json={"email": thief.email}, headers=bearer(stolen["access_token"])
+        )
+        assert changed.status_code == 200
+        due = "UPDATE mails SET next_attempt_at = now() WHERE kind = $1"
+        await database.execute(due, "undo_email")
+        await eventually(lambda: is_sent(database, "undo_email"))
+        undo = await newest_token(auth, person.email)
+        async with holding_account(database, stolen["user"]["id"]):
+            owner = await queue(database, auth.post("/v1/auth/email/verify", json={"token": undo}))
+            await database.execute(due, "change_email")
+            # The worker has the mail in hand, and comes after the owner.
+            await eventually(lambda: are_waiting(database, 2))
+        assert (await owner).status_code == 200
+        await mails_to(auth, person.email)
+    assert await database.fetch("SELECT FROM email_tokens WHERE kind = 'change_email'") == []
+
+
+async def is_sent(database: AuthDatabase, kind: str) -> bool:
+    return bool(
+        await database.fetch_value("SELECT bool_and(sent_at IS NOT NULL) FROM mails WHERE kind = $1", kind)
+    )
+
+
+async def are_waiting(database: AuthDatabase, statements: int) -> bool:
+    return await count_waiting(database) == statements
 
 
 @pytest.mark.long

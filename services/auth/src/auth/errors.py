@@ -23,7 +23,7 @@ Problem
 │   ├── ReauthenticationRequired
 │   ├── CodeWrong             the code that is to confirm an app
 │   ├── PasswordWrong         the current password, asked for once more
-│   ├── OwnAccount            an administrator may not lock themselves out
+│   ├── OwnAccount            an administrator may not do that to themselves
 │   ├── OriginRefused         a cookie was sent from a page that may not use it
 │   └── EmailNotVerified      only with AUTH_REQUIRE_VERIFIED_EMAIL
 ├── NotFound
@@ -239,7 +239,7 @@ class PasswordWrong(Forbidden):
 
 
 class OwnAccount(Forbidden):
-    """403: an administrator cannot disable their own account."""
+    """403: an administrator cannot disable their own account, nor take its second factor away."""
 
     title = "This is your own account"
     slug = "own-account"

@@ -1,13 +1,15 @@
-"""Taking an account from whoever made it, when the owner of its address turns up.
+"""Taking an account from whoever had it wrongly, when the owner of its address turns up.
 
-Anybody can make an account with an address that is not theirs and wait in it: what opened it before the address was proven
-must not open it afterwards.
+Anybody can make an account with an address that is not theirs and wait in it, and whoever gets into a foreign account can
+give it another address: what opens it because of them must not open it afterwards. The account is locked by the caller, who
+ends its sessions afterwards.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, literal, null, update
+from sqlalchemy import ColumnElement, delete, func, literal_column, null, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
@@ -15,29 +17,65 @@ from auth.audit.repository import Event, record_event
 from auth.mail import repository as mails
 from auth.models import OAuthAccount, User
 from auth.passkeys.models import Passkey
-from auth.second_factors.models import TotpSecret
+from auth.second_factors.models import RecoveryCode, TotpSecret
 
 _EVERY_LINK = ("verify", "reset", "change_email", "undo_email")
+
+_EVER: ColumnElement[datetime] = literal_column("'-infinity'::timestamptz")
+
+_Since = datetime | ColumnElement[datetime]
 
 
 async def void_ways_in(session: AsyncSession, user_id: UUID, *, keep_second_factor: bool = False) -> None:
     """Void the password, linked accounts, passkeys, second factor and links in mails of an account, with an event each.
 
-    The account is locked by the caller, who ends its sessions afterwards. A second factor that is kept lets nobody in.
+    A second factor that is kept lets nobody in. It is in doubt until a code of it is given.
     """
-    secret = delete(TotpSecret).where(TotpSecret.user_id == user_id, literal(not keep_second_factor))
     password = update(User).where(User.id == user_id, User.password_hash.is_not(None))
-    voided: list[tuple[Event, ReturningUpdate[Any] | ReturningDelete[Any]]] = [
-        ("password_voided", password.values(password_hash=null()).returning(User.id)),
-        (
-            "oauth_unlinked",
-            delete(OAuthAccount).where(OAuthAccount.user_id == user_id).returning(OAuthAccount.id),
-        ),
-        ("passkey_removed", delete(Passkey).where(Passkey.user_id == user_id).returning(Passkey.id)),
-        ("mfa_disabled", secret.returning(TotpSecret.confirmed_at)),
-    ]
-    for event, statement in voided:
-        # A second factor that was never confirmed guarded nothing.
-        for _ in filter(None, (await session.execute(statement)).scalars()):
-            await record_event(session, event, user_id=user_id)
+    password_voided = password.values(password_hash=null()).returning(User.id)
+    await _void(session, user_id, "password_voided", password_voided)
+    await _void_links_and_passkeys(session, user_id, since=_EVER)
+    if keep_second_factor:
+        kept = update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None))
+        await session.execute(kept.values(in_doubt=True))
+    else:
+        await _void_second_factor(session, user_id, true())
     await mails.delete_tokens(session, user_id, kinds=_EVERY_LINK)
+
+
+async def void_ways_in_since(session: AsyncSession, user_id: UUID, moment: datetime) -> None:
+    """Void the linked accounts, passkeys, second factor and recovery codes that an account has since that moment."""
+    await _void_links_and_passkeys(session, user_id, since=moment)
+    began = func.coalesce(TotpSecret.confirmed_at, TotpSecret.created_at)
+    await _void_second_factor(session, user_id, began >= moment)
+    await session.execute(
+        delete(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.created_at >= moment)
+    )
+
+
+async def void_second_factor_in_doubt(session: AsyncSession, user_id: UUID) -> None:
+    """Void a second factor that `void_ways_in` kept, and that nobody has proven to have since."""
+    await _void_second_factor(session, user_id, TotpSecret.in_doubt.is_(true()))
+
+
+async def _void_links_and_passkeys(session: AsyncSession, user_id: UUID, *, since: _Since) -> None:
+    link = delete(OAuthAccount).where(OAuthAccount.user_id == user_id, OAuthAccount.created_at >= since)
+    passkey = delete(Passkey).where(Passkey.user_id == user_id, Passkey.created_at >= since)
+    await _void(session, user_id, "oauth_unlinked", link.returning(OAuthAccount.id))
+    await _void(session, user_id, "passkey_removed", passkey.returning(Passkey.id))
+
+
+async def _void_second_factor(session: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> None:
+    secret = delete(TotpSecret).where(TotpSecret.user_id == user_id, which)
+    # One that was never confirmed guarded nothing.
+    await _void(session, user_id, "mfa_disabled", secret.returning(TotpSecret.confirmed_at))
+
+
+async def _void(
+    session: AsyncSession,
+    user_id: UUID,
+    event: Event,
+    statement: ReturningUpdate[Any] | ReturningDelete[Any],
+) -> None:
+    for _ in filter(None, (await session.execute(statement)).scalars()):
+        await record_event(session, event, user_id=user_id)

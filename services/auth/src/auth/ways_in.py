@@ -9,12 +9,11 @@ from auth.models import OAuthAccount, User
 from auth.passkeys.models import Passkey
 
 
-async def lock_and_count_ways_in(session: AsyncSession, user_id: UUID) -> int:
+async def count_ways_in(session: AsyncSession, user_id: UUID) -> int:
     """How many ways in an account has: a password, and each linked account and passkey.
 
-    The account is locked until the transaction ends, so that of two removals at once the second counts after the first.
+    The account is to be locked before, so that of two removals at once the second counts after the first.
     """
-    await session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     links = select(func.count()).where(OAuthAccount.user_id == user_id).scalar_subquery()
     passkeys = select(func.count()).where(Passkey.user_id == user_id).scalar_subquery()
     with_password = select(func.count()).where(User.id == user_id, User.password_hash.is_not(None))

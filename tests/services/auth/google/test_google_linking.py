@@ -18,7 +18,8 @@ from tests.services.auth.accounts import (
     refresh,
     register,
 )
-from tests.services.auth.factors import finish, new_app
+from tests.services.auth.accounts import Person as LocalPerson
+from tests.services.auth.factors import ask, finish, new_app
 from tests.services.auth.google_visits import (
     APP,
     Browser,
@@ -346,6 +347,30 @@ async def test_a_second_factor_is_asked_for_after_google_too(
     assert [item["method"] for item in sessions.json()["items"] if item["current"]] == ["google"]
     stored = await auth_database.fetch("SELECT o::text FROM oauth_codes o")
     assert not [row for row in stored if asked["mfa_token"] in row[0] or code in row[0]]
+
+
+@pytest.mark.parametrize("proven", ["never", "by a code", "by a recovery code"])
+async def test_a_factor_that_shut_the_owner_out_after_a_new_password_is_voided_unless_it_was_proven_since(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase, proven: str
+) -> None:
+    client = browser.client
+    stranger = await new_app(client)
+    email = stranger.person.email
+    await client.post("/v1/auth/password/forgot", json={"email": email})
+    body = {"token": await newest_token(client, email), "new_password": "eight silent lagoons"}
+    assert (await client.post("/v1/auth/password/reset", json=body)).status_code == 204
+    owner = LocalPerson(email=email, username=stranger.person.username, password=body["new_password"])
+    waiting = await ask(client, owner)
+    if proven != "never":
+        code = stranger.code() if proven == "by a code" else stranger.recovery_codes[0]
+        assert (await finish(client, waiting, code)).status_code == 200
+    visitor = somebody(provider, email=email)
+    answer = (await browser.exchange((await browser.visit_for(visitor))["code"])).json()
+    assert answer.keys() >= {"access_token"} if proven == "never" else answer["mfa_required"]
+    events = await auth_database.fetch(
+        "SELECT event FROM audit_events WHERE user_id = $1::uuid", stranger.user_id
+    )
+    assert [row["event"] for row in events].count("mfa_disabled") == (proven == "never")
 
 
 async def test_the_providers_token_is_stored_encrypted_for_one_account(

@@ -131,8 +131,8 @@ async def rename(session: AsyncSession, user_id: UUID, *, username: str) -> bool
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def read_account(session: AsyncSession, user_id: UUID) -> AnyRow | None:
-    """The account, as this transaction sees it."""
+async def read_account(session: AsyncSession, user_id: UUID) -> AnyRow:
+    """An account that there is, as this transaction sees it."""
     statement = select(
         User.id,
         User.email,
@@ -142,7 +142,7 @@ async def read_account(session: AsyncSession, user_id: UUID) -> AnyRow | None:
         User.created_at,
         User.updated_at,
     ).where(User.id == user_id)
-    return (await session.execute(statement)).one_or_none()
+    return (await session.execute(statement)).one()
 
 
 async def delete_account(session: AsyncSession, user_id: UUID, *, password_hash: str | None) -> AnyRow | None:

@@ -15,6 +15,7 @@ from auth.audit.repository import record_event
 from auth.email_links.service import ask_for_change
 from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
 from auth.mail.outbox import Outbox
+from auth.own_account import lock_own_account
 from auth.passwords.service import prove_password
 from auth.recent_login import require_recent_login
 from dbcommon.constraints import violated_constraint
@@ -112,10 +113,11 @@ async def change_account(
 ) -> UserAnswer:
     """The account after the change; its e-mail address changes later, by a link.
 
-    Raises `UsernameTaken`, `SessionEnded` when the account is gone, and `TooManyRequests` for a new address.
+    Raises `SessionEnded`, `UsernameTaken`, and `TooManyRequests` for a new address.
     """
+    account = await lock_own_account(session, caller)
     if patch.email is not None:
-        await ask_for_change(patch.email, user_id=caller.id, session=session, outbox=outbox)
+        await ask_for_change(patch.email, account=account, session=session, outbox=outbox)
     if patch.username is not None:
         try:
             renamed = await repository.rename(session, caller.id, username=patch.username)
@@ -125,10 +127,7 @@ async def change_account(
             raise
         if renamed:
             await record_event(session, "username_changed", user_id=caller.id, session_id=caller.session_id)
-    row = await repository.read_account(session, caller.id)
-    if row is None:
-        raise SessionEnded
-    return UserAnswer.model_validate(row)
+    return UserAnswer.model_validate(await repository.read_account(session, caller.id))
 
 
 async def delete_own(
@@ -143,7 +142,8 @@ async def delete_own(
 ) -> None:
     """Delete the caller's account with everything personal in it, and tell its owner; its history stays, by ids.
 
-    Raises `PasswordWrong` and `TooManyAttempts`; for an account without a password `ReauthenticationRequired`.
+    Raises `SessionEnded`, `PasswordWrong` and `TooManyAttempts`; for an account without a password
+    `ReauthenticationRequired`.
     """
     password_hash = None
     if password is not None:
@@ -154,6 +154,7 @@ async def delete_own(
     else:
         require_recent_login(caller)
     async with database.transaction() as session:
+        await lock_own_account(session, caller)
         deleted = await repository.delete_account(session, caller.id, password_hash=password_hash)
         if deleted is None:
             raise PasswordWrong

@@ -58,6 +58,12 @@ async def set_disabled(session: AsyncSession, user_id: UUID, *, disabled: bool) 
     return (await session.execute(statement)).one_or_none() is not None
 
 
+async def lock_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
+    """An account; nobody else changes it until the transaction ends."""
+    statement = select(*_COLUMNS).where(User.id == user_id, _IS_ACCOUNT).with_for_update(key_share=True)
+    return (await session.execute(statement)).one_or_none()
+
+
 async def read_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
     """An account, as this transaction sees it."""
     return (await session.execute(select(*_COLUMNS).where(User.id == user_id, _IS_ACCOUNT))).one_or_none()

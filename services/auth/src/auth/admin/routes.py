@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 
 from auth.admin import service
 from auth.admin.schemas import AdministeredUser, SessionsEnded
+from auth.dependencies import OutboxDep
 from auth.errors import OwnAccount, SessionEnded
 from auth.sessions.live_caller import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
@@ -81,3 +82,16 @@ async def end_user_sessions(
     """End all sessions of an account."""
     ended = await service.end_all_sessions(session, user_id, administrator=administrator)
     return SessionsEnded(ended=ended)
+
+
+@router.delete(
+    "/{user_id}/second-factor",
+    operation_id="remove_user_second_factor",
+    status_code=204,
+    responses=problem_responses(SessionEnded, Forbidden, OwnAccount, NotFound),
+)
+async def remove_user_second_factor(
+    user_id: UUID, administrator: AdministratorDep, session: SessionDep, outbox: OutboxDep
+) -> None:
+    """Remove the authenticator app and the recovery codes of an account; its owner gets a mail. Sessions go on."""
+    await service.remove_second_factor(session, user_id, administrator=administrator, outbox=outbox)

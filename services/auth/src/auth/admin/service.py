@@ -9,6 +9,8 @@ from auth.admin import repository
 from auth.admin.schemas import AdministeredUser
 from auth.audit.repository import Event, record_event
 from auth.errors import OwnAccount
+from auth.mail.outbox import Outbox
+from auth.second_factors.repository import delete_secret
 from auth.sessions.ending import end_sessions
 from dbcommon.engine import Database
 from webcommon.bearer import Caller
@@ -58,9 +60,26 @@ async def set_disabled(
 
 async def end_all_sessions(session: AsyncSession, user_id: UUID, *, administrator: Caller) -> int:
     """End all sessions of an account; how many there were. Raises `NotFound`."""
-    if await repository.read_user(session, user_id) is None:
+    if await repository.lock_user(session, user_id) is None:
         raise _unknown()
     return await end_sessions(session, user_id, reason="administrator", actor_id=administrator.id)
+
+
+async def remove_second_factor(
+    session: AsyncSession, user_id: UUID, *, administrator: Caller, outbox: Outbox
+) -> None:
+    """Take the second factor from an account whose owner has lost it, or who never had it. Twice is once; the owner is told.
+
+    Raises `NotFound` and `OwnAccount`: one's own needs a recent sign-in that has proven it.
+    """
+    if user_id == administrator.id:
+        raise OwnAccount
+    user = await repository.lock_user(session, user_id)
+    if user is None:
+        raise _unknown()
+    if await delete_secret(session, user_id):
+        await record_event(session, "mfa_disabled", user_id=user_id, actor_id=administrator.id)
+        await outbox.tell(session, "mfa_disabled", address=user.email, user_id=user_id)
 
 
 def _unknown() -> NotFound:

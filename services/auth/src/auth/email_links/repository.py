@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import EmailToken, User
@@ -75,6 +75,17 @@ async def set_password(session: AsyncSession, user_id: UUID, password_hash: str)
         .where(User.id == user_id)
         .values(password_hash=password_hash, email_verified=True, updated_at=func.now())
     )
+
+
+async def find_departure(session: AsyncSession, link: AnyRow) -> datetime:
+    """When the change that a link takes back began: of several that were asked for at one address, the first."""
+    statement = select(func.min(EmailToken.created_at)).where(
+        EmailToken.user_id == link.user_id,
+        EmailToken.kind == "undo_email",
+        EmailToken.email == link.email,
+        or_(EmailToken.id == link.id, EmailToken.used_at.is_(None)),
+    )
+    return (await session.execute(statement)).scalar_one()
 
 
 async def void_undo_tokens_since(session: AsyncSession, user_id: UUID, moment: datetime) -> None:

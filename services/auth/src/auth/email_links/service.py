@@ -1,7 +1,6 @@
 """The rules of links in mails. Each is used up in the transaction of what it does, so that it works once."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
@@ -12,13 +11,13 @@ from auth.audit.repository import Event, record_event
 from auth.email_links import repository
 from auth.email_links.repository import AnyRow
 from auth.email_links.schemas import PasswordReset
-from auth.errors import EmailTaken, LinkNoLongerGood, SessionEnded
+from auth.errors import EmailTaken, LinkNoLongerGood
 from auth.mail import repository as mails
 from auth.mail.link_tokens import hash_link_token
 from auth.mail.outbox import Outbox
 from auth.mail.repository import Kind
 from auth.sessions.ending import end_sessions
-from auth.unproven import void_ways_in
+from auth.unproven import void_ways_in, void_ways_in_since
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from webcommon.credentials import find_weakness
@@ -41,30 +40,30 @@ async def ask_for_mail(
         await outbox.ask(session, kind, address=email)
 
 
-async def ask_for_change(email: str, *, user_id: UUID, session: AsyncSession, outbox: Outbox) -> None:
-    """Send a link to the new address, which replaces the old one once that is used, and tell the old one.
+async def ask_for_change(email: str, *, account: AnyRow, session: AsyncSession, outbox: Outbox) -> None:
+    """Send a link to the new address, which replaces the old one once that is used, and tell the old one. The account is
+    locked by the caller.
 
     Raises `TooManyRequests` when the new address was just sent such a link.
     """
-    user = await repository.lock_enabled_user(session, user_id)
-    if user is None:
-        raise SessionEnded
-    if user.email == email:
+    if account.email == email:
         return
-    await mails.delete_tokens(session, user_id, kinds=["change_email"])
-    if not await outbox.ask(session, "change_email", address=email, user_id=user_id):
+    await mails.delete_tokens(session, account.id, kinds=["change_email"])
+    if not await outbox.ask(session, "change_email", address=email, user_id=account.id):
         seconds = round(outbox.interval.total_seconds())
         raise TooManyRequests("This address was just sent a link.", retry_after=seconds)
-    token_hash = await outbox.tell(session, "undo_email", address=user.email, user_id=user_id, detail=email)
+    token_hash = await outbox.offer_undo(
+        session, address=account.email, user_id=account.id, new_address=email
+    )
     await mails.insert_undo_token(
         session,
-        user_id=user_id,
+        user_id=account.id,
         token_hash=token_hash,
-        email=user.email,
-        was_proven=user.email_verified,
+        email=account.email,
+        was_proven=account.email_verified,
         expires_at=func.now() + UNDO_LIFETIME,
     )
-    await record_event(session, "email_change_requested", user_id=user_id)
+    await record_event(session, "email_change_requested", user_id=account.id)
 
 
 async def confirm(token: str, *, session: AsyncSession) -> UserAnswer:
@@ -104,8 +103,11 @@ async def _void_other_links(session: AsyncSession, link: AnyRow) -> None:
     others = [kind for kind in ("verify", "reset", "change_email") if kind != link.kind]
     await mails.delete_tokens(session, link.user_id, kinds=others)
     if link.kind == "undo_email":
-        # Whoever took the account over may have changed the address twice. Only the way back to an earlier one stays.
-        await repository.void_undo_tokens_since(session, link.user_id, link.created_at)
+        # Whoever took the account over may have changed the address twice, and made ways in of their own. Only the way back
+        # to an earlier address stays.
+        since = await repository.find_departure(session, link)
+        await repository.void_undo_tokens_since(session, link.user_id, since)
+        await void_ways_in_since(session, link.user_id, since)
 
 
 async def _record(session: AsyncSession, link: AnyRow) -> None:

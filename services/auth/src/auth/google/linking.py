@@ -14,7 +14,7 @@ from auth.google.usernames import suggest_usernames
 from auth.mail.outbox import Outbox
 from auth.sessions.ending import end_sessions
 from auth.sessions.repository import AnyRow
-from auth.unproven import void_ways_in
+from auth.unproven import void_second_factor_in_doubt, void_ways_in
 from dbcommon.models import new_id
 
 
@@ -58,7 +58,10 @@ async def settle(session: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> 
         await _link(session, user_id, arrival)
         return user_id
     _refuse_disabled(account)
-    if not account.email_verified:
+    if account.email_verified:
+        # What proved it may have been a new password, which leaves a stranger's factor, and the owner outside.
+        await void_second_factor_in_doubt(session, account.id)
+    else:
         await _void(session, account.id)
     await _link(session, account.id, arrival)
     await outbox.tell(session, "oauth_linked", address=account.email, user_id=account.id)

@@ -5,13 +5,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
-from auth.errors import OnlyWayIn, SessionEnded
+from auth.errors import OnlyWayIn
 from auth.google.service import GoogleSignIn
 from auth.linked_accounts import repository
 from auth.linked_accounts.schemas import LinkedAccountAnswer
 from auth.mail.outbox import Outbox
+from auth.own_account import lock_own_account
 from auth.recent_login import require_recent_login
-from auth.ways_in import lock_and_count_ways_in
+from auth.ways_in import count_ways_in
 from dbcommon.engine import Database
 from webcommon.bearer import Caller
 from webcommon.paging import CursorCodec, Page
@@ -42,7 +43,7 @@ async def unlink(
 ) -> str | None:
     """Take a way in from the caller's account. Gives the provider's token, which is to be given back, if there is one.
 
-    Raises `ReauthenticationRequired`, `NotFound`, and `OnlyWayIn`, after which everything is as it was.
+    Raises `ReauthenticationRequired`, `SessionEnded`, `NotFound`, and `OnlyWayIn`, after which everything is as it was.
     """
     require_recent_login(caller)
     async with database.transaction() as session:
@@ -52,17 +53,15 @@ async def unlink(
 async def _delete_link(
     session: AsyncSession, caller: Caller, link_id: UUID, *, outbox: Outbox, google: GoogleSignIn | None
 ) -> str | None:
-    # Counted with the account locked, so that of two removals at once the second sees the first.
-    ways_in = await lock_and_count_ways_in(session, caller.id)
+    account = await lock_own_account(session, caller)
+    ways_in = await count_ways_in(session, account.id)
     link = await repository.delete_link(session, link_id, user_id=caller.id)
     if link is None:
         raise NotFound("There is no such linked account of yours.")
     if ways_in < 2:
         raise OnlyWayIn
-    if caller.email is None:
-        raise SessionEnded
     await record_event(session, "oauth_unlinked", user_id=caller.id, session_id=caller.session_id)
-    await outbox.tell(session, "oauth_unlinked", address=caller.email, user_id=caller.id)
+    await outbox.tell(session, "oauth_unlinked", address=account.email, user_id=caller.id)
     if google is None or link.access_token is None:
         return None
     return google.vault.decrypt(link.access_token, subject=link.provider_account_id)

@@ -47,8 +47,9 @@ _WORDINGS: dict[Kind, _Wording] = {
     "undo_email": _Wording(
         subject="Your e-mail address is about to change",
         before="the e-mail address of your account is to become {detail}, as soon as that address is confirmed. If it "
-        "was you who asked for this, there is nothing to do. If not, the link stops the change, or takes it back, and "
-        "signs everybody out. It works once, for 7 days.",
+        "was you who asked for this, there is nothing to do. If not, the link stops the change, or takes it back, signs "
+        "everybody out, and voids the passkeys, linked accounts and authenticator app that were added meanwhile. It works "
+        "once, for 7 days.",
         button="Keep this address",
         after="Then set a new password.",
     ),
@@ -83,7 +84,8 @@ _WORDINGS: dict[Kind, _Wording] = {
     "mfa_disabled": _Wording(
         subject="Signing in no longer asks for a code",
         before="two-step sign-in was turned off for your account. The recovery codes are void.",
-        after="If it was not you, set a new password, end your other sessions, and turn it on again.",
+        after="If it was neither you nor an administrator whom you asked, set a new password, end your other sessions, and "
+        "turn it on again.",
     ),
     "recovery_codes_replaced": _Wording(
         subject="You have new recovery codes",
@@ -107,7 +109,7 @@ _WORDINGS: dict[Kind, _Wording] = {
     ),
     "oauth_linked": _Wording(
         subject="You can sign in with Google now",
-        before="a Google account with this address was linked to your account, and opens it from now on. If the address "
+        before="a Google account with the address of your account was linked to it, and opens it from now on. If the address "
         "had not been confirmed before, whatever else opened the account (its password, its sessions) was voided.",
         after="If it was not you, sign in, unlink it, and end your other sessions.",
     ),

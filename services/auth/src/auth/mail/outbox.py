@@ -74,10 +74,24 @@ class Outbox:
 
     async def tell(
         self, session: AsyncSession, kind: Kind, *, address: str, user_id: UUID, detail: str | None = None
+    ) -> None:
+        """A mail to the owner about what happened: to the account's address, and to those that can take it back, since
+        the new one may be that of whoever did it."""
+        left = await repository.find_left_addresses(session, user_id, address=address)
+        for recipient in (address, *left):
+            await self._put(session, kind, recipient=recipient, user_id=user_id, detail=detail)
+
+    async def offer_undo(
+        self, session: AsyncSession, *, address: str, user_id: UUID, new_address: str
     ) -> str:
-        """A mail to the owner about what happened. Gives the hash of the token that its link will have, if it has one."""
+        """A mail to the address that is about to be left. Gives the hash of the token that its link will have."""
+        return await self._put(session, "undo_email", recipient=address, user_id=user_id, detail=new_address)
+
+    async def _put(
+        self, session: AsyncSession, kind: Kind, *, recipient: str, user_id: UUID, detail: str | None
+    ) -> str:
         seed = secrets.token_bytes(SEED_BYTES)
         mail_id = await repository.insert_mail(
-            session, kind, recipient=address, user_id=user_id, seed=seed, detail=detail
+            session, kind, recipient=recipient, user_id=user_id, seed=seed, detail=detail
         )
         return hash_link_token(self.codec.issue(mail_id, seed=seed))

@@ -159,6 +159,12 @@ async def lock_recipient(session: AsyncSession, mail: AnyRow) -> AnyRow | None:
     return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
 
 
+async def lock_mail(session: AsyncSession, mail_id: UUID) -> bool:
+    """Whether a mail still waits, locked. To be called after the account was, as by whoever takes mails back."""
+    statement = select(Mail.id).where(Mail.id == mail_id, _PENDING).with_for_update()
+    return (await session.execute(statement)).one_or_none() is not None
+
+
 async def is_superseded(session: AsyncSession, mail: AnyRow, *, user_id: UUID) -> bool:
     """Whether a newer mail of this kind was asked for, which makes this one's link void."""
     same = or_(Mail.user_id == user_id, Mail.recipient == mail.recipient)
@@ -291,6 +297,18 @@ async def insert_undo_token(
             expires_at=expires_at,
         )
     )
+
+
+async def find_left_addresses(session: AsyncSession, user_id: UUID, *, address: str) -> Sequence[str]:
+    """The addresses that an account may still go back to by a link, beside the one that it has."""
+    statement = select(EmailToken.email).where(
+        EmailToken.user_id == user_id,
+        EmailToken.kind == "undo_email",
+        EmailToken.email != address,
+        EmailToken.used_at.is_(None),
+        EmailToken.expires_at > func.now(),
+    )
+    return (await session.execute(statement.distinct())).scalars().all()
 
 
 async def delete_tokens(session: AsyncSession, user_id: UUID, *, kinds: Sequence[str]) -> None:

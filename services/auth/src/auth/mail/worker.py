@@ -162,11 +162,14 @@ class MailWorker:
                 await repository.note_sent(session, mail.id)
 
     async def _prepare(self, mail: AnyRow) -> Message | None:
-        """What to send; None when there is nobody to send it to, or a newer mail of the kind is under way."""
+        """What to send; None when the mail was taken back, there is nobody to send it to, or a newer one is under way."""
         if mail.kind == "account_deleted":
             return write_message(mail.kind, username=mail.detail, detail=None, link=None)
         async with self._database.transaction() as session:
             user = await repository.lock_recipient(session, mail)
+            # Whoever had the account until now may have voided the links in its mails.
+            if not await repository.lock_mail(session, mail.id):
+                return None
             if user is None or not _wants(mail.kind, user):
                 await repository.drop_mail(session, mail.id)
                 return None

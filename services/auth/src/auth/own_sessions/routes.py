@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from auth.errors import SessionEnded
 from auth.own_sessions import service
 from auth.own_sessions.schemas import SessionAnswer
-from auth.sessions.ending import end_sessions
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
@@ -45,4 +44,4 @@ async def end_own_session(session_id: UUID, caller: LiveCallerDep, session: Sess
 )
 async def end_other_sessions(caller: LiveCallerDep, session: SessionDep) -> None:
     """End all of the caller's sessions but the current one."""
-    await end_sessions(session, caller.id, reason="ended", keep=caller.session_id)
+    await service.end_other_sessions(session, caller)

@@ -5,8 +5,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
+from auth.own_account import lock_own_account
 from auth.own_sessions import repository
 from auth.own_sessions.schemas import SessionAnswer
+from auth.sessions.ending import end_sessions
 from auth.sessions.repository import AnyRow, end_one
 from dbcommon.engine import Database
 from webcommon.bearer import Caller
@@ -32,7 +34,14 @@ async def list_sessions(
 
 
 async def end_session(session: AsyncSession, caller: Caller, session_id: UUID) -> None:
-    """End one of the caller's live sessions, be it the current one. Raises `NotFound` for any other."""
+    """End one of the caller's live sessions, be it the current one. Raises `SessionEnded`, and `NotFound` for any other."""
+    await lock_own_account(session, caller)
     if not await end_one(session, session_id, user_id=caller.id, reason="ended"):
         raise NotFound("There is no such live session of yours.")
     await record_event(session, "session_ended", user_id=caller.id, session_id=session_id)
+
+
+async def end_other_sessions(session: AsyncSession, caller: Caller) -> None:
+    """End all of the caller's sessions but the current one. Raises `SessionEnded`."""
+    await lock_own_account(session, caller)
+    await end_sessions(session, caller.id, reason="ended", keep=caller.session_id)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.audit.repository import record_event, record_login_failure
 from auth.errors import EmailNotVerified, OnlyWayIn, PasskeyKnown, PasskeyRefused, TooManyPasskeys
 from auth.mail.outbox import Outbox
+from auth.own_account import lock_own_account
 from auth.passkeys import repository
 from auth.passkeys.challenges import ChallengeCodec
 from auth.passkeys.schemas import PasskeyAnswer, PasskeyList, PasskeyOptions
@@ -34,7 +35,7 @@ from auth.sessions.beginning import BegunSession, begin_session
 from auth.sessions.device import Device
 from auth.sessions.first_party import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import RefreshTokenCodec
-from auth.ways_in import lock_and_count_ways_in
+from auth.ways_in import count_ways_in
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from webcommon.bearer import Caller
@@ -133,7 +134,8 @@ async def list_passkeys(database: Database, caller: Caller) -> PasskeyList:
 async def rename_passkey(
     session: AsyncSession, caller: Caller, passkey_id: UUID, *, name: str
 ) -> PasskeyAnswer:
-    """The passkey under its new name, which changes nothing about who may sign in. Raises `NotFound`."""
+    """The passkey under its new name, which changes nothing about who may sign in. Raises `NotFound` and `SessionEnded`."""
+    await lock_own_account(session, caller)
     row = await repository.rename_passkey(session, passkey_id, user_id=caller.id, name=name)
     if row is None:
         raise _unknown()
@@ -146,7 +148,7 @@ async def remove_passkey(session: AsyncSession, caller: Caller, passkey_id: UUID
     Raises `NotFound`, `OnlyWayIn`, after which all is as it was, `ReauthenticationRequired` and `SessionEnded`.
     """
     account = await lock_factors(session, caller)
-    ways_in = await lock_and_count_ways_in(session, account.id)
+    ways_in = await count_ways_in(session, account.id)
     if not await repository.delete_passkey(session, passkey_id, user_id=account.id):
         raise _unknown()
     if ways_in < 2:

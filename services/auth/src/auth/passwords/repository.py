@@ -20,7 +20,7 @@ async def replace_hash(session: AsyncSession, user_id: UUID, *, old: str, new: s
     """Store another password's hash, unless the password was changed meanwhile; whether it was stored."""
     statement = (
         update(User)
-        .where(User.id == user_id, User.password_hash == old, User.disabled_at.is_(None))
+        .where(User.id == user_id, User.password_hash == old)
         .values(password_hash=new)
         .returning(User.id)
     )

@@ -6,6 +6,7 @@ from auth.audit.repository import record_event, record_login_failure
 from auth.errors import PasswordWrong, SessionEnded
 from auth.mail import repository as mails
 from auth.mail.outbox import Outbox
+from auth.own_account import lock_own_account
 from auth.passwords import repository
 from auth.passwords.schemas import PasswordChange
 from auth.recent_login import require_recent_login
@@ -57,7 +58,8 @@ async def change_password(
 ) -> None:
     """Set another password and end every other session.
 
-    Raises `ReauthenticationRequired`, `PasswordWrong`, `TooManyAttempts`, and `InvalidRequest` for a weak new one.
+    Raises `ReauthenticationRequired`, `SessionEnded`, `PasswordWrong`, `TooManyAttempts`, and `InvalidRequest` for a weak
+    new one.
     """
     require_recent_login(caller)
     new = change.new_password.get_secret_value()
@@ -69,8 +71,9 @@ async def change_password(
     )
     replacement = await hasher.hash(new)
     async with database.transaction() as session:
+        await lock_own_account(session, caller)
         if not await repository.replace_hash(session, account.id, old=account.password_hash, new=replacement):
-            # Another change, or a disabling, was quicker: what was proven no longer holds.
+            # Another change was quicker: what was proven no longer holds.
             raise PasswordWrong
         # Links that whoever knew the old one has asked for must not outlive it.
         await mails.delete_tokens(session, account.id, kinds=["reset", "change_email"])

@@ -112,6 +112,7 @@ async def finish_challenge(
         if not await use_recovery_code(session, account.id, code, factors=factors):
             raise SecondFactorFailed
         await _tell_of_recovery_code(session, account, outbox=outbox)
+    await repository.note_proven(session, account.id)
     begun = await begin_session(
         session,
         account.id,

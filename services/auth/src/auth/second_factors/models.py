@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, func
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models import Model
@@ -13,7 +13,8 @@ class TotpSecret(Model):
     """What an account's app makes its codes from, encrypted. Until it is confirmed it guards nothing.
 
     No code of `last_step` or of an earlier one is accepted any more: each works once. `confirmed_by` is the session in
-    which it was confirmed; no foreign key, since it may be long gone.
+    which it was confirmed; no foreign key, since it may be long gone. One that is `in_doubt` was there when the owner of the
+    account's address took the account over by a new password, and no code of it was given since.
     """
 
     __tablename__ = "totp_secrets"
@@ -30,6 +31,7 @@ class TotpSecret(Model):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
     confirmed_by: Mapped[UUID | None]
+    in_doubt: Mapped[bool] = mapped_column(server_default=false())
 
 
 class RecoveryCode(Model):

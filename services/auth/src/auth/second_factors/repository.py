@@ -23,13 +23,11 @@ CHALLENGE_LIFETIME = timedelta(minutes=5)
 _BATCH = 1_000
 
 
-async def lock_account(session: AsyncSession, user_id: UUID, *, session_id: UUID) -> AnyRow | None:
-    """The account and its second factor, locked, so that its factors change one after the other.
+async def read_factors(session: AsyncSession, user_id: UUID, *, session_id: UUID) -> AnyRow:
+    """An account and its second factor. The account is to be locked, so that its factors change one after the other.
 
     `never_proved` tells that the session began before the factor was confirmed, and is not the one that confirmed it.
     """
-    # Two statements: what hangs on the row is to be read as it is once the row is locked, not as it was before the wait.
-    await session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     statement = (
         select(
             User.id,
@@ -44,9 +42,9 @@ async def lock_account(session: AsyncSession, user_id: UUID, *, session_id: UUID
         )
         .join(Session, and_(Session.id == session_id, Session.user_id == User.id))
         .outerjoin(TotpSecret, TotpSecret.user_id == User.id)
-        .where(User.id == user_id, User.disabled_at.is_(None))
+        .where(User.id == user_id)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await session.execute(statement)).one()
 
 
 async def store_pending_secret(session: AsyncSession, user_id: UUID, *, secret: bytes) -> bool:
@@ -125,6 +123,13 @@ async def use_recovery_code(session: AsyncSession, user_id: UUID, *, code_hash: 
         .returning(RecoveryCode.user_id)
     )
     return (await session.execute(statement)).one_or_none() is not None
+
+
+async def note_proven(session: AsyncSession, user_id: UUID) -> None:
+    """Whoever has the account has its factor as well, so that this is no longer in doubt."""
+    await session.execute(
+        update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.in_doubt).values(in_doubt=False)
+    )
 
 
 async def count_recovery_codes(session: AsyncSession, user_id: UUID) -> int:

@@ -11,6 +11,7 @@ from auth.errors import (
     SessionEnded,
 )
 from auth.mail.outbox import Outbox
+from auth.own_account import lock_own_account
 from auth.recent_login import require_recent_login
 from auth.second_factors import repository
 from auth.second_factors.codes import SecondFactors, read_app_code
@@ -37,10 +38,8 @@ async def lock_factors(session: AsyncSession, caller: Caller) -> AnyRow:
 
 async def _lock_account(session: AsyncSession, caller: Caller) -> AnyRow:
     require_recent_login(caller)
-    account = await repository.lock_account(session, caller.id, session_id=caller.session_id)
-    if account is None:
-        raise SessionEnded
-    return account
+    account = await lock_own_account(session, caller)
+    return await repository.read_factors(session, account.id, session_id=caller.session_id)
 
 
 async def begin_totp(session: AsyncSession, caller: Caller, *, factors: SecondFactors) -> TotpSecretAnswer:

@@ -30,7 +30,8 @@ async def get_live_caller(caller: CallerDep, database: DatabaseDep) -> Caller:
 
 
 LiveCallerDep = Annotated[Caller, Depends(get_live_caller)]
-"""The caller, whose session lives at this moment; 401 else. For every route that does not ask in its own statement."""
+"""The caller, whose session lives at this moment; 401 else. For every route that does not ask in its own statement. By the
+time of a change it may have ended: that is what `auth.own_account.lock_own_account` is for."""
 
 
 async def get_administrator(caller: LiveCallerDep) -> Caller:

@@ -1,0 +1,105 @@
+"""The owner of an account takes its address back from a thief, who has made ways in of their own meanwhile."""
+
+import httpx
+
+from standins.openid_provider.provider import Provider
+from tests.services.auth.accounts import Person, bearer, log_in, new_person, register
+from tests.services.auth.authenticator import Authenticator
+from tests.services.auth.factors import ask, finish, new_app
+from tests.services.auth.google_visits import Browser, somebody
+from tests.services.auth.mails import mails_to, newest_token
+
+
+async def use_link(client: httpx.AsyncClient, address: str) -> None:
+    token = await newest_token(client, address)
+    assert (await client.post("/v1/auth/email/verify", json={"token": token})).status_code == 200
+
+
+async def ask_for_change(client: httpx.AsyncClient, headers: dict[str, str], address: str) -> None:
+    response = await client.patch("/v1/users/me", json={"email": address}, headers=headers)
+    assert response.status_code == 200
+
+
+async def add_passkey(client: httpx.AsyncClient, headers: dict[str, str]) -> Authenticator:
+    authenticator = Authenticator()
+    options = (await client.post("/v1/passkeys/register/options", headers=headers)).json()["public_key"]
+    body = {"credential": authenticator.make(options), "name": "key"}
+    response = await client.post("/v1/passkeys/register", json=body, headers=headers)
+    assert response.status_code == 201
+    return authenticator
+
+
+async def passkey_login(client: httpx.AsyncClient, authenticator: Authenticator) -> int:
+    options = (await client.post("/v1/passkeys/login/options")).json()["public_key"]
+    response = await client.post("/v1/passkeys/login", json={"credential": authenticator.prove(options)})
+    return response.status_code
+
+
+async def subjects_to(client: httpx.AsyncClient, address: str) -> set[str]:
+    return {mail["subject"] for mail in await mails_to(client, address)}
+
+
+async def test_nothing_that_was_added_since_opens_the_account_or_shuts_its_owner_out(
+    browser: Browser, provider: Provider
+) -> None:
+    client, owner, mailbox = browser.client, await register(browser.client), new_person()
+    await use_link(client, owner.email)
+    stolen = await log_in(client, owner)
+    headers = bearer(stolen["access_token"])
+    before = await add_passkey(client, headers)
+    thief = Person(email=mailbox.email, username=owner.username, password=owner.password)
+    await ask_for_change(client, headers, thief.email)
+    undo = await newest_token(client, owner.email)
+    await use_link(client, thief.email)
+    added = await add_passkey(client, headers)
+    at_google = somebody(provider, email=thief.email)
+    assert (await browser.sign_in(at_google))["user"]["id"] == stolen["user"]["id"]
+    await new_app(client, thief)
+    told = {
+        "A passkey was added to your account",
+        "You can sign in with Google now",
+        "Signing in now asks for a code",
+    }
+    assert told <= await subjects_to(client, owner.email)
+    assert told <= await subjects_to(client, thief.email)
+
+    assert (await client.post("/v1/auth/email/verify", json={"token": undo})).status_code == 200
+    await client.post("/v1/auth/password/forgot", json={"email": owner.email})
+    body = {"token": await newest_token(client, owner.email), "new_password": "eight silent lagoons"}
+    assert (await client.post("/v1/auth/password/reset", json=body)).status_code == 204
+    again = await log_in(
+        client, Person(email=owner.email, username=owner.username, password=body["new_password"])
+    )
+    assert again["user"]["id"] == stolen["user"]["id"]
+    assert (await passkey_login(client, added), await passkey_login(client, before)) == (401, 200)
+    assert (await browser.sign_in(at_google))["user"]["id"] != stolen["user"]["id"]
+    events = (await client.get("/v1/users/me/events", headers=bearer(again["access_token"]))).json()["items"]
+    voided = [event["event"] for event in events]
+    for event in ("passkey_removed", "oauth_unlinked", "mfa_disabled", "email_change_undone"):
+        assert voided.count(event) == 1, event
+    # Nobody takes the address back any more, so the thief's is told nothing.
+    assert "Your password was set anew" not in await subjects_to(client, thief.email)
+
+
+async def test_a_change_that_is_asked_for_twice_is_taken_back_from_the_first_time_on(
+    browser: Browser,
+) -> None:
+    client, owner = browser.client, await register(browser.client)
+    headers = bearer((await log_in(client, owner))["access_token"])
+    await ask_for_change(client, headers, new_person().email)
+    added = await add_passkey(client, headers)
+    await ask_for_change(client, headers, new_person().email)
+    await use_link(client, owner.email)
+    assert await passkey_login(client, added) == 401
+
+
+async def test_a_factor_of_the_owners_stays_and_recovery_codes_made_since_do_not(browser: Browser) -> None:
+    client = browser.client
+    app = await new_app(client)
+    await ask_for_change(client, app.headers, new_person().email)
+    undo = await newest_token(client, app.person.email)
+    renewed = await client.post("/v1/mfa/recovery-codes", headers=app.headers)
+    assert (await client.post("/v1/auth/email/verify", json={"token": undo})).status_code == 200
+    token = await ask(client, app.person)
+    assert (await finish(client, token, renewed.json()["recovery_codes"][0])).status_code == 401
+    assert (await finish(client, token, app.code())).status_code == 200

@@ -1,0 +1,43 @@
+"""Requests that wait for a row of the database which a test holds, so that the test says who comes first."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import asyncpg
+import httpx
+
+from tests.services.auth.accounts import AuthDatabase
+from tests.services.auth.mails import eventually
+
+_WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@contextlib.asynccontextmanager
+async def holding_account(database: AuthDatabase, user_id: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A transaction that holds an account's row in the block, and commits at its end."""
+    async with database.connect() as connection, connection.transaction():
+        await connection.execute("SELECT FROM users WHERE id = $1::uuid FOR UPDATE", user_id)
+        yield connection
+
+
+async def count_waiting(database: AuthDatabase) -> int:
+    """How many statements wait for a row."""
+    return int(await database.fetch_value(_WAITING))
+
+
+async def queue(
+    database: AuthDatabase, call: Coroutine[Any, Any, httpx.Response]
+) -> asyncio.Task[httpx.Response]:
+    """Begin the call, and go on once it waits in the queue for the row, or is through without."""
+    before = await count_waiting(database)
+    task = asyncio.create_task(call)
+
+    async def queued() -> bool:
+        return task.done() or await count_waiting(database) > before
+
+    await eventually(queued)
+    return task
