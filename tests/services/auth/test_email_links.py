@@ -62,6 +62,38 @@ async def test_registering_sends_a_link_that_confirms_the_address_once(auth: htt
     assert (await log_in(auth, person))["user"]["email_verified"] is True
 
 
+async def test_a_mail_goes_to_the_accounts_own_address_however_that_was_typed(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    typed = person.email.replace("person", "PERSON")
+    assert len(await mails_to(auth, person.email)) == 1
+    assert (await forgot(auth, typed)).status_code == 202
+    await register(auth, Person(email=typed, username=new_person().username))
+    await auth_database.execute("UPDATE mail_gates SET at = at - interval '60 seconds'")
+    await auth.post("/v1/auth/email/resend", json={"email": typed})
+    assert len(await mails_to(auth, person.email)) == 4
+    assert await mails_to(auth, typed) == []
+    confirmed = await verify(auth, await newest_token(auth, person.email))
+    assert confirmed.json()["user"]["email"] == person.email
+    # Its owner may spell it anew.
+    await change(auth, await log_in(auth, person), typed)
+    changed = await verify(auth, await newest_token(auth, typed))
+    assert changed.json()["user"]["email"] == typed
+
+
+async def test_a_new_address_that_another_has_is_told_to_its_holder(auth: httpx.AsyncClient) -> None:
+    person, holder = await register(auth), await register(auth)
+    typed = holder.email.replace("person", "PERSON")
+    assert (await change(auth, await log_in(auth, person), typed)).status_code == 200
+    assert "already" in (await mails_to(auth, holder.email))[0]["text"]
+    assert await mails_to(auth, typed) == []
+
+
+async def test_a_letter_that_the_database_takes_for_another_is_refused(auth: httpx.AsyncClient) -> None:
+    assert (await forgot(auth, "m\u0130ke@example.com")).status_code == 422
+
+
 @pytest.mark.parametrize("token", ["", "x", "A" * 43, "é" * 43, "' OR 1=1 --"])
 async def test_an_unknown_token_is_gone(auth: httpx.AsyncClient, token: str) -> None:
     assert_gone(await verify(auth, token))

@@ -1,6 +1,7 @@
 """Registering an account."""
 
 import asyncio
+import sys
 import unicodedata
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from tests.services.auth.accounts import (
     new_person,
     register,
 )
+from webcommon.credentials import normalize_email
 
 
 async def post(client: httpx.AsyncClient, body: object) -> httpx.Response:
@@ -149,12 +151,30 @@ async def test_one_email_under_thirty_usernames_at_once_makes_one_account_and_te
 @pytest.mark.parametrize(
     "email",
     ["", "nobody", "nobody@", "@example.com", "no body@example.com", "nobody@example", "a@b@example.com",
-     "nobody@example.com\x00", "n\u0000body@example.com", f"{'n' * 250}@example.com", "nobody@exa_mple..com"],
+     "nobody@example.com\x00", "n\u0000body@example.com", f"{'n' * 250}@example.com", "nobody@exa_mple..com",
+     "nobody\u0130@example.com", "nobodyI\u0307@example.com"],
 )  # fmt: skip
 async def test_what_is_no_email_is_refused(auth: httpx.AsyncClient, email: str) -> None:
     response = await post(auth, {**new_person().registration, "email": email})
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "#/email"
+
+
+async def test_no_letter_of_an_email_is_another_one_to_the_database_alone(
+    auth_database: AuthDatabase,
+) -> None:
+    letters = [chr(number) for number in range(1, sys.maxunicode + 1) if not 0xD800 <= number < 0xE000]
+    rows = await auth_database.fetch(
+        "SELECT letter, lower(letter::citext) AS lowered FROM unnest($1::text[]) AS letter"
+        " WHERE lower(letter::citext) <> letter",
+        letters,
+    )
+    assert len(rows) > 1000
+    unlike = [row["letter"] for row in rows if row["lowered"] != row["letter"].lower()]
+    assert unlike, "U+0130 at least"
+    for letter in unlike:
+        with pytest.raises(ValueError, match="cannot be told"):
+            normalize_email(f"{letter}da@example.com")
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,14 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = [
 def normalize_email(email: str) -> str:
     """The address in NFC with its domain in lower case. Raises ValueError when it is none; asks no name server."""
     try:
-        return email_validator.validate_email(email.strip(), check_deliverability=False).normalized
+        normalized = email_validator.validate_email(email.strip(), check_deliverability=False).normalized
     except email_validator.EmailNotValidError as error:
         raise ValueError(str(error)) from None
+    # The one letter that PostgreSQL takes for another one than Python does: in C.UTF-8 its small letter is "i". To citext
+    # the address would be that of another mailbox (CVE-2019-19844).
+    if "\u0130" in normalized:
+        raise ValueError("An address with the letter \u0130 cannot be told from one with an i.")
+    return normalized
 
 
 def normalize_login(login: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -161,6 +162,16 @@ async def test_without_a_usable_address_there_is_no_account(
     browser: Browser, provider: Provider, email: str | None
 ) -> None:
     assert await browser.visit(somebody(provider, email=email)) == f"{APP}?error=email_unverified"
+
+
+async def test_an_address_that_only_the_database_takes_for_another_is_not_linked(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    local = await register(browser.client, replace(new_person(), email="mike@example.com"))
+    await confirm(browser.client, local.email)
+    stranger = somebody(provider, email="m\u0130ke@example.com")
+    assert await browser.visit(stranger) == f"{APP}?error=email_unverified"
+    assert await links_of(auth_database, local.email) == []
 
 
 @pytest.mark.parametrize("known", [True, False])

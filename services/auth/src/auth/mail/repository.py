@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     and_,
+    case,
     delete,
     exists,
     func,
@@ -153,9 +154,20 @@ async def claim_mails(session: AsyncSession, *, most: int, lease: timedelta) -> 
 
 
 async def lock_recipient(session: AsyncSession, mail: AnyRow) -> AnyRow | None:
-    """The account that the mail is for, locked; of a mail that was asked for by address alone, the one that has it."""
+    """The account that the mail is for, locked; of a mail that was asked for by address alone, the one that has it.
+
+    `address` is where the mail goes: to the account's own address if that is the one that was typed, since what equals
+    it for the database need not be the same mailbox; a new address is as its owner wants it.
+    """
     whose = User.email == mail.recipient if mail.user_id is None else User.id == mail.user_id
-    statement = select(User.id, User.email, User.username, User.email_verified, User.disabled_at).where(whose)
+    own = and_(User.email == mail.recipient, mail.kind != "change_email")
+    statement = select(
+        User.id,
+        User.username,
+        User.email_verified,
+        User.disabled_at,
+        case((own, User.email), else_=literal(mail.recipient, User.email.type)).label("address"),
+    ).where(whose)
     return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
 
 
@@ -177,11 +189,10 @@ async def is_superseded(session: AsyncSession, mail: AnyRow, *, user_id: UUID) -
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def find_other_holder(session: AsyncSession, email: str, *, user_id: UUID) -> str | None:
-    """The username of another account that has the address."""
-    statement = select(User.username).where(User.email == email, User.id != user_id)
-    username: str | None = (await session.execute(statement)).scalar_one_or_none()
-    return username
+async def find_other_holder(session: AsyncSession, email: str, *, user_id: UUID) -> AnyRow | None:
+    """Username and address of another account that has the address."""
+    statement = select(User.username, User.email).where(User.email == email, User.id != user_id)
+    return (await session.execute(statement)).one_or_none()
 
 
 async def note_owner(session: AsyncSession, mail_id: UUID, *, user_id: UUID) -> None:
@@ -243,17 +254,18 @@ async def sweep(session: AsyncSession, *, interval: timedelta, most: int) -> int
 
 
 async def upsert_token(
-    session: AsyncSession, mail: AnyRow, *, user_id: UUID, token_hash: str, lifetime: timedelta
+    session: AsyncSession, mail: AnyRow, *, user: AnyRow, token_hash: str, lifetime: timedelta
 ) -> bool:
-    """The token of a mail that is about to be sent, its time running from now; it takes the place of the one before.
+    """The token of a mail that is about to be sent to `user.address`, its time running from now; it takes the place of the
+    one before.
 
     False when this very token was used already: the mail had arrived, and only that it had was not written down.
     """
     values = {
         "kind": mail.kind,
-        "user_id": user_id,
+        "user_id": user.id,
         "token_hash": token_hash,
-        "email": mail.recipient,
+        "email": user.address,
         "expires_at": func.now() + lifetime,
     }
     statement = upsert(EmailToken).values(id=new_id(), created_at=func.now(), **values)

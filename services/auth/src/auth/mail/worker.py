@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -146,10 +145,9 @@ class MailWorker:
             return await repository.claim_mails(session, most=_AT_ONCE, lease=self._pace.lease)
 
     async def _deliver(self, mail: AnyRow) -> None:
-        message = await self._prepare(mail)
-        if message is None:
+        letter = await self._prepare(mail)
+        if letter is None:
             return
-        letter = Letter(id=mail.id, recipient=mail.recipient, created_at=mail.created_at, message=message)
         try:
             await self.delivery.deliver(letter)
         except CannotDeliver as error:
@@ -161,10 +159,11 @@ class MailWorker:
             async with self._database.transaction() as session:
                 await repository.note_sent(session, mail.id)
 
-    async def _prepare(self, mail: AnyRow) -> Message | None:
+    async def _prepare(self, mail: AnyRow) -> Letter | None:
         """What to send; None when the mail was taken back, there is nobody to send it to, or a newer one is under way."""
         if mail.kind == "account_deleted":
-            return write_message(mail.kind, username=mail.detail, detail=None, link=None)
+            message = write_message(mail.kind, username=mail.detail, detail=None, link=None)
+            return _address(mail, message, to=mail.recipient)
         async with self._database.transaction() as session:
             user = await repository.lock_recipient(session, mail)
             # Whoever had the account until now may have voided the links in its mails.
@@ -177,22 +176,24 @@ class MailWorker:
             if mail.kind == "change_email":
                 holder = await repository.find_other_holder(session, mail.recipient, user_id=user.id)
                 if holder is not None:
-                    return write_message("email_taken", username=holder, detail=None, link=None)
+                    taken = write_message("email_taken", username=holder.username, detail=None, link=None)
+                    return _address(mail, taken, to=holder.email)
             token = self._codec.issue(mail.id, seed=mail.seed)
-            if mail.kind in _LIFETIMES and not await self._arm(session, mail, user_id=user.id, token=token):
+            if mail.kind in _LIFETIMES and not await self._arm(session, mail, user=user, token=token):
                 await repository.drop_mail(session, mail.id)
                 return None
         link = self._link(mail.kind, token=token)
-        return write_message(mail.kind, username=user.username, detail=mail.detail, link=link)
+        message = write_message(mail.kind, username=user.username, detail=mail.detail, link=link)
+        return _address(mail, message, to=user.address)
 
-    async def _arm(self, session: AsyncSession, mail: AnyRow, *, user_id: UUID, token: str) -> bool:
+    async def _arm(self, session: AsyncSession, mail: AnyRow, *, user: AnyRow, token: str) -> bool:
         """Make the link work from now on; False when it is not to be sent."""
-        if await repository.is_superseded(session, mail, user_id=user_id):
+        if await repository.is_superseded(session, mail, user_id=user.id):
             return False
         return await repository.upsert_token(
             session,
             mail,
-            user_id=user_id,
+            user=user,
             token_hash=hash_link_token(token),
             lifetime=_LIFETIMES[mail.kind],
         )
@@ -229,6 +230,10 @@ class MailWorker:
         while deleted == _SWEPT_AT_ONCE:
             async with self._database.transaction() as session:
                 deleted = await repository.sweep(session, interval=self._pace.interval, most=_SWEPT_AT_ONCE)
+
+
+def _address(mail: AnyRow, message: Message, *, to: str) -> Letter:
+    return Letter(id=mail.id, recipient=to, created_at=mail.created_at, message=message)
 
 
 def _wants(kind: Kind, user: AnyRow) -> bool:
