@@ -106,6 +106,22 @@ async def test_somebody_signs_in_to_an_app_on_another_site(
         assert not any(token in url for url in visited)
 
 
+async def test_a_device_stays_known_when_somebody_comes_back_from_google(
+    page: Page, auth_url: str, app_url: str, provider: Provider
+) -> None:
+    person = somebody(provider)
+    devices = []
+    for _ in range(2):
+        await page.goto(f"{app_url}/")
+        await page.evaluate(BEGIN, auth_url)
+        await page.get_by_role("button", name=str(person.email)).click()
+        await page.wait_for_url(f"{app_url}/signed-in?code=*")
+        cookies = await page.context.cookies(auth_url)
+        devices += [each["value"] for each in cookies if each["name"] == "auth_device"]
+    assert len(devices) == 2
+    assert len(set(devices)) == 1
+
+
 async def test_somebody_lured_to_the_end_of_anothers_sign_in_reads_why_not(
     page: Page, browser: Browser, auth_url: str, provider: Provider
 ) -> None:

@@ -7,7 +7,6 @@ from fastapi.requests import HTTPConnection
 
 from webcommon.client_address import client_address
 from webcommon.state import kept_as
-from webcommon.throttling.devices import cookie_name
 from webcommon.throttling.guard import Guard, Origin
 from webcommon.throttling.settings import ThrottledSettings
 
@@ -15,9 +14,10 @@ from webcommon.throttling.settings import ThrottledSettings
 async def get_origin(connection: HTTPConnection) -> Origin:
     """Where the request comes from."""
     settings: ThrottledSettings = connection.app.state.settings
+    guard: Guard = connection.app.state.guard
     return Origin(
         address=client_address(connection, settings.trusted_networks),
-        device_cookie=connection.cookies.get(cookie_name(settings.service)),
+        device_cookie=connection.cookies.get(guard.device_cookie_name),
     )
 
 

@@ -20,9 +20,10 @@ _ENTRY = re.compile(rf"[A-Za-z0-9_-]{{{_ENTRY_LENGTH}}}")
 _LONGEST_COOKIE = REMEMBERED_ACCOUNTS * (_ENTRY_LENGTH + 1)
 
 
-def cookie_name(service: str) -> str:
-    """Of each service its own: on one host they would overwrite each other's, whatever their ports."""
-    return f"{service}_device"
+def cookie_name(service: str, *, is_secure: bool) -> str:
+    """Of each service its own: on one host they would overwrite each other's, whatever their ports. With https no
+    neighbouring host can set it."""
+    return f"__Host-{service}_device" if is_secure else f"{service}_device"
 
 
 class DeviceCookies:

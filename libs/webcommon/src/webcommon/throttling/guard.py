@@ -35,6 +35,7 @@ class Guard:
         self._throttle = Throttle(database)
         self._settings = settings
         self._is_secure = url.startswith("https://")
+        self.device_cookie_name = cookie_name(settings.service, is_secure=self._is_secure)
 
     async def admit_login(self, login: str, *, account: UUID | None, origin: Origin) -> Admission:
         """Leave to look at one password. Raises `TooManyAttempts`.
@@ -82,13 +83,14 @@ class Guard:
     def remember_device(self, response: Response, *, account: UUID, origin: Origin) -> None:
         """Tell the browser that it has signed in to this account."""
         response.set_cookie(
-            cookie_name(self._settings.service),
+            self.device_cookie_name,
             self._devices.remember(origin.device_cookie, account),
             max_age=LIFETIME_SECONDS,
             path="/",
             secure=self._is_secure,
             httponly=True,
-            samesite="strict",
+            # It lets nobody in. Strict, it would stay behind on the way back from Google, and be overwritten there.
+            samesite="lax",
         )
 
     async def _admit_guess(self, key: bytes, *, origin: Origin) -> Admission:
