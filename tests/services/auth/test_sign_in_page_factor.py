@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.services.auth.accounts import AuthDatabase
-from tests.services.auth.factors import App, begin_app, confirm
+from tests.services.auth.factors import App, begin_app, confirm, finish, problem
 from tests.services.auth.standard_client import Attempt, answer_of, read_page_form
 
 
@@ -79,6 +79,16 @@ async def test_a_challenge_of_another_sign_in_is_not_taken(auth: httpx.AsyncClie
         assert (refused.status_code, "location" in refused.headers) == (401, False)
         assert "password" in read_page_form(refused.text)[1], "it begins again"
     assert answer_of(await send_code(auth, page, code=app.code()))["code"]
+
+
+async def test_a_clients_challenge_gives_no_tokens_without_a_code_and_its_verifier(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase, app: App
+) -> None:
+    page = await ask_for_code(auth, app, Attempt())
+    token = read_page_form(page.text)[1]["mfa_token"]
+    assert problem(await finish(auth, token, app.code())) == (401, "login-expired")
+    assert await count_client_sessions(auth_database, app) == 0
+    assert answer_of(await send_code(auth, page, code=app.code()))["code"], "it is still the page's"
 
 
 async def test_guesses_at_the_code_are_throttled(auth: httpx.AsyncClient, app: App) -> None:

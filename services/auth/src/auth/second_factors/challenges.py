@@ -30,13 +30,11 @@ _TOKEN_BYTES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class LoginChallenge:
-    """A half-done sign-in: whose, how it began, and which client it is for."""
+    """A half-done sign-in: whose, and how it began."""
 
     token_hash: str
     user_id: UUID
     method: Method
-    client_id: str
-    scope: str
 
 
 async def open_challenge(
@@ -99,14 +97,19 @@ async def finish_challenge(
     outbox: Outbox,
     codec: RefreshTokenCodec,
     device: Device,
+    client_id: str = FIRST_PARTY_CLIENT,
+    scope: str = EVERY_SCOPE,
 ) -> BegunSession:
     """Begin the session, using the challenge and the code up, all in the transaction given, which is to be rolled back
-    when this raises: `SecondFactorFailed` for a wrong code, `LoginExpired` when the challenge was finished or voided.
+    when this raises: `SecondFactorFailed` for a wrong code, `LoginExpired` when the challenge was finished or voided, or
+    is not of this client and scope.
 
     To be called within `admit_code`. The account is locked first: of any number of calls at once one uses a code.
     """
     account = await repository.lock_user(session, challenge.user_id)
-    if account is None or not await repository.use_challenge(session, challenge.token_hash):
+    if account is None or not await repository.use_challenge(
+        session, challenge.token_hash, client_id=client_id, scope=scope
+    ):
         raise LoginExpired
     if not await use_app_code(session, account.id, code, factors=factors):
         if not await use_recovery_code(session, account.id, code, factors=factors):
@@ -118,8 +121,8 @@ async def finish_challenge(
         account.id,
         codec=codec,
         device=device.by(challenge.method),
-        client_id=challenge.client_id,
-        scope=challenge.scope,
+        client_id=client_id,
+        scope=scope,
         second_factor_proven=True,
     )
     if begun is None:

@@ -194,8 +194,6 @@ _CHALLENGE = PreparedRead(
         LoginChallenge.token_hash,
         LoginChallenge.user_id,
         LoginChallenge.method,
-        LoginChallenge.client_id,
-        LoginChallenge.scope,
     ).where(
         LoginChallenge.token_hash == bindparam("token_hash"),
         LoginChallenge.expires_at > func.now(),
@@ -214,11 +212,16 @@ async def lock_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
     return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
 
 
-async def use_challenge(session: AsyncSession, token_hash: str) -> bool:
-    """End a half-done sign-in; False when it was finished, voided or too late."""
+async def use_challenge(session: AsyncSession, token_hash: str, *, client_id: str, scope: str) -> bool:
+    """End a half-done sign-in of that client and scope; False when it was finished, voided or too late, or is another's."""
     statement = (
         delete(LoginChallenge)
-        .where(LoginChallenge.token_hash == token_hash, LoginChallenge.expires_at > func.now())
+        .where(
+            LoginChallenge.token_hash == token_hash,
+            LoginChallenge.client_id == client_id,
+            LoginChallenge.scope == scope,
+            LoginChallenge.expires_at > func.now(),
+        )
         .returning(LoginChallenge.token_hash)
     )
     return (await session.execute(statement)).one_or_none() is not None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.errors import LoginExpired, LoginFailed
+from auth.errors import LoginFailed
 from auth.mail.outbox import Outbox
 from auth.passkeys.schemas import PasskeyLogin
 from auth.passkeys.service import Passkeys, admit_proof, use_proof
@@ -133,11 +133,6 @@ class PageSignIn:
             admit_code(mfa_token, database=database, guard=guard, origin=self.origin) as challenge,
             database.transaction() as session,
         ):
-            if (challenge.client_id, challenge.scope) != (
-                self.request.address.client_id,
-                self.request.scope,
-            ):
-                raise LoginExpired
             begun = await finish_challenge(
                 session,
                 challenge,
@@ -146,6 +141,8 @@ class PageSignIn:
                 outbox=outbox,
                 codec=self.tokens.refresh,
                 device=self.device,
+                client_id=self.request.address.client_id,
+                scope=self.request.scope,
             )
             given = await store_code(session, begun.subject.session_id, request=self.request)
         return SignedIn(user_id=begun.user.id, code=given)
