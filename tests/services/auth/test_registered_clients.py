@@ -36,13 +36,14 @@ def test_production_knows_none_that_was_not_registered() -> None:
     }
 
 
-def test_a_clients_page_may_fetch_its_tokens_but_not_use_cookies() -> None:
+def test_a_clients_page_may_fetch_its_tokens_but_use_neither_cookies_nor_passkeys() -> None:
     settings = Settings.from_environment(
         NEEDED
         | {"AUTH_CORS_ORIGINS": "https://one.example.com", "AUTH_CLIENTS": "two=https://two.example.com/in"}
     )
     assert settings.allowed_origins == ["https://one.example.com", "https://two.example.com"]
     assert settings.cookie_origins == ["https://one.example.com"]
+    assert settings.passkey_pages == ["http://localhost:5500", "https://one.example.com"]
 
 
 @pytest.mark.parametrize(

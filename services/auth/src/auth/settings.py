@@ -9,12 +9,11 @@ from pydantic_settings import SettingsConfigDict
 from auth.google.settings import GoogleSettings
 from auth.mail.settings import MailSettings
 from auth.passkeys.settings import PasskeySettings
-from auth.standard_clients.settings import ClientSettings
 from webcommon.throttling.limits import Limit
 from webcommon.throttling.settings import ThrottledSettings
 
 
-class Settings(GoogleSettings, MailSettings, ClientSettings, PasskeySettings, ThrottledSettings):
+class Settings(GoogleSettings, MailSettings, PasskeySettings, ThrottledSettings):
     """The settings of every service, and `AUTH_…`."""
 
     model_config = SettingsConfigDict(env_prefix="AUTH_")

@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from webcommon.settings import ServiceSettings
+from auth.standard_clients.settings import ClientSettings
 
 _NUMBERS = re.compile(r"[0-9.]+|.*:.*")
 """Addresses, which browsers know no passkeys for."""
 
 
-class PasskeySettings(ServiceSettings):
-    """The part of Auth's settings that is about passkeys."""
+class PasskeySettings(ClientSettings):
+    """The part of Auth's settings that is about passkeys. Not every page that may call may use them: a client's may not."""
 
     display_name: str = Field(
         "Quartet",
@@ -43,7 +43,7 @@ class PasskeySettings(ServiceSettings):
         domain = self.relying_party
         for origin in self.passkey_pages if self.passkey_origins or self.passkey_domain else []:
             host = urlsplit(origin).hostname or ""
-            if host != domain and not host.endswith(f".{domain}") and origin not in self.allowed_origins:
+            if host != domain and not host.endswith(f".{domain}") and origin not in self.cookie_origins:
                 raise ValueError(
                     f"AUTH_PASSKEY_DOMAIN: {origin} is not on {domain}; pages there could not use its passkeys"
                 )
@@ -59,7 +59,7 @@ class PasskeySettings(ServiceSettings):
         """The origins of pages that may use passkeys."""
         named = [origin.strip() for origin in self.passkey_origins.split(",") if origin.strip()]
         issuer = urlsplit(self.auth_issuer)
-        return named or [f"{issuer.scheme}://{issuer.netloc}", *self.allowed_origins]
+        return named or [f"{issuer.scheme}://{issuer.netloc}", *self.cookie_origins]
 
     @property
     def has_passkeys_at_home(self) -> bool:
