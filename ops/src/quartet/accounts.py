@@ -21,7 +21,7 @@ _REVOKE = """
 _ROTATE = """
     UPDATE signing_keys SET rotate_at = now()
     WHERE kid = (SELECT kid FROM signing_keys ORDER BY active_from DESC, kid DESC LIMIT 1)
-      AND rotate_at IS NULL AND active_from <= now()
+      AND rotate_at IS NULL AND active_from <= now() AND (expires_at IS NULL OR expires_at > now())
     RETURNING kid
 """
 _WITHDRAW = """
@@ -66,7 +66,8 @@ async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) 
 async def ask_for_new_key(url: DatabaseUrl) -> str | None:
     """Ask for a successor of the newest signing key, which a running Auth makes within seconds; the key's id.
 
-    None when one is on its way already, so that two calls make one key. The command cannot make it: private keys are
+    None when one is on its way already, so that two calls make one key; also after `withdraw_keys`, until Auth has made
+    the key that signs instead. The command cannot make it: private keys are
     encrypted under a secret that only Auth has. Raises NotFound when there is no key yet.
     """
     async with _keys_of(url) as connection:

@@ -89,6 +89,25 @@ async def test_the_command_asks_once_and_a_running_service_follows_without_a_res
         assert me.status_code == 200
 
 
+async def test_a_wish_is_for_the_key_that_signs_and_for_none_that_was_withdrawn(
+    new_auth_database: NewDatabase,
+) -> None:
+    database: AuthDatabase = await new_auth_database()
+    url = database.settings.url
+    withdrawn = []
+    for _ in range(2):
+        async with running(make_app(database.settings)) as client:
+            (key,) = await wait_for_keys(client, 1)
+        assert await withdraw_keys(url) == [key]
+        withdrawn.append(key)
+    assert await ask_for_new_key(url) is None, "one is on its way"
+    async with running(make_app(database.settings)) as client:
+        (new,) = await wait_for_keys(client, 1)
+        assert new not in withdrawn
+        assert await ask_for_new_key(url) == new
+        assert new in await wait_for_keys(client, 2)
+
+
 @pytest.mark.long
 async def test_a_leaked_key_is_withdrawn_at_once_and_refresh_tokens_live_on(
     new_auth_database: NewDatabase,
