@@ -3,6 +3,7 @@
 import asyncio
 import re
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import httpx
@@ -360,6 +361,27 @@ async def test_the_token_endpoint_takes_a_form_with_each_parameter_once(auth: ht
     assert basic.headers["www-authenticate"].startswith("Basic")
     assert (await auth.get("/oauth2/token")).status_code == 405
     assert (await attempt.exchange(auth, code)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ("code=1&code=2&grant_type=a&grant_type=b", "a parameter stands twice: code, grant_type"),
+        ("%C3%BC%22%5C%0A=1&%C3%BC%22%5C%0A=2", "a parameter stands twice"),
+        ("&".join(f"p{number}=1" for number in range(51)), "there are more than 50 parameters"),
+        ("code=%FF", "the parameters are not form-encoded UTF-8"),
+    ],
+)
+async def test_what_is_wrong_with_parameters_is_told_in_the_characters_of_the_protocol(
+    auth: httpx.AsyncClient, form: str, told: str
+) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await auth.post("/oauth2/token", content=form, headers=headers)
+    assert (answer.status_code, answer.json()["error_description"]) == (400, told)
+    asked = "&".join(f"{name}={quote(value)}" for name, value in Attempt().parameters().items())
+    location = (await auth.get(f"/oauth2/authorize?{asked}&{form}")).headers.get("location", REDIRECT_URI)
+    description = httpx.URL(location).params.get("error_description", "")
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*", description)
 
 
 async def test_a_code_is_void_after_a_minute_and_its_session_is_swept(

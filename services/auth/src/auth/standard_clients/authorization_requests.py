@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from auth.sessions.first_party import EVERY_SCOPE
 from auth.standard_clients.errors import AuthorizationRefusal, UntrustedRequest
-from auth.standard_clients.parameters import Repeated, parse_parameters
+from auth.standard_clients.parameters import Repeated, describe_repeated, parse_parameters
 from auth.standard_clients.registry import RegisteredClient
 
 SCOPES = tuple(EVERY_SCOPE.split())
@@ -73,8 +73,8 @@ def read_query(text: str) -> tuple[dict[str, str], frozenset[str]]:
         return parse_parameters(text), frozenset()
     except Repeated as error:
         return error.parameters, error.names
-    except ValueError:
-        raise UntrustedRequest("invalid_request", "the address is not well formed") from None
+    except ValueError as error:
+        raise UntrustedRequest("invalid_request", str(error)) from None
 
 
 def find_return_address(
@@ -106,7 +106,7 @@ def check_request(
 ) -> AuthorizationRequest:
     """The request, if it can be answered with the page. Raises `AuthorizationRefusal`."""
     if repeated:
-        raise _invalid(f"a parameter stands twice: {', '.join(sorted(repeated))}")
+        raise _invalid(describe_repeated(repeated))
     for name, error in _UNSUPPORTED.items():
         if name in parameters:
             raise AuthorizationRefusal(error, f"{name} is not supported")

@@ -11,19 +11,38 @@ FORM = "application/x-www-form-urlencoded"
 
 _MOST = 50
 
+# fmt: off
+_KNOWN = frozenset({
+    "client_id", "client_secret", "code", "code_challenge", "code_challenge_method", "code_verifier", "grant_type",
+    "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "refresh_token", "response_mode", "response_type",
+    "scope", "state", "token", "token_type_hint",
+})
+# fmt: on
+
 
 class Repeated(Exception):
     """Some parameters stand more than once; the others were read."""
 
     def __init__(self, names: frozenset[str], parameters: dict[str, str]) -> None:
-        super().__init__(", ".join(sorted(names)))
+        super().__init__(describe_repeated(names))
         self.names = names
         self.parameters = parameters
 
 
+def describe_repeated(names: frozenset[str]) -> str:
+    """What the caller is told. Other names than ours may hold what no description may (RFC 6749, section 5.2)."""
+    known = ", ".join(sorted(names & _KNOWN))
+    return f"a parameter stands twice: {known}" if known else "a parameter stands twice"
+
+
 def parse_parameters(text: str) -> dict[str, str]:
     """The parameters of a query or a form. Raises `Repeated`, and `ValueError` for what is not UTF-8 or too many."""
-    pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST, errors="strict")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("the parameters are not form-encoded UTF-8") from None
+    except ValueError:
+        raise ValueError(f"there are more than {_MOST} parameters") from None
     names = [name for name, _ in pairs]
     repeated = frozenset(_find_repeated(names))
     parameters = {name: value for name, value in pairs if value and name not in repeated}
@@ -47,10 +66,8 @@ async def read_form(request: Request) -> dict[str, str]:
     """The parameters of a form-encoded body. Raises `OAuthRefusal`."""
     try:
         return parse_parameters(await read_form_text(request))
-    except Repeated as error:
-        raise OAuthRefusal("invalid_request", f"a parameter stands twice: {error}") from None
-    except ValueError:
-        raise OAuthRefusal("invalid_request", "the body is not form-encoded UTF-8") from None
+    except (Repeated, ValueError) as error:
+        raise OAuthRefusal("invalid_request", str(error)) from None
 
 
 def _find_repeated(names: Iterable[str]) -> Iterable[str]:
