@@ -132,6 +132,29 @@ async def test_a_page_of_another_site_cannot_sign_the_browser_in(browser: Browse
     assert not any(head.startswith("GET /callback") for head in scene.landing.requests)
 
 
+async def test_a_request_in_another_sites_form_leaves_the_page_of_another_tab_alone(
+    browser: Browser, scene: Scene
+) -> None:
+    longest = Attempt(client_id=CLIENT, redirect_uri=scene.landing.url, state="%" * 2048, nonce="%" * 512)
+    fields = "".join(
+        f'<input name="{name}" value="{value}">'
+        for name, value in longest.parameters(login_hint="\U0001f511" * 320).items()
+    )
+    form = f'<form method="post" action="{scene.issuer}/oauth2/authorize">{fields}<button>Sign in</button></form>'
+    async with visiting(browser, scene.url) as (page, _):
+        tab = await page.context.new_page()
+        await tab.goto(scene.landing.url.replace("/callback", "/app"))
+        await tab.set_content(form)
+        await tab.get_by_role("button", name="Sign in").click()
+        await expect(tab.get_by_role("heading", level=1)).to_have_text("Sign in to Payments")
+        for each in (page, tab):
+            await each.get_by_label("E-mail address or username").fill(scene.person.email)
+            await each.get_by_label("Password").fill(scene.person.password)
+            await each.get_by_role("button", name="Sign in").click()
+            await expect(each.get_by_role("heading", level=1)).to_have_text("Back at the app")
+    assert scene.answer()["state"] == scene.attempt.state
+
+
 _CALL = """
     async ([path, body]) => {
         const answer = await fetch(path, {

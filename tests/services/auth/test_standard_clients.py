@@ -197,10 +197,15 @@ async def test_every_other_prompt_is_the_page(auth: httpx.AsyncClient, prompt: s
 
 async def test_the_request_may_come_as_a_form(auth: httpx.AsyncClient) -> None:
     attempt, person = Attempt(), await register(auth)
-    page = await auth.post("/oauth2/authorize", data=attempt.parameters())
+    sent = await auth.post("/oauth2/authorize", data=attempt.parameters(login_hint="ä" * 500))
+    assert (sent.status_code, "set-cookie" in sent.headers) == (303, False)
+    page = await auth.get(sent.url.join(sent.headers["location"]))
+    assert read_page_form(page.text)[1]["login"] == "ä" * 320
     code = answer_of(await send_page(auth, page, person))["code"]
     assert (await attempt.exchange(auth, code)).status_code == 200
     assert (await auth.post("/oauth2/authorize", json=attempt.parameters())).status_code == 400
+    refused = await auth.post("/oauth2/authorize", data=attempt.parameters(prompt="none"))
+    assert answer_of(refused)["error"] == "login_required"
 
 
 async def test_cancelling_tells_the_client_and_begins_nothing(

@@ -61,6 +61,21 @@ class AuthorizationRequest:
         """The request as JSON has it."""
         return asdict(self)
 
+    def to_query(self) -> str:
+        """The query that asks for the same."""
+        parameters = {
+            "response_type": "code",
+            "client_id": self.address.client_id,
+            "redirect_uri": self.address.redirect_uri,
+            "state": self.address.state,
+            "scope": self.scope,
+            "code_challenge": self.code_challenge,
+            "code_challenge_method": "S256",
+            "nonce": self.nonce,
+            "login_hint": self.login_hint,
+        }
+        return urlencode({name: value for name, value in parameters.items() if value})
+
     @classmethod
     def restore(cls, content: dict[str, Any]) -> "AuthorizationRequest":
         """The request that was described so."""

@@ -3,11 +3,16 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from auth.standard_clients.answers import answer_with_page, send_back
-from auth.standard_clients.authorization_requests import check_request, find_return_address, read_query
+from auth.standard_clients.authorization_requests import (
+    AuthorizationRequest,
+    check_request,
+    find_return_address,
+    read_query,
+)
 from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
 from auth.standard_clients.errors import AuthorizationRefusal, OAuthRefusal, UntrustedRequest
 from auth.standard_clients.parameters import read_form_text
@@ -50,28 +55,35 @@ async def show_sign_in_page(request: Request, clients: StandardClientsDep) -> Re
 
     As long as the client or its redirect URI is not known, an error is shown on a page (400); later ones go to the client.
     """
-    return _answer(request, request.url.query, clients=clients)
+    asked = _read(request.url.query, clients=clients)
+    return asked if isinstance(asked, Response) else answer_with_page(request, asked, clients=clients)
 
 
 @router.post("/oauth2/authorize", include_in_schema=False)
-async def show_sign_in_page_for_form(request: Request, clients: StandardClientsDep) -> Response:
-    """The same with the parameters in a form, as OpenID Connect Core 3.1.2.1 has it."""
+async def lead_form_to_sign_in_page(request: Request, clients: StandardClientsDep) -> Response:
+    """The same with the parameters in a form (OpenID Connect Core 3.1.2.1), which leads on to the GET: a browser sends no
+    cookie along with another site's form, and a new one would end a page that is open in another tab. Parameters that
+    are not understood stay behind, so that the address is no longer than the server takes."""
     try:
-        return _answer(request, await read_form_text(request), clients=clients)
+        asked = _read(await read_form_text(request), clients=clients)
     except OAuthRefusal as refusal:
         return show_untrusted(UntrustedRequest(refusal.error, refusal.description))
+    if isinstance(asked, Response):
+        return asked
+    # Relative, since a proxy may know us under a prefix.
+    return RedirectResponse(f"?{asked.to_query()}", status_code=303, headers={"Cache-Control": "no-store"})
 
 
-def _answer(request: Request, text: str, *, clients: StandardClients) -> Response:
+def _read(text: str, *, clients: StandardClients) -> AuthorizationRequest | Response:
+    """What is asked for, or the answer to what cannot be granted."""
     try:
         parameters, repeated = read_query(text)
         address = find_return_address(parameters, repeated, clients=clients.registered)
     except UntrustedRequest as refusal:
         return show_untrusted(refusal)
     try:
-        asked = check_request(parameters, repeated, address=address)
+        return check_request(parameters, repeated, address=address)
     except AuthorizationRefusal as refusal:
         return send_back(
             address, clients=clients, status=302, error=refusal.error, error_description=refusal.description
         )
-    return answer_with_page(request, asked, clients=clients)
