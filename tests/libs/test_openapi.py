@@ -17,6 +17,8 @@ from webcommon.app import Service
 SERVICES = ["auth", "l2p", "payment", "videovault"]
 BODILESS = {"/oauth2/revoke"}
 """200 without a body, as RFC 7009 has it."""
+PAGES = {"/oauth2/authorize", "/v1/oauth/google/callback"}
+"""Where a person's browser goes, not a program."""
 MEASURED = {"/livez", "/readyz", "/health", "/metrics"}
 VERB_NOUN = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 
@@ -106,7 +108,8 @@ async def test_every_refusal_is_a_described_problem(document: dict[str, Any]) ->
                 is_problem = set(content) == {"application/problem+json"} and schema.get("$ref", "").endswith(
                     "/ProblemDocument"
                 )
-                if not is_problem and not _is_oauth_error(path, status, content):
+                is_page = path in PAGES and set(content) == {"text/html"}
+                if not is_problem and not is_page and not _is_oauth_error(path, status, content):
                     wrong.append(f"{method} {path} {status}: {json.dumps(content)[:100]}")
     assert wrong == []
 
@@ -115,7 +118,10 @@ def _is_oauth_error(path: str, status: str, content: dict[str, Any]) -> bool:
     # RFC 6749, section 5.2: clients of these endpoints know no other body.
     schema = content.get("application/json", {}).get("schema", {})
     is_theirs = path.startswith("/oauth2/") and status in {"400", "401", "503"}
-    return is_theirs and set(content) == {"application/json"} and schema["$ref"].endswith("/OAuthError")
+    kinds = {"application/json"}
+    if (path, status) == ("/oauth2/introspect", "401"):
+        kinds.add("application/problem+json")  # to who shows an access token
+    return is_theirs and set(content) == kinds and schema["$ref"].endswith("/OAuthError")
 
 
 async def test_what_any_operation_may_answer_is_said(document: dict[str, Any]) -> None:

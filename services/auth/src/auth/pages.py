@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs
@@ -65,6 +65,12 @@ def show_page(
         "X-Robots-Tag": "noindex",
     }
     return HTMLResponse(content, status_code=status, headers=headers)
+
+
+def page_responses(descriptions: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses=`: the statuses that it answers with a page, so that OpenAPI says so."""
+    content = {"text/html": {"schema": {"type": "string"}}}
+    return {status: {"description": text, "content": content} for status, text in descriptions.items()}
 
 
 def show_refusal(title: str, problem: Problem) -> HTMLResponse:

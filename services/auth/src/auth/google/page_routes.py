@@ -1,5 +1,7 @@
 """What people's browsers meet themselves: the sign-in page's button, and the way back from Google."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
@@ -15,19 +17,32 @@ from auth.google.page_answers import lead_to_google, show_google_fault
 from auth.google.redirects import HEADERS, add_answer
 from auth.google.service import Outcome, Return
 from auth.google.setup import CALLBACK_PATH
-from auth.pages import PageRoute, show_refusal
+from auth.pages import PageRoute, page_responses, show_refusal
 from auth.sessions.device import DeviceDep
 from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
 from auth.standard_clients.errors import UntrustedRequest
 from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault
 from auth.standard_clients.sign_in import SignedIn
 from auth.standard_clients.sign_in_page import show_untrusted
-from webcommon.problems import ServiceUnavailable, problem_responses
+from webcommon.problems import problem_responses
 from webcommon.throttling.dependencies import GuardDep, OriginDep
 from webcommon.throttling.guard import Guard, Origin
 from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(tags=["Google"], route_class=PageRoute)
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    **page_responses(
+        {
+            200: "The page that asks for the second factor, for a standard client.",
+            400: "A page: no sign-in was begun in this browser, or its client is not registered any more.",
+            403: "The sign-in page of a standard client, with what is wrong.",
+            503: "A page: the database, or Google, is away.",
+        }
+    ),
+    302: {"description": "Back to the app: `code`, or `error`."},
+    303: {"description": "Back to the standard client: `code`, `state`, `iss`."},
+}
 
 
 @router.post("/oauth2/sign-in-google", include_in_schema=False)
@@ -60,7 +75,7 @@ async def use_google_button(
     operation_id="finish_google_sign_in",
     status_code=302,
     response_class=RedirectResponse,
-    responses=problem_responses(GoogleNotConfigured, ServiceUnavailable),
+    responses=problem_responses(GoogleNotConfigured) | _ANSWERS,
 )
 async def finish_google_sign_in(
     request: Request,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
+from auth.pages import page_responses
 from auth.standard_clients.answers import answer_with_page, send_back
 from auth.standard_clients.authorization_requests import (
     AuthorizationRequest,
@@ -20,8 +21,8 @@ from auth.standard_clients.sign_in_page import show_untrusted
 
 router = APIRouter(tags=["standard clients"])
 
-_PAGE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The sign-in page.", "content": {"text/html": {"schema": {"type": "string"}}}},
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    **page_responses({200: "The sign-in page.", 400: "A page: nobody knows where an answer may go."}),
     302: {"description": "An error, for the client: `error`, `error_description`, `state`, `iss`."},
 }
 
@@ -47,7 +48,7 @@ _QUERY = [
     "/oauth2/authorize",
     operation_id="show_sign_in_page",
     response_class=HTMLResponse,
-    responses=_PAGE,
+    responses=_ANSWERS,
     openapi_extra={"parameters": _QUERY},
 )
 async def show_sign_in_page(request: Request, clients: StandardClientsDep) -> Response:

@@ -95,7 +95,7 @@ async def exchange_grant(
     "/introspect",
     operation_id="introspect_token",
     response_model=Introspection,
-    responses=_REFUSED | problem_responses(SessionEnded),
+    responses=_REFUSED | {401: problem_responses(SessionEnded)[401] | _UNKNOWN_CLIENT[401]},
     openapi_extra={
         "security": [{"AccessToken": []}, {}],
         **_form_of(
