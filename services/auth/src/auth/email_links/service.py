@@ -122,9 +122,12 @@ async def _record(session: AsyncSession, link: AnyRow) -> None:
 async def reset_password(
     body: PasswordReset, *, database: Database, hasher: PasswordHasher, outbox: Outbox
 ) -> None:
-    """Set a new password and end every session; of an account whose address nobody had proven, void its passkeys
-    and links too, since its maker may be a stranger who waits. The second factor is still asked for. Raises `LinkNoLongerGood`, and `InvalidRequest` for a weak password,
-    after which the link still works. The hash is computed between two transactions."""
+    """Set a new password and end every session; of an account whose address nobody had proven, void its passkeys and links
+    too, since its maker may be a stranger who waits. The second factor is still asked for.
+
+    Raises `LinkNoLongerGood`, and `InvalidRequest` for a weak password, after which the link still works. The hash is
+    computed between two transactions.
+    """
     password = body.new_password.get_secret_value()
     async with database.transaction() as session:
         link = await repository.find_token(session, hash_link_token(body.token))
