@@ -1,8 +1,10 @@
 """The application that every service is built on: state, errors, health, metrics, CORS, and OpenAPI as it really is."""
 
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import cache
 from typing import Any
 
 import httpx
@@ -96,7 +98,7 @@ class Service(FastAPI):
         self.state.health = Health(
             service=settings.service, version=version, database=database, persistence=persistence
         )
-        self.state.http = httpx.AsyncClient(timeout=5.0)
+        self.state.http = httpx.AsyncClient(timeout=5.0, verify=_trusted_authorities())
         self.state.jwks = JwksCache(settings.jwks_url, client=self.state.http)
         self.state.ended_sessions = EndedSessions(settings.revocations_url, client=self.state.http)
         self.asks_auth = issuers is None
@@ -146,6 +148,12 @@ def _complete_responses(operation: dict[str, Any]) -> None:
         operation["responses"].setdefault(str(status), response)
     if "requestBody" not in operation and not operation.get("parameters"):
         operation["responses"].pop("422", None)
+
+
+@cache
+def _trusted_authorities() -> ssl.SSLContext:
+    # Reading the certificates takes longer than making the rest of an application.
+    return httpx.create_ssl_context()
 
 
 def auth_issuer(settings: ServiceSettings, *, keys: JwksCache, ended: EndedSessions) -> Issuer:
