@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 # What depends most on the server's version: the driver, roles, grants, tables.
 SCHEMA := tests/libs tests/ops/test_isolation.py tests/ops/test_provision.py $(wildcard tests/services/*/test_migrations.py)
 # As many processes as there are cores; a file's tests stay together, since they share what it sets up.
-PARALLEL := -n logical --dist loadfile
+PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-system test-long drills check fmt lock clean
@@ -40,7 +40,8 @@ ifneq ($(SYSTEM_PG),)
 endif
 
 drills: $(VENV)/development.stamp  ## the long drills alone, in a short form
-	@SHORT_DRILLS=1 $(PYTEST) -m long
+	@SHORT_DRILLS=1 $(PYTEST) $(PARALLEL) -m "long and not timed"
+	@SHORT_DRILLS=1 $(PYTEST) -m timed
 
 check: $(VENV)/development.stamp  ## ruff, mypy, the rules of who may import whom, and that the lock files are whole
 	@$(BIN)/ruff format --check .

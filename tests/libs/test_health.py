@@ -165,6 +165,7 @@ async def test_draining_service_is_not_ready_and_still_serves(copy_database: Cop
         assert (await client.get("/sleep?seconds=0")).status_code == 200
 
 
+@pytest.mark.long
 class TestServerThatGoesAway:
     """These stop a server of their own."""
 

@@ -98,6 +98,7 @@ async def _is(count: Awaitable[int], expected: int) -> bool:
     return await count == expected
 
 
+@pytest.mark.long
 async def test_three_hundred_requests_never_open_an_eleventh_connection_nor_churn(
     bare_server: TestServer,
 ) -> None:
@@ -364,6 +365,7 @@ async def _write(database: Database) -> None:
         await session.execute(text("SELECT 1"))
 
 
+@pytest.mark.long
 class TestServerThatGoesAway:
     """These stop a server of their own."""
 

@@ -18,6 +18,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 SECRET = "correct horse battery staple 0123456789"
 START_SECONDS = 20
@@ -190,7 +192,6 @@ async def test_a_start_that_fails_is_no_success() -> None:
 # Stopping.
 
 
-@pytest.mark.long
 async def test_a_stop_drains_then_finishes_what_runs() -> None:
     async with started(SHUTDOWN_DRAIN_SECONDS="1") as service:
         ready = await service.client.get("/readyz")
@@ -224,7 +225,6 @@ async def test_without_a_drain_a_stop_is_quick_and_status_0(number: signal.Signa
     assert service.errors == []
 
 
-@pytest.mark.long
 async def test_after_the_drain_nobody_is_let_in() -> None:
     async with started() as service:
         slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 1.5}))
@@ -238,7 +238,6 @@ async def test_after_the_drain_nobody_is_let_in() -> None:
         assert await service.stopped() == 0
 
 
-@pytest.mark.long
 async def test_a_second_signal_cuts_the_drain_short() -> None:
     async with started(SHUTDOWN_DRAIN_SECONDS="60") as service:
         slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 1}))
@@ -252,7 +251,6 @@ async def test_a_second_signal_cuts_the_drain_short() -> None:
         assert await service.stopped() == 0
 
 
-@pytest.mark.long
 async def test_a_third_signal_waits_for_nobody() -> None:
     async with started(SHUTDOWN_DRAIN_SECONDS="60") as service:
         slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 60}))
@@ -269,7 +267,6 @@ async def test_a_third_signal_waits_for_nobody() -> None:
             assert (await slow).status_code >= 500
 
 
-@pytest.mark.long
 async def test_a_request_that_outlives_its_grace_is_ended() -> None:
     async with started(SHUTDOWN_GRACE_SECONDS="0.5") as service:
         slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 60}))

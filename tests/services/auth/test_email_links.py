@@ -547,6 +547,7 @@ async def test_a_form_that_no_page_of_ours_has_is_refused_by_a_page(
 
 
 @pytest.mark.long
+@pytest.mark.timed
 @pytest.mark.parametrize("path", ["/v1/auth/password/forgot", "/v1/auth/email/resend"])
 async def test_asking_takes_one_time_for_known_and_unknown_addresses(
     auth_database: AuthDatabase, path: str

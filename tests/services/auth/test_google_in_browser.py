@@ -17,6 +17,8 @@ from tests.services.auth.google_visits import google_settings, somebody
 from tests.services.auth.serving import serving
 from webcommon.app import Service
 
+pytestmark = pytest.mark.long
+
 BEGIN = """async (auth) => {
     const encode = (bytes) => btoa(String.fromCharCode(...bytes))
         .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");

@@ -14,6 +14,8 @@ from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, refresh, register
 from tests.services.auth.conftest import NewDatabase
 
+pytestmark = pytest.mark.long
+
 
 async def published(client: httpx.AsyncClient) -> list[str]:
     keys = (await client.get("/.well-known/jwks.json")).json()["keys"]
@@ -108,7 +110,6 @@ async def test_a_wish_is_for_the_key_that_signs_and_for_none_that_was_withdrawn(
         assert new in await wait_for_keys(client, 2)
 
 
-@pytest.mark.long
 async def test_a_leaked_key_is_withdrawn_at_once_and_refresh_tokens_live_on(
     new_auth_database: NewDatabase,
 ) -> None:

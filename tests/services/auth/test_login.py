@@ -244,6 +244,7 @@ async def test_me_needs_an_access_token(auth: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timed
 async def test_failures_take_one_time(auth_database: AuthDatabase) -> None:
     raised = {"login_failures_per_account": 1_000, "login_failures_per_network": 10_000}
     async with running(make_app(auth_database.settings, hasher=PasswordHasher(), **raised)) as auth:
@@ -273,6 +274,7 @@ async def measure_failures(auth: httpx.AsyncClient, auth_database: AuthDatabase)
 
 
 @pytest.mark.long
+@pytest.mark.timed
 @pytest.mark.parametrize("required", [False, True])
 async def test_a_taken_email_takes_the_time_of_a_new_one(auth_database: AuthDatabase, required: bool) -> None:
     times: dict[str, list[float]] = {"taken": [], "free": []}

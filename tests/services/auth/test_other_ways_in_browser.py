@@ -23,6 +23,8 @@ from tests.services.auth.standard_client import Attempt
 from tests.services.auth.test_passkeys_in_browser import CREATE
 from webcommon.app import Service
 
+pytestmark = pytest.mark.long
+
 CLIENT = "payment-web"
 SMALLEST_CONTRAST = 4.5
 FORGOTTEN, GOOGLE, PASSKEY = "Forgotten your password?", "Sign in with Google", "Sign in with a passkey"

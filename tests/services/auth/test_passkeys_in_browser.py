@@ -14,6 +14,8 @@ from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app,
 from tests.services.auth.factors import new_app
 from tests.services.auth.serving import serving
 
+pytestmark = pytest.mark.long
+
 PAGE = "/v1/revocations"
 """Any answer of the service will do: a page of its origin is what a script needs."""
 

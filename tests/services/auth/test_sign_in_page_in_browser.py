@@ -15,6 +15,8 @@ from tests.services.auth.browsing import Landing, focused, landing_page, visitin
 from tests.services.auth.serving import serving
 from tests.services.auth.standard_client import Attempt
 
+pytestmark = pytest.mark.long
+
 CLIENT = "payment-web"
 SMALLEST_CONTRAST = 4.5
 

@@ -337,6 +337,7 @@ async def test_counters_name_nobody(auth: httpx.AsyncClient, auth_database: Auth
 
 
 @pytest.mark.long
+@pytest.mark.timed
 async def test_while_fifty_logins_hash_liveness_answers_within_a_tenth_of_a_second(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:

@@ -198,6 +198,7 @@ async def test_unknown_wrong_and_passwordless_get_one_answer(client: httpx.Async
 
 
 @pytest.mark.long
+@pytest.mark.timed
 async def test_an_unknown_login_takes_as_long_as_a_wrong_password(
     settings: Settings, mint: TokenMint
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from payment.main import create_app
 from payment.orders.service import expire_lapsed
@@ -149,6 +150,7 @@ async def test_stock_that_is_held_too_long_is_the_next_buyers_without_waiting_fo
     assert await _reserved(sql, other) == (0, 0)
 
 
+@pytest.mark.long
 async def test_buyers_and_sweeps_at_once_neither_oversell_nor_lose_a_piece(
     shop: Shop, app: Service, sql: Sql
 ) -> None:

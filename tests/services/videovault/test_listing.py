@@ -266,6 +266,7 @@ async def _fill(server: TestServer, database: DatabaseSettings, *, rows: int) ->
         await connection.close()
 
 
+@pytest.mark.long
 async def test_the_thousandth_page_reads_no_more_than_the_first(
     server: TestServer, copy_database: CopyDatabase
 ) -> None:

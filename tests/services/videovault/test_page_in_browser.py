@@ -14,6 +14,8 @@ from tests.services.videovault.conftest import Serve
 from tests.services.videovault.library import Library, settings_for, tag
 from videovault.main import create_app
 
+pytestmark = pytest.mark.long
+
 NOTE_VIOLATIONS = """
     window.violations = [];
     document.addEventListener("securitypolicyviolation", (event) => {

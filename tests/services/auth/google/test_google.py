@@ -432,6 +432,7 @@ async def test_what_is_wrong_at_google_changes_nothing_here(
     await browser.sign_in(somebody(provider))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [Fault.TOKENS_SLOW, Fault.TOKENS_DRIPPING])
 async def test_a_google_that_takes_its_time_is_not_waited_for(
     browser: Browser, provider: Provider, fault: Fault
