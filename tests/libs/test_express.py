@@ -3,12 +3,13 @@
 import functools
 import json
 from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -175,10 +176,12 @@ async def test_a_body_is_read_alike_on_both_ways(
     in_pieces: bool,
 ) -> None:
     async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, len(content), 100_000):
-            yield content[start : start + 100_000]
+        size = max(1, len(content) // 3)
+        for start in range(0, len(content), size):
+            yield content[start : start + size]
 
-    sent = headers | mint.headers()
+    # With a length, or it would come in HTTP's chunks, which are not for the lane.
+    sent = headers | mint.headers() | ({"Content-Length": str(len(content))} if in_pieces else {})
     async with running(build(bare_server, mint)) as client:
         ways = [
             await client.post(
@@ -186,6 +189,19 @@ async def test_a_body_is_read_alike_on_both_ways(
                 content=pieces() if in_pieces else content,
                 headers=sent,
             )
+            for way in ("quick", "ordinary")
+        ]
+    assert essence(ways[0]) == essence(ways[1])
+
+
+@pytest.mark.parametrize("kinds", [("text/plain", "application/json"), ("application/json", "text/plain")])
+async def test_two_content_types_are_read_alike_on_both_ways(
+    bare_server: TestServer, mint: TokenMint, kinds: tuple[str, str]
+) -> None:
+    headers = [*mint.headers().items(), *(("Content-Type", kind) for kind in kinds)]
+    async with running(build(bare_server, mint)) as client:
+        ways = [
+            await client.post(f"/{way}/things", content=b'{"name": "a"}', headers=headers)
             for way in ("quick", "ordinary")
         ]
     assert essence(ways[0]) == essence(ways[1])
@@ -233,6 +249,23 @@ async def test_route_that_asks_for_more_is_refused_when_the_application_is_built
 
     with pytest.raises(TypeError, match="cannot be express"):
         collect_express_routes([other])
+
+
+def wait_for_nothing(connection: HTTPConnection) -> str:
+    return connection.url.path
+
+
+async def read_path(path: Annotated[str, Depends(wait_for_nothing)]) -> Echo:
+    raise AssertionError(path)
+
+
+async def test_what_the_lane_would_do_otherwise_is_refused_when_the_application_is_built() -> None:
+    in_a_thread, guarded = APIRouter(), APIRouter()
+    in_a_thread.get("/v1/path")(express(read_path))
+    guarded.get("/v1/broken", dependencies=[Depends(wait_for_nothing)])(express(read_broken))
+    for router in (in_a_thread, guarded):
+        with pytest.raises(TypeError, match="cannot be express"):
+            collect_express_routes([router])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ and reachable as one; when a plain request for it comes in, its function is call
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar, get_args
 
 from fastapi import APIRouter, FastAPI, Request, params
@@ -44,6 +44,8 @@ class ExpressRoute:
     """One marked route: gathers what its function asks for, calls it, and writes the answer."""
 
     def __init__(self, route: APIRoute) -> None:
+        if route.dependencies:
+            raise TypeError(f"{route.path} cannot be express: the lane would leave its dependencies out")
         self.route = route
         self._sources: dict[str, Source] = {}
         self._body: tuple[str, TypeAdapter[Any]] | None = None
@@ -144,9 +146,13 @@ def _find_source(annotation: Any) -> Source | None:
     for mark in getattr(annotation, "__metadata__", ()):
         if isinstance(mark, params.Depends) and mark.dependency is not None:
             asked = inspect.signature(mark.dependency, eval_str=True).parameters.values()
-            if [parameter.annotation for parameter in asked] == [HTTPConnection]:
+            if [parameter.annotation for parameter in asked] == [HTTPConnection] and _waits(mark.dependency):
                 return mark.dependency
     return None
+
+
+def _waits(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _is_body(annotation: Any) -> bool:
@@ -161,16 +167,16 @@ def _is_elsewhere(annotation: Any) -> bool:
     )
 
 
-def _is_short_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    length, kind = b"", b""
-    for name, value in headers:
-        if name == b"content-length":
-            length = value
-        elif name == b"content-type":
-            kind = value
-        elif name == b"content-encoding":
-            return False
-    return kind == b"application/json" and length.isdigit() and 0 < int(length) <= LONGEST_BODY
+_CODED = frozenset({b"content-encoding", b"transfer-encoding"})
+_DIGITS = 10
+
+
+def _is_short_json(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    lengths = [value for name, value in headers if name == b"content-length"]
+    kinds = [value for name, value in headers if name == b"content-type"]
+    if kinds != [b"application/json"] or len(lengths) != 1 or any(name in _CODED for name, _ in headers):
+        return False
+    return lengths[0].isdigit() and len(lengths[0]) < _DIGITS and 0 < int(lengths[0]) <= LONGEST_BODY
 
 
 async def _read(receive: Receive) -> tuple[bytes | None, Receive]:
