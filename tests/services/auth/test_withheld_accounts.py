@@ -346,7 +346,8 @@ async def test_administrators_see_no_withheld_account(
         assert found.json()["items"] == []
     path = f"/v1/admin/users/{user_id}"
     before = await auth_database.fetch("SELECT * FROM users WHERE id = $1", user_id)
-    for method, route in [("GET", ""), ("POST", "/disable"), ("POST", "/enable"), ("DELETE", "/sessions")]:
+    acts = [("POST", "/disable"), ("POST", "/enable"), ("DELETE", "/sessions"), ("DELETE", "/second-factor")]
+    for method, route in [("GET", ""), *acts]:
         answer = await auth.request(method, path + route, headers=headers)
         assert answer.status_code == 404, route
     assert await auth_database.fetch("SELECT * FROM users WHERE id = $1", user_id) == before

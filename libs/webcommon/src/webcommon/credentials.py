@@ -47,7 +47,7 @@ def normalize_login(login: str) -> str:
     """The one spelling of what somebody signs in with, to look for and to count by: an address has many (invisible
     characters in its domain, `xn--`), and each that were counted for itself would be a further set of guesses."""
     if "@" in login:
-        # What is no address finds no account, as it should.
+        # What is no address is looked for as it stands, and counted with what the database takes it for.
         with contextlib.suppress(ValueError):
             return normalize_email(login)
     return login.strip()

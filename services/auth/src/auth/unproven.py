@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, literal_column, null, true, update
+from sqlalchemy import ColumnElement, delete, exists, func, literal_column, null, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from auth.audit.repository import Event, record_event
 from auth.mail import repository as mails
-from auth.models import OAuthAccount, User
+from auth.models import AuditEvent, OAuthAccount, User
 from auth.passkeys.models import Passkey
 from auth.second_factors.models import RecoveryCode, TotpSecret
 
@@ -31,9 +31,7 @@ async def void_ways_in(session: AsyncSession, user_id: UUID, *, keep_second_fact
 
     A second factor that is kept lets nobody in. It is in doubt until a code of it is given.
     """
-    password = update(User).where(User.id == user_id, User.password_hash.is_not(None))
-    password_voided = password.values(password_hash=null()).returning(User.id)
-    await _void(session, user_id, "password_voided", password_voided)
+    await _void_password(session, user_id, true())
     await _void_links_and_passkeys(session, user_id, since=_EVER)
     if keep_second_factor:
         kept = update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None))
@@ -44,7 +42,8 @@ async def void_ways_in(session: AsyncSession, user_id: UUID, *, keep_second_fact
 
 
 async def void_ways_in_since(session: AsyncSession, user_id: UUID, moment: datetime) -> None:
-    """Void the linked accounts, passkeys, second factor and recovery codes that an account has since that moment."""
+    """Void the password, linked accounts, passkeys, second factor and recovery codes that an account has since that moment."""
+    await _void_password(session, user_id, _password_was_set(user_id, since=moment))
     await _void_links_and_passkeys(session, user_id, since=moment)
     began = func.coalesce(TotpSecret.confirmed_at, TotpSecret.created_at)
     await _void_second_factor(session, user_id, began >= moment)
@@ -53,9 +52,23 @@ async def void_ways_in_since(session: AsyncSession, user_id: UUID, moment: datet
     )
 
 
-async def void_second_factor_in_doubt(session: AsyncSession, user_id: UUID) -> None:
-    """Void a second factor that `void_ways_in` kept, and that nobody has proven to have since."""
-    await _void_second_factor(session, user_id, TotpSecret.in_doubt.is_(true()))
+async def void_second_factor_in_doubt(session: AsyncSession, user_id: UUID) -> bool:
+    """Void a second factor that `void_ways_in` kept, and that nobody has proven to have since; whether there was one. No
+    session can be of such an account."""
+    return await _void_second_factor(session, user_id, TotpSecret.in_doubt.is_(true()))
+
+
+def _password_was_set(user_id: UUID, *, since: datetime) -> ColumnElement[bool]:
+    return exists().where(
+        AuditEvent.user_id == user_id,
+        AuditEvent.event.in_(["password_changed", "password_reset"]),
+        AuditEvent.at >= since,
+    )
+
+
+async def _void_password(session: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> None:
+    password = update(User).where(User.id == user_id, User.password_hash.is_not(None), which)
+    await _void(session, user_id, "password_voided", password.values(password_hash=null()).returning(User.id))
 
 
 async def _void_links_and_passkeys(session: AsyncSession, user_id: UUID, *, since: _Since) -> None:
@@ -65,10 +78,10 @@ async def _void_links_and_passkeys(session: AsyncSession, user_id: UUID, *, sinc
     await _void(session, user_id, "passkey_removed", passkey.returning(Passkey.id))
 
 
-async def _void_second_factor(session: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> None:
+async def _void_second_factor(session: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> bool:
     secret = delete(TotpSecret).where(TotpSecret.user_id == user_id, which)
     # One that was never confirmed guarded nothing.
-    await _void(session, user_id, "mfa_disabled", secret.returning(TotpSecret.confirmed_at))
+    return await _void(session, user_id, "mfa_disabled", secret.returning(TotpSecret.confirmed_at))
 
 
 async def _void(
@@ -76,6 +89,8 @@ async def _void(
     user_id: UUID,
     event: Event,
     statement: ReturningUpdate[Any] | ReturningDelete[Any],
-) -> None:
-    for _ in filter(None, (await session.execute(statement)).scalars()):
+) -> bool:
+    voided = [given for given in (await session.execute(statement)).scalars() if given]
+    for _ in voided:
         await record_event(session, event, user_id=user_id)
+    return bool(voided)

@@ -103,3 +103,37 @@ async def test_a_factor_of_the_owners_stays_and_recovery_codes_made_since_do_not
     token = await ask(client, app.person)
     assert (await finish(client, token, renewed.json()["recovery_codes"][0])).status_code == 401
     assert (await finish(client, token, app.code())).status_code == 200
+
+
+async def lose_address(client: httpx.AsyncClient) -> tuple[Person, Person, str]:
+    """An owner whose account has the thief's address now, the thief, and the link that the owner was sent."""
+    owner, mailbox = await register(client), new_person()
+    await use_link(client, owner.email)
+    headers = bearer((await log_in(client, owner))["access_token"])
+    await ask_for_change(client, headers, mailbox.email)
+    undo = await newest_token(client, owner.email)
+    await use_link(client, mailbox.email)
+    return owner, Person(email=mailbox.email, username=owner.username, password="nine loud harbours"), undo
+
+
+async def test_a_password_that_was_set_since_opens_nothing(browser: Browser) -> None:
+    client = browser.client
+    _, thief, undo = await lose_address(client)
+    await client.post("/v1/auth/password/forgot", json={"email": thief.email})
+    body = {"token": await newest_token(client, thief.email), "new_password": thief.password}
+    assert (await client.post("/v1/auth/password/reset", json=body)).status_code == 204
+    await log_in(client, thief)
+    assert (await client.post("/v1/auth/email/verify", json={"token": undo})).status_code == 200
+    body = {"login": thief.username, "password": thief.password}
+    assert (await client.post("/v1/auth/login", json=body)).status_code == 401
+
+
+async def test_a_deletion_is_told_where_the_address_could_be_taken_back(browser: Browser) -> None:
+    client = browser.client
+    owner, thief, _ = await lose_address(client)
+    person = Person(email=thief.email, username=owner.username, password=owner.password)
+    headers = bearer((await log_in(client, person))["access_token"])
+    body = {"password": owner.password}
+    assert (await client.request("DELETE", "/v1/users/me", json=body, headers=headers)).status_code == 204
+    for address in (owner.email, thief.email):
+        assert "Your account was deleted" in await subjects_to(client, address)

@@ -15,6 +15,7 @@ from auth.audit.repository import record_event
 from auth.email_links.service import ask_for_change
 from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
 from auth.mail.outbox import Outbox
+from auth.mail.repository import find_left_addresses
 from auth.own_account import lock_own_account
 from auth.passwords.service import prove_password
 from auth.recent_login import require_recent_login
@@ -154,9 +155,11 @@ async def delete_own(
     else:
         require_recent_login(caller)
     async with database.transaction() as session:
-        await lock_own_account(session, caller)
+        account = await lock_own_account(session, caller)
+        left = await find_left_addresses(session, account.id, address=account.email)
         deleted = await repository.delete_account(session, caller.id, password_hash=password_hash)
         if deleted is None:
             raise PasswordWrong
-        await outbox.take_leave(session, address=deleted.email, username=deleted.username)
+        for address in (deleted.email, *left):
+            await outbox.take_leave(session, address=address, username=deleted.username)
         await record_event(session, "account_deleted", user_id=caller.id, session_id=caller.session_id)

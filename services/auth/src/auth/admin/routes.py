@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from auth.admin import service
 from auth.admin.schemas import AdministeredUser, SessionsEnded
 from auth.dependencies import OutboxDep
-from auth.errors import OwnAccount, SessionEnded
+from auth.errors import OwnAccount, ReauthenticationRequired, SessionEnded
 from auth.sessions.live_caller import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
@@ -88,7 +88,7 @@ async def end_user_sessions(
     "/{user_id}/second-factor",
     operation_id="remove_user_second_factor",
     status_code=204,
-    responses=problem_responses(SessionEnded, Forbidden, OwnAccount, NotFound),
+    responses=problem_responses(SessionEnded, Forbidden, OwnAccount, ReauthenticationRequired, NotFound),
 )
 async def remove_user_second_factor(
     user_id: UUID, administrator: AdministratorDep, session: SessionDep, outbox: OutboxDep

@@ -10,6 +10,7 @@ from auth.admin.schemas import AdministeredUser
 from auth.audit.repository import Event, record_event
 from auth.errors import OwnAccount
 from auth.mail.outbox import Outbox
+from auth.recent_login import require_recent_login
 from auth.second_factors.repository import delete_secret
 from auth.sessions.ending import end_sessions
 from dbcommon.engine import Database
@@ -70,8 +71,9 @@ async def remove_second_factor(
 ) -> None:
     """Take the second factor from an account whose owner has lost it, or who never had it. Twice is once; the owner is told.
 
-    Raises `NotFound` and `OwnAccount`: one's own needs a recent sign-in that has proven it.
+    Raises `ReauthenticationRequired`, `NotFound` and `OwnAccount`: one's own needs a sign-in that has proven it.
     """
+    require_recent_login(administrator)
     if user_id == administrator.id:
         raise OwnAccount
     user = await repository.lock_user(session, user_id)

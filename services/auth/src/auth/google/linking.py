@@ -60,7 +60,8 @@ async def settle(session: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> 
     _refuse_disabled(account)
     if account.email_verified:
         # What proved it may have been a new password, which leaves a stranger's factor, and the owner outside.
-        await void_second_factor_in_doubt(session, account.id)
+        if await void_second_factor_in_doubt(session, account.id):
+            await outbox.tell(session, "mfa_disabled", address=account.email, user_id=account.id)
     else:
         await _void(session, account.id)
     await _link(session, account.id, arrival)

@@ -48,7 +48,7 @@ _WORDINGS: dict[Kind, _Wording] = {
         subject="Your e-mail address is about to change",
         before="the e-mail address of your account is to become {detail}, as soon as that address is confirmed. If it "
         "was you who asked for this, there is nothing to do. If not, the link stops the change, or takes it back, signs "
-        "everybody out, and voids the passkeys, linked accounts and authenticator app that were added meanwhile. It works "
+        "everybody out, and voids the password, passkeys, linked accounts and authenticator app that came meanwhile. It works "
         "once, for 7 days.",
         button="Keep this address",
         after="Then set a new password.",
@@ -84,8 +84,8 @@ _WORDINGS: dict[Kind, _Wording] = {
     "mfa_disabled": _Wording(
         subject="Signing in no longer asks for a code",
         before="two-step sign-in was turned off for your account. The recovery codes are void.",
-        after="If it was neither you nor an administrator whom you asked, set a new password, end your other sessions, and "
-        "turn it on again.",
+        after="If it was neither you, be it by coming with Google, nor an administrator whom you asked, set a new password, "
+        "end your other sessions, and turn it on again.",
     ),
     "recovery_codes_replaced": _Wording(
         subject="You have new recovery codes",
