@@ -67,8 +67,8 @@ async def ask_for_new_key(url: DatabaseUrl) -> str | None:
     """Ask for a successor of the newest signing key, which a running Auth makes within seconds; the key's id.
 
     None when one is on its way already, so that two calls make one key; also after `withdraw_keys`, until Auth has made
-    the key that signs instead. The command cannot make it: private keys are
-    encrypted under a secret that only Auth has. Raises NotFound when there is no key yet.
+    the key that signs instead. The command cannot make it: private keys are encrypted under a secret that only Auth has.
+    Raises NotFound when there is no key yet.
     """
     async with _keys_of(url) as connection:
         asked: str | None = await connection.fetchval(_ROTATE)

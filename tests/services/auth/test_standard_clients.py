@@ -384,9 +384,13 @@ async def test_what_is_wrong_with_parameters_is_told_in_the_characters_of_the_pr
     answer = await auth.post("/oauth2/token", content=form, headers=headers)
     assert (answer.status_code, answer.json()["error_description"]) == (400, told)
     asked = "&".join(f"{name}={quote(value)}" for name, value in Attempt().parameters().items())
-    location = (await auth.get(f"/oauth2/authorize?{asked}&{form}")).headers.get("location", REDIRECT_URI)
-    description = httpx.URL(location).params.get("error_description", "")
-    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*", description)
+    led = await auth.get(f"/oauth2/authorize?{asked}&{form}")
+    if "location" not in led.headers:
+        # Where nothing can be read there is no client to tell; the page begins its sentence with a capital.
+        assert (led.status_code, told[1:] in led.text) == (400, True)
+        return
+    description = httpx.URL(led.headers["location"]).params["error_description"]
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", description)
 
 
 async def test_a_code_is_void_after_a_minute_and_its_session_is_swept(

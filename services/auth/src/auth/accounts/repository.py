@@ -51,7 +51,7 @@ async def insert_if_free(session: AsyncSession, account: NewAccount) -> None:
 
 async def insert_withheld(session: AsyncSession, account: NewAccount) -> None:
     """Store the account as one withheld from whoever has its e-mail or can take it back, if another has; not if its
-    username is taken. The holder is locked, so that it cannot be deleted while its name is written down here."""
+    username is taken. The holder is locked, so that it cannot be deleted while its id is written down here."""
     values = {
         User.id: literal(account.id),
         User.email: literal(f"{secrets.token_hex(16)}@withheld.invalid", User.email.type),

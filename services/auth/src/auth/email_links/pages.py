@@ -10,15 +10,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from pydantic import SecretStr, ValidationError
 
-from auth.dependencies import HasherDep, OutboxDep, SettingsDep
+from auth.dependencies import HasherDep, OutboxDep
 from auth.email_links import service
+from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.errors import LinkNoLongerGood
 from auth.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
 from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH
 from webcommon.problems import InvalidRequest, Problem
-from webcommon.throttling.dependencies import GuardDep, OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -107,14 +107,7 @@ async def show_forgotten_page() -> HTMLResponse:
 
 
 @router.post("/password/forgot")
-async def use_forgotten_page(
-    request: Request,
-    database: DatabaseDep,
-    outbox: OutboxDep,
-    guard: GuardDep,
-    origin: OriginDep,
-    settings: SettingsDep,
-) -> HTMLResponse:
+async def use_forgotten_page(request: Request, requests: MailRequestsDep) -> HTMLResponse:
     """Ask for the link. The page is the same whether or not a mail will be sent, and so is the time that it takes."""
     typed = (await read_form(request)).get("email", "")
     try:
@@ -122,11 +115,8 @@ async def use_forgotten_page(
     except ValidationError:
         page = _address_form(typed[:_LONGEST_SHOWN], fault="This is no e-mail address.")
         return show_page(_FORGOTTEN, page, status=422)
-    limit = settings.mail_request_limit
     try:
-        await service.ask_for_mail(
-            "reset", body.email, database=database, outbox=outbox, guard=guard, origin=origin, limit=limit
-        )
+        await requests.ask("reset", body.email)
     except TooManyAttempts as problem:
         return show_refusal(_FORGOTTEN, problem)
     return show_page(_FORGOTTEN, f'<p role="status">{_SENT}</p>')

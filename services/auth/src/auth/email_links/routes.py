@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Response
 
 from auth.accounts.schemas import RegistrationAnswer
-from auth.dependencies import HasherDep, OutboxDep, SettingsDep
+from auth.dependencies import HasherDep, OutboxDep
 from auth.email_links import service
+from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.errors import EmailTaken, LinkNoLongerGood
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.problems import problem_responses
-from webcommon.throttling.dependencies import GuardDep, OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/v1/auth", tags=["e-mail"])
@@ -32,19 +32,9 @@ async def confirm_email(body: LinkToken, session: SessionDep) -> RegistrationAns
     response_class=Response,
     responses=problem_responses(TooManyAttempts),
 )
-async def resend_verification(
-    body: AddressBody,
-    database: DatabaseDep,
-    outbox: OutboxDep,
-    guard: GuardDep,
-    origin: OriginDep,
-    settings: SettingsDep,
-) -> Response:
+async def resend_verification(body: AddressBody, requests: MailRequestsDep) -> Response:
     """Ask for the link that confirms an address. The answer is the same whether or not a mail will be sent."""
-    limit = settings.mail_request_limit
-    await service.ask_for_mail(
-        "verify", body.email, database=database, outbox=outbox, guard=guard, origin=origin, limit=limit
-    )
+    await requests.ask("verify", body.email)
     return Response(status_code=202)
 
 
@@ -55,19 +45,9 @@ async def resend_verification(
     response_class=Response,
     responses=problem_responses(TooManyAttempts),
 )
-async def ask_for_password_reset(
-    body: AddressBody,
-    database: DatabaseDep,
-    outbox: OutboxDep,
-    guard: GuardDep,
-    origin: OriginDep,
-    settings: SettingsDep,
-) -> Response:
+async def ask_for_password_reset(body: AddressBody, requests: MailRequestsDep) -> Response:
     """Ask for the link that sets a new password. The answer is the same whether or not a mail will be sent."""
-    limit = settings.mail_request_limit
-    await service.ask_for_mail(
-        "reset", body.email, database=database, outbox=outbox, guard=guard, origin=origin, limit=limit
-    )
+    await requests.ask("reset", body.email)
     return Response(status_code=202)
 
 

@@ -1,5 +1,6 @@
 """The rules of links in mails. Each is used up in the transaction of what it does, so that it works once."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import func
@@ -30,14 +31,22 @@ UNDO_LIFETIME = timedelta(days=7)
 """How long the old address can take a change back, from when it was asked for."""
 
 
-async def ask_for_mail(
-    kind: Kind, email: str, *, database: Database, outbox: Outbox, guard: Guard, origin: Origin, limit: Limit
-) -> None:
-    """Put down that somebody asked for a link to be sent to this address; the same for every address there is. Raises
-    `TooManyAttempts`, whatever the address."""
-    await guard.admit_stranger("mail request", origin=origin, limit=limit)
-    async with database.transaction() as session:
-        await outbox.ask(session, kind, address=email)
+@dataclass(frozen=True, kw_only=True)
+class MailRequests:
+    """Where anybody asks for a link to be sent, one request long."""
+
+    database: Database
+    outbox: Outbox
+    guard: Guard
+    origin: Origin
+    limit: Limit
+
+    async def ask(self, kind: Kind, email: str) -> None:
+        """Put down that somebody asked for a link to be sent to this address; the same for every address there is. Raises
+        `TooManyAttempts`, whatever the address."""
+        await self.guard.admit_stranger("mail request", origin=self.origin, limit=self.limit)
+        async with self.database.transaction() as session:
+            await self.outbox.ask(session, kind, address=email)
 
 
 async def ask_for_change(email: str, *, account: AnyRow, session: AsyncSession, outbox: Outbox) -> None:

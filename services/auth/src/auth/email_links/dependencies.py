@@ -1,0 +1,23 @@
+"""What the routes and pages by which anybody asks for a mail have in common."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from auth.dependencies import OutboxDep, SettingsDep
+from auth.email_links.service import MailRequests
+from dbcommon.session import DatabaseDep
+from webcommon.throttling.dependencies import GuardDep, OriginDep
+
+
+async def get_mail_requests(
+    database: DatabaseDep, outbox: OutboxDep, guard: GuardDep, origin: OriginDep, settings: SettingsDep
+) -> MailRequests:
+    """Where this request may ask for a mail."""
+    return MailRequests(
+        database=database, outbox=outbox, guard=guard, origin=origin, limit=settings.mail_request_limit
+    )
+
+
+MailRequestsDep = Annotated[MailRequests, Depends(get_mail_requests)]
+"""Where this request may ask for a mail; asking counts by its network."""
