@@ -34,15 +34,9 @@ PAUSE_SECONDS = 0.01
 def logins(server: Server, *, seconds: float, connections: int) -> Iterator[None]:
     """Logins of as many accounts on as many connections, in a process of their own, beside what the block does."""
     bodies = [{"login": f"person{number}", "password": PASSWORD} for number in range(connections)]
-    order = {
-        "port": server.port,
-        "path": "/v1/auth/login",
-        "seconds": seconds,
-        "bodies": bodies,
-        "follow": None,
-    }
+    order: dict[str, Any] = {"port": server.port, "path": "/v1/auth/login", "bodies": bodies, "follow": None}
     with ThreadPoolExecutor(max_workers=1) as thread:
-        load = thread.submit(put_load, "posts.py", **order)
+        load = thread.submit(put_load, "posts.py", seconds=seconds, **order)
         yield
         load.result()
 
