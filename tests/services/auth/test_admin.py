@@ -8,7 +8,7 @@ import pytest
 
 from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, refresh, register
-from tests.services.auth.factors import ask, finish, new_app
+from tests.services.auth.factors import age_sessions, ask, finish, new_app, problem
 from tests.services.auth.mails import mails_to
 
 Headers = dict[str, str]
@@ -134,6 +134,25 @@ async def test_administrators_remove_the_second_factor_of_somebody_who_is_shut_o
     assert (await auth.delete(f"/v1/admin/users/{own}/second-factor", headers=headers)).status_code == 403
     unknown = await auth.delete(f"/v1/admin/users/{uuid4()}/second-factor", headers=headers)
     assert unknown.status_code == 404
+
+
+async def test_removing_a_second_factor_needs_an_administrator_who_signed_in_a_moment_ago(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    app = await new_app(auth)
+    answer = await log_in(auth, await register(auth))
+    administrator = answer["user"]["id"]
+    await auth_database.execute("UPDATE users SET roles = '{user,admin}' WHERE id = $1::uuid", administrator)
+    for seconds, status in ((601, 403), (570, 204)):
+        await age_sessions(auth_database, administrator, seconds=seconds)
+        answer = (await refresh(auth, answer["refresh_token"])).json()
+        response = await auth.delete(
+            f"/v1/admin/users/{app.user_id}/second-factor", headers=bearer(answer["access_token"])
+        )
+        assert response.status_code == status
+        if status == 403:
+            assert problem(response) == (403, "reauthentication-required")
+            await ask(auth, app.person)
 
 
 async def test_the_sweep_deletes_what_is_long_over_and_nothing_else(auth_database: AuthDatabase) -> None:

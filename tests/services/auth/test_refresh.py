@@ -13,6 +13,7 @@ from jose import jwt
 
 from auth.sessions.refresh_tokens import PREFIX
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, refresh, register
+from tests.services.auth.waiting import holding_account, queue
 
 Pair = tuple[httpx.AsyncClient, httpx.AsyncClient]
 
@@ -158,6 +159,23 @@ async def test_reuse_ends_only_that_session_and_writes_one_event(
     assert (await refresh(auth, other["refresh_token"])).status_code == 200
     me = await auth.get("/v1/users/me", headers=bearer(other["access_token"]))
     assert me.status_code == 200
+
+
+async def test_reuse_waits_for_a_change_of_the_account_and_holds_nothing_meanwhile(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    """A change of an account locks it and ends its sessions afterwards: taken the other way round, both would wait."""
+    answer = await begin(auth)
+    await refresh(auth, answer["refresh_token"])
+    await age(auth_database, session_of(answer), 11)
+    end = "UPDATE sessions SET ended_at = now(), end_reason = 'password_changed' WHERE id = $1"
+    async with holding_account(auth_database, answer["user"]["id"]) as change:
+        reuse = await queue(auth_database, refresh(auth, answer["refresh_token"]))
+        assert not reuse.done()
+        await change.execute("SET LOCAL lock_timeout = '5s'")
+        await change.execute(end, UUID(session_of(answer)))
+    assert (await reuse).status_code == 401
+    assert (await read_session(auth_database, session_of(answer)))["end_reason"] == "password_changed"
 
 
 async def test_a_forged_token_that_knows_the_session_ends_nothing(

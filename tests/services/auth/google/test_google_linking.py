@@ -382,6 +382,8 @@ async def test_a_factor_that_shut_the_owner_out_after_a_new_password_is_voided_u
         "SELECT event FROM audit_events WHERE user_id = $1::uuid", stranger.user_id
     )
     assert [row["event"] for row in events].count("mfa_disabled") == (proven == "never")
+    subjects = [mail["subject"] for mail in await mails_to(client, email)]
+    assert subjects.count("Signing in no longer asks for a code") == (proven == "never")
 
 
 async def test_the_providers_token_is_stored_encrypted_for_one_account(
