@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import uvicorn
 from jose.backends.base import Key
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from auth.settings import Settings
+from measuring import answer
 from webcommon.bearer import Issuer, TokenRefused, TokenVerifier
 from webcommon.jwks import build_keys
 
@@ -89,13 +89,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 app = Starlette(routes=[Route("/v1/users/me", read_own_account)], lifespan=lifespan)
 
 if __name__ == "__main__":
-    # The options of webcommon.server.
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    answer(app)

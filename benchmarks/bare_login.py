@@ -4,17 +4,15 @@ Run as `python benchmarks/bare_login.py PORT`. Whoever sends the one password is
 """
 
 import os
-import sys
 
 import anyio.to_thread
-import uvicorn
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from measuring import PASSWORD
+from measuring import PASSWORD, answer
 from webcommon.passwords import MEMORY_KIB, PARALLELISM, TIME_COST
 
 hasher = PasswordHasher(memory_cost=MEMORY_KIB, time_cost=TIME_COST, parallelism=PARALLELISM)
@@ -37,13 +35,4 @@ async def log_in(request: Request) -> JSONResponse:
 app = Starlette(routes=[Route("/livez", live), Route("/v1/auth/login", log_in, methods=["POST"])])
 
 if __name__ == "__main__":
-    # The options of webcommon.server.
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    answer(app)

@@ -5,14 +5,12 @@ derived by Auth's own code, and an access token of the same claims is signed; li
 """
 
 import contextlib
-import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jws
@@ -24,6 +22,7 @@ from starlette.routing import Route
 from auth.sessions.refresh_tokens import RefreshTokenCodec, hash_token, parse_token
 from auth.settings import Settings
 from bare_app import leave_alone
+from measuring import answer
 from webcommon.keys import derive_key
 
 READ = """
@@ -107,13 +106,4 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 app = Starlette(routes=[Route("/v1/auth/refresh", refresh, methods=["POST"])], lifespan=lifespan)
 
 if __name__ == "__main__":
-    # The options of webcommon.server.
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-    )
+    answer(app)

@@ -21,6 +21,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+from starlette.applications import Starlette
+
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.migrations import upgrade
 from quartet.postgres import Cluster
@@ -151,6 +154,19 @@ def serve_program(
     """The same for a yardstick of this folder."""
     with serve(name, str(FOLDER / program), "{port}", *arguments, environment=environment) as server:
         yield server
+
+
+def answer(app: Starlette) -> None:
+    """Serve a yardstick on the port that the command line names, with the options of webcommon.server."""
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
 
 
 def put_load(program: str, *, seconds: float, **order: Any) -> Any:

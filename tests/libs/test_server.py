@@ -18,18 +18,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.processes import free_port
+
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 SECRET = "correct horse battery staple 0123456789"
 START_SECONDS = 20
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @dataclass

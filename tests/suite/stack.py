@@ -2,22 +2,14 @@
 
 import asyncio
 import contextlib
-import os
-import signal
-import socket
-import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from dbcommon.settings import DatabaseSettings
 from tests.conftest import CopyDatabase
+from tests.processes import Running, free_port, service_process
 from tests.servers import PATIENT
-
-START_SECONDS = 40
 
 FIRST_PATHS = {
     "auth": "/v1/users/me",
@@ -28,25 +20,10 @@ FIRST_PATHS = {
 """A route of each service that wants a token."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """A process of a service, and a client of it."""
-
-    service: str
-    process: Process
-    client: httpx.AsyncClient
-
-    async def status_with(self, token: str) -> int:
-        """What the service answers to this access token."""
-        response = await self.client.get(
-            FIRST_PATHS[self.service], headers={"Authorization": f"Bearer {token}"}
-        )
-        return response.status_code
-
-    async def kill(self) -> None:
-        """End the process at once."""
-        self.process.kill()
-        await self.process.wait()
+async def status_with(running: Running, token: str) -> int:
+    """What a service answers to this access token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return (await running.client.get(FIRST_PATHS[running.service], headers=headers)).status_code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +47,7 @@ async def running_stack(
 ) -> AsyncIterator[Stack]:
     """The stack until the block ends; `settings` are further variables of all processes."""
     databases = {service: await copy_database(service) for service in FIRST_PATHS}
-    ports = {name: _free_port() for name in ("auth", "second_auth", "l2p", "payment", "videovault")}
+    ports = {name: free_port() for name in ("auth", "second_auth", "l2p", "payment", "videovault")}
     shared = {
         "AUTH_JWKS_URL": f"http://127.0.0.1:{ports['auth']}/.well-known/jwks.json",
         "AUTH_MAIL_FOLDER": str(folder),
@@ -82,48 +59,15 @@ async def running_stack(
         async def start(service: str, name: str) -> Running:
             prefix = service.upper()
             environment = {
-                **os.environ,
                 **shared,
                 f"{prefix}_DATABASE_URL": databases[service].url.reveal(),
                 f"{prefix}_SECRET": "s" * 32,
                 f"{prefix}_PORT": str(ports[name]),
             }
             return await stack.enter_async_context(
-                _process(service, port=ports[name], environment=environment)
+                service_process(service, port=ports[name], environment=environment)
             )
 
         auth, second_auth = await asyncio.gather(start("auth", "auth"), start("auth", "second_auth"))
         others = [await start(service, service) for service in ("l2p", "payment", "videovault")]
         yield Stack(auth=auth, second_auth=second_auth, others=tuple(others), auth_database=databases["auth"])
-
-
-@contextlib.asynccontextmanager
-async def _process(service: str, *, port: int, environment: dict[str, str]) -> AsyncIterator[Running]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", service, env=environment, stdout=DEVNULL
-    )
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            await _wait_until_ready(client, process)
-            yield Running(service=service, process=process, client=client)
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(START_SECONDS):
-                await process.wait()
-
-
-async def _wait_until_ready(client: httpx.AsyncClient, process: Process) -> None:
-    async with asyncio.timeout(START_SECONDS):
-        while process.returncode is None:
-            with contextlib.suppress(httpx.TransportError):
-                if (await client.get("/readyz")).status_code == 200:
-                    return
-            await asyncio.sleep(0.05)
-    raise RuntimeError(f"the service ended with status {process.returncode}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,8 +13,9 @@ import pytest_asyncio
 from jose import jwt
 
 from tests.conftest import CopyDatabase
+from tests.processes import Running
 from tests.services.auth.accounts import PASSWORD, Person, bearer, log_in, refresh, register
-from tests.suite.stack import Running, Stack, running_stack
+from tests.suite.stack import Stack, running_stack, status_with
 from webcommon.jwks import REFETCH_SECONDS
 
 pytestmark = pytest.mark.long
@@ -37,7 +38,7 @@ async def stack(
 
 async def seconds_until_refused(running: Running, token: str) -> float:
     started = time.monotonic()
-    while (status := await running.status_with(token)) != 401:
+    while (status := await status_with(running, token)) != 401:
         assert status == 200
         assert time.monotonic() - started < 4 * PROMISED_SECONDS, f"{running.service} takes the token yet"
         await asyncio.sleep(0.05)
@@ -83,7 +84,7 @@ async def test_an_ended_session_is_refused_everywhere_within_five_seconds(stack:
     answer = await log_in(stack.auth.client, person)
     token = answer["access_token"]
     # Every process has verified and remembered the token.
-    assert [await running.status_with(token) for running in stack.everywhere] == [200] * 5
+    assert [await status_with(running, token) for running in stack.everywhere] == [200] * 5
     # The second Auth ends it, of which the other services have never heard.
     assert (await end(stack.second_auth.client, person, answer)).status_code == 204
     waits = await asyncio.gather(*(seconds_until_refused(running, token) for running in stack.everywhere))
@@ -99,7 +100,7 @@ async def test_a_reused_refresh_token_and_a_disabled_account_end_it_as_well(stac
     first, second = await log_in(client, reused), await log_in(client, disabled)
     tokens = [first["access_token"], second["access_token"]]
     for token in tokens:
-        assert [await running.status_with(token) for running in stack.everywhere] == [200] * 5
+        assert [await status_with(running, token) for running in stack.everywhere] == [200] * 5
     successor = (await refresh(client, first["refresh_token"])).json()
     assert (await refresh(client, successor["refresh_token"])).status_code == 200
     assert (await refresh(stack.second_auth.client, first["refresh_token"])).status_code == 401
@@ -110,7 +111,7 @@ async def test_a_reused_refresh_token_and_a_disabled_account_end_it_as_well(stac
     for token in tokens:
         waits = await asyncio.gather(*(seconds_until_refused(running, token) for running in stack.everywhere))
         assert max(waits) < PROMISED_SECONDS, waits
-    assert [await running.status_with(administrator["access_token"]) for running in stack.everywhere] == [
+    assert [await status_with(running, administrator["access_token"]) for running in stack.everywhere] == [
         200
     ] * 5
 
@@ -144,7 +145,7 @@ async def test_keys_rotate_under_load_without_a_single_refusal(stack: Stack) -> 
         new = pair["access_token"]
         signed_by = jwt.get_unverified_header(new)["kid"]
         for running in stack.everywhere:
-            statuses += [await running.status_with(old), await running.status_with(new)]
+            statuses += [await status_with(running, old), await status_with(running, new)]
     assert set(statuses) == {200}, statuses
     # One successor, though two processes saw that the key was due.
     assert await published(stack.auth) == await published(stack.second_auth) == {kid, signed_by}
@@ -162,14 +163,14 @@ async def test_keys_rotate_under_load_without_a_single_refusal(stack: Stack) -> 
     while kid in await published(stack.auth) or kid in await published(stack.second_auth):
         assert time.monotonic() - started < 90
         await asyncio.sleep(0.1)
-    assert [await running.status_with(new) for running in stack.everywhere] == [200] * 5
+    assert [await status_with(running, new) for running in stack.everywhere] == [200] * 5
 
 
 async def test_the_others_go_on_when_auth_is_dead_and_still_refuse_what_had_ended(stack: Stack) -> None:
     client = stack.auth.client
     live, ended = [await log_in(client, await register(client)) for _ in range(2)]
     for running in stack.others:
-        assert await running.status_with(live["access_token"]) == 200
+        assert await status_with(running, live["access_token"]) == 200
     assert (await log_out(client, Person(email="", username=""), ended)).status_code == 204
     await asyncio.gather(*(seconds_until_refused(running, ended["access_token"]) for running in stack.others))
     await stack.auth.kill()
@@ -178,5 +179,5 @@ async def test_the_others_go_on_when_auth_is_dead_and_still_refuse_what_had_ende
     until = time.monotonic() + 5
     while time.monotonic() < until:
         for running in stack.others:
-            assert await running.status_with(live["access_token"]) == 200
-            assert await running.status_with(ended["access_token"]) == 401
+            assert await status_with(running, live["access_token"]) == 200
+            assert await status_with(running, ended["access_token"]) == 401

@@ -1,0 +1,76 @@
+"""Services in processes of their own."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+
+START_SECONDS = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A process of a service, and a client of it."""
+
+    service: str
+    process: Process
+    client: httpx.AsyncClient
+
+    async def kill(self) -> None:
+        """End the process at once."""
+        self.process.kill()
+        await self.process.wait()
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _append_to(path: str) -> BinaryIO:
+    return Path(path).open("ab")
+
+
+@contextlib.asynccontextmanager
+async def service_process(
+    service: str, *, port: int, environment: Mapping[str, str], log: str = os.devnull
+) -> AsyncIterator[Running]:
+    """`python -m SERVICE`, ready, until the block ends; `log` keeps what it says. Raises RuntimeError when it ends before
+    it is ready, and TimeoutError when that takes too long."""
+    with _append_to(log) as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", service, env={**os.environ, **environment}, stdout=output
+        )
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits
+        ) as client:
+            await _wait_until_ready(client, process)
+            yield Running(service=service, process=process, client=client)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(START_SECONDS):
+            await process.wait()
+
+
+async def _wait_until_ready(client: httpx.AsyncClient, process: Process) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while process.returncode is None:
+            with contextlib.suppress(httpx.TransportError):
+                if (await client.get("/readyz")).status_code == 200:
+                    return
+            await asyncio.sleep(0.05)
+    raise RuntimeError(f"the service ended with status {process.returncode}")
