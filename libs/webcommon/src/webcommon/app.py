@@ -36,6 +36,7 @@ from webcommon.problems import (
 )
 from webcommon.revocations import EndedSessions
 from webcommon.settings import ServiceSettings
+from webcommon.tracing import TracedClient, is_quiet
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a request body, unless a route names its own limit (`max_body_size=`)."""
@@ -71,7 +72,14 @@ class Service(FastAPI):
             redirect_slashes=False,
             docs_url=None,
             redoc_url=None,
-            telemetry={"tracing": False, "metrics": False},
+            # Spans go where `tracing` says, and nowhere without it. Metrics and logs have ways of their own.
+            telemetry={
+                "auto_configure": False,
+                "metrics": False,
+                "logs": False,
+                "operation_spans": False,
+                "exclude": is_quiet,
+            },
         )
         self.inner_lifespan = lifespan
         self._routers = routers
@@ -98,7 +106,7 @@ class Service(FastAPI):
         self.state.health = Health(
             service=settings.service, version=version, database=database, persistence=persistence
         )
-        self.state.http = httpx.AsyncClient(timeout=5.0, verify=_trusted_authorities())
+        self.state.http = TracedClient(timeout=5.0, verify=_trusted_authorities())
         self.state.jwks = JwksCache(settings.jwks_url, client=self.state.http)
         self.state.ended_sessions = EndedSessions(settings.revocations_url, client=self.state.http)
         self.asks_auth = issuers is None

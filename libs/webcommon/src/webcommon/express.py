@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webcommon.problems import answer_error
+from webcommon.tracing import name_span
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Any]])
 Source = Callable[[HTTPConnection], Awaitable[Any]]
@@ -126,6 +127,7 @@ class ExpressLane:
             return
         scope["app"] = self._owner
         scope["route"] = route.route
+        name_span(scope, route.route.path)
         try:
             await route.serve(body, scope, receive, send)
         # All of them, as the framework's own outermost layer would: a caller is answered, whatever went wrong.

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from webcommon.context import REQUEST_LOGGER, request_id
+from webcommon.context import QUIET_PATHS, REQUEST_LOGGER, request_id
 from webcommon.metrics import RequestMetrics, known_method
 from webcommon.problems import ContentTooLarge, problem_response
 
@@ -32,9 +32,6 @@ NOT_STORED = (b"cache-control", b"no-store")
 _JSON = (b"application/json", b"application/problem+json")
 
 _VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
-
-_QUIET_PATHS = frozenset({"/livez", "/readyz", "/health", "/metrics", "/v1/revocations"})
-"""Asked every few seconds by machines, the last one by every replica of the other services: they would drown the log."""
 
 
 class Frame:
@@ -125,7 +122,7 @@ class Frame:
         route = _route_template(scope)
         method = known_method(scope["method"])
         self._metrics.observe(method=method, route=route, status=status, seconds=seconds)
-        if scope["path"] not in _QUIET_PATHS:
+        if scope["path"] not in QUIET_PATHS:
             level = logging.WARNING if status >= 500 or status == 0 else logging.INFO
             _log(
                 level,

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-from webcommon.context import REQUEST_LOGGER, request_id
+from webcommon.context import REQUEST_LOGGER, request_id, trace_fields
 from webcommon.masking import mask, mask_text
 from webcommon.settings import LogFormat
 
@@ -33,10 +33,11 @@ def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
 _OUR_NAMES = frozenset({"event", "exception"})
 
 
-def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
     identifier = request_id.get()
     if identifier is not None:
         event["request_id"] = identifier
+    event.update(trace_fields())
     return event
 
 
@@ -63,7 +64,7 @@ def configure_logging(
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name in ("httpx", "httpcore", "alembic", "dbcommon.pool"):
+    for name in ("httpx", "httpcore", "alembic", "urllib3", "dbcommon.pool"):
         # SQLAlchemy logs under the name of the pool's class.
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -105,6 +106,7 @@ class _JsonFormatter(structlog.stdlib.ProcessorFormatter):
         identifier = request_id.get()
         if identifier is not None:
             line["request_id"] = identifier if _PLAIN_ID.fullmatch(identifier) else mask_text(identifier)
+        line.update(trace_fields())
         return json.dumps(line)
 
 
@@ -118,7 +120,7 @@ def _formatter(*, service: str, console: bool, colours: bool) -> logging.Formatt
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        _add_request_id,
+        _add_ids,
     ]
     # Exceptions become text before the masking; the pretty tracebacks of a terminal would show local variables.
     processors: list[Processor] = [

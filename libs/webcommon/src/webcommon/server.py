@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from webcommon.app import Service
 from webcommon.logs import configure_logging
 from webcommon.settings import ServiceSettings, SettingsError
+from webcommon.tracing import tracing
 
 EXIT_SETTINGS = 2
 EXIT_PORT = 3
@@ -126,7 +127,8 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
         proxy_headers=False,
     )
     server = GracefulServer(config, app=app, drain_seconds=settings.drain_seconds)
-    server.run(sockets=[listener])
+    with tracing(app):
+        server.run(sockets=[listener])
 
 
 def _listen(settings: ServiceSettings) -> socket.socket:

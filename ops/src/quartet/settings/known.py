@@ -118,6 +118,12 @@ _SHARED = (
         description="How long a request waits for a connection before it gets 503.",
         services=SERVICES,
     ),
+    Setting(
+        name="OTEL_EXPORTER_OTLP_ENDPOINT",
+        default=None,
+        description="Where traces are sent, by OTLP over HTTP: http://collector:4318. The standard variables beside it hold too.",
+        services=SERVICES,
+    ),
 )
 
 
