@@ -2,9 +2,12 @@
 
 import logging
 
+import httpx
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 
-from webcommon.tracing import is_wanted
+from webcommon.tracing import TracedClient, describe_request, is_wanted
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
 
@@ -55,3 +58,24 @@ def test_what_cannot_be_done_is_said_in_a_line(
         assert not is_wanted({**ENDPOINT, **changed})
     (record,) = caplog.records
     assert way_out in record.getMessage()
+
+
+def test_the_span_of_a_request_to_another_service_has_no_query_and_no_password() -> None:
+    request = httpx.Request("GET", "https://user:canary@example.com/a/b?token=canary#canary")
+    assert describe_request(request) == {
+        "http.request.method": "GET",
+        "server.address": "example.com",
+        "url.full": "https://example.com/a/b",
+    }
+
+
+async def test_another_service_is_told_of_the_trace_and_only_within_one() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=request.headers.get("traceparent", "none"))
+
+    span = TracerProvider().get_tracer(__name__).start_span("request")
+    async with TracedClient(transport=httpx.MockTransport(answer)) as client:
+        assert (await client.get("http://other/")).text == "none"
+        with trace.use_span(span):
+            told = (await client.get("http://other/")).text
+    assert told.split("-")[1] == trace.format_trace_id(span.get_span_context().trace_id)

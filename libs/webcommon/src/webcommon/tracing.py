@@ -112,6 +112,15 @@ def tracing(app: "Service") -> Iterator[None]:
         stopping.join(STOP_SECONDS)
 
 
+def describe_request(request: httpx.Request) -> dict[str, str]:
+    """What the span of a request to another service says of it beforehand."""
+    return {
+        "http.request.method": request.method,
+        "server.address": request.url.host,
+        "url.full": str(request.url.copy_with(query=None, userinfo=None, fragment=None)),
+    }
+
+
 class TracedClient(httpx.AsyncClient):
     """An HTTP client whose requests are spans of the request that they are made for, and tell the other side of it."""
 
@@ -119,16 +128,11 @@ class TracedClient(httpx.AsyncClient):
         """What `httpx.AsyncClient.send` gives and raises."""
         if not trace.get_current_span().is_recording():
             return await super().send(request, **options)
-        attributes = {
-            "http.request.method": request.method,
-            "server.address": request.url.host,
-            "url.full": str(request.url.copy_with(query=None, userinfo=None, fragment=None)),
-        }
         # A failure's text may hold the address with its query.
         with _tracer.start_as_current_span(
             request.method,
             kind=SpanKind.CLIENT,
-            attributes=attributes,
+            attributes=describe_request(request),
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
