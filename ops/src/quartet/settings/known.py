@@ -121,7 +121,25 @@ _SHARED = (
     Setting(
         name="OTEL_EXPORTER_OTLP_ENDPOINT",
         default=None,
-        description="Where traces are sent, by OTLP over HTTP: http://collector:4318. The standard variables beside it hold too.",
+        description="Where traces are sent, by OTLP over HTTP: http://collector:4318. Without it there are none.",
+        services=SERVICES,
+    ),
+    Setting(
+        name="OTEL_RESOURCE_ATTRIBUTES",
+        default=None,
+        description="What is said of the sender of each trace: deployment.environment.name=staging.",
+        services=SERVICES,
+    ),
+    Setting(
+        name="OTEL_TRACES_SAMPLER",
+        default=None,
+        description="Which requests are traced: all, or for example parentbased_traceidratio.",
+        services=SERVICES,
+    ),
+    Setting(
+        name="OTEL_TRACES_SAMPLER_ARG",
+        default=None,
+        description="The sampler's number: 0.1 for a tenth of the requests.",
         services=SERVICES,
     ),
 )
