@@ -179,10 +179,13 @@ def test_role_is_granted_and_taken_away(stack: RunningStack, place: Workplace) -
     register(place, "grace")
     granted = place.quartet("auth", "grant", "GRACE@example.com", "admin")
     assert (granted.returncode, granted.stdout.strip().split(": ")[1]) == (0, "user, admin")
+    assert granted.stderr.splitlines() == [
+        "quartet: GRACE@example.com has not confirmed its address: make sure that the account is theirs"
+    ]
     again = place.quartet("auth", "grant", "grace@example.com", "admin")
     assert again.stdout.split(": ")[1] == granted.stdout.split(": ")[1]
     taken = place.quartet("auth", "grant", "grace@example.com", "admin", "--revoke")
-    assert taken.stdout == "grace@example.com: user\n"
+    assert (taken.stdout, taken.stderr) == ("grace@example.com: user\n", "")
     unknown = place.quartet("auth", "grant", "nobody@example.com", "admin")
     assert (unknown.returncode, len(unknown.stderr.splitlines())) == (13, 1)
     assert "nobody@example.com" in unknown.stderr

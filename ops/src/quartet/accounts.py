@@ -3,21 +3,33 @@ whoever holds its password."""
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import asyncpg
 
 from dbcommon.dsn import DatabaseUrl
+from dbcommon.models import new_id
 from quartet.errors import NotFound, ServerFailed, WrongPassword, WrongSettings
 
 ROLES = ("user", "editor", "admin")
-_GRANT = """
-    UPDATE users SET roles = array_append(array_remove(roles, $2), $2), updated_at = now()
-    WHERE lower(email::text) = lower($1) RETURNING roles
+_CHANGE_ROLE = """
+    WITH account AS (
+        SELECT id, roles, email_verified FROM users WHERE lower(email::text) = lower($1) FOR NO KEY UPDATE
+    ), changed AS (
+        UPDATE users SET updated_at = now(),
+            roles = CASE WHEN $3 THEN array_remove(users.roles, $2) ELSE array_append(users.roles, $2) END
+        FROM account WHERE users.id = account.id AND ($2 = ANY (account.roles)) = $3
+        RETURNING users.id, users.roles
+    ), told AS (
+        INSERT INTO audit_events (id, event, user_id)
+        SELECT $4, CASE WHEN $3 THEN 'role_revoked' ELSE 'role_granted' END, id FROM changed
+    )
+    SELECT coalesce(changed.roles, account.roles) AS roles, email_verified
+    FROM account LEFT JOIN changed ON true
 """
-_REVOKE = """
-    UPDATE users SET roles = array_remove(roles, $2), updated_at = now()
-    WHERE lower(email::text) = lower($1) RETURNING roles
-"""
+"""A role of an account, and the event of it when that changed anything. The account is locked first, so that two commands
+at once write one event."""
+
 _ROTATE = """
     UPDATE signing_keys SET rotate_at = now()
     WHERE kid = (SELECT kid FROM signing_keys ORDER BY active_from DESC, kid DESC LIMIT 1)
@@ -43,24 +55,35 @@ def check_role(role: str) -> None:
         raise _unknown_role(role)
 
 
-async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) -> list[str]:
-    """Give the account a role or take it away; its roles afterwards. Raises NotFound for an unknown address."""
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """What an account may do, and whether its owner has shown that the address is theirs."""
+
+    names: list[str]
+    email_verified: bool
+
+
+async def change_role(url: DatabaseUrl, *, email: str, role: str, revoke: bool) -> Roles:
+    """Give the account a role or take it away, which its history tells; its roles afterwards. Raises NotFound for an
+    unknown address."""
     connection = await _connect(url)
     try:
-        roles = await connection.fetchval(_REVOKE if revoke else _GRANT, email, role)
+        row = await connection.fetchrow(_CHANGE_ROLE, email, role, revoke, new_id())
     except asyncpg.UndefinedTableError as error:
         raise ServerFailed(
             f"{url.database} has no accounts table yet: run `quartet db migrate auth`"
         ) from error
     except asyncpg.CheckViolationError as error:
-        raise _unknown_role(role) from error
+        if error.constraint_name == "ck_users_roles":
+            raise _unknown_role(role) from error
+        raise _out_of_date(url) from error  # its history does not know of roles yet
     except asyncpg.PostgresError as error:  # its text would go on with a DETAIL of the row's values
         raise ServerFailed(f"{url.database} refuses the change: {error.args[0]}") from error
     finally:
         await connection.close()
-    if roles is None:
+    if row is None:
         raise NotFound(f"no account has the e-mail address {email}: let its owner register first")
-    return list(roles)
+    return Roles(names=list(row["roles"]), email_verified=row["email_verified"])
 
 
 async def ask_for_new_key(url: DatabaseUrl) -> str | None:
@@ -95,7 +118,7 @@ async def _keys_of(url: DatabaseUrl) -> "AsyncIterator[asyncpg.Connection[asyncp
     try:
         yield connection
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-        raise ServerFailed(f"{url.database} is not up to date: run `quartet db migrate auth`") from error
+        raise _out_of_date(url) from error
     finally:
         await connection.close()
 
@@ -112,6 +135,10 @@ async def _connect(url: DatabaseUrl) -> "asyncpg.Connection[asyncpg.Record]":
     except (OSError, asyncpg.PostgresError) as error:
         raise ServerFailed(f"{url.database} cannot be reached ({error}): run `quartet up` first") from error
     return connection
+
+
+def _out_of_date(url: DatabaseUrl) -> ServerFailed:
+    return ServerFailed(f"{url.database} is not up to date: run `quartet db migrate auth`")
 
 
 def _unknown_role(role: str) -> WrongSettings:

@@ -12,7 +12,7 @@ from tests.services.auth.accounts import AuthDatabase, Person, bearer, log_in, m
 from tests.services.auth.authenticator import Authenticator
 from tests.services.auth.factors import begin_app, new_app, problem
 from tests.services.auth.mails import mails_to
-from tests.services.auth.waiting import holding_account, queue
+from tests.services.auth.waiting import EVERYTHING, holding_account, queue
 from webcommon.app import Service
 
 
@@ -113,17 +113,6 @@ CHANGES: dict[str, Prepare] = {
 }
 
 CHANGE_NOTHING = {"begin_passkey_registration", "introspect_token", "request_userinfo"}
-
-EVERYTHING = """
-    SELECT (SELECT row(u.*)::text FROM users u WHERE id = $1::uuid),
-        (SELECT array_agg(row(s.*)::text ORDER BY s.id) FROM sessions s WHERE user_id = $1::uuid),
-        (SELECT array_agg(row(p.*)::text) FROM passkeys p WHERE user_id = $1::uuid),
-        (SELECT array_agg(row(o.*)::text) FROM oauth_accounts o WHERE user_id = $1::uuid),
-        (SELECT array_agg(row(t.*)::text) FROM totp_secrets t WHERE user_id = $1::uuid),
-        (SELECT array_agg(row(c.*)::text ORDER BY c.code_hash) FROM recovery_codes c WHERE user_id = $1::uuid),
-        (SELECT count(*) FROM email_tokens WHERE user_id = $1::uuid AND kind <> 'verify'),
-        (SELECT count(*) FROM audit_events WHERE user_id = $1::uuid)
-"""
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from tests.services.auth.factors import (
     age_sessions,
     ask,
     begin_app,
+    confirm,
     finish,
     forget_used_codes,
     log_in_with_code,
@@ -191,6 +192,24 @@ async def test_another_secret_of_the_service_opens_nothing(
     for code in (app.code(), other.code()):
         assert problem(await finish(auth, token, code)) == (401, "second-factor-failed")
     assert (await finish(auth, token, app.recovery_codes[0])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "damaged", ["sha256(secret) || sha256(secret)", "substr(secret, 1, 4)", "''::bytea", "secret || '\\x00'"]
+)
+async def test_an_app_whose_secret_cannot_be_read_any_more_is_set_up_anew(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase, damaged: str
+) -> None:
+    app = await begin_app(auth)
+    await auth_database.execute(
+        f"UPDATE totp_secrets SET secret = {damaged} WHERE user_id = $1::uuid",  # noqa: S608 - written above
+        app.user_id,
+    )
+    for code in (app.code(), "no code"):
+        response = await auth.post("/v1/mfa/totp/confirm", json={"code": code}, headers=app.headers)
+        assert problem(response) == (409, "no-second-factor")
+    app.secret = (await auth.post("/v1/mfa/totp", headers=app.headers)).json()["secret"]
+    assert len((await confirm(auth, app)).recovery_codes) == 10
 
 
 async def test_bad_bodies_are_refused(auth: httpx.AsyncClient) -> None:

@@ -15,6 +15,18 @@ _WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
 
+EVERYTHING = """
+    SELECT (SELECT row(u.*)::text FROM users u WHERE id = $1::uuid),
+        (SELECT array_agg(row(s.*)::text ORDER BY s.id) FROM sessions s WHERE user_id = $1::uuid),
+        (SELECT array_agg(row(p.*)::text) FROM passkeys p WHERE user_id = $1::uuid),
+        (SELECT array_agg(row(o.*)::text) FROM oauth_accounts o WHERE user_id = $1::uuid),
+        (SELECT array_agg(row(t.*)::text) FROM totp_secrets t WHERE user_id = $1::uuid),
+        (SELECT array_agg(row(c.*)::text ORDER BY c.code_hash) FROM recovery_codes c WHERE user_id = $1::uuid),
+        (SELECT count(*) FROM email_tokens WHERE user_id = $1::uuid AND kind <> 'verify'),
+        (SELECT count(*) FROM audit_events WHERE user_id = $1::uuid)
+"""
+"""What the database holds of an account, as one row that changes with it."""
+
 
 @contextlib.asynccontextmanager
 async def holding_account(database: AuthDatabase, user_id: str) -> AsyncIterator["asyncpg.Connection[Any]"]:

@@ -25,7 +25,9 @@ def grant(
     *,
     revoke: Annotated[bool, typer.Option("--revoke", help="Take the role away.")] = False,
 ) -> None:
-    """Give an account a role, or take it away. It holds from the account's next access token on.
+    """Give an account a role, or take it away. It holds from the account's next access token on, and its history tells of it.
+
+    Anybody may register any address: to be told that the owner has not confirmed it is a reason to ask them first.
 
     Example: quartet auth grant ada@example.com admin
 
@@ -36,7 +38,11 @@ def grant(
     url = settings.database_url("auth", server=settings.server())
     ensure_answers(settings, [url])
     roles = asyncio.run(change_role(url, email=email, role=role, revoke=revoke))
-    typer.echo(f"{email}: {', '.join(roles) or 'no roles'}")
+    if not (revoke or role == "user" or roles.email_verified):
+        typer.echo(
+            f"quartet: {email} has not confirmed its address: make sure that the account is theirs", err=True
+        )
+    typer.echo(f"{email}: {', '.join(roles.names) or 'no roles'}")
 
 
 def rotate_keys(

@@ -171,7 +171,7 @@ class AuditEvent(Model):
             " 'email_change_requested', 'email_changed', 'email_change_undone', 'email_verified', 'username_changed',"
             " 'account_disabled', 'account_enabled', 'account_deleted', 'mfa_enabled', 'mfa_disabled',"
             " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked',"
-            " 'keys_rotated', 'recovery_codes_replaced', 'password_voided')",
+            " 'keys_rotated', 'recovery_codes_replaced', 'password_voided', 'role_granted', 'role_revoked')",
             name="event",
         ),
         Index("ix_audit_events_user_id", "user_id", "id"),

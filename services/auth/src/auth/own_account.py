@@ -18,7 +18,7 @@ async def lock_own_account(session: AsyncSession, caller: Caller) -> AnyRow:
     # Two statements: the second reads what the first has waited for. The account comes first, as everywhere.
     await session.execute(select(User.id).where(User.id == caller.id).with_for_update(key_share=True))
     statement = (
-        select(User.id, User.email, User.email_verified)
+        select(User.id, User.email, User.email_verified, User.roles)
         .join(Session, Session.user_id == User.id)
         .where(
             User.id == caller.id,

@@ -58,10 +58,11 @@ async def set_disabled(session: AsyncSession, user_id: UUID, *, disabled: bool) 
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def lock_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
-    """An account; nobody else changes it until the transaction ends."""
-    statement = select(*_COLUMNS).where(User.id == user_id, _IS_ACCOUNT).with_for_update(key_share=True)
-    return (await session.execute(statement)).one_or_none()
+async def lock_users(session: AsyncSession, *user_ids: UUID) -> None:
+    """Nobody else changes these accounts until the transaction ends. They are locked in the order of their ids, so that two
+    administrators who act on each other at once do not wait for each other."""
+    statement = select(User.id).where(User.id.in_(user_ids), _IS_ACCOUNT).order_by(User.id)
+    await session.execute(statement.with_for_update(key_share=True))
 
 
 async def read_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:

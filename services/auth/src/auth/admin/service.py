@@ -10,9 +10,12 @@ from auth.admin.schemas import AdministeredUser
 from auth.audit.repository import Event, record_event
 from auth.errors import OwnAccount
 from auth.mail.outbox import Outbox
+from auth.own_account import lock_own_account
 from auth.recent_login import require_recent_login
 from auth.second_factors.repository import delete_secret
 from auth.sessions.ending import end_sessions
+from auth.sessions.live_caller import require_administrator
+from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
 from webcommon.bearer import Caller
 from webcommon.paging import CursorCodec, Page
@@ -45,24 +48,24 @@ async def read_user(database: Database, user_id: UUID) -> AdministeredUser:
 async def set_disabled(
     session: AsyncSession, user_id: UUID, *, disabled: bool, administrator: Caller
 ) -> AdministeredUser:
-    """Disable an account, which ends its sessions, or enable it. Twice is once. Raises `NotFound` and `OwnAccount`."""
+    """Disable an account, which ends its sessions, or enable it. Twice is once.
+
+    Raises `OwnAccount`, which leaves an administrator however many of them act at once, and what `_lock_user` raises.
+    """
     if user_id == administrator.id:
         raise OwnAccount
+    await _lock_user(session, user_id, administrator=administrator)
     if await repository.set_disabled(session, user_id, disabled=disabled):
         event: Event = "account_disabled" if disabled else "account_enabled"
         await record_event(session, event, user_id=user_id, actor_id=administrator.id)
     if disabled:
         await end_sessions(session, user_id, reason="account_disabled", actor_id=administrator.id)
-    row = await repository.read_user(session, user_id)
-    if row is None:
-        raise _unknown()
-    return AdministeredUser.model_validate(row)
+    return AdministeredUser.model_validate(await repository.read_user(session, user_id))
 
 
 async def end_all_sessions(session: AsyncSession, user_id: UUID, *, administrator: Caller) -> int:
-    """End all sessions of an account; how many there were. Raises `NotFound`."""
-    if await repository.lock_user(session, user_id) is None:
-        raise _unknown()
+    """End all sessions of an account; how many there were. Raises what `_lock_user` raises."""
+    await _lock_user(session, user_id, administrator=administrator)
     return await end_sessions(session, user_id, reason="administrator", actor_id=administrator.id)
 
 
@@ -71,17 +74,30 @@ async def remove_second_factor(
 ) -> None:
     """Take the second factor from an account whose owner has lost it, or who never had it. Twice is once; the owner is told.
 
-    Raises `ReauthenticationRequired`, `NotFound` and `OwnAccount`: one's own needs a sign-in that has proven it.
+    Raises `ReauthenticationRequired`, `OwnAccount` (one's own needs a sign-in that has proven it), and what `_lock_user` raises.
     """
     require_recent_login(administrator)
     if user_id == administrator.id:
         raise OwnAccount
-    user = await repository.lock_user(session, user_id)
-    if user is None:
-        raise _unknown()
+    user = await _lock_user(session, user_id, administrator=administrator)
     if await delete_secret(session, user_id):
         await record_event(session, "mfa_disabled", user_id=user_id, actor_id=administrator.id)
         await outbox.tell(session, "mfa_disabled", address=user.email, user_id=user_id)
+
+
+async def _lock_user(session: AsyncSession, user_id: UUID, *, administrator: Caller) -> AnyRow:
+    """An account that an administrator acts on; nobody else changes it, nor theirs, until the transaction ends.
+
+    What `AdministratorDep` saw may be past: whoever was disabled, lost the role or the session while the request waited
+    acts no more. Raises `SessionEnded`, `Forbidden` and `NotFound`.
+    """
+    await repository.lock_users(session, user_id, administrator.id)
+    actor = await lock_own_account(session, administrator)
+    require_administrator(actor.roles)
+    user = await repository.read_user(session, user_id)
+    if user is None:
+        raise _unknown()
+    return user
 
 
 def _unknown() -> NotFound:

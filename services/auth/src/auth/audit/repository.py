@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, select, text
+from sqlalchemy import Row, bindparam, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import AuditEvent
@@ -40,7 +40,12 @@ Event = Literal[
     "keys_rotated",
     "recovery_codes_replaced",
     "password_voided",
+    "role_granted",
+    "role_revoked",
 ]
+
+_BY_THE_OPERATOR: tuple[Event, ...] = ("role_granted", "role_revoked")
+"""Events of what no account does, which are written by the operator's command: nobody's id stands in them as the actor's."""
 
 
 async def record_event(
@@ -81,7 +86,7 @@ async def find_events(
         AuditEvent.id,
         AuditEvent.event,
         AuditEvent.session_id,
-        AuditEvent.actor_id.is_not(None).label("by_other"),
+        or_(AuditEvent.actor_id.is_not(None), AuditEvent.event.in_(_BY_THE_OPERATOR)).label("by_other"),
         AuditEvent.at,
     ).where(AuditEvent.user_id == user_id)
     if before is not None:

@@ -15,6 +15,7 @@ class EventAnswer(ResponseBody):
     event: Event
     session_id: UUID | None
     by_other: bool = Field(
-        examples=[False], description="Whether it was not the owner who did it, but an administrator."
+        examples=[False],
+        description="Whether it was not the owner who did it, but an administrator or the operator.",
     )
     at: Timestamp

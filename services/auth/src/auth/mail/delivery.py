@@ -153,7 +153,7 @@ class FolderDelivery:
 
     def _write(self, mail_id: UUID, content: bytes) -> Path:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self.folder.stat().st_uid != os.getuid():
+        if not self._is_ours():
             raise PermissionError(1, "the folder belongs to another user; set AUTH_MAIL_FOLDER")
         path = self.folder / f"{mail_id}.eml"
         with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
@@ -161,12 +161,18 @@ class FolderDelivery:
         Path(file.name).replace(path)
         return path
 
+    def _is_ours(self) -> bool:
+        # Everybody on the machine may make a folder of a name that can be guessed, and would read what is written there.
+        return self.folder.stat().st_uid == os.getuid()
+
     async def read_all(self) -> list[DevelopmentMail]:
-        """All mails of the folder, newest first."""
+        """All mails of the folder, newest first; none of a folder that another user has put there."""
         return await asyncio.to_thread(self._read_all)
 
     def _read_all(self) -> list[DevelopmentMail]:
-        # Their names are UUIDv7: in the order of time.
+        if not self.folder.exists() or not self._is_ours():
+            return []
+        # Their names are UUIDv7: in the order of time, whichever process was asked for them.
         paths = sorted(self.folder.glob("*.eml"), reverse=True)
         return [_parse(path) for path in paths]
 

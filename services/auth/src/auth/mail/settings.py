@@ -1,5 +1,7 @@
 """How mails go out."""
 
+import hashlib
+import os
 import tempfile
 from datetime import timedelta
 from email.utils import parseaddr
@@ -44,7 +46,8 @@ class MailSettings(ServiceSettings):
     )
     mail_folder: str | None = Field(
         None,
-        description="In development without a mail server: where mails are written; a temporary folder by default.",
+        description="In development without a mail server: where mails are written. By default a temporary folder, the same for "
+        "all processes on the machine that use the same database.",
     )
     mail_retry_seconds: float = Field(
         5, gt=0, le=300, description="The pause after a mail was not taken; it doubles up to five minutes."
@@ -103,7 +106,10 @@ class MailSettings(ServiceSettings):
 
     @property
     def development_folder(self) -> Path:
-        """Where mails are written without a mail server."""
+        """Where mails are written without a mail server: any of the processes on one database may send what another one
+        was asked for, so without a setting they share a folder. Another database's is another one, and another user's."""
         if self.mail_folder is not None:
             return Path(self.mail_folder)
-        return Path(tempfile.gettempdir()) / f"quartet-auth-mails-{self.port}"
+        where = "" if self.database is None else f"{self.database.url.hosts} {self.database.url.database}"
+        key = hashlib.sha256(where.encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"quartet-auth-mails-{os.getuid()}-{key}"

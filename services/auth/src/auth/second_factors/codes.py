@@ -29,9 +29,13 @@ class SecondFactors:
         """The secret as it is stored, bound to the account."""
         return self.vault.encrypt(secret, kid=f"totp {user_id}")
 
-    def decrypt(self, stored: bytes, *, user_id: UUID) -> bytes:
-        """The secret of an account. Raises `CannotDecrypt`."""
-        return self.vault.decrypt(stored, kid=f"totp {user_id}")
+    def decrypt(self, stored: bytes, *, user_id: UUID) -> bytes | None:
+        """The secret of an account; None, which the log tells, when this service did not encrypt it for that account."""
+        try:
+            return self.vault.decrypt(stored, kid=f"totp {user_id}")
+        except CannotDecrypt:
+            logger.warning("the second factor of account %s was encrypted under another AUTH_SECRET", user_id)
+            return None
 
 
 def read_app_code(typed: str) -> str | None:
@@ -46,11 +50,8 @@ async def use_app_code(session: AsyncSession, user_id: UUID, typed: str, *, fact
     stored = None if code is None else await repository.find_confirmed_secret(session, user_id)
     if code is None or stored is None:
         return False
-    try:
-        step = find_step(factors.decrypt(stored, user_id=user_id), code)
-    except CannotDecrypt:
-        logger.warning("the second factor of account %s was encrypted under another AUTH_SECRET", user_id)
-        return False
+    secret = factors.decrypt(stored, user_id=user_id)
+    step = None if secret is None else find_step(secret, code)
     return step is not None and await repository.use_step(session, user_id, step=step)
 
 

@@ -61,16 +61,17 @@ async def confirm_totp(
 ) -> RecoveryCodesAnswer:
     """Let the factor guard from now on; gives the recovery codes. The code is used up by it.
 
-    Raises `CodeWrong`, `NoSecondFactor` when none was begun, `SecondFactorEnabled`, `SessionEnded` and
-    `ReauthenticationRequired`. Wrong codes are not counted: who confirms knows the secret.
+    Raises `CodeWrong`, `NoSecondFactor` when none was begun under this AUTH_SECRET, `SecondFactorEnabled`,
+    `SessionEnded` and `ReauthenticationRequired`. Wrong codes are not counted: who confirms knows the secret.
     """
     account = await _lock_account(session, caller)
     if account.confirmed_at is not None:
         raise SecondFactorEnabled
-    if account.secret is None:
+    secret = None if account.secret is None else factors.decrypt(account.secret, user_id=account.id)
+    if secret is None:
         raise NoSecondFactor
     code = read_app_code(typed)
-    step = None if code is None else find_step(factors.decrypt(account.secret, user_id=account.id), code)
+    step = None if code is None else find_step(secret, code)
     if step is None:
         raise CodeWrong
     if not await repository.confirm_secret(session, account.id, step=step, session_id=caller.session_id):

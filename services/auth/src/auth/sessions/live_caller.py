@@ -1,5 +1,6 @@
 """The caller of Auth's own routes: asked of the database, so that an ended session is refused here at once."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import Depends
@@ -36,10 +37,16 @@ time of a change it may have ended: that is what `auth.own_account.lock_own_acco
 
 async def get_administrator(caller: LiveCallerDep) -> Caller:
     """The caller, who is an administrator at this moment, whatever the token says. Raises `Forbidden`."""
-    if "admin" not in caller.roles:
-        raise Forbidden("This needs the role admin.")
+    require_administrator(caller.roles)
     return caller
 
 
+def require_administrator(roles: Collection[str]) -> None:
+    """Raise `Forbidden` unless the roles are an administrator's."""
+    if "admin" not in roles:
+        raise Forbidden("This needs the role admin.")
+
+
 AdministratorDep = Annotated[Caller, Depends(get_administrator)]
-"""The caller, an administrator; 401 without a live session, 403 without the role."""
+"""The caller, an administrator; 401 without a live session, 403 without the role. By the time of an act on an account that
+may be past: the acts ask again, with both accounts locked (`auth.admin.service`)."""
