@@ -371,6 +371,58 @@ async def test_an_address_that_can_still_be_taken_back_is_nobody_elses(auth: htt
     assert (await verify(auth, undo)).json()["user"]["email"] == person.email
 
 
+async def test_another_account_cannot_change_to_an_address_that_can_still_be_taken_back(
+    auth: httpx.AsyncClient,
+) -> None:
+    person, elsewhere, thief = await register(auth), new_person(), await register(auth)
+    await verify(auth, await newest_token(auth, person.email))
+    await change(auth, await log_in(auth, person), elsewhere.email)
+    undo = await newest_token(auth, person.email)
+    assert (await verify(auth, await newest_token(auth, elsewhere.email))).status_code == 200
+    before = len(await mails_to(auth, person.email))
+    assert (await change(auth, await log_in(auth, thief), person.email)).status_code == 200
+    newest = (await mails_to(auth, person.email))[0]
+    assert len(await mails_to(auth, person.email)) == before + 1
+    assert newest["subject"] == "You already have an account"
+    assert person.username in newest["text"]
+    assert (await verify(auth, undo)).json()["user"]["email"] == person.email
+
+
+async def test_a_link_that_was_sent_before_the_address_was_left_does_not_get_it_either(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    owner, thief, elsewhere = await register(auth), await register(auth), new_person()
+    wanted = new_person().email
+    await change(auth, await log_in(auth, thief), wanted)
+    link = await newest_token(auth, wanted)
+    # Meanwhile the address becomes the owner's, who leaves it again.
+    await auth_database.execute("DELETE FROM mail_gates")
+    await change(auth, await log_in(auth, owner), wanted)
+    assert (await verify(auth, await newest_token(auth, wanted))).status_code == 200
+    moved = Person(email=wanted, username=owner.username, password=owner.password)
+    await change(auth, await log_in(auth, moved), elsewhere.email)
+    undo = await newest_token(auth, wanted)
+    leave = await newest_token(auth, elsewhere.email)
+    # Both at once, again and again: whoever is first, the owner can go back.
+    answers = await asyncio.gather(*(verify(auth, token) for token in [leave] + [link] * 9))
+    assert answers[0].status_code == 200
+    assert {answer.status_code for answer in answers[1:]} == {409}
+    back = await verify(auth, undo)
+    assert (back.status_code, back.json()["user"]["email"]) == (200, wanted)
+
+
+async def test_a_wish_for_another_address_is_taken_back_by_a_wish_for_the_present_one(
+    auth: httpx.AsyncClient,
+) -> None:
+    person, typo = await register(auth), new_person()
+    answer = await log_in(auth, person)
+    await change(auth, answer, typo.email)
+    link = await newest_token(auth, typo.email)
+    assert (await change(auth, answer, person.email)).status_code == 200
+    assert_gone(await verify(auth, link))
+    assert (await log_in(auth, person))["user"]["email"] == person.email
+
+
 async def test_an_address_that_was_left_unproven_is_free_and_going_back_does_not_prove_it(
     auth: httpx.AsyncClient,
 ) -> None:

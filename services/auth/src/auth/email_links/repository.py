@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.departures import can_be_taken_back
 from auth.models import EmailToken, User
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -57,15 +58,17 @@ async def use_token(session: AsyncSession, token_id: UUID) -> bool:
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def set_email(session: AsyncSession, user_id: UUID, email: str, *, is_proven: bool) -> AnyRow:
-    """Give an account an address. A taken one violates `uq_users_email`."""
+async def set_email(session: AsyncSession, user_id: UUID, email: str, *, is_proven: bool) -> AnyRow | None:
+    """Give an account an address; None when another account can still take it back. A taken one violates
+    `uq_users_email`."""
+    reserved = can_be_taken_back(email).where(EmailToken.user_id != user_id)
     statement = (
         update(User)
-        .where(User.id == user_id)
+        .where(User.id == user_id, ~reserved.exists())
         .values(email=email, email_verified=is_proven, updated_at=func.now())
         .returning(*_USER)
     )
-    return (await session.execute(statement)).one()
+    return (await session.execute(statement)).one_or_none()
 
 
 async def set_password(session: AsyncSession, user_id: UUID, password_hash: str) -> None:

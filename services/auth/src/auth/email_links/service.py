@@ -55,9 +55,10 @@ async def ask_for_change(email: str, *, account: AnyRow, session: AsyncSession, 
 
     Raises `TooManyRequests` when the new address was just sent such a link.
     """
+    # The newest wish counts: also that to stay.
+    await mails.delete_tokens(session, account.id, kinds=["change_email"])
     if account.email == email:
         return
-    await mails.delete_tokens(session, account.id, kinds=["change_email"])
     if not await outbox.ask(session, "change_email", address=email, user_id=account.id):
         seconds = round(outbox.interval.total_seconds())
         raise TooManyRequests("This address was just sent a link.", retry_after=seconds)
@@ -78,7 +79,8 @@ async def ask_for_change(email: str, *, account: AnyRow, session: AsyncSession, 
 async def confirm(token: str, *, session: AsyncSession) -> UserAnswer:
     """Do what the link was for: confirm an address, change to it, or go back to it.
 
-    Raises `LinkNoLongerGood`, and `EmailTaken` when the address became another account's meanwhile.
+    Raises `LinkNoLongerGood`, and `EmailTaken` when the address became another account's meanwhile, or when one that has left
+    it can still take it back.
     """
     link, user = await _use(session, token, kinds=("verify", "change_email", "undo_email"))
     if link.kind == "verify" and user.email.lower() != link.email.lower():
@@ -92,6 +94,8 @@ async def confirm(token: str, *, session: AsyncSession) -> UserAnswer:
         if violated_constraint(error) != "uq_users_email":
             raise
         raise EmailTaken from None
+    if changed is None:
+        raise EmailTaken
     await _record(session, link)
     return UserAnswer.model_validate(changed)
 

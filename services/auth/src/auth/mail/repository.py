@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.departures import can_be_taken_back
 from auth.models import EmailToken, Mail, MailGate, User
 from dbcommon.engine import Database
 from dbcommon.models import new_id
@@ -190,9 +191,12 @@ async def is_superseded(session: AsyncSession, mail: AnyRow, *, user_id: UUID) -
 
 
 async def find_other_holder(session: AsyncSession, email: str, *, user_id: UUID) -> AnyRow | None:
-    """Username and address of another account that has the address."""
-    statement = select(User.username, User.email).where(User.email == email, User.id != user_id)
-    return (await session.execute(statement)).one_or_none()
+    """Username of another account that has the address, or can still take it back, and the address as it spells that."""
+    has = User.email == email
+    statement = select(User.username, case((has, User.email), else_=literal(email)).label("email")).where(
+        or_(has, User.id.in_(can_be_taken_back(email))), User.id != user_id
+    )
+    return (await session.execute(statement.order_by(has.desc()).limit(1))).one_or_none()
 
 
 async def note_owner(session: AsyncSession, mail_id: UUID, *, user_id: UUID) -> None:
