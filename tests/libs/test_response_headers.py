@@ -46,6 +46,11 @@ async def read_plain(response: Response) -> PlainTextResponse:
     return PlainTextResponse("plain", headers={"X-Content-Type-Options": "of-the-route"})
 
 
+@router.get("/v1/step")
+async def take_step() -> str:
+    return "taken"
+
+
 @router.get("/v1/broken")
 async def read_broken() -> None:
     raise RuntimeError("broken")
@@ -79,6 +84,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         routers=[router],
         database=None,
         issuers=[mint.issuer],
+        get_only={"/v1/step"},
     )
     async with running(app) as started:
         started.headers["Authorization"] = f"Bearer {mint.token()}"
@@ -147,9 +153,12 @@ async def test_no_content_is_of_no_type_and_no_length(client: httpx.AsyncClient)
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/v1/own", "GET, PATCH, DELETE"),
-        ("BREW", "/v1/own", "GET, PATCH, DELETE"),
-        ("POST", "/v1/plain", "GET, PATCH"),
+        ("PUT", "/v1/own", "GET, HEAD, PATCH, DELETE"),
+        ("BREW", "/v1/own", "GET, HEAD, PATCH, DELETE"),
+        ("POST", "/v1/plain", "GET, HEAD, PATCH"),
+        ("POST", "/v1/step", "GET, PATCH"),
+        ("HEAD", "/v1/step", "GET, PATCH"),
+        ("HEAD", "/v1/nothing-to-read", "PATCH"),
         ("POST", "/livez", "GET, HEAD"),
         ("DELETE", "/docs/assets/swagger-ui.css", "GET, HEAD"),
     ],
@@ -159,6 +168,32 @@ async def test_a_refused_method_is_told_those_of_every_route_of_the_path(
 ) -> None:
     answer = await client.request(method, path)
     assert (answer.status_code, answer.headers.get("allow")) == (405, allowed)
+
+
+READ = ["/v1/own", "/v1/express", "/v1/kept", "/v1/plain", "/v1/broken", "/openapi.json", "/docs"]
+
+
+@pytest.mark.parametrize("token", ["given", "missing"])
+@pytest.mark.parametrize("path", [*READ, "/nowhere", "/docs/assets/swagger-ui.css"])
+async def test_head_of_any_route_tells_what_get_does_but_the_body(
+    client: httpx.AsyncClient, path: str, token: str
+) -> None:
+    headers = {"X-Request-ID": "one"} | ({} if token == "given" else {"Authorization": ""})
+    answer, whole = await client.head(path, headers=headers), await client.get(path, headers=headers)
+    assert whole.content
+    assert (answer.status_code, answer.headers, answer.content) == (whole.status_code, whole.headers, b"")
+    assert int(answer.headers["content-length"]) == len(whole.content)
+
+
+async def test_head_is_a_method_of_its_own_in_the_metrics(client: httpx.AsyncClient) -> None:
+    await client.head("/v1/own")
+    figures = (await client.get("/metrics")).text
+    assert 'http_requests_total{method="HEAD",route="/v1/own",status="200"}' in figures
+
+
+async def test_pages_of_other_origins_may_ask_by_head_with_a_token(client: httpx.AsyncClient) -> None:
+    asked = {"Access-Control-Request-Method": "HEAD", "Access-Control-Request-Headers": "Authorization"}
+    assert (await client.options("/v1/own", headers=PREFLIGHT | asked)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/health"])

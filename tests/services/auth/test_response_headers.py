@@ -52,4 +52,24 @@ async def test_head_knows_the_tag_of_the_feed_too(auth: httpx.AsyncClient) -> No
 
 async def test_a_refused_method_of_an_account_is_told_all_that_there_are(auth: httpx.AsyncClient) -> None:
     answer = await auth.put("/v1/users/me")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PATCH, DELETE")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, PATCH, DELETE")
+
+
+@pytest.mark.parametrize("path", ["/v1/users/me", "/v1/auth/sessions", "/v1/users/me/events", "/v1/mfa"])
+async def test_head_of_what_is_ones_own_tells_what_get_does_but_the_body(
+    auth: httpx.AsyncClient, path: str
+) -> None:
+    headers = bearer((await log_in(auth, await register(auth)))["access_token"]) | {"X-Request-ID": "one"}
+    answer, whole = await auth.head(path, headers=headers), await auth.get(path, headers=headers)
+    assert (answer.status_code, answer.headers, answer.content) == (200, whole.headers, b"")
+    assert (await auth.head(path)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/oauth/google/authorize", "/v1/oauth/google/callback", "/oauth2/authorize"]
+)
+async def test_no_step_of_a_sign_in_is_taken_by_head(auth: httpx.AsyncClient, path: str) -> None:
+    answer = await auth.head(path)
+    assert answer.status_code == 405
+    assert "HEAD" not in answer.headers["allow"]
+    assert "set-cookie" not in answer.headers

@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import cache
 from typing import Any
@@ -20,6 +20,7 @@ from webcommon.browsers import allow_origins
 from webcommon.docs_page import add_docs_page
 from webcommon.express import ExpressLane
 from webcommon.frame import Frame
+from webcommon.head import HeadRequests
 from webcommon.jwks import JwksCache
 from webcommon.keys import derive_key
 from webcommon.metrics import PoolMetrics, RequestMetrics, metrics_router
@@ -46,7 +47,8 @@ Lifespan = Callable[["Service"], AbstractAsyncContextManager[None]]
 
 class Service(FastAPI):
     """A FastAPI application inside the frame. Its `state` has `settings`, `database`, `health`, `verifier`, `cursors`, `http`,
-    `ended_sessions`, which is asked for when Auth is the issuer, that is, when no `issuers` were given."""
+    `ended_sessions`, which is asked for when Auth is the issuer, that is, when no `issuers` were given. Routes of GET take HEAD
+    as well, but for the paths of `get_only`."""
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Service(FastAPI):
         issuers: Sequence[Issuer] | None = None,
         lifespan: Lifespan | None = None,
         persistence: Any = None,
+        get_only: Collection[str] = (),
     ) -> None:
         super().__init__(
             title=title,
@@ -87,6 +90,7 @@ class Service(FastAPI):
         self._prepare_state(
             settings, version=version, database=database, issuers=issuers, persistence=persistence
         )
+        self.state.get_only = get_only
         add_problem_handlers(self)
         add_docs_page(self)
         for router in (health_router(self.state.health), metrics_router(self.request_metrics), *routers):
@@ -118,8 +122,10 @@ class Service(FastAPI):
             PoolMetrics(database, self.request_metrics.registry)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """The frame outermost, so that it sees every answer, the framework's own included; then the express lane."""
+        """The frame outermost, so that it sees every answer, the framework's own included; then the express lane, which sees a
+        HEAD as the GET that it asks about."""
         app: ASGIApp = ExpressLane(super().build_middleware_stack(), owner=self, routers=self._routers)
+        app = HeadRequests(app, owner=self, get_only=self.state.get_only)
         settings: ServiceSettings = self.state.settings
         if settings.allowed_origins:
             app = allow_origins(app, settings.allowed_origins)

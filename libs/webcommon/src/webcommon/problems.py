@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute, Match
 
 from dbcommon.errors import DatabaseBusy, DatabaseError, PoolExhausted
 from webcommon.context import request_id
+from webcommon.head import takes
 from webcommon.pointers import point_at
 
 logger = logging.getLogger(__name__)
@@ -301,11 +301,11 @@ async def answer_http_error(request: Request, error: Exception) -> JSONResponse:
 
 def _list_methods(request: Request) -> Sequence[str]:
     """The methods that the path of a request takes, of all routes; the framework names those of the first one only."""
-    routes: Sequence[BaseRoute] = request.app.routes
+    get_only = getattr(request.app.state, "get_only", ())
     return [
         method
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+        if takes(request.app, request.scope, method=method, get_only=get_only)
     ]
 
 

@@ -13,7 +13,7 @@ from auth.email_links.pages import router as email_pages_router
 from auth.email_links.routes import router as email_links_router
 from auth.google.page_routes import router as google_pages_router
 from auth.google.routes import router as google_router
-from auth.google.setup import make_google
+from auth.google.setup import CALLBACK_PATH, make_google
 from auth.keys.encryption import KeyVault
 from auth.keys.service import Keyring, Rotation
 from auth.linked_accounts.routes import router as linked_accounts_router
@@ -51,6 +51,9 @@ from webcommon.keys import derive_key
 from webcommon.passwords import PasswordHasher
 from webcommon.throttling.guard import Guard
 from webcommon.throttling.throttle import sweeping
+
+GET_ONLY = frozenset({"/v1/oauth/google/authorize", CALLBACK_PATH, "/oauth2/authorize"})
+"""Steps of a sign-in, which whoever looks at a link by HEAD does not take: each counts, is used up, or sets a cookie."""
 
 
 def create_app(
@@ -102,6 +105,7 @@ def create_app(
         database=database,
         issuers=[own] if issuers is None else issuers,
         lifespan=_run_background,
+        get_only=GET_ONLY,
     )
     app.state.guard = Guard(settings, database=database, url=settings.auth_issuer)
     app.state.hasher = hasher or PasswordHasher()
