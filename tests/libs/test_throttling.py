@@ -287,7 +287,7 @@ def test_keys_tell_kinds_and_secrets_apart() -> None:
 
 
 def test_a_device_is_known_to_the_accounts_that_signed_in_on_it() -> None:
-    devices, one, other = DeviceCookies(b"k" * 32), uuid4(), uuid4()
+    devices, one, other = DeviceCookies(b"k" * 32), b"one", b"other"
     cookie = devices.remember(None, one)
     assert devices.find(cookie, one)
     assert devices.find(cookie, other) is None
@@ -300,7 +300,10 @@ def test_a_device_is_known_to_the_accounts_that_signed_in_on_it() -> None:
 
 
 def test_a_device_forgets_the_account_of_longest_ago() -> None:
-    devices, accounts = DeviceCookies(b"k" * 32), [uuid4() for _ in range(REMEMBERED_ACCOUNTS + 1)]
+    devices, accounts = (
+        DeviceCookies(b"k" * 32),
+        [bytes([number]) for number in range(REMEMBERED_ACCOUNTS + 1)],
+    )
     cookie = None
     for account in accounts:
         cookie = devices.remember(cookie, account)
@@ -313,7 +316,7 @@ def test_a_device_forgets_the_account_of_longest_ago() -> None:
     "cookie", ["", ".", "A" * 64, "é" * 64, "=" * 64, "A" * 100_000, "." * 300, "\x00" * 64]
 )
 def test_a_forged_device_cookie_is_nobodys(cookie: str) -> None:
-    devices, account = DeviceCookies(b"k" * 32), uuid4()
+    devices, account = DeviceCookies(b"k" * 32), b"one"
     assert devices.find(cookie, account) is None
     fresh = devices.remember(cookie, account)
     assert devices.find(fresh, account)

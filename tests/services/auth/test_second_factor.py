@@ -321,6 +321,26 @@ async def test_who_has_learnt_the_password_cannot_lock_a_known_device_out(auth: 
     assert (await finish(auth, token, app.code(), headers=headers)).status_code == 200
 
 
+async def test_devices_of_before_a_second_factor_are_strangers_to_it(auth: httpx.AsyncClient) -> None:
+    """Whoever has learnt the password collects devices in time, each of which would be ten more codes to try."""
+    person = await register(auth)
+    cookies = []
+    for _ in range(8):
+        auth.cookies.clear()
+        answer = await auth.post("/v1/auth/login", json={"login": person.email, "password": person.password})
+        cookies.append(answer.headers["set-cookie"].partition(";")[0])
+    app = await new_app(auth, person)
+    token = await ask(auth, person)
+    auth.cookies.clear()
+    guesses = [
+        (await finish(auth, token, "AAAA-AAAA-AAAA", headers={"Cookie": cookie})).status_code
+        for cookie in cookies
+        for _ in range(3)
+    ]
+    assert guesses == [401] * 10 + [429] * 14
+    assert problem(await finish(auth, token, app.code())) == (429, "too-many-attempts")
+
+
 async def test_no_sign_in_with_the_old_password_outlives_its_change(
     two_auths: TwoAuths, auth_database: AuthDatabase
 ) -> None:

@@ -232,3 +232,23 @@ async def test_bad_bodies_are_refused(auth: httpx.AsyncClient) -> None:
     )
     assert response.status_code == 422
     assert (await finish(auth, token, app.code())).status_code == 200
+
+
+@pytest.mark.parametrize("proven", [False, True])
+async def test_an_address_that_nobody_proved_gets_one_notice_of_a_kind_and_an_owner_each(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase, proven: bool
+) -> None:
+    app = await new_app(auth)
+    await auth_database.execute(
+        "UPDATE users SET email_verified = $2 WHERE id = $1::uuid", app.user_id, proven
+    )
+    headers = bearer(app.access_token)
+    calls = (auth.post("/v1/mfa/recovery-codes", headers=headers) for _ in range(20))
+    assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
+    mails = await auth_database.fetch_value(
+        "SELECT count(*) FROM mails WHERE kind = 'recovery_codes_replaced' AND user_id = $1::uuid",
+        app.user_id,
+    )
+    assert mails == (20 if proven else 1)
+    events = "SELECT count(*) FROM audit_events WHERE event = $2 AND user_id = $1::uuid"
+    assert await auth_database.fetch_value(events, app.user_id, "recovery_codes_replaced") == 20

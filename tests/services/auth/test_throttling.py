@@ -10,8 +10,17 @@ import httpx
 import pytest
 
 from tests.clients import running
-from tests.services.auth.accounts import AuthDatabase, Person, make_app, new_person, register
+from tests.services.auth.accounts import (
+    AuthDatabase,
+    Person,
+    bearer,
+    log_in,
+    make_app,
+    new_person,
+    register,
+)
 from tests.services.auth.conftest import NewDatabase
+from tests.services.auth.mails import newest_token
 from tests.services.auth.processes import auth_process
 
 WRONG = "not the password"
@@ -170,6 +179,75 @@ async def test_strangers_cannot_lock_a_known_device_out(
     assert [guess.status_code for guess in guesses] == [401] * 10 + [429] * 2
     again = await try_password(auth, person.email, person.password, headers={"Cookie": cookie})
     assert again.status_code == 429, "a stolen device has a limit of its own"
+
+
+@pytest.mark.parametrize("change", ["password/change", "password/reset"])
+async def test_devices_of_before_a_new_password_are_strangers_to_it(
+    auth: httpx.AsyncClient, change: str
+) -> None:
+    """A squatter signs in again and again before the owner comes: each cookie would be ten more guesses."""
+    person = await register(auth)
+    cookies = [await sign_in_on_device(auth, person) for _ in range(8)]
+    if change == "password/change":
+        headers = bearer((await log_in(auth, person))["access_token"])
+        body = {"current_password": person.password, "new_password": "eight silent lagoons"}
+        assert (await auth.post("/v1/auth/password/change", json=body, headers=headers)).status_code == 204
+    else:
+        await auth.post("/v1/auth/password/forgot", json={"email": person.email})
+        body = {"token": await newest_token(auth, person.email), "new_password": "eight silent lagoons"}
+        assert (await auth.post("/v1/auth/password/reset", json=body)).status_code == 204
+    guesses = (
+        try_password(auth, person.email, f"guess {number}", headers={"Cookie": cookie})
+        for cookie in cookies
+        for number in range(5)
+    )
+    answers = await asyncio.gather(*guesses)
+    assert Counter(answer.status_code for answer in answers) == {401: 10, 429: 30}
+
+
+async def test_a_device_is_known_by_the_newest_password(auth: httpx.AsyncClient) -> None:
+    person = await register(auth)
+    cookie = await sign_in_on_device(auth, person)
+    headers = bearer((await log_in(auth, person))["access_token"])
+    body = {"current_password": person.password, "new_password": "eight silent lagoons"}
+    assert (await auth.post("/v1/auth/password/change", json=body, headers=headers)).status_code == 204
+    again = await try_password(auth, person.email, body["new_password"], headers={"Cookie": cookie})
+    assert again.status_code == 200
+    renewed, _, _ = again.headers["set-cookie"].partition(";")
+    for _ in range(10):
+        assert (await try_password(auth, person.email)).status_code == 401
+    right = await try_password(auth, person.email, body["new_password"], headers={"Cookie": renewed})
+    assert right.status_code == 200
+
+
+async def test_strangers_do_not_keep_the_signed_in_from_proving_their_password(
+    auth: httpx.AsyncClient,
+) -> None:
+    person = await register(auth)
+    headers = bearer((await log_in(auth, person))["access_token"])
+    auth.cookies.clear()
+    for name in (person.username, person.email):
+        for _ in range(10):
+            await try_password(auth, name)
+    body = {"current_password": person.password, "new_password": "eight silent lagoons"}
+    assert (await auth.post("/v1/auth/password/change", json=body, headers=headers)).status_code == 204
+
+
+async def test_of_fifty_guesses_with_a_stolen_token_ten_are_looked_at_and_nobody_is_locked_out(
+    auth: httpx.AsyncClient,
+) -> None:
+    person = await register(auth)
+    headers = bearer((await log_in(auth, person))["access_token"])
+    guesses = (
+        auth.request("DELETE", "/v1/users/me", json={"password": f"guess {number}"}, headers=headers)
+        for number in range(50)
+    )
+    answers = await asyncio.gather(*guesses)
+    assert Counter(answer.status_code for answer in answers) == {403: 10, 429: 40}
+    late = await auth.request("DELETE", "/v1/users/me", json={"password": person.password}, headers=headers)
+    assert late.status_code == 429
+    assert int(late.headers["retry-after"]) > 800
+    assert (await try_password(auth, person.email, person.password)).status_code == 200
 
 
 async def test_a_device_is_known_to_its_own_account_only(auth: httpx.AsyncClient) -> None:

@@ -346,7 +346,9 @@ async def test_a_second_factor_is_asked_for_after_google_too(
     await auth_database.execute("UPDATE users SET email_verified = true WHERE email = $1", email)
     person = somebody(provider, email=email)
     before = await live_sessions(auth_database, UUID(app.user_id))
+    device = browser.client.cookies.get("auth_device")
     code = (await browser.visit_for(person))["code"]
+    assert browser.client.cookies.get("auth_device") == device, "no device is known before the code is given"
     asked = (await browser.exchange(code)).json()
     assert asked.keys() == {"mfa_required", "mfa_token"}
     assert (await browser.exchange(code)).status_code == 410

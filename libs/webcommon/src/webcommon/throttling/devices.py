@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from uuid import UUID
 
 LIFETIME_SECONDS = 365 * 24 * 3600
 REMEMBERED_ACCOUNTS = 5
@@ -29,37 +28,38 @@ def cookie_name(service: str, *, is_secure: bool) -> str:
 class DeviceCookies:
     """Writes and reads the cookie: entries of a random id and a proof (HMAC) for one account, the newest first.
 
-    Two accounts' entries have nothing in common and nothing personal in them. `key` is the same on every replica.
+    `known_by` is the account's, and another one when what was proven at a device does not open it any more. Two accounts'
+    entries have nothing in common and nothing personal in them. `key` is the same on every replica.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def find(self, cookie: str | None, account: UUID) -> str | None:
+    def find(self, cookie: str | None, known_by: bytes) -> str | None:
         """The id by which this device is known to the account, None when it is not."""
         found = None
         for entry in _split(cookie):
-            identifier = self._read(entry, account)
+            identifier = self._read(entry, known_by)
             found = found or identifier
         return found
 
-    def remember(self, cookie: str | None, account: UUID) -> str:
+    def remember(self, cookie: str | None, known_by: bytes) -> str:
         """The cookie after a sign-in. A known device keeps its id: signing in often makes no further counters."""
-        known = next((entry for entry in _split(cookie) if self._read(entry, account)), None)
+        known = next((entry for entry in _split(cookie) if self._read(entry, known_by)), None)
         others = [entry for entry in _split(cookie) if entry != known]
-        return ".".join([known or self._issue(account), *others][:REMEMBERED_ACCOUNTS])
+        return ".".join([known or self._issue(known_by), *others][:REMEMBERED_ACCOUNTS])
 
-    def _issue(self, account: UUID) -> str:
+    def _issue(self, known_by: bytes) -> str:
         identifier = secrets.token_bytes(_ID_BYTES)
-        return base64.urlsafe_b64encode(identifier + self._prove(identifier, account)).decode()
+        return base64.urlsafe_b64encode(identifier + self._prove(identifier, known_by)).decode()
 
-    def _read(self, entry: str, account: UUID) -> str | None:
+    def _read(self, entry: str, known_by: bytes) -> str | None:
         raw = base64.urlsafe_b64decode(entry)
         identifier, proof = raw[:_ID_BYTES], raw[_ID_BYTES:]
-        return identifier.hex() if hmac.compare_digest(proof, self._prove(identifier, account)) else None
+        return identifier.hex() if hmac.compare_digest(proof, self._prove(identifier, known_by)) else None
 
-    def _prove(self, identifier: bytes, account: UUID) -> bytes:
-        return hmac.digest(self._key, b"device 1" + identifier + account.bytes, hashlib.sha256)
+    def _prove(self, identifier: bytes, known_by: bytes) -> bytes:
+        return hmac.digest(self._key, b"device 2" + identifier + known_by, hashlib.sha256)
 
 
 def _split(cookie: str | None) -> list[str]:

@@ -37,15 +37,17 @@ class Guard:
         self._is_secure = url.startswith("https://")
         self.device_cookie_name = cookie_name(settings.service, is_secure=self._is_secure)
 
-    async def admit_login(self, login: str, *, account: UUID | None, origin: Origin) -> Admission:
+    async def admit_login(
+        self, login: str, *, account: UUID | None, known_by: bytes, origin: Origin
+    ) -> Admission:
         """Leave to look at one password. Raises `TooManyAttempts`.
 
         `login` is what was typed, and is counted alike whether there is an account or not, so that a 429 tells nothing.
         The guesses at an account by its e-mail and by its username count together too; beyond the limit of those none
         may succeed, and is answered like a wrong one, since a 429 would tell that the two names belong together.
-        A device that is known to the account has a counter of its own in their stead.
+        A device that is known to the account, by `known_by` of its present state, has a counter of its own in their stead.
         """
-        device = self._devices.find(origin.device_cookie, account or UUID(int=0))
+        device = self._devices.find(origin.device_cookie, known_by)
         if account is not None and device is not None:
             return await self._admit_guess(self._keys.make("device", str(account), device), origin=origin)
         name = fold_login(login)
@@ -54,10 +56,15 @@ class Guard:
         key = self._keys.make("account", name if account is None else str(account))
         return await self._throttle.join(admission, Counter(key=key, limit=self._settings.account_limit))
 
-    async def admit_factor(self, account: UUID, *, origin: Origin) -> Admission:
+    async def admit_proof(self, account: UUID, *, origin: Origin) -> Admission:
+        """Leave to look at the password that somebody gives who is signed in to the account. Strangers' guesses at its names
+        do not count here, nor these there: a stolen token gets no further than the limit, and locks nobody out."""
+        return await self._admit_guess(self._keys.make("proof", str(account)), origin=origin)
+
+    async def admit_factor(self, account: UUID, *, known_by: bytes, origin: Origin) -> Admission:
         """Leave to look at one code of a second factor, whose failures count like those of a login: a known device has a
         counter of its own, so that who has learnt the password cannot lock the owner out."""
-        device = self._devices.find(origin.device_cookie, account)
+        device = self._devices.find(origin.device_cookie, known_by)
         parts = [str(account)] if device is None else [str(account), device]
         return await self._admit_guess(self._keys.make("factor", *parts), origin=origin)
 
@@ -80,11 +87,11 @@ class Guard:
         """Count what an account may do only so often. Raises `TooManyAttempts`."""
         await self._throttle.count(Counter(key=self._keys.make(act, str(account)), limit=limit))
 
-    def remember_device(self, response: Response, *, account: UUID, origin: Origin) -> None:
-        """Tell the browser that it has signed in to this account."""
+    def remember_device(self, response: Response, *, known_by: bytes, origin: Origin) -> None:
+        """Tell the browser that it has signed in to the account of `known_by`."""
         response.set_cookie(
             self.device_cookie_name,
-            self._devices.remember(origin.device_cookie, account),
+            self._devices.remember(origin.device_cookie, known_by),
             max_age=LIFETIME_SECONDS,
             path="/",
             secure=self._is_secure,

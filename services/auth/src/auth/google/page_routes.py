@@ -120,5 +120,6 @@ def _lead_to_app(app: AppReturn, outcome: Outcome, *, guard: Guard, origin: Orig
         return RedirectResponse(url, status_code=302, headers=HEADERS)
     url = add_answer(app.redirect_to, code=outcome.done.code)
     response = RedirectResponse(url, status_code=302, headers=HEADERS)
-    guard.remember_device(response, account=outcome.done.user_id, origin=origin)
+    if outcome.done.known_by is not None:
+        guard.remember_device(response, known_by=outcome.done.known_by, origin=origin)
     return response

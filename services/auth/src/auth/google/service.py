@@ -198,7 +198,7 @@ async def _enter_app(
     session: AsyncSession, user_id: UUID, app: AppReturn, *, codec: RefreshTokenCodec, device: Device
 ) -> SignedIn | None:
     """Begin what the code will stand for: the session, whose tokens nobody has yet, or the wait for a second factor."""
-    code = new_secret()
+    code, known_by = new_secret(), None
     try:
         begun = await begin_session(session, user_id, codec=codec, device=device)
     except SecondFactorNeeded:
@@ -209,6 +209,6 @@ async def _enter_app(
     else:
         if begun is None:
             return None
-        session_id = begun.subject.session_id
+        session_id, known_by = begun.subject.session_id, begun.known_by
         await keep_for_session(session, code, code_challenge=app.code_challenge, session_id=session_id)
-    return SignedIn(user_id=user_id, code=code)
+    return SignedIn(code=code, known_by=known_by)

@@ -28,15 +28,7 @@ class Outbox:
         Nobody looks here whether the address has an account: the worker does, and drops the mail when it has none. So
         the statements, and their time, are the same for every address.
         """
-        return await repository.insert_mail_through_gate(
-            session,
-            kind,
-            recipient=address,
-            user_id=user_id,
-            seed=secrets.token_bytes(SEED_BYTES),
-            gate_key=self.codec.gate_key(kind, address),
-            interval=self.interval,
-        )
+        return await self._put_through_gate(session, kind, recipient=address, user_id=user_id)
 
     async def greet(
         self,
@@ -76,10 +68,20 @@ class Outbox:
         self, session: AsyncSession, kind: Kind, *, address: str, user_id: UUID, detail: str | None = None
     ) -> None:
         """A mail to the owner about what happened: to the account's address, and to those that can take it back, since
-        the new one may be that of whoever did it."""
+        the new one may be that of whoever did it.
+
+        An address that nobody has proven may be a bystander's, at whom the account is pointed: of a kind it gets no more
+        than what anybody may ask for. An owner hears of everything, however soon one thing follows another like it.
+        """
         left = await repository.find_left_addresses(session, user_id, address=address)
+        proven = await repository.find_proven_addresses(session, user_id)
         for recipient in (address, *left):
-            await self._put(session, kind, recipient=recipient, user_id=user_id, detail=detail)
+            if recipient in proven:
+                await self._put(session, kind, recipient=recipient, user_id=user_id, detail=detail)
+            else:
+                await self._put_through_gate(
+                    session, kind, recipient=recipient, user_id=user_id, detail=detail
+                )
 
     async def offer_undo(
         self, session: AsyncSession, *, address: str, user_id: UUID, new_address: str
@@ -95,3 +97,23 @@ class Outbox:
             session, kind, recipient=recipient, user_id=user_id, seed=seed, detail=detail
         )
         return hash_link_token(self.codec.issue(mail_id, seed=seed))
+
+    async def _put_through_gate(
+        self,
+        session: AsyncSession,
+        kind: Kind,
+        *,
+        recipient: str,
+        user_id: UUID | None,
+        detail: str | None = None,
+    ) -> bool:
+        return await repository.insert_mail_through_gate(
+            session,
+            kind,
+            recipient=recipient,
+            user_id=user_id,
+            seed=secrets.token_bytes(SEED_BYTES),
+            gate_key=self.codec.gate_key(kind, recipient),
+            interval=self.interval,
+            detail=detail,
+        )

@@ -1,6 +1,6 @@
 """Every statement on the outbox and on its gate."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -86,6 +87,7 @@ async def insert_mail_through_gate(
     seed: bytes,
     gate_key: bytes,
     interval: timedelta,
+    detail: str | None = None,
 ) -> bool:
     """Put a mail into the outbox unless the gate let one through within `interval`; whether it did. One statement,
     settled by the gate's primary key, and the same one whether or not the address has an account."""
@@ -105,10 +107,21 @@ async def insert_mail_through_gate(
         Mail.recipient: literal(recipient, Mail.recipient.type),
         Mail.user_id: null() if user_id is None else literal(user_id),
         Mail.seed: literal(seed),
+        Mail.detail: literal(detail, Mail.detail.type),
     }
     source = select(*values.values()).select_from(passed)
     statement = insert(Mail).from_select(list(values), source, include_defaults=False).returning(Mail.id)
     return (await session.execute(statement)).one_or_none() is not None
+
+
+async def find_proven_addresses(session: AsyncSession, user_id: UUID) -> Collection[str]:
+    """The addresses of an account, the present one and those it may go back to, at which somebody has shown to read its
+    mails."""
+    present = select(User.email).where(User.id == user_id, User.email_verified)
+    left = select(EmailToken.email).where(
+        EmailToken.user_id == user_id, EmailToken.kind == "undo_email", EmailToken.was_proven
+    )
+    return set((await session.execute(union(present, left))).scalars())
 
 
 async def close_gate(session: AsyncSession, gate_key: bytes) -> None:

@@ -123,7 +123,7 @@ async def sign_in_with_passkey(
         origin=origin,
     )
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    guard.remember_device(response, account=begun.user.id, origin=origin)
+    guard.remember_device(response, known_by=begun.known_by, origin=origin)
     return response
 
 

@@ -31,14 +31,14 @@ async def prove_password(
 ) -> AnyRow:
     """The caller's account, once the password is proven to be its own. Raises `PasswordWrong` and `TooManyAttempts`.
 
-    A wrong one counts like a failed login, or a stolen access token would be a place to guess at leisure.
+    Wrong ones are counted, or a stolen access token would be a place to guess at leisure.
     """
     account = await repository.find_account(database, caller.id)
     if account is None:
         raise SessionEnded
-    admission = await guard.admit_login(account.email, account=account.id, origin=origin)
+    admission = await guard.admit_proof(account.id, origin=origin)
     valid, _ = await hasher.verify(password.get_secret_value(), account.password_hash)
-    if not valid or not admission.may_succeed:
+    if not valid:
         await admission.fail()
         await record_login_failure(database, user_id=account.id)
         raise PasswordWrong

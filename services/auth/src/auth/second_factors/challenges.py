@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,6 +35,7 @@ class LoginChallenge:
     token_hash: str
     user_id: UUID
     method: Method
+    known_by: bytes = field(repr=False)
 
 
 async def open_challenge(
@@ -75,7 +76,7 @@ async def admit_code(
     row = await repository.find_challenge(database, _hash(token))
     if row is None:
         raise LoginExpired
-    admission = await guard.admit_factor(row["user_id"], origin=origin)
+    admission = await guard.admit_factor(row["user_id"], known_by=row["known_by"], origin=origin)
     try:
         yield LoginChallenge(**dict(row))
     except SecondFactorFailed:

@@ -53,5 +53,5 @@ async def finish_sign_in(
             device=device,
         )
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    guard.remember_device(response, account=begun.user.id, origin=origin)
+    guard.remember_device(response, known_by=begun.known_by, origin=origin)
     return response

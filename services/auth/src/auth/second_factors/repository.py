@@ -9,6 +9,7 @@ from sqlalchemy import Text, and_, bindparam, delete, func, insert, literal, or_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.known_devices import KNOWN_BY
 from auth.models import Session, User
 from auth.passkeys.models import Passkey
 from auth.second_factors.models import LoginChallenge, RecoveryCode, TotpSecret
@@ -194,7 +195,10 @@ _CHALLENGE = PreparedRead(
         LoginChallenge.token_hash,
         LoginChallenge.user_id,
         LoginChallenge.method,
-    ).where(
+        KNOWN_BY.label("known_by"),
+    )
+    .join(User, User.id == LoginChallenge.user_id)
+    .where(
         LoginChallenge.token_hash == bindparam("token_hash"),
         LoginChallenge.expires_at > func.now(),
     )

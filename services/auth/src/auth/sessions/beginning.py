@@ -38,11 +38,12 @@ class Tokens:
 
 @dataclass(frozen=True, kw_only=True)
 class BegunSession:
-    """A session that was stored just now, and whose it is."""
+    """A session that was stored just now, and whose it is. `known_by`: what the device is known by to that account."""
 
     subject: Subject
     refresh_token: str = field(repr=False)
     user: UserAnswer
+    known_by: bytes = field(repr=False)
 
 
 async def begin_session(
@@ -96,7 +97,10 @@ async def begin_session(
         scope=scope,
     )
     return BegunSession(
-        subject=subject, refresh_token=refresh_token, user=UserAnswer.model_construct(**account)
+        subject=subject,
+        refresh_token=refresh_token,
+        user=UserAnswer.model_construct(**account),
+        known_by=row["known_by"],
     )
 
 

@@ -9,9 +9,8 @@ from auth.errors import EmailNotVerified, LoginFailed
 from auth.second_factors.challenges import open_challenge
 from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions import repository
-from auth.sessions.beginning import SecondFactorNeeded, Tokens, answer_login, begin_session
+from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, begin_session
 from auth.sessions.device import Device
-from auth.sessions.schemas import LoginAnswer
 from dbcommon.engine import Database
 from webcommon.credentials import Login, normalize_login
 from webcommon.passwords import PasswordHasher
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     import asyncpg
 
 _TRIES = 3
+
+_STRANGER = b""
+"""What no device is known by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class ProvenPassword:
 
 async def sign_in(
     credentials: Login, *, check: PasswordCheck, tokens: Tokens, origin: Origin, device: Device
-) -> LoginAnswer | SecondFactorAsked:
+) -> BegunSession | SecondFactorAsked:
     """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises, and `KeysNotReady`."""
     await tokens.access.ensure_ready()
     for _ in range(_TRIES):
@@ -63,7 +65,7 @@ async def sign_in(
                 return asked
             continue
         if begun is not None:
-            return await answer_login(begun, tokens=tokens)
+            return begun
         # The account changed while the hash was computed (by the upgrade of another login, say): ask it again.
     raise LoginFailed
 
@@ -89,7 +91,8 @@ async def prove_login(credentials: Login, *, check: PasswordCheck, origin: Origi
     login = normalize_login(credentials.login)
     candidates = await _find_candidates(login, check=check)
     account = _find_counted(candidates[0], check=check)
-    admission = await check.guard.admit_login(login, account=account, origin=origin)
+    known_by = _STRANGER if account is None or candidates[0] is None else candidates[0]["known_by"]
+    admission = await check.guard.admit_login(login, account=account, known_by=known_by, origin=origin)
     for candidate in candidates:
         stored: str | None = None if candidate is None else candidate["password_hash"]
         valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)

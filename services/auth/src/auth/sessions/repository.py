@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INET, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.known_devices import KNOWN_BY, KNOWN_BY_SQL
 from auth.models import Session, User
 from auth.sessions.device import Device
 from dbcommon.engine import Database
@@ -103,7 +104,9 @@ class NewSession:
         }
 
 
-_CREDENTIALS = select(User.id, User.password_hash, User.disabled_at, User.email_verified)
+_CREDENTIALS = select(
+    User.id, User.password_hash, User.disabled_at, User.email_verified, KNOWN_BY.label("known_by")
+)
 _LOGIN = bindparam("login", type_=User.email.type)
 _BY_EMAIL = PreparedRead(_CREDENTIALS.where(User.email == _LOGIN))
 _BY_USERNAME = PreparedRead(
@@ -138,9 +141,9 @@ async def find_registrations(database: Database, email: str) -> "list[asyncpg.Re
 # One statement and so one round trip. The share lock keeps the account as it is until the session stands: whoever
 # disables it or changes its password meanwhile comes after, and finds the session to end.
 _BEGIN_SQL = text(
-    """
+    f"""
     WITH account AS (
-        SELECT id, email, username, email_verified, roles, created_at, updated_at,
+        SELECT id, email, username, email_verified, roles, created_at, updated_at, {KNOWN_BY_SQL} AS known_by,
             NOT :second_factor_proven AND EXISTS (
                 SELECT FROM totp_secrets WHERE user_id = users.id AND confirmed_at IS NOT NULL
             ) AS needs_second_factor
@@ -159,7 +162,7 @@ _BEGIN_SQL = text(
         SELECT :event_id, 'login', account.id, :id FROM account WHERE NOT needs_second_factor
     )
     SELECT account.*, begun.created_at AS began_at FROM account LEFT JOIN begun ON true
-    """
+    """  # noqa: S608 - of our own text alone
 ).bindparams(
     bindparam("user_id", type_=Session.user_id.type),
     bindparam("password_hash", type_=Text()),

@@ -9,6 +9,7 @@ from auth.dependencies import OutboxDep, PasswordCheckDep, TokensDep
 from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, OriginRefused, RefreshTokenRefused
 from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions import password_login, service
+from auth.sessions.beginning import answer_login
 from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import CookieLogin, CookieTokens, LoginAnswer, RefreshTokenBody, TokenPair
 from auth.sessions.transport import (
@@ -55,12 +56,13 @@ async def sign_in(
 ) -> Response:
     """Begin a session with an e-mail address or username and a password. Where the account has a second factor, no session
     begins yet: /v1/auth/login/mfa finishes it."""
-    answer = await password_login.sign_in(
+    begun = await password_login.sign_in(
         credentials, check=check, tokens=tokens, origin=origin, device=device
     )
-    response = write_tokens(answer, transport=transport)
-    if isinstance(answer, LoginAnswer):
-        check.guard.remember_device(response, account=answer.user.id, origin=origin)
+    if isinstance(begun, SecondFactorAsked):
+        return write_tokens(begun)
+    response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
+    check.guard.remember_device(response, known_by=begun.known_by, origin=origin)
     return response
 
 

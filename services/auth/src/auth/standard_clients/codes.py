@@ -13,8 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.sessions.access_tokens import Subject
-from auth.sessions.beginning import begin_session
-from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.repository import AnyRow, end
 from auth.sessions.service import describe_subject
@@ -48,28 +46,6 @@ class ExchangedCode:
     subject: Subject
     refresh_token: str = field(repr=False)
     nonce: str | None
-
-
-async def give_code(
-    session: AsyncSession,
-    user_id: UUID,
-    *,
-    request: AuthorizationRequest,
-    codec: RefreshTokenCodec,
-    device: Device,
-    password_hash: str | None = None,
-) -> str | None:
-    """Begin a session of the client and give the code for it. None, like `begin_session`, when the account has changed."""
-    begun = await begin_session(
-        session,
-        user_id,
-        codec=codec,
-        device=device,
-        client_id=request.address.client_id,
-        scope=request.scope,
-        password_hash=password_hash,
-    )
-    return None if begun is None else await store_code(session, begun.subject.session_id, request=request)
 
 
 async def store_code(session: AsyncSession, session_id: UUID, *, request: AuthorizationRequest) -> str:

@@ -73,7 +73,8 @@ def answer_sign_in(
     if isinstance(done, FactorAsked):
         return answer_with_page(request, asked, clients=clients, mfa_token=done.mfa_token)
     response = send_back(asked.address, clients=clients, code=done.code)
-    guard.remember_device(response, account=done.user_id, origin=origin)
+    if done.known_by is not None:
+        guard.remember_device(response, known_by=done.known_by, origin=origin)
     return response
 
 

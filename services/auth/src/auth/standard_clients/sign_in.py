@@ -13,12 +13,12 @@ from auth.passkeys.schemas import PasskeyLogin
 from auth.passkeys.service import Passkeys, admit_proof, use_proof
 from auth.second_factors.challenges import admit_code, finish_challenge, open_challenge
 from auth.second_factors.codes import SecondFactors
-from auth.sessions.beginning import SecondFactorNeeded, Tokens
+from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, begin_session
 from auth.sessions.device import Device
 from auth.sessions.password_login import PasswordCheck, prove_login
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.standard_clients.authorization_requests import AuthorizationRequest
-from auth.standard_clients.codes import give_code, store_code
+from auth.standard_clients.codes import store_code
 from webcommon.credentials import Login
 from webcommon.throttling.guard import Origin
 
@@ -27,10 +27,10 @@ _TRIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class SignedIn:
-    """The code for the client, and whose session it stands for."""
+    """The code for the client, and what the browser is known by from now on; None while a second factor is to be proven."""
 
-    user_id: UUID
     code: str = field(repr=False)
+    known_by: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,14 @@ async def enter(
     None, like `begin_session`, when the account is gone or disabled, or has another password by now.
     """
     try:
-        code = await give_code(
-            session, user_id, request=request, codec=codec, device=device, password_hash=password_hash
+        begun = await begin_session(
+            session,
+            user_id,
+            codec=codec,
+            device=device,
+            client_id=request.address.client_id,
+            scope=request.scope,
+            password_hash=password_hash,
         )
     except SecondFactorNeeded:
         token = await open_challenge(
@@ -67,7 +73,14 @@ async def enter(
             password_hash=password_hash,
         )
         return None if token is None else FactorAsked(mfa_token=token)
-    return None if code is None else SignedIn(user_id=user_id, code=code)
+    return None if begun is None else await _give_code(session, begun, request=request)
+
+
+async def _give_code(
+    session: AsyncSession, begun: BegunSession, *, request: AuthorizationRequest
+) -> SignedIn:
+    code = await store_code(session, begun.subject.session_id, request=request)
+    return SignedIn(code=code, known_by=begun.known_by)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +134,7 @@ class PageSignIn:
                 client_id=self.request.address.client_id,
                 scope=self.request.scope,
             )
-            given = await store_code(session, begun.subject.session_id, request=self.request)
-        return SignedIn(user_id=begun.user.id, code=given)
+            return await _give_code(session, begun, request=self.request)
 
     async def prove_code(
         self, code: str, *, mfa_token: str, factors: SecondFactors, outbox: Outbox
@@ -144,8 +156,7 @@ class PageSignIn:
                 client_id=self.request.address.client_id,
                 scope=self.request.scope,
             )
-            given = await store_code(session, begun.subject.session_id, request=self.request)
-        return SignedIn(user_id=begun.user.id, code=given)
+            return await _give_code(session, begun, request=self.request)
 
 
 def _read_credential(text: str) -> dict[str, Any]:

@@ -64,5 +64,5 @@ async def log_in(
 ) -> LoggedIn:
     """Get an access token for an account of Learn2Play. Other services do not accept it."""
     answer = await service.log_in(database, body, hasher=hasher, signer=signer, guard=guard, origin=origin)
-    guard.remember_device(response, account=answer.user.id, origin=origin)
+    guard.remember_device(response, known_by=answer.user.id.bytes, origin=origin)
     return answer

@@ -70,7 +70,9 @@ async def log_in(
     password = login.password.get_secret_value()
     name = normalize_login(login.login)
     row = await repository.find_credentials(database, name)
-    admission = await guard.admit_login(name, account=None if row is None else row.id, origin=origin)
+    account = None if row is None else row.id
+    known_by = b"" if account is None else account.bytes
+    admission = await guard.admit_login(name, account=account, known_by=known_by, origin=origin)
     is_valid, new_hash = await hasher.verify(password, row.password_hash if row is not None else None)
     if row is None or not is_valid or not admission.may_succeed:
         await admission.fail()
