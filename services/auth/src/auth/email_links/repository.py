@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.left_addresses import former_holder
 from auth.models import EmailToken, User
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -66,6 +67,12 @@ async def set_email(session: AsyncSession, user_id: UUID, email: str, *, is_prov
         .returning(*_USER)
     )
     return (await session.execute(statement)).one()
+
+
+async def is_reserved(session: AsyncSession, email: str, *, user_id: UUID) -> bool:
+    """Whether another account can still take the address back."""
+    others = former_holder(email).where(EmailToken.user_id != user_id)
+    return bool((await session.execute(select(others.exists()))).scalar_one())
 
 
 async def set_password(session: AsyncSession, user_id: UUID, password_hash: str) -> None:

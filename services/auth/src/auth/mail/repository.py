@@ -19,11 +19,13 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.left_addresses import can_be_taken_back
 from auth.models import EmailToken, Mail, MailGate, User
 from dbcommon.engine import Database
 from dbcommon.models import new_id
@@ -190,9 +192,15 @@ async def is_superseded(session: AsyncSession, mail: AnyRow, *, user_id: UUID) -
 
 
 async def find_other_holder(session: AsyncSession, email: str, *, user_id: UUID) -> AnyRow | None:
-    """Username and address of another account that has the address."""
-    statement = select(User.username, User.email).where(User.email == email, User.id != user_id)
-    return (await session.execute(statement)).one_or_none()
+    """Username of another account that has the address, or can take it back, and the address as it is spelt there."""
+    has_it = select(User.username, User.email.label("address")).where(User.email == email)
+    had_it = (
+        select(User.username, EmailToken.email.label("address"))
+        .join(EmailToken, EmailToken.user_id == User.id)
+        .where(can_be_taken_back(email))
+    )
+    others = (statement.where(User.id != user_id) for statement in (has_it, had_it))
+    return (await session.execute(union_all(*others).limit(1))).one_or_none()
 
 
 async def note_owner(session: AsyncSession, mail_id: UUID, *, user_id: UUID) -> None:
