@@ -77,7 +77,9 @@ PROMISES: dict[str, float] = {
     "link to a new password works for, hours": worker.RESET_LIFETIME / HOUR,
     "link that confirms a new address works for, hours": worker.CHANGE_LIFETIME / HOUR,
     "link back to an old address works for, days": UNDO_LIFETIME.days,
-    "at most one mail of a kind that anybody may cause to an address in, seconds": default("mail_interval_seconds"),
+    "at most one mail of a kind that anybody may cause to an address in, seconds": default(
+        "mail_interval_seconds"
+    ),
     "wishes of one account for another address, an hour": default("address_changes_per_account"),
     "longest pause between two tries, seconds": worker.LONGEST_PAUSE_SECONDS,
     "mail that could not be sent is given up after, hours": worker.GIVE_UP_AFTER / HOUR,

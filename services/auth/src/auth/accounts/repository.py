@@ -10,7 +10,7 @@ from sqlalchemy import Text, bindparam, cast, delete, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.departures import can_be_taken_back
+from auth.left_addresses import former_holder
 from auth.models import Session, User
 from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
@@ -46,7 +46,7 @@ async def insert_if_free(session: AsyncSession, account: NewAccount) -> None:
         User.password_hash: literal(account.password_hash, User.password_hash.type),
         User.email_verified: literal(account.email_verified),
     }
-    source = select(*values.values()).where(~can_be_taken_back(account.email).exists())
+    source = select(*values.values()).where(~former_holder(account.email).exists())
     await session.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())
 
 
@@ -61,7 +61,7 @@ async def insert_withheld(session: AsyncSession, account: NewAccount) -> None:
         User.withheld_from: User.id,
         User.withheld_email: literal(account.email, User.withheld_email.type),
     }
-    holds = or_(User.email == account.email, User.id.in_(can_be_taken_back(account.email)))
+    holds = or_(User.email == account.email, User.id.in_(former_holder(account.email)))
     source = select(*values.values()).where(holds, User.id != account.id).limit(1)
     locked = source.with_for_update(read=True, key_share=True)
     await session.execute(insert(User).from_select(list(values), locked).on_conflict_do_nothing())
@@ -72,7 +72,7 @@ async def find_holders(session: AsyncSession, *, email: str, username: str) -> H
     statement = select(
         func.coalesce(
             select(User.id).where(User.email == email).scalar_subquery(),
-            can_be_taken_back(email).limit(1).scalar_subquery(),
+            former_holder(email).limit(1).scalar_subquery(),
         ).label("of_email"),
         select(User.id).where(User.username == username).scalar_subquery().label("of_username"),
         func.now().label("at"),

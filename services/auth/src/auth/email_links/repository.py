@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.departures import can_be_taken_back
+from auth.left_addresses import former_holder
 from auth.models import EmailToken, User
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
@@ -58,17 +58,21 @@ async def use_token(session: AsyncSession, token_id: UUID) -> bool:
     return (await session.execute(statement)).one_or_none() is not None
 
 
-async def set_email(session: AsyncSession, user_id: UUID, email: str, *, is_proven: bool) -> AnyRow | None:
-    """Give an account an address; None when another account can still take it back. A taken one violates
-    `uq_users_email`."""
-    reserved = can_be_taken_back(email).where(EmailToken.user_id != user_id)
+async def set_email(session: AsyncSession, user_id: UUID, email: str, *, is_proven: bool) -> AnyRow:
+    """Give an account an address. A taken one violates `uq_users_email`."""
     statement = (
         update(User)
-        .where(User.id == user_id, ~reserved.exists())
+        .where(User.id == user_id)
         .values(email=email, email_verified=is_proven, updated_at=func.now())
         .returning(*_USER)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await session.execute(statement)).one()
+
+
+async def is_reserved(session: AsyncSession, email: str, *, user_id: UUID) -> bool:
+    """Whether another account can still take the address back."""
+    others = former_holder(email).where(EmailToken.user_id != user_id)
+    return bool((await session.execute(select(others.exists()))).scalar_one())
 
 
 async def set_password(session: AsyncSession, user_id: UUID, password_hash: str) -> None:

@@ -79,25 +79,33 @@ async def ask_for_change(email: str, *, account: AnyRow, session: AsyncSession, 
 async def confirm(token: str, *, session: AsyncSession) -> UserAnswer:
     """Do what the link was for: confirm an address, change to it, or go back to it.
 
-    Raises `LinkNoLongerGood`, and `EmailTaken` when the address became another account's meanwhile, or when one that has left
-    it can still take it back.
+    Raises `LinkNoLongerGood`, and `EmailTaken` when the address became another account's meanwhile, or another can still
+    take it back.
     """
     link, user = await _use(session, token, kinds=("verify", "change_email", "undo_email"))
     if link.kind == "verify" and user.email.lower() != link.email.lower():
         raise LinkNoLongerGood
     if link.kind != "verify":
         await _void_other_links(session, link)
+    changed = await _set_email(session, link)
+    await _record(session, link)
+    return UserAnswer.model_validate(changed)
+
+
+async def _set_email(session: AsyncSession, link: AnyRow) -> AnyRow:
     try:
         async with session.begin_nested():
-            changed = await repository.set_email(session, user.id, link.email, is_proven=link.was_proven)
+            changed = await repository.set_email(session, link.user_id, link.email, is_proven=link.was_proven)
     except IntegrityError as error:
         if violated_constraint(error) != "uq_users_email":
             raise
         raise EmailTaken from None
-    if changed is None:
+    # Asked for once the address is this account's: the unique index has waited for whoever was just leaving it, or going
+    # back to it, and their link is seen now. Way back comes before way back only if its address had been proven.
+    gives_way = link.kind == "change_email" or not link.was_proven
+    if gives_way and await repository.is_reserved(session, link.email, user_id=link.user_id):
         raise EmailTaken
-    await _record(session, link)
-    return UserAnswer.model_validate(changed)
+    return changed
 
 
 async def _use(session: AsyncSession, token: str, *, kinds: tuple[str, ...]) -> tuple[AnyRow, AnyRow]:

@@ -40,10 +40,10 @@ _WORDINGS: dict[Kind, _Wording] = {
     "change_email": _Wording(
         subject="Confirm your new e-mail address",
         before="please confirm that this is to be the e-mail address of the account {username}. The link works once, for 24 "
-        "hours; until then that account keeps the address that it has.",
+        "hours; until then the account keeps the address that it has.",
         button="Confirm the new address",
-        after="If this account is not yours or you did not ask for this, ignore this mail. It gives no address back to another "
-        "account: the link for that came in a mail of its own, to the address that was left.",
+        after="If you did not ask for this, or the account is not yours, ignore this mail. Its link gives no address back: "
+        "the one that does came with the mail that told of a change.",
     ),
     "undo_email": _Wording(
         subject="Your e-mail address is about to change",

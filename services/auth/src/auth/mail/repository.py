@@ -20,12 +20,13 @@ from sqlalchemy import (
     select,
     text,
     union,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.departures import can_be_taken_back
+from auth.left_addresses import can_be_taken_back
 from auth.models import EmailToken, Mail, MailGate, User
 from dbcommon.engine import Database
 from dbcommon.models import new_id
@@ -204,12 +205,15 @@ async def is_superseded(session: AsyncSession, mail: AnyRow, *, user_id: UUID) -
 
 
 async def find_other_holder(session: AsyncSession, email: str, *, user_id: UUID) -> AnyRow | None:
-    """Username of another account that has the address, or can still take it back, and the address as it spells that."""
-    has = User.email == email
-    statement = select(User.username, case((has, User.email), else_=literal(email)).label("email")).where(
-        or_(has, User.id.in_(can_be_taken_back(email))), User.id != user_id
+    """Username of another account that has the address, or can take it back, and the address as it is spelt there."""
+    has_it = select(User.username, User.email.label("address")).where(User.email == email)
+    had_it = (
+        select(User.username, EmailToken.email.label("address"))
+        .join(EmailToken, EmailToken.user_id == User.id)
+        .where(can_be_taken_back(email))
     )
-    return (await session.execute(statement.order_by(has.desc()).limit(1))).one_or_none()
+    others = (statement.where(User.id != user_id) for statement in (has_it, had_it))
+    return (await session.execute(union_all(*others).limit(1))).one_or_none()
 
 
 async def note_owner(session: AsyncSession, mail_id: UUID, *, user_id: UUID) -> None:

@@ -177,7 +177,7 @@ class MailWorker:
                 holder = await repository.find_other_holder(session, mail.recipient, user_id=user.id)
                 if holder is not None:
                     taken = write_message("email_taken", username=holder.username, detail=None, link=None)
-                    return _address(mail, taken, to=holder.email)
+                    return _address(mail, taken, to=holder.address)
             token = self._codec.issue(mail.id, seed=mail.seed)
             if mail.kind in _LIFETIMES and not await self._arm(session, mail, user=user, token=token):
                 await repository.drop_mail(session, mail.id)
