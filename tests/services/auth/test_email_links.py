@@ -320,6 +320,32 @@ async def test_only_the_newest_new_address_can_be_confirmed(auth: httpx.AsyncCli
     assert (await change(auth, answer, first.email)).status_code == 429
 
 
+async def test_asking_for_the_own_address_withdraws_the_change_that_waits(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person, typo = await register(auth), new_person()
+    answer = await log_in(auth, person)
+    await change(auth, answer, typo.email)
+    token = await newest_token(auth, typo.email)
+    withdrawn = await change(auth, answer, person.email)
+    assert (withdrawn.status_code, withdrawn.json()["email"]) == (200, person.email)
+    assert_gone(await verify(auth, token))
+    await change(auth, answer, (right := new_person()).email)
+    confirmed = await verify(auth, await newest_token(auth, right.email))
+    assert confirmed.json()["user"]["email"] == right.email
+    # What the worker had no time for is not sent either.
+    await auth_database.execute(
+        "INSERT INTO mails (kind, recipient, user_id, seed, next_attempt_at)"
+        " VALUES ('change_email', $1, $2, $3, now() + interval '1 hour')",
+        typo.email,
+        answer["user"]["id"],
+        b"s" * 32,
+    )
+    await change(auth, answer, right.email)
+    waiting = "SELECT count(*) FROM mails WHERE kind = 'change_email' AND recipient = $1 AND sent_at IS NULL"
+    assert await auth_database.fetch_value(waiting, typo.email) == 0
+
+
 async def test_the_old_address_can_take_the_change_back(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
