@@ -4,6 +4,7 @@ import asyncio
 import random
 import statistics
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -320,6 +321,32 @@ async def test_only_the_newest_new_address_can_be_confirmed(auth: httpx.AsyncCli
     assert (await change(auth, answer, first.email)).status_code == 429
 
 
+async def test_asking_for_the_own_address_withdraws_the_change_that_waits(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person, typo = await register(auth), new_person()
+    answer = await log_in(auth, person)
+    await change(auth, answer, typo.email)
+    token = await newest_token(auth, typo.email)
+    withdrawn = await change(auth, answer, person.email)
+    assert (withdrawn.status_code, withdrawn.json()["email"]) == (200, person.email)
+    assert_gone(await verify(auth, token))
+    await change(auth, answer, (right := new_person()).email)
+    confirmed = await verify(auth, await newest_token(auth, right.email))
+    assert confirmed.json()["user"]["email"] == right.email
+    # What the worker had no time for is not sent either.
+    await auth_database.execute(
+        "INSERT INTO mails (kind, recipient, user_id, seed, next_attempt_at)"
+        " VALUES ('change_email', $1, $2, $3, now() + interval '1 hour')",
+        typo.email,
+        answer["user"]["id"],
+        b"s" * 32,
+    )
+    await change(auth, answer, right.email)
+    waiting = "SELECT count(*) FROM mails WHERE kind = 'change_email' AND recipient = $1 AND sent_at IS NULL"
+    assert await auth_database.fetch_value(waiting, typo.email) == 0
+
+
 async def test_the_old_address_can_take_the_change_back(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
@@ -392,18 +419,6 @@ async def test_a_link_that_was_sent_before_the_address_was_left_does_not_get_it_
     assert {answer.status_code for answer in answers[1:]} == {409}
     back = await verify(auth, undo)
     assert (back.status_code, back.json()["user"]["email"]) == (200, wanted)
-
-
-async def test_a_wish_for_another_address_is_taken_back_by_a_wish_for_the_present_one(
-    auth: httpx.AsyncClient,
-) -> None:
-    person, typo = await register(auth), new_person()
-    answer = await log_in(auth, person)
-    await change(auth, answer, typo.email)
-    link = await newest_token(auth, typo.email)
-    assert (await change(auth, answer, person.email)).status_code == 200
-    assert_gone(await verify(auth, link))
-    assert (await log_in(auth, person))["user"]["email"] == person.email
 
 
 async def test_an_address_that_was_left_unproven_is_free_and_going_back_does_not_prove_it(
@@ -537,6 +552,7 @@ async def test_the_pages_do_what_the_links_are_for(auth: httpx.AsyncClient) -> N
     again = await auth.post("/email/verify", data={"token": token})
     assert again.status_code == 410
     assert 'role="alert"' in again.text
+    assert 'href="resend"' in again.text
     await forgot(auth, person.email)
     token = await newest_token(auth, person.email)
     weak = await auth.post("/password/reset", data={"token": token, "new_password": "short"})
@@ -546,21 +562,35 @@ async def test_the_pages_do_what_the_links_are_for(auth: httpx.AsyncClient) -> N
     done = await auth.post("/password/reset", data={"token": token, "new_password": NEW_PASSWORD})
     assert done.status_code == 200
     await log_in(auth, Person(email=person.email, username=person.username, password=NEW_PASSWORD))
+    again = await auth.post("/password/reset", data={"token": token, "new_password": NEW_PASSWORD})
+    assert (again.status_code, 'href="forgot"' in again.text) == (410, True)
+    change_over = await auth.post("/email/change", data={"token": token})
+    assert (change_over.status_code, "href" in change_over.text) == (410, False)
 
 
-async def test_the_page_for_a_forgotten_password_says_the_same_to_everybody(auth: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize(("path", "use"), [("/password/forgot", reset), ("/email/resend", verify)])
+async def test_the_pages_that_ask_for_a_link_say_the_same_to_everybody(
+    auth: httpx.AsyncClient,
+    auth_database: AuthDatabase,
+    path: str,
+    use: Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]],
+) -> None:
     person, stranger = await register(auth), new_person()
-    assert (await auth.head("/password/forgot")).status_code == 200
+    await mails_to(auth, person.email)
+    await auth_database.execute("DELETE FROM mail_gates")
+    opened = await auth.get(path)
+    assert (opened.status_code, (await auth.head(path)).status_code) == (200, 200)
+    assert "script" not in opened.text + opened.headers["content-security-policy"]
     pages = [
-        await auth.post("/password/forgot", data={"email": email})
-        for email in (person.email, stranger.email, person.email)
+        await auth.post(path, data={"email": email}) for email in (person.email, stranger.email, person.email)
     ]
     assert {(page.status_code, page.text) for page in pages} == {(200, pages[0].text)}
     assert 'role="status"' in pages[0].text
-    assert (await reset(auth, await newest_token(auth, person.email))).status_code == 204
+    assert len(await mails_to(auth, person.email)) == 2
+    assert (await use(auth, await newest_token(auth, person.email))).is_success
     assert await mails_to(auth, stranger.email) == []
     for typed in ("", "nobody", '"><script>@', "\x00@example.com", "a" * 5000):
-        page = await auth.post("/password/forgot", data={"email": typed})
+        page = await auth.post(path, data={"email": typed})
         assert (page.status_code, 'role="alert"' in page.text, "<script" in page.text) == (422, True, False)
 
 

@@ -1,6 +1,7 @@
 """How often a login may fail, who is locked out by that and who is not, and how often a network may sign up."""
 
 import asyncio
+import itertools
 import signal
 from collections import Counter
 from pathlib import Path
@@ -367,8 +368,10 @@ async def test_of_fifty_wishes_for_mails_of_a_network_no_more_than_the_limit_are
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert refused.json()["type"] == "/problems/too-many-attempts"
         assert 3_590 <= int(refused.headers["retry-after"]) <= 3_600
-        for email in (known.email, new_person().email):
-            page = await one.post("/password/forgot", data={"email": email}, headers=headers)
+        for path, email in itertools.product(
+            ("/password/forgot", "/email/resend"), (known.email, new_person().email)
+        ):
+            page = await one.post(path, data={"email": email}, headers=headers)
             assert (page.status_code, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
             assert 3_590 <= int(page.headers["retry-after"]) <= 3_600
             assert "Try again in 60 minutes." in page.text

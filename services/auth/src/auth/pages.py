@@ -73,9 +73,9 @@ def page_responses(descriptions: Mapping[int, str]) -> dict[int | str, dict[str,
     return {status: {"description": text, "content": content} for status, text in descriptions.items()}
 
 
-def show_refusal(title: str, problem: Problem) -> HTMLResponse:
-    """The page of something that was refused, with the problem's status."""
-    body = f'<p role="alert">{escape(problem.title)}. {escape(problem.detail or "")}</p>'
+def show_refusal(title: str, problem: Problem, *, more: str = "") -> HTMLResponse:
+    """The page of something that was refused, with the problem's status; `more` is HTML of ours that says how to go on."""
+    body = f'<p role="alert">{escape(problem.title)}. {escape(problem.detail or "")}</p>{more}'
     response = show_page(title, body, status=problem.status)
     if "Retry-After" in problem.headers:
         response.headers["Retry-After"] = problem.headers["Retry-After"]

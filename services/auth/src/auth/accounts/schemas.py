@@ -31,7 +31,9 @@ class AccountPatch(RequestBody):
 
     username: Username | None = None
     email: Email | None = Field(
-        None, description="Replaces the old address once the link that is sent to it was used."
+        None,
+        description="Replaces the old address once the link that is sent to it was used. The address that the account has"
+        " withdraws a change that waits.",
     )
 
 

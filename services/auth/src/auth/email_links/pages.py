@@ -1,9 +1,10 @@
-"""The pages that links in mails open in a browser, and the one that asks for such a link: a form with a button, sent by
+"""The pages that links in mails open in a browser, and those that ask for such a link: a form with a button, sent by
 POST; no script at all.
 
 Opening the page uses nothing up. The token leaves the browser again only in the body of the form.
 """
 
+from dataclasses import dataclass
 from html import escape
 
 from fastapi import APIRouter, Request
@@ -14,7 +15,9 @@ from auth.dependencies import HasherDep, OutboxDep
 from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
+from auth.email_links.service import MailRequests
 from auth.errors import LinkNoLongerGood
+from auth.mail.repository import Kind
 from auth.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
 from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH
@@ -37,14 +40,51 @@ _ACTIONS = {
     ),
 }
 
-_FORGOTTEN = "Forgotten your password?"
-_SENT = (
-    "If there is an account with this address, a mail with a link to a new password is on its way. Set one there, then go"
-    " back to the app and sign in."
+_ANOTHER = '<p><a href="{path}">Ask for another link</a></p>'
+# Seen from the page: a proxy may know us under a prefix.
+_ASKED_ANEW = {"verify": _ANOTHER.format(path="resend")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asking:
+    """What a page that asks for a link says: before it, beside the field, and once it was asked for."""
+
+    kind: Kind
+    title: str
+    hint: str
+    done: str
+
+
+_RESEND = _Asking(
+    kind="verify",
+    title="Confirm your e-mail address",
+    hint="The one that you registered with. A link that confirms it is sent there.",
+    done="If there is an account with this address that is not confirmed yet, a mail with a link is on its way, one a"
+    " minute at most. Confirm the address there, then go back to the app and sign in.",
+)
+_FORGOTTEN = _Asking(
+    kind="reset",
+    title="Forgotten your password?",
+    hint="The one of your account. A link to a new password is sent there.",
+    done="If there is an account with this address, a mail with a link to a new password is on its way. Set one there,"
+    " then go back to the app and sign in.",
 )
 _LONGEST_SHOWN = 320
 
 _PASSWORD_HINT = f"{MINIMUM_PASSWORD_LENGTH} to {MAXIMUM_PASSWORD_LENGTH} characters, any at all."
+
+
+# Before the routes of the links, which would take it for one of theirs.
+@router.api_route("/email/resend", methods=["GET", "HEAD"])
+async def show_resend_page() -> HTMLResponse:
+    """The form that asks for another link to confirm an address."""
+    return show_page(_RESEND.title, _address_form(_RESEND))
+
+
+@router.post("/email/resend")
+async def use_resend_page(request: Request, requests: MailRequestsDep) -> HTMLResponse:
+    """Ask for the link. The page and its time are the same whatever the address."""
+    return await _ask(_RESEND, request, requests=requests)
 
 
 @router.api_route("/email/{action}", methods=["GET", "HEAD"])
@@ -67,8 +107,8 @@ async def use_email_link(action: str, request: Request, database: DatabaseDep) -
         body = LinkToken(token=fields.get("token", ""))
         async with database.transaction() as session:
             await service.confirm(body.token, session=session)
-    except ValidationError:
-        return show_refusal(title, LinkNoLongerGood())
+    except (ValidationError, LinkNoLongerGood):
+        return show_refusal(title, LinkNoLongerGood(), more=_ASKED_ANEW.get(action, ""))
     except Problem as problem:
         return show_refusal(title, problem)
     return show_page(title, f'<p role="status">{escape(done)}</p>')
@@ -95,6 +135,8 @@ async def use_password_link(
         return show_page(title, _password_form(token, fault="This password cannot be taken."), status=422)
     except InvalidRequest as problem:
         return show_page(title, _password_form(token, fault=str(problem.detail)), status=problem.status)
+    except LinkNoLongerGood as problem:
+        return show_refusal(title, problem, more=_ANOTHER.format(path="forgot"))
     except Problem as problem:
         return show_refusal(title, problem)
     return show_page(title, '<p role="status">Your password is set. Sign in with it.</p>')
@@ -103,23 +145,27 @@ async def use_password_link(
 @router.api_route("/password/forgot", methods=["GET", "HEAD"])
 async def show_forgotten_page() -> HTMLResponse:
     """The form that asks for a link to a new password."""
-    return show_page(_FORGOTTEN, _address_form())
+    return show_page(_FORGOTTEN.title, _address_form(_FORGOTTEN))
 
 
 @router.post("/password/forgot")
 async def use_forgotten_page(request: Request, requests: MailRequestsDep) -> HTMLResponse:
     """Ask for the link. The page is the same whether or not a mail will be sent, and so is the time that it takes."""
+    return await _ask(_FORGOTTEN, request, requests=requests)
+
+
+async def _ask(asking: _Asking, request: Request, *, requests: MailRequests) -> HTMLResponse:
     typed = (await read_form(request)).get("email", "")
     try:
         body = AddressBody(email=typed)
     except ValidationError:
-        page = _address_form(typed[:_LONGEST_SHOWN], fault="This is no e-mail address.")
-        return show_page(_FORGOTTEN, page, status=422)
+        page = _address_form(asking, typed[:_LONGEST_SHOWN], fault="This is no e-mail address.")
+        return show_page(asking.title, page, status=422)
     try:
-        await requests.ask("reset", body.email)
+        await requests.ask(asking.kind, body.email)
     except TooManyAttempts as problem:
-        return show_refusal(_FORGOTTEN, problem)
-    return show_page(_FORGOTTEN, f'<p role="status">{_SENT}</p>')
+        return show_refusal(asking.title, problem)
+    return show_page(asking.title, f'<p role="status">{asking.done}</p>')
 
 
 def _form(token: str, *, button: str, fields: str = "") -> str:
@@ -142,12 +188,12 @@ def _password_form(token: str, *, fault: str = "") -> str:
     return _form(token, button="Set the password", fields=field)
 
 
-def _address_form(typed: str = "", *, fault: str = "") -> str:
+def _address_form(asking: _Asking, typed: str = "", *, fault: str = "") -> str:
     told = f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
     described = "hint fault" if fault else "hint"
     return (
         '<form method="post" action="?"><label for="email">E-mail address</label>'
-        f'<p id="hint">The one of your account. A link to a new password is sent there.</p>{told}'
+        f'<p id="hint">{asking.hint}</p>{told}'
         f'<input id="email" name="email" type="email" value="{escape(typed)}" required maxlength="{_LONGEST_SHOWN}"'
         f' autocomplete="email" autofocus aria-describedby="{described}"{" aria-invalid=true" if fault else ""}>'
         '<button type="submit">Send a link</button></form>'

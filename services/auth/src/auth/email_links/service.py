@@ -50,12 +50,11 @@ class MailRequests:
 
 
 async def ask_for_change(email: str, *, account: AnyRow, session: AsyncSession, outbox: Outbox) -> None:
-    """Send a link to the new address, which replaces the old one once that is used, and tell the old one. The account is
-    locked by the caller.
+    """Send a link to the new address, which replaces the old one once that is used, and tell the old one. The one that the
+    account has withdraws a change that waits. The account is locked by the caller.
 
     Raises `TooManyRequests` when the new address was just sent such a link.
     """
-    # The newest wish counts: also that to stay.
     await mails.delete_tokens(session, account.id, kinds=["change_email"])
     if account.email == email:
         return

@@ -20,8 +20,10 @@ def answer_with_page(
     mfa_token: str | None = None,
     fault: str = "",
     status: int = 200,
+    with_resend: bool = False,
 ) -> HTMLResponse:
-    """The page, with forms that only this browser can send; with `mfa_token` that of the second factor."""
+    """The page, with forms that only this browser can send; with `mfa_token` that of the second factor, `with_resend` says
+    where another link to confirm the address is to be had."""
     browser = choose_browser_cookie(read_browser_cookie(request, clients))
     client = clients.registered[asked.address.client_id]
     target = FormTarget(folder=_find_folder(request), field=clients.forms.write(asked, browser=browser))
@@ -35,6 +37,7 @@ def answer_with_page(
             login=login,
             fault=fault,
             status=status,
+            with_resend=with_resend,
         )
     else:
         response = show_code_form(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 from starlette.responses import Response
 
+from auth.errors import EmailNotVerified
 from auth.origins import is_own_origin
 from auth.settings import Settings
 from auth.standard_clients.answers import answer_with_page, read_browser_cookie, send_back
@@ -96,6 +97,7 @@ def show_fault(
         mfa_token=mfa_token,
         fault=f"{problem.title}. {problem.detail or ''}",
         status=problem.status,
+        with_resend=isinstance(problem, EmailNotVerified),
     )
     page.headers.update(problem.headers)
     return page

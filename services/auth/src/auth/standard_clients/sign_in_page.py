@@ -46,11 +46,14 @@ def show_sign_in(
     login: str = "",
     fault: str = "",
     status: int = 200,
+    with_resend: bool = False,
 ) -> HTMLResponse:
-    """The page for a request. `login` is what was typed, `fault` what is to be put right."""
+    """The page for a request. `login` is what was typed, `fault` what is to be put right, and with `with_resend` another
+    link to confirm the address does that."""
     told = "".join(f"<li>{_TOLD[scope]}</li>" for scope in request.scope.split())
+    resend = f'<p><a href="{target.folder}../email/resend">Ask for another link</a></p>'
     body = (
-        f"{_alert(fault)}"
+        f"{_alert(fault)}{resend if with_resend else ''}"
         f"{target.open_form('sign-in')}"
         f"{_fields(login or request.login_hint, has_fault=bool(fault), is_wrong=bool(login and fault))}"
         f"<p>{escape(client.name)} will be told:</p><ul>{told}</ul>"
