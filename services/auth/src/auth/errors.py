@@ -7,6 +7,7 @@ Problem
 │   ├── NoSecondFactor
 │   ├── PasskeyKnown
 │   ├── TooManyPasskeys
+│   ├── NoPassword            the account is entered in other ways alone
 │   ├── OnlyWayIn             what is to be removed is all that the account is entered by
 │   └── EmailTaken            only with AUTH_REVEAL_TAKEN_EMAIL
 ├── Unauthorized
@@ -33,6 +34,8 @@ Problem
 """
 
 from webcommon.problems import Conflict, Forbidden, NotFound, Problem, ServiceUnavailable, Unauthorized
+
+_HOW_TO_GET_A_PASSWORD = "POST /v1/auth/password/forgot mails a link that sets one"  # noqa: S105 - says how
 
 
 class UsernameTaken(Conflict):
@@ -135,6 +138,16 @@ class TooManyPasskeys(Conflict):
         super().__init__("Remove one that you no longer use.")
 
 
+class NoPassword(Conflict):
+    """409: the account has no password that could be proven or changed. Only its owner is told."""
+
+    title = "The account has no password"
+    slug = "no-password"
+
+    def __init__(self) -> None:
+        super().__init__(f"To delete the account, leave it out. To get one: {_HOW_TO_GET_A_PASSWORD}.")
+
+
 class OnlyWayIn(Conflict):
     """409: without what is to be removed, nobody could sign in to the account."""
 
@@ -142,7 +155,7 @@ class OnlyWayIn(Conflict):
     slug = "only-way-in"
 
     def __init__(self) -> None:
-        super().__init__("Set a password or add another way to sign in first.")
+        super().__init__(f"Add another way to sign in first, or a password: {_HOW_TO_GET_A_PASSWORD}.")
 
 
 class SessionEnded(Unauthorized):

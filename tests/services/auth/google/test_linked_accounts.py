@@ -10,7 +10,16 @@ from jose import jwt
 
 from standins.openid_provider.provider import Provider
 from tests.clients import running
-from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, refresh, register
+from tests.services.auth.accounts import (
+    PASSWORD,
+    AuthDatabase,
+    Person,
+    bearer,
+    log_in,
+    make_app,
+    refresh,
+    register,
+)
 from tests.services.auth.google_visits import (
     Browser,
     browser_of,
@@ -97,6 +106,7 @@ async def test_the_only_way_in_stays(
     (item,) = await linked(browser, answer)
     response = await unlink(browser, answer, item["id"])
     assert (response.status_code, response.json()["type"]) == (409, "/problems/only-way-in")
+    assert "/v1/auth/password/forgot" in response.json()["detail"]
     assert await linked(browser, answer) == [item]
     user = UUID(answer["user"]["id"])
     await auth_database.execute(
@@ -106,6 +116,36 @@ async def test_the_only_way_in_stays(
         user.bytes,
     )
     assert (await unlink(browser, answer, item["id"])).status_code == 204
+
+
+async def test_an_account_without_a_password_is_told_that_and_how_to_get_one(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    answer = await browser.sign_in(somebody(provider))
+    email = answer["user"]["email"]
+    headers = bearer(answer["access_token"])
+    change = {"current_password": "whatever it is", "new_password": "eight silent lagoons"}
+    counted = "SELECT count(*) FROM attempt_counters"
+    before = await auth_database.fetch_value(counted)
+    refusals = [
+        await browser.client.post("/v1/auth/password/change", json=change, headers=headers),
+        await browser.client.request(
+            "DELETE", "/v1/users/me", json={"password": "whatever it is"}, headers=headers
+        ),
+    ]
+    for refusal in refusals:
+        assert (refusal.status_code, refusal.json()["type"]) == (409, "/problems/no-password")
+        assert "/v1/auth/password/forgot" in refusal.json()["detail"]
+    assert await auth_database.fetch_value(counted) == before
+    # The link gives the account a password, which can be changed like any.
+    await browser.client.post("/v1/auth/password/forgot", json={"email": email})
+    body = {"token": await newest_token(browser.client, email), "new_password": PASSWORD}
+    assert (await browser.client.post("/v1/auth/password/reset", json=body)).status_code == 204
+    owner = Person(email=email, username=answer["user"]["username"])
+    headers = bearer((await log_in(browser.client, owner))["access_token"])
+    change["current_password"] = PASSWORD
+    changed = await browser.client.post("/v1/auth/password/change", json=change, headers=headers)
+    assert changed.status_code == 204
 
 
 async def test_nobody_unlinks_anothers(browser: Browser, provider: Provider) -> None:

@@ -5,7 +5,14 @@ from fastapi import APIRouter, Response
 from auth.accounts import service
 from auth.accounts.schemas import AccountDeletion, AccountPatch, RegistrationAnswer, UserAnswer
 from auth.dependencies import HasherDep, OutboxDep, SettingsDep
-from auth.errors import EmailTaken, PasswordWrong, ReauthenticationRequired, SessionEnded, UsernameTaken
+from auth.errors import (
+    EmailTaken,
+    NoPassword,
+    PasswordWrong,
+    ReauthenticationRequired,
+    SessionEnded,
+    UsernameTaken,
+)
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep
@@ -87,7 +94,9 @@ async def change_own_account(
     "/v1/users/me",
     operation_id="delete_own_account",
     status_code=204,
-    responses=problem_responses(SessionEnded, PasswordWrong, ReauthenticationRequired, TooManyAttempts),
+    responses=problem_responses(
+        SessionEnded, NoPassword, PasswordWrong, ReauthenticationRequired, TooManyAttempts
+    ),
 )
 async def delete_own_account(
     deletion: AccountDeletion,

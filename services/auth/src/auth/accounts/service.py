@@ -143,8 +143,8 @@ async def delete_own(
 ) -> None:
     """Delete the caller's account with everything personal in it, and tell its owner; its history stays, by ids.
 
-    Raises `SessionEnded`, `PasswordWrong` and `TooManyAttempts`; for an account without a password
-    `ReauthenticationRequired`.
+    Raises `SessionEnded`, `PasswordWrong` and `TooManyAttempts`; for an account without a password `NoPassword` when one
+    was given, else `ReauthenticationRequired`.
     """
     password_hash = None
     if password is not None:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from auth.dependencies import HasherDep, OutboxDep
-from auth.errors import PasswordWrong, ReauthenticationRequired, SessionEnded
+from auth.errors import NoPassword, PasswordWrong, ReauthenticationRequired, SessionEnded
 from auth.passwords import service
 from auth.passwords.schemas import PasswordChange
 from auth.sessions.live_caller import LiveCallerDep
@@ -19,7 +19,9 @@ router = APIRouter(prefix="/v1/auth/password", tags=["accounts"])
     "/change",
     operation_id="change_password",
     status_code=204,
-    responses=problem_responses(SessionEnded, ReauthenticationRequired, PasswordWrong, TooManyAttempts),
+    responses=problem_responses(
+        SessionEnded, ReauthenticationRequired, NoPassword, PasswordWrong, TooManyAttempts
+    ),
 )
 async def change_password(
     change: PasswordChange,

@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 
 from auth.audit.repository import record_event, record_login_failure
-from auth.errors import PasswordWrong, SessionEnded
+from auth.errors import NoPassword, PasswordWrong, SessionEnded
 from auth.mail import repository as mails
 from auth.mail.outbox import Outbox
 from auth.own_account import lock_own_account
@@ -29,13 +29,17 @@ async def prove_password(
     guard: Guard,
     origin: Origin,
 ) -> AnyRow:
-    """The caller's account, once the password is proven to be its own. Raises `PasswordWrong` and `TooManyAttempts`.
+    """The caller's account, once the password is proven to be its own. Raises `NoPassword`, `PasswordWrong` and
+    `TooManyAttempts`.
 
     Wrong ones are counted, or a stolen access token would be a place to guess at leisure.
     """
     account = await repository.find_account(database, caller.id)
     if account is None:
         raise SessionEnded
+    if account.password_hash is None:
+        # No guess: nothing is counted.
+        raise NoPassword
     admission = await guard.admit_proof(account.id, origin=origin)
     valid, _ = await hasher.verify(password.get_secret_value(), account.password_hash)
     if not valid:
@@ -58,8 +62,8 @@ async def change_password(
 ) -> None:
     """Set another password and end every other session.
 
-    Raises `ReauthenticationRequired`, `SessionEnded`, `PasswordWrong`, `TooManyAttempts`, and `InvalidRequest` for a weak
-    new one.
+    Raises `ReauthenticationRequired`, `SessionEnded`, `NoPassword`, `PasswordWrong`, `TooManyAttempts`, and `InvalidRequest`
+    for a weak new one.
     """
     require_recent_login(caller)
     new = change.new_password.get_secret_value()
