@@ -58,6 +58,7 @@ class Basket(RequestBody):
     code: Annotated[str, Field(pattern=r"^[a-z]+$", max_length=10)] | None = None
     password: Annotated[str, Field(min_length=12)] | None = None
     email: EmailStr | None = None
+    secret: Annotated[SecretStr, Field(min_length=1, max_length=512)] | None = None
     buyer: UUID | None = None
     day: date | None = None
     moment: datetime | None = None

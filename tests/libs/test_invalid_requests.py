@@ -191,3 +191,18 @@ async def test_a_token_is_asked_for_before_the_body_is_judged(
     problem_of(refused, 401, "unauthorized")
     answer = await client.post("/v1/guarded", json={"unknown": 1}, headers=mint.headers())
     problem_of(answer, 422, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"secret": ""}, "String should have at least 1 character"),
+        ({"secret": "x" * 513}, "String should have at most 512 characters"),
+        ({"code": "x" * 11}, "String should have at most 10 characters"),
+    ],
+)
+async def test_the_length_of_a_text_is_told_in_characters_whatever_it_becomes(
+    client: httpx.AsyncClient, body: dict[str, str], told: str
+) -> None:
+    answer = await post(client, json.dumps(body).encode())
+    assert [error["detail"] for error in problem_of(answer, 422, "invalid-request")["errors"]] == [told]

@@ -234,6 +234,8 @@ async def test_a_weak_new_password_is_refused_and_leaves_the_link_good(
         assert response.status_code == 422
         assert response.json()["errors"][0]["pointer"] == "#/new_password"
         assert weak not in response.text
+    # Who came with Google never chose a username.
+    assert f"holds the username ({person.username})" in response.json()["errors"][0]["detail"]
     assert (await reset(auth, token)).status_code == 204
 
 

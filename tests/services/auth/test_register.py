@@ -202,6 +202,7 @@ async def test_every_username_of_the_allowed_characters_is_taken(
         ("é" * 7, "at least 8"),
         ("e\u0301" * 7, "at least 8"),  # fourteen code points, seven characters after NFC
         ("x" * 129, "at most 128"),
+        ("x" * 513, "String should have at most 512 characters"),
         ("qwertyuiop", "commonest"),
         ("PassWord1", "commonest"),
         ("iloveyou1", "commonest"),

@@ -266,6 +266,16 @@ async def test_an_unverified_address_is_told_after_the_password(auth_database: A
         assert answer_of(await Attempt().sign_in(client, person))["code"]
 
 
+@pytest.mark.parametrize("form", ["sign-in", "sign-in-passkey", "sign-in-code", "sign-in-google"])
+async def test_a_page_loaded_anew_without_its_form_says_where_to_begin(
+    auth: httpx.AsyncClient, form: str
+) -> None:
+    page = await auth.get(f"/oauth2/{form}")
+    assert (page.status_code, page.headers["content-type"]) == (400, "text/html; charset=utf-8")
+    assert "back to the app" in page.text
+    assert (await auth.head(f"/oauth2/{form}")).status_code == 400
+
+
 async def test_a_form_of_another_browser_signs_nobody_in(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:

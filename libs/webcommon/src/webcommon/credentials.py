@@ -53,8 +53,13 @@ def normalize_login(login: str) -> str:
     return login.strip()
 
 
-def find_weakness(password: str, *, email: str | None, username: str | None) -> str | None:
-    """Why `password` may not be taken for this account, or None when it may. Every Unicode character is welcome."""
+def find_weakness(
+    password: str, *, email: str | None, username: str | None, spells_username: bool = False
+) -> str | None:
+    """Why `password` may not be taken for this account, or None when it may. Every Unicode character is welcome.
+
+    `spells_username` is for an account that there is: its owner may never have chosen the username that is in the way.
+    """
     normalized = normalize_password(password)
     if len(normalized) < MINIMUM_PASSWORD_LENGTH:
         return f"at least {MINIMUM_PASSWORD_LENGTH} characters are needed"
@@ -65,7 +70,8 @@ def find_weakness(password: str, *, email: str | None, username: str | None) -> 
         return "this is one of the commonest passwords; take another one"
     for name, value in (("e-mail address", email), ("username", username)):
         if value and _fold(value) in folded:
-            return f"it holds the {name}; take another one"
+            spelt = f" ({value})" if spells_username and name == "username" else ""
+            return f"it holds the {name}{spelt}; take another one"
     return None
 
 

@@ -245,6 +245,9 @@ class _WithErrors(Problem):
     slug = InvalidRequest.slug
 
 
+_LENGTHS = {"too_long": ("at most", "max_length"), "too_short": ("at least", "min_length")}
+
+
 def _detail(entry: Mapping[str, Any]) -> str:
     if entry["type"] == "json_invalid":
         return f"not JSON: {entry['ctx']['error']}"
@@ -252,6 +255,11 @@ def _detail(entry: Mapping[str, Any]) -> str:
         return "unknown field"
     if entry["type"] == "union_tag_invalid":
         return f"the tag {entry['ctx']['discriminator']} is none of {entry['ctx']['expected_tags']}"
+    if entry["type"] in _LENGTHS and isinstance(entry["input"], str):
+        # Of a text that is kept as something else, a secret for one, pydantic counts "items".
+        word, name = _LENGTHS[entry["type"]]
+        length = entry["ctx"][name]
+        return f"String should have {word} {length} character{'' if length == 1 else 's'}"
     message: str = entry["msg"]
     return message.removeprefix("Value error, ")
 

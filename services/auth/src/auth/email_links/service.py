@@ -154,7 +154,7 @@ async def reset_password(
         user = None if link is None else await repository.lock_enabled_user(session, link.user_id)
     if link is None or user is None or link.kind != "reset":
         raise LinkNoLongerGood
-    weakness = find_weakness(password, email=user.email, username=user.username)
+    weakness = find_weakness(password, email=user.email, username=user.username, spells_username=True)
     if weakness is not None:
         raise InvalidRequest(weakness, pointer="#/new_password")
     password_hash = await hasher.hash(password)

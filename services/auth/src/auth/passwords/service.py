@@ -67,7 +67,7 @@ async def change_password(
     """
     require_recent_login(caller)
     new = change.new_password.get_secret_value()
-    weakness = find_weakness(new, email=caller.email, username=caller.username)
+    weakness = find_weakness(new, email=caller.email, username=caller.username, spells_username=True)
     if weakness is not None:
         raise InvalidRequest(weakness, pointer="#/new_password")
     account = await prove_password(

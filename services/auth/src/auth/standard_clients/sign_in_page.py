@@ -1,5 +1,5 @@
-"""The sign-in page: a form that signs in and says what the app gets, a button of each other way; and the page of a request
-that is no good."""
+"""The sign-in page: a form that signs in and says what the app gets, a button of each other way; and the pages of a request
+that is no good, and of none."""
 
 from dataclasses import dataclass
 from html import escape
@@ -95,6 +95,15 @@ def show_untrusted(refusal: UntrustedRequest) -> HTMLResponse:
         "<p>Go back to the app and try again. If that does not help, tell the people who run it.</p>"
     )
     return show_page("You cannot be signed in from here", body, status=400)
+
+
+def show_begin_again() -> HTMLResponse:
+    """The page at an address that only forms lead to."""
+    body = (
+        '<p role="alert">This page cannot be opened by its address.</p>'
+        "<p>Go back to the app and begin to sign in there again.</p>"
+    )
+    return show_page("Begin again at the app", body, status=400)
 
 
 def _show(

@@ -15,6 +15,7 @@ from auth.sessions.device import DeviceDep
 from auth.standard_clients.dependencies import StandardClientsDep
 from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault
 from auth.standard_clients.sign_in import PageSignIn
+from auth.standard_clients.sign_in_page import show_begin_again
 from webcommon.credentials import Login
 from webcommon.throttling.dependencies import OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
@@ -72,6 +73,15 @@ async def use_passkey_button(
     except (PasskeyRefused, EmailNotVerified, TooManyAttempts) as problem:
         return show_fault(request, sent.asked, clients=clients, problem=problem)
     return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, origin=origin)
+
+
+@router.api_route("/sign-in", methods=["GET", "HEAD"])
+@router.api_route("/sign-in-passkey", methods=["GET", "HEAD"])
+@router.api_route("/sign-in-code", methods=["GET", "HEAD"])
+@router.api_route("/sign-in-google", methods=["GET", "HEAD"])
+async def show_where_to_begin() -> Response:
+    """A form's answer is a page at the form's address: who loads it anew, or comes by a bookmark, is told where to begin."""
+    return show_begin_again()
 
 
 @router.get("/passkey.js")
