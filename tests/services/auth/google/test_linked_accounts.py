@@ -99,6 +99,21 @@ async def test_unlinking_is_told_and_gives_the_token_back(
     assert events[0]["event"] == "oauth_unlinked"
 
 
+async def test_deleting_the_account_gives_every_token_back(browser: Browser, provider: Provider) -> None:
+    answer, email = await with_both(browser, provider)
+    await browser.sign_in(somebody(provider, email=email))
+    issued = set(provider.issued)
+    provider.revoked.clear()
+    headers = bearer(answer["access_token"])
+    wrong = await browser.client.request("DELETE", "/v1/users/me", json={"password": "no"}, headers=headers)
+    assert (wrong.status_code, provider.revoked) == (403, [])
+    body = {"password": PASSWORD}
+    gone = await browser.client.request("DELETE", "/v1/users/me", json=body, headers=headers)
+    assert gone.status_code == 204
+    assert len(set(provider.revoked)) == 2
+    assert set(provider.revoked) <= issued
+
+
 async def test_the_only_way_in_stays(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:

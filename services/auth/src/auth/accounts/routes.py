@@ -1,6 +1,6 @@
 """Routes of accounts."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from auth.accounts import service
 from auth.accounts.schemas import AccountDeletion, AccountPatch, RegistrationAnswer, UserAnswer
@@ -13,6 +13,7 @@ from auth.errors import (
     SessionEnded,
     UsernameTaken,
 )
+from auth.google.service import GoogleSignIn
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep
@@ -106,10 +107,13 @@ async def delete_own_account(
     guard: GuardDep,
     origin: OriginDep,
     outbox: OutboxDep,
+    request: Request,
+    background: BackgroundTasks,
 ) -> None:
     """Delete the caller's own account with its sessions and everything personal; there is no way back. Its owner gets a
     mail."""
-    await service.delete_own(
+    google: GoogleSignIn | None = request.app.state.google
+    tokens = await service.delete_own(
         caller,
         deletion.password,
         database=database,
@@ -117,4 +121,8 @@ async def delete_own_account(
         guard=guard,
         origin=origin,
         outbox=outbox,
+        google=google,
     )
+    if google is not None and tokens:
+        # After the answer: nobody waits for Google here.
+        background.add_task(google.give_back, tokens)

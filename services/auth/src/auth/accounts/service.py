@@ -14,6 +14,8 @@ from auth.accounts.schemas import AccountPatch, UserAnswer
 from auth.audit.repository import record_event
 from auth.email_links.service import ask_for_change
 from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
+from auth.google.service import GoogleSignIn
+from auth.linked_accounts.repository import find_tokens
 from auth.mail.outbox import Outbox
 from auth.mail.repository import find_left_addresses
 from auth.own_account import lock_own_account
@@ -140,8 +142,10 @@ async def delete_own(
     guard: Guard,
     origin: Origin,
     outbox: Outbox,
-) -> None:
-    """Delete the caller's account with everything personal in it, and tell its owner; its history stays, by ids.
+    google: GoogleSignIn | None,
+) -> list[str]:
+    """Delete the caller's account with everything personal in it, and tell its owner; its history stays, by ids. Gives
+    Google's tokens, which are to be given back.
 
     Raises `SessionEnded`, `PasswordWrong` and `TooManyAttempts`; for an account without a password `NoPassword` when one
     was given, else `ReauthenticationRequired`.
@@ -157,9 +161,11 @@ async def delete_own(
     async with database.transaction() as session:
         account = await lock_own_account(session, caller)
         left = await find_left_addresses(session, account.id, address=account.email)
+        links = await find_tokens(session, account.id)
         deleted = await repository.delete_account(session, caller.id, password_hash=password_hash)
         if deleted is None:
             raise PasswordWrong
         for address in (deleted.email, *left):
             await outbox.take_leave(session, address=address, username=deleted.username)
         await record_event(session, "account_deleted", user_id=caller.id, session_id=caller.session_id)
+    return [] if google is None else google.open_tokens(links)

@@ -1,7 +1,7 @@
 """The rules of a sign-in with Google: how it begins, and what its return leads to."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -29,6 +29,7 @@ from auth.second_factors.challenges import open_challenge
 from auth.sessions.beginning import SecondFactorNeeded, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
+from auth.sessions.repository import AnyRow
 from auth.standard_clients.registry import RegisteredClient
 from auth.standard_clients.sign_in import FactorAsked, SignedIn, enter
 from dbcommon.engine import Database
@@ -61,6 +62,16 @@ class GoogleSignIn:
     limit: Limit
     callback_url: str
     clients: Mapping[str, RegisteredClient]
+
+    def open_tokens(self, links: Sequence[AnyRow]) -> list[str]:
+        """Google's tokens of links, those that can be read."""
+        opened = (self.vault.decrypt(link.access_token, subject=link.provider_account_id) for link in links)
+        return [token for token in opened if token is not None]
+
+    async def give_back(self, tokens: Sequence[str]) -> None:
+        """Give tokens back to Google. Nothing is raised: they expire by themselves anyway."""
+        for token in tokens:
+            await self.provider.revoke(token)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,14 @@ async def find_linked(
     return await database.fetch_all(statement.order_by(OAuthAccount.id.desc()).limit(limit))
 
 
+async def find_tokens(session: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
+    """The provider's id and token of whatever is linked to an account and has one."""
+    statement = select(OAuthAccount.provider_account_id, OAuthAccount.access_token).where(
+        OAuthAccount.user_id == user_id, OAuthAccount.access_token.is_not(None)
+    )
+    return (await session.execute(statement)).all()
+
+
 async def delete_link(session: AsyncSession, link_id: UUID, *, user_id: UUID) -> AnyRow | None:
     """Unlink one of an account's own; the provider's id and token of it, None when there is no such link."""
     statement = (
