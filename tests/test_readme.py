@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.processes import free_ports
+
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parent.parent
@@ -23,21 +24,12 @@ PORTS = {"auth": 5500, "l2p": 3001, "payment": 3004, "videovault": 5100}
 QUARTET = [sys.executable, "-m", "quartet"]
 
 
-def free_ports() -> dict[str, int]:
-    """A free port a service; all are held until all are found, so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = {name: stack.enter_context(socket.socket()) for name in PORTS}
-        for held in sockets.values():
-            held.bind(("127.0.0.1", 0))
-        return {name: held.getsockname()[1] for name, held in sockets.items()}
-
-
 class Stack:
     """`quartet up` in a folder of its own, on ports of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = free_ports()
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         kept = {
             name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "PG_BINDIR", "LANG"}
         }

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,17 +18,9 @@ from quartet.processes import run, spawn
 from quartet.provision.plan import SERVICES
 from quartet.settings.known import GOVERNED_PREFIXES
 from tests.ops.places import open_folder
+from tests.processes import free_ports
 
 START_SECONDS = 120
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = START_SECONDS) -> None:

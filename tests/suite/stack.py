@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbcommon.settings import DatabaseSettings
 from tests.conftest import CopyDatabase
-from tests.processes import Running, free_port, service_process
+from tests.processes import Running, free_ports, service_process
 from tests.servers import PATIENT
 
 FIRST_PATHS = {
@@ -47,7 +47,8 @@ async def running_stack(
 ) -> AsyncIterator[Stack]:
     """The stack until the block ends; `settings` are further variables of all processes."""
     databases = {service: await copy_database(service) for service in FIRST_PATHS}
-    ports = {name: free_port() for name in ("auth", "second_auth", "l2p", "payment", "videovault")}
+    names = ("auth", "second_auth", "l2p", "payment", "videovault")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     shared = {
         "AUTH_JWKS_URL": f"http://127.0.0.1:{ports['auth']}/.well-known/jwks.json",
         "AUTH_MAIL_FOLDER": str(folder),

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.conftest import CopyDatabase
 from tests.suite.stack import FIRST_PATHS, running_stack
 
 
+@pytest.mark.long
 async def test_head_tells_what_get_does_and_leaves_the_connection_ready(
     copy_database: CopyDatabase, tmp_path: Path
 ) -> None:

@@ -101,6 +101,7 @@ async def test_a_collector_gets_the_requests_and_their_statements_and_no_secret(
     assert (line["trace_id"], line["span_id"]) == (TRACE, me.span_id.hex())
 
 
+@pytest.mark.long
 async def test_a_failed_statement_and_a_failed_request_are_errors(
     new_auth_database: NewDatabase, tmp_path: Path
 ) -> None:
@@ -126,6 +127,7 @@ async def test_a_failed_statement_and_a_failed_request_are_errors(
     assert collector.resources[0]["service.name"] == "signing-in"
 
 
+@pytest.mark.long
 async def test_requests_to_others_are_spans_without_what_is_secret(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:
