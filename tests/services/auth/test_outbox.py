@@ -38,7 +38,7 @@ from tests.services.auth.mails import (
     newest_token,
     token_in,
 )
-from tests.services.auth.waiting import count_waiting, holding_account, queue
+from tests.services.auth.waiting import find_waiting, holding_account, queue
 from webcommon.settings import SettingsError
 
 CANARY = "canary pebbles in my shoe"
@@ -241,7 +241,7 @@ async def is_sent(database: AuthDatabase, kind: str) -> bool:
 
 
 async def are_waiting(database: AuthDatabase, statements: int) -> bool:
-    return await count_waiting(database) == statements
+    return len(await find_waiting(database)) == statements
 
 
 @pytest.mark.long

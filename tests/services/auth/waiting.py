@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -12,8 +13,10 @@ from tests.services.auth.accounts import AuthDatabase
 from tests.services.auth.mails import eventually
 
 _WAITING = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    "SELECT pid, query_start FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
+
 
 EVERYTHING = """
     SELECT (SELECT row(u.*)::text FROM users u WHERE id = $1::uuid),
@@ -36,20 +39,21 @@ async def holding_account(database: AuthDatabase, user_id: str) -> AsyncIterator
         yield connection
 
 
-async def count_waiting(database: AuthDatabase) -> int:
-    """How many statements wait for a row."""
-    return int(await database.fetch_value(_WAITING))
+async def find_waiting(database: AuthDatabase) -> set[tuple[int, datetime]]:
+    """The statements that wait for a row, each by its connection's process and its beginning."""
+    return {(row["pid"], row["query_start"]) for row in await database.fetch(_WAITING)}
 
 
 async def queue(
     database: AuthDatabase, call: Coroutine[Any, Any, httpx.Response]
 ) -> asyncio.Task[httpx.Response]:
     """Begin the call, and go on once it waits in the queue for the row, or is through without."""
-    before = await count_waiting(database)
+    # Not their number: one that waits for a moment only would be taken for the call's, and the call's for it.
+    before = await find_waiting(database)
     task = asyncio.create_task(call)
 
     async def queued() -> bool:
-        return task.done() or await count_waiting(database) > before
+        return task.done() or bool(await find_waiting(database) - before)
 
     await eventually(queued)
     return task
