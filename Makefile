@@ -9,12 +9,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
 # What depends most on the server's version: the driver, roles, grants, tables.
-SCHEMA := tests/libs tests/ops/test_isolation.py tests/ops/test_provision.py $(wildcard tests/services/*/test_migrations.py)
-# As many processes as there are cores; a file's tests stay together, since they share what it sets up.
-PARALLEL := -n logical --dist loadfile --no-loadscope-reorder
+SHARED := tests/libs tests/ops/test_isolation.py tests/ops/test_provision.py
+SCHEMA := $(SHARED) $(wildcard tests/services/*/test_migrations.py)
+# As many processes as there are cores; a file's tests stay together, since they share what it sets up. Each run tells
+# what took longest.
+PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40
+# A file or a test that is named runs as it stands; a folder, its fast tests.
+NAMED := $(if $(findstring .py,$(T)),--durations=5,$(PARALLEL) -m "not long") $(T)
+# Which half of the services' files the packaged server takes in `make test-once`; the system's takes the other.
+HALF ?= all
+OTHER_HALF := $(or $(if $(filter even,$(HALF)),odd),$(if $(filter odd,$(HALF)),even),$(HALF))
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-system test-long drills check fmt lock clean
+.PHONY: help up test test-once test-system test-long drills check fmt lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,16 +29,28 @@ help:  ## list the targets
 up: $(VENV)/runtime.stamp  ## start everything on an embedded PostgreSQL; Ctrl-C stops it
 	@$(BIN)/quartet up
 
-test: $(VENV)/development.stamp  ## the tests, on a real PostgreSQL that they start and throw away
+test: $(VENV)/development.stamp  ## the fast tests on a throw-away PostgreSQL; T=path (or path::test) runs that alone
+ifneq ($(T),)
+	@$(PYTEST) $(NAMED)
+else
 	@$(PYTEST) $(PARALLEL) -m "not long"
 ifneq ($(SYSTEM_PG),)
 	@echo "Roles, grants and tables once more, on the system's PostgreSQL in $(SYSTEM_PG)"
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" $(SCHEMA)
 endif
+endif
 
-test-system: $(VENV)/development.stamp  ## the services' tests once more, on the system's PostgreSQL 15
-	@test -n "$(SYSTEM_PG)" || { echo "There is no PostgreSQL 15 here: install it, or set SYSTEM_PG=/its/bin" >&2; exit 1; }
+test-once: $(VENV)/development.stamp system-pg  ## what CI runs: every test, drills in short; HALF=even|odd|all of the services on 18
+	@SHORT_DRILLS=1 $(PYTEST) $(PARALLEL) --services=$(HALF)
+	@SHORT_DRILLS=1 PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) --services=$(OTHER_HALF) \
+		-m "database and (not long or service)" $(SHARED) tests/services
+
+test-system: $(VENV)/development.stamp system-pg  ## the services' tests once more, on the system's PostgreSQL 15
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" tests/services
+
+.PHONY: system-pg
+system-pg:
+	@test -n "$(SYSTEM_PG)" || { echo "There is no PostgreSQL 15 here: install it, or set SYSTEM_PG=/its/bin" >&2; exit 1; }
 
 test-long: $(VENV)/development.stamp  ## the tests and the long drills, all of them on each PostgreSQL
 	@$(PYTEST)
@@ -40,13 +59,12 @@ ifneq ($(SYSTEM_PG),)
 endif
 
 drills: $(VENV)/development.stamp  ## the long drills alone, in a short form
-	@SHORT_DRILLS=1 $(PYTEST) $(PARALLEL) -m "long and not timed"
-	@SHORT_DRILLS=1 $(PYTEST) -m timed
+	@SHORT_DRILLS=1 $(PYTEST) $(PARALLEL) -m long
 
 check: $(VENV)/development.stamp  ## ruff, mypy, the rules of who may import whom, and that the lock files are whole
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers auto
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pip --disable-pip-version-check check
 

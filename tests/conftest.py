@@ -2,6 +2,7 @@
 
 import os
 import signal
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -30,6 +31,8 @@ CHROMIUM_FLAGS = [
 
 SERVER_FIXTURES = {"bare_server", "own_server"}
 
+SERVICES_FOLDER = Path(__file__).parent / "services"
+
 
 def pytest_configure() -> None:
     """Take interrupts, whoever started the tests: a shell ignores them for what it runs in the background, and every
@@ -37,11 +40,38 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs on a PostgreSQL server, so that `make test` can repeat it on another version."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let CI run each half of the services' files on another PostgreSQL."""
+    parser.addoption(
+        "--services",
+        choices=("all", "even", "odd"),
+        default="all",
+        help="of the services' tests that use a database, only those of this half of the files",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what runs on a PostgreSQL server and what is a service's, and keep the half that was asked for."""
     for item in items:
         if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.database)
+        if SERVICES_FOLDER in item.path.parents:
+            item.add_marker(pytest.mark.service)
+    half = config.getoption("services")
+    others = [item for item in items if half != "all" and half_of(item) not in (None, half)]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        dropped = set(others)
+        items[:] = [item for item in items if item not in dropped]
+
+
+def half_of(item: pytest.Item) -> str | None:
+    """The half that a test's file belongs to, by the file's name; None for what runs with either half."""
+    is_divided = item.get_closest_marker("service") and item.get_closest_marker("database")
+    if not is_divided or item.path.name == "test_migrations.py":
+        return None
+    name = item.path.relative_to(SERVICES_FOLDER).as_posix()
+    return "odd" if zlib.crc32(name.encode()) % 2 else "even"
 
 
 @pytest.fixture(scope="session")
