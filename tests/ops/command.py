@@ -1,19 +1,28 @@
-"""The real command `quartet` in processes of its own, each stack in a folder and on ports of its own."""
+"""The real command `quartet`, each stack in a folder and on ports of its own.
+
+A start of Python takes far longer than most of what the command says. What is tested for its words and its settings is
+called in this process; what proves exit codes, signals, streams and processes is started.
+"""
 
 import contextlib
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
+from quartet.cli import app
 from quartet.processes import run, spawn
 from quartet.provision.plan import SERVICES
 from quartet.settings.known import GOVERNED_PREFIXES
@@ -37,6 +46,58 @@ def status_of(url: str) -> int:
         return httpx.get(url, timeout=5).status_code
     except httpx.HTTPError:
         return 0
+
+
+def _printed(done: subprocess.CompletedProcess[str]) -> Any:
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def _exit_code_of(command: Callable[[], None]) -> int:
+    with pytest.raises(SystemExit) as caught:
+        command()
+    code = caught.value.code or 0
+    assert isinstance(code, int), code
+    return code
+
+
+@contextlib.contextmanager
+def _as_told(folder: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Iterator[None]:
+    """This process with another folder, environment and command line, for the length of a block."""
+    before, own_arguments = dict(os.environ), sys.argv
+    _set_environment(environment)
+    sys.argv = ["quartet", *arguments]
+    try:
+        with contextlib.chdir(folder):
+            yield
+    finally:
+        sys.argv = own_arguments
+        _set_environment(before)
+
+
+def _set_environment(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@contextlib.contextmanager
+def _no_trace() -> Iterator[None]:
+    """Fail when the block changes what the next command in this process would find changed."""
+    before = _shared_state()
+    yield
+    assert _shared_state() == before
+
+
+def _shared_state() -> dict[str, object]:
+    return {
+        "environment": dict(os.environ),
+        "folder": Path.cwd(),
+        "signals": {
+            number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        },
+        "log handlers": list(logging.getLogger().handlers),
+        "threads": {thread.name for thread in threading.enumerate()},
+    }
 
 
 @dataclass
@@ -74,9 +135,19 @@ class Workplace:
 
     def quartet_json(self, *arguments: str) -> Any:
         """What the command prints as JSON."""
-        done = self.quartet(*arguments, "--json")
-        assert done.stdout, done.stderr
-        return json.loads(done.stdout)
+        return _printed(self.quartet(*arguments, "--json"))
+
+    def call(self, *arguments: str, **told: str) -> subprocess.CompletedProcess[str]:
+        """The same without a process of its own: call the command, and expect it to leave no trace in this one."""
+        with _as_told(self.folder, self.environment | told, arguments), _no_trace():
+            stdout, stderr = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+                exit_code = _exit_code_of(app)
+        return subprocess.CompletedProcess(arguments, exit_code, stdout.getvalue(), stderr.getvalue())
+
+    def call_json(self, *arguments: str) -> Any:
+        """What the command, called in this process, prints as JSON."""
+        return _printed(self.call(*arguments, "--json"))
 
     @contextlib.contextmanager
     def up(

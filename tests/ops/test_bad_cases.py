@@ -73,7 +73,7 @@ def test_taken_port_is_found_before_anything_starts_and_its_holder_named(place: 
 
 
 def test_one_port_for_two_services_is_told(place: Workplace) -> None:
-    done = place.quartet("up", L2P_PORT=str(place.ports["auth"]))
+    done = place.call("up", L2P_PORT=str(place.ports["auth"]))
     assert_refused(done, exit_code=3, says=["is meant for auth and for l2p", "L2P_PORT"])
 
 
@@ -95,7 +95,7 @@ def test_one_port_for_two_services_is_told(place: Workplace) -> None:
 def test_wrong_setting_is_told_with_what_was_meant(
     place: Workplace, name: str, value: str, says: str
 ) -> None:
-    done = place.quartet("up", **{name: value})
+    done = place.call("up", **{name: value})
     assert_refused(done, exit_code=2, says=[name, says])
 
 
@@ -107,7 +107,7 @@ def test_unknown_name_in_the_file_is_told_and_other_programs_names_are_not(place
 @pytest.mark.parametrize("line", ["LOG_LEVEL", "this is no setting", "A B=1", "LOG_LEVEL='info"])
 def test_line_of_the_file_that_is_no_setting_is_told_with_its_number(place: Workplace, line: str) -> None:
     (place.folder / ".env").write_text(f"# a comment\n\nTZ=UTC\n{line}\n")
-    assert_refused(place.quartet("up"), exit_code=2, says=[".env, line 4", "NAME=value"])
+    assert_refused(place.call("up"), exit_code=2, says=[".env, line 4", "NAME=value"])
 
 
 def test_interrupt_at_any_time_of_the_start_leaves_no_traceback(place: Workplace) -> None:
@@ -148,7 +148,7 @@ _ASKING_POSTGRES = [
 def test_stopped_stack_is_told_with_what_starts_it(
     stopped_place: Workplace, command: list[str], exit_code: int
 ) -> None:
-    done = stopped_place.quartet(*command)
+    done = stopped_place.call(*command)
     assert_refused(done, exit_code=exit_code, says=["is stopped", "`quartet up` starts it"])
 
 
@@ -159,7 +159,7 @@ def test_stopped_stack_is_told_with_what_starts_it(
 def test_a_server_of_ones_own_that_does_not_answer_is_named(
     stopped_place: Workplace, command: list[str], host: str
 ) -> None:
-    done = stopped_place.quartet(*command, POSTGRES_HOST=host, POSTGRES_PORT="1")
+    done = stopped_place.call(*command, POSTGRES_HOST=host, POSTGRES_PORT="1")
     assert_refused(done, exit_code=10, says=[f"no PostgreSQL answers at {host}:1", "POSTGRES_HOST"])
     assert "Errno" not in done.stderr
 
@@ -179,7 +179,7 @@ def test_a_server_of_ones_own_that_does_not_answer_is_named(
     ],
 )
 def test_wrong_use_is_told_in_a_plain_line(place: Workplace, command: str, says: str) -> None:
-    done = place.quartet(*command.split())
+    done = place.call(*command.split())
     assert_refused(done, exit_code=2, says=[f"quartet: {says}", "--help` shows what it takes"])
 
 
@@ -191,13 +191,13 @@ def test_group_without_a_command_shows_its_help(place: Workplace) -> None:
 
 def test_provisioning_a_stopped_stack_is_refused_at_once(stopped_place: Workplace) -> None:
     beginning = time.monotonic()
-    done = stopped_place.quartet("provision")
+    done = stopped_place.call("provision")
     assert_refused(done, exit_code=10, says=["is stopped", "`quartet up`"])
     assert time.monotonic() - beginning < 20, "it did not wait for what nobody starts"
 
 
 def test_role_that_does_not_exist_is_told(made_place: Workplace) -> None:
-    done = made_place.quartet("auth", "grant", "ada@example.com", "king", POSTGRES_HOST="127.0.0.1")
+    done = made_place.call("auth", "grant", "ada@example.com", "king", POSTGRES_HOST="127.0.0.1")
     assert_refused(done, exit_code=2, says=["no role 'king'", "user, editor, admin"])
 
 
@@ -230,7 +230,7 @@ def test_data_folder_whose_version_cannot_be_read_is_told_and_left_as_it_is(
         path.write_bytes(content)
     before = sorted(path.parent.iterdir())
     try:
-        done = made_place.quartet("up")
+        done = made_place.call("up")
         assert_refused(done, exit_code=10, says=["damaged", str(path), says, "backup", "move it away"])
         assert sorted(path.parent.iterdir()) == before
     finally:
@@ -247,9 +247,7 @@ def test_lost_secrets_are_told_and_none_are_made_in_their_place(made_place: Work
     path = made_place.home / "secrets.env"
     kept = path.rename(path.with_name("kept"))
     try:
-        assert_refused(
-            made_place.quartet("up"), exit_code=6, says=["secrets.env is gone", "put the file back"]
-        )
+        assert_refused(made_place.call("up"), exit_code=6, says=["secrets.env is gone", "put the file back"])
         assert not path.exists()
     finally:
         kept.rename(path)
@@ -262,7 +260,7 @@ def test_absent_server_programs_are_told(place: Workplace) -> None:
 
 def test_state_folder_that_is_a_file_is_told(place: Workplace) -> None:
     (place.folder / "file").touch()
-    done = place.quartet("up", QUARTET_HOME="file/home")
+    done = place.call("up", QUARTET_HOME="file/home")
     assert_refused(done, exit_code=5, says=["file/home", "QUARTET_HOME"])
 
 
@@ -321,13 +319,13 @@ PRODUCTION = {"QUARTET_ENV": "production", "AUTH_SMTP_HOST": "127.0.0.1"}
 
 @pytest.mark.parametrize("password", ["password", "aaaaaaaaaaaaaaaaaaaaaaaaaaa"])
 def test_production_refuses_a_weak_password(place: Workplace, password: str) -> None:
-    done = place.quartet("up", **PRODUCTION, AUTH_DB_PASSWORD=password)
+    done = place.call("up", **PRODUCTION, AUTH_DB_PASSWORD=password)
     assert_refused(done, exit_code=2, says=["AUTH_DB_PASSWORD", "too weak for production"])
 
 
 def test_production_refuses_a_password_that_is_used_twice(place: Workplace) -> None:
     shared = "Nine-Lives-Of-A-Cat-7351"
-    done = place.quartet("up", **PRODUCTION, AUTH_DB_PASSWORD=shared, L2P_DB_PASSWORD=shared)
+    done = place.call("up", **PRODUCTION, AUTH_DB_PASSWORD=shared, L2P_DB_PASSWORD=shared)
     assert_refused(done, exit_code=2, says=["AUTH_DB_PASSWORD", "L2P_DB_PASSWORD", "the same"])
 
 
@@ -345,7 +343,7 @@ def test_production_refuses_a_password_that_is_used_twice(place: Workplace) -> N
 def test_commands_on_a_folder_where_nothing_ever_ran(
     place: Workplace, command: list[str], exit_code: int
 ) -> None:
-    done = place.quartet(*command)
+    done = place.call(*command)
     assert done.returncode == exit_code
     assert "Traceback" not in done.stderr
     assert not place.home.exists()

@@ -197,24 +197,24 @@ def test_example_file_of_the_repository_is_current() -> None:
 
 def test_config_shows_sources_and_hides_secrets() -> None:
     with workplace(LOG_LEVEL="debug", AUTH_DB_PASSWORD="secret-one", L2P_SECRET="secret-two") as place:
-        shown = place.quartet_json("config")
+        shown = place.call_json("config")
         assert shown["LOG_LEVEL"] == {"value": "debug", "source": "given"}
         assert shown["DB_POOL_MAX"] == {"value": "10", "source": "default"}
         assert shown["AUTH_DB_PASSWORD"] == {"value": "***", "source": "given"}
-        table = place.quartet("config").stdout
+        table = place.call("config").stdout
         assert "AUTH_PORT" in table
         assert "secret-" not in table
-        assert place.quartet("config", "get", "AUTH_DB_PASSWORD").stdout == "secret-one\n"
-        missing = place.quartet("config", "get", "AUTH_PROT")
+        assert place.call("config", "get", "AUTH_DB_PASSWORD").stdout == "secret-one\n"
+        missing = place.call("config", "get", "AUTH_PROT")
         assert (missing.returncode, len(missing.stderr.splitlines())) == (13, 1)
         assert "AUTH_PORT" in missing.stderr
-        assert place.quartet("config", "get", "PAYMENT_SECRET").returncode == 13
+        assert place.call("config", "get", "PAYMENT_SECRET").returncode == 13
         assert not place.home.exists()
 
 
 def test_config_shows_what_follows_from_other_settings_and_where_it_comes_from() -> None:
     with workplace() as place:
-        shown = place.quartet_json("config")
+        shown = place.call_json("config")
         issuer = f"http://localhost:{place.ports['auth']}"
         assert shown["AUTH_ISSUER"] == {"value": issuer, "source": "AUTH_PORT"}
         assert shown["AUTH_JWKS_URL"] == {"value": f"{issuer}/.well-known/jwks.json", "source": "AUTH_ISSUER"}
@@ -228,7 +228,7 @@ def test_config_shows_what_follows_from_other_settings_and_where_it_comes_from()
             "POSTGRES_HOST": "db.example",
             "AUTH_JWKS_URL": "http://auth:5500/.well-known/jwks.json",
         }
-        shown = place.quartet_json("config")
+        shown = place.call_json("config")
         assert shown["POSTGRES_HOST"] == {"value": "db.example", "source": "given"}
         assert shown["POSTGRES_PORT"] == {"value": "5432", "source": "default"}
         assert shown["AUTH_JWKS_URL"] == {
@@ -236,7 +236,7 @@ def test_config_shows_what_follows_from_other_settings_and_where_it_comes_from()
             "source": "given",
         }
         assert shown["AUTH_REVOCATIONS_URL"]["value"] == "http://auth:5500/v1/revocations"
-        assert place.quartet("config", "get", "POSTGRES_PORT").stdout == "5432\n"
+        assert place.call("config", "get", "POSTGRES_PORT").stdout == "5432\n"
 
 
 def test_container_secrets_are_made_once_each_in_its_consumers_folder(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_container_secret_that_is_missing_is_made_without_touching_the_others(tm
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     with workplace() as place:
-        done = place.quartet(*command, "--help", COLUMNS="200")
+        done = place.call(*command, "--help", COLUMNS="200")
     assert done.returncode == 0
     assert "Usage" in done.stdout
     if command not in ([], ["db"]):
