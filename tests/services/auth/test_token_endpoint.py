@@ -111,3 +111,42 @@ async def test_while_the_database_is_away_clients_are_told_in_their_own_words(
         assert answer.json()["error_description"]
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_client_may_name_itself_by_basic_with_an_empty_secret(auth: httpx.AsyncClient) -> None:
+    tokens = await tokens_of_scope(auth, "openid profile")
+    grant = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    basic = httpx.BasicAuth(CLIENT, "")
+    refreshed = await auth.post("/oauth2/token", data=grant, auth=basic)
+    assert refreshed.status_code == 200, refreshed.text
+    newest = {"token": refreshed.json()["refresh_token"]}
+    introspected = await auth.post("/oauth2/introspect", data=newest, auth=basic)
+    assert (introspected.status_code, introspected.json()["active"]) == (200, True)
+    assert (await auth.post("/oauth2/revoke", data=newest, auth=basic)).status_code == 200
+    introspected = await auth.post("/oauth2/introspect", data=newest, auth=basic)
+    assert introspected.json() == {"active": False}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("Basic dmlkZW92YXVsdC13ZWI6c2VjcmV0", id="a secret"),
+        pytest.param("Basic dmlkZW92YXVsdC13ZWI=", id="no colon"),
+        pytest.param("Basic Og==", id="no client"),
+        pytest.param("Basic bDJwLXdlYjo=", id="another client than the form's"),
+        pytest.param("Basic dW5rbm93bjo=", id="an unknown client"),
+        pytest.param("Basic !", id="no Base64"),
+        pytest.param("Basic //8=", id="no UTF-8"),
+        pytest.param("Basic", id="nothing"),
+    ],
+)
+async def test_other_credentials_by_basic_are_refused_and_use_nothing_up(
+    auth: httpx.AsyncClient, header: str
+) -> None:
+    tokens = await tokens_of_scope(auth, "openid profile")
+    grant = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    named = grant if header == "Basic dW5rbm93bjo=" else grant | {"client_id": CLIENT}
+    refused = await auth.post("/oauth2/token", data=named, headers={"Authorization": header})
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert refused.headers["www-authenticate"].startswith("Basic")
+    assert (await ask(auth, tokens["refresh_token"])).status_code == 200

@@ -220,4 +220,4 @@ def _read_request_id(scope: Scope) -> bytes:
 def _route_template(scope: Scope) -> str:
     route: Any = scope.get("route")
     # Never the path itself: ids, and whatever a scanner tries, would each become a series of their own.
-    return getattr(route, "path", None) or "(no route)"
+    return getattr(route, "path_format", None) or getattr(route, "path", None) or "(no route)"

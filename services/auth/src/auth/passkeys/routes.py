@@ -134,7 +134,7 @@ async def list_passkeys(caller: LiveCallerDep, database: DatabaseDep) -> Passkey
 
 
 @router.patch(
-    "/{passkey_id}", operation_id="rename_passkey", responses=problem_responses(SessionEnded, NotFound)
+    "/{passkey_id:uuid}", operation_id="rename_passkey", responses=problem_responses(SessionEnded, NotFound)
 )
 async def rename_passkey(
     passkey_id: UUID, patch: PasskeyPatch, caller: LiveCallerDep, session: SessionDep
@@ -144,7 +144,7 @@ async def rename_passkey(
 
 
 @router.delete(
-    "/{passkey_id}",
+    "/{passkey_id:uuid}",
     operation_id="remove_passkey",
     status_code=204,
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, OnlyWayIn),

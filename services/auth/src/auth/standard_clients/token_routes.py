@@ -1,8 +1,10 @@
 """The endpoints that clients call themselves: token, userinfo, introspect, revoke."""
 
+import base64
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
+from urllib.parse import unquote_plus
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
@@ -180,10 +182,30 @@ async def read_userinfo(caller: CallerDep, database: DatabaseDep) -> Response:
 
 
 async def _read_client_form(request: Request) -> dict[str, str]:
-    # A public client has nothing to authenticate with; one that tries is told so (RFC 6749, section 5.2).
-    if request.headers.get("authorization", "").lower().startswith("basic "):
+    """The form, with the client that the Basic scheme names. Raises `OAuthRefusal` for a secret, which no client has."""
+    form = await read_form(request)
+    named = _read_basic_client(request.headers.get("authorization", ""))
+    if named is None:
+        return form
+    if form.setdefault("client_id", named) != named:
+        raise OAuthRefusal("invalid_client", "the form and the Authorization header name two clients")
+    return form
+
+
+def _read_basic_client(header: str) -> str | None:
+    """The client of `Basic client_id:`, which some libraries send for a client without a secret (RFC 6749, 2.3.1)."""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, colon, secret = (
+            base64.b64decode(credentials.strip(" "), validate=True).decode().partition(":")
+        )
+    except ValueError:
+        client_id, colon, secret = "", "", ""
+    if not client_id or not colon or secret:
         raise OAuthRefusal("invalid_client", "clients have no secret: send client_id in the form")
-    return await read_form(request)
+    return unquote_plus(client_id)
 
 
 async def _or_refusal(answer: Callable[[], Awaitable[Response]]) -> Response:

@@ -1,0 +1,48 @@
+"""How the routes of all four services lie beside each other."""
+
+import re
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+import auth.main
+import auth.settings
+import l2p.main
+import l2p.settings
+import payment.main
+import payment.settings
+import videovault.main
+import videovault.settings
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.settings import DatabaseSettings
+from webcommon.app import Service
+
+SERVICES = {
+    "auth": (auth.main.create_app, auth.settings.Settings),
+    "l2p": (l2p.main.create_app, l2p.settings.Settings),
+    "payment": (payment.main.create_app, payment.settings.Settings),
+    "videovault": (videovault.main.create_app, videovault.settings.Settings),
+}
+
+
+@pytest.fixture(params=SERVICES)
+def app(request: pytest.FixtureRequest) -> Service:
+    """Each service, not running: nobody listens where its database would be."""
+    create_app, settings = SERVICES[request.param]
+    url = DatabaseUrl.parse("postgresql://nobody:nothing@127.0.0.1:1/nowhere", variable="URL")
+    made: Service = create_app(settings(database=DatabaseSettings(url=url), secret=SecretStr("s" * 32)))
+    return made
+
+
+async def test_a_method_that_a_path_does_not_take_is_405_with_those_that_it_takes(app: Service) -> None:
+    """Not the business of a path with a parameter beside it, which would take the path's last part for an id."""
+    paths = {path: set(operations) for path, operations in app.openapi()["paths"].items() if "{" not in path}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        for path, taken in paths.items():
+            for method in sorted({"put", "patch", "delete"} - taken):
+                answer = await client.request(method, path)
+                assert answer.status_code == 405, f"{method} {path}"
+                assert taken <= set(re.split(", ?", answer.headers["allow"].lower())), path
+    assert "/livez" in paths
