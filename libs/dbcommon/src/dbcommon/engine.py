@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 
 from dbcommon.errors import DatabaseUnavailable, translate
+from dbcommon.jobs.periodic import Schedule, run_every
 from dbcommon.pool import KeptPool
 from dbcommon.probe import Probe
 from dbcommon.reads import PreparedRead
@@ -104,13 +105,12 @@ class Database:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the pool while the block runs. A database that is not there yet is waited for in the background."""
-        keeper = asyncio.create_task(self._keep())
+        # Without it broken connections would stay and idle ones never be closed.
+        schedule = Schedule(seconds=KEEPER_SECONDS, at_once=True)
         try:
-            yield
+            async with run_every(schedule, self._keep, name="the pool's keeper", wake=self._wake):
+                yield
         finally:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
             await self.probe.close()
             await self.engine.dispose()
 
@@ -225,20 +225,12 @@ class Database:
         self._held_since.pop(entry, None)
 
     async def _keep(self) -> None:
-        while True:
-            self._wake.clear()
-            try:
-                await self._tend()
-            except DatabaseUnavailable as error:
-                self._note(away=True, reason=str(error))
-            # Without a keeper broken connections would stay and idle ones never be closed; nobody would start it again.
-            except Exception:
-                logger.exception("the pool's keeper failed; it goes on")
-            else:
-                self._note(away=False)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(KEEPER_SECONDS):
-                    await self._wake.wait()
+        try:
+            await self._tend()
+        except DatabaseUnavailable as error:
+            self._note(away=True, reason=str(error))
+        else:
+            self._note(away=False)
 
     def _note(self, *, away: bool, reason: str = "") -> None:
         # A line when it goes and one when it is back: the keeper tries twice a second.

@@ -1,8 +1,6 @@
 """Rows whose time is over are deleted in the background, in small transactions."""
 
-import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 
 from auth.google.sweeping import sweep_sign_ins
@@ -15,9 +13,8 @@ from auth.sessions.repository import delete_old
 from auth.standard_clients.codes import end_unused
 from auth.standard_clients.repository import delete_used
 from dbcommon.engine import Database
-from dbcommon.errors import DatabaseError
-
-logger = logging.getLogger(__name__)
+from dbcommon.jobs.batches import repeat_batches, repeat_in_transactions
+from dbcommon.jobs.periodic import Schedule, run_every
 
 
 class Sweeper:
@@ -30,53 +27,17 @@ class Sweeper:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweep while the block runs."""
-        task = asyncio.create_task(self._sweep_forever())
-        try:
+        async with run_every(Schedule(seconds=self._pause, jitter=0.1), self.sweep, name="the sweep"):
             yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
     async def sweep(self) -> None:
         """Delete all that is due now: sessions long over, what the revocation feed told of, keys that verify nothing."""
-        while await self._delete_sessions():
-            pass
-        while await self._delete_revocations():
-            pass
-        while await self._delete_challenges():
-            pass
+        await repeat_in_transactions(self._database, delete_old)
+        await repeat_in_transactions(self._database, lambda db: delete_older(db, KEPT))
+        await repeat_in_transactions(self._database, delete_expired_challenges)
+        await repeat_in_transactions(self._database, delete_answered_challenges)
         await sweep_sign_ins(self._database)
-        while await end_unused(self._database):
-            pass
-        while await self._delete_codes():
-            pass
-        async with self._database.transaction() as session:
-            await delete_expired(session)
-
-    async def _delete_sessions(self) -> int:
-        async with self._database.transaction() as session:
-            return await delete_old(session)
-
-    async def _delete_revocations(self) -> int:
-        async with self._database.transaction() as session:
-            return await delete_older(session, KEPT)
-
-    async def _delete_challenges(self) -> int:
-        async with self._database.transaction() as session:
-            waiting = await delete_expired_challenges(session)
-            return waiting + await delete_answered_challenges(session)
-
-    async def _delete_codes(self) -> int:
-        async with self._database.transaction() as session:
-            return await delete_used(session)
-
-    async def _sweep_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._pause)
-            try:
-                await self.sweep()
-            except DatabaseError as error:
-                logger.warning("the sweep waits for its next turn: %s", error)
-            except Exception:
-                logger.exception("the sweep failed; it goes on")
+        await repeat_batches(lambda: end_unused(self._database))
+        await repeat_in_transactions(self._database, delete_used)
+        async with self._database.transaction() as db:
+            await delete_expired(db)

@@ -2,20 +2,18 @@
 
 import asyncio
 import contextlib
-import logging
 import math
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
 from dbcommon.engine import Database
-from dbcommon.errors import DatabaseUnavailable
+from dbcommon.jobs.batches import repeat_batches
+from dbcommon.jobs.periodic import Schedule, run_every
 from webcommon.problems import TooManyRequests
 from webcommon.throttling import repository
 from webcommon.throttling.limits import Limit
 from webcommon.throttling.repository import Reservation
-
-logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 5.0
 """So long an attempt waits for others under way when only these stand before it."""
@@ -139,23 +137,10 @@ class Throttle:
 @contextlib.asynccontextmanager
 async def sweeping(database: Database) -> AsyncIterator[None]:
     """Delete expired counters in the background while the block runs."""
-    sweeper = asyncio.create_task(_keep_sweeping(database))
-    try:
+    schedule = Schedule(seconds=SWEEP_SECONDS, jitter=0.5)
+    async with run_every(schedule, lambda: _sweep(database), name="the sweep of expired counters"):
         yield
-    finally:
-        sweeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sweeper
 
 
-async def _keep_sweeping(database: Database) -> None:
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - replicas need not do it at once
-        try:
-            while await repository.sweep(database, batch=SWEEP_BATCH) == SWEEP_BATCH:
-                pass
-        except DatabaseUnavailable:
-            continue  # the database's keeper has said so; the rows can wait
-        # Nobody starts a task again that has died; the counters would grow without end.
-        except Exception:
-            logger.exception("expired counters could not be swept; the next round tries again")
+async def _sweep(database: Database) -> None:
+    await repeat_batches(lambda: repository.sweep(database, batch=SWEEP_BATCH), batch=SWEEP_BATCH)

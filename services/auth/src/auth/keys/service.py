@@ -20,6 +20,7 @@ from auth.keys.encryption import CannotDecrypt, KeyVault
 from auth.keys.material import load_signer, make_key_pair
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
+from dbcommon.jobs.periodic import Schedule, run_every
 from webcommon.jwks import KeysUnavailable, build_keys
 
 logger = logging.getLogger(__name__)
@@ -99,15 +100,17 @@ class Keyring:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the copy fresh while the block runs. A database that is not there yet is waited for in the background."""
-        keeper = asyncio.create_task(self._keep())
+        schedule = Schedule(seconds=RELOAD_SECONDS, retry_seconds=RETRY_SECONDS, at_once=True)
         try:
-            yield
+            # `KeysUnavailable` is known already: /readyz says that the database is away, or migrations are pending.
+            async with run_every(
+                schedule, self._load, name="the reading of the signing keys", expected=(KeysUnavailable,)
+            ):
+                yield
         finally:
-            for task in (keeper, self._loading):
-                if task is not None:
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, KeysUnavailable):
-                        await task
+            if self._loading is not None:
+                self._loading.cancel()
+                await asyncio.wait({self._loading})
 
     async def find_key(self, kid: str) -> Key | None:
         """The public key of an id; an unknown one is looked for in the database, at most every few seconds.
@@ -234,17 +237,3 @@ class Keyring:
             active_from=row.active_from,
             retired_at=row.retired_at,
         )
-
-    async def _keep(self) -> None:
-        while True:
-            try:
-                await self._load()
-            except KeysUnavailable as error:
-                # Known already: the pool's keeper says that the database is away, /readyz that migrations are pending.
-                logger.debug("signing keys cannot be read: %s", error)
-                await asyncio.sleep(RETRY_SECONDS)
-            except Exception:
-                logger.exception("the keyring could not be read; it is tried again")
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                await asyncio.sleep(RELOAD_SECONDS)

@@ -22,7 +22,8 @@ from auth.mail.link_tokens import LinkTokenCodec, hash_link_token
 from auth.mail.messages import Message, write_message
 from auth.mail.repository import AnyRow, Kind
 from dbcommon.engine import Database
-from dbcommon.errors import DatabaseError
+from dbcommon.jobs.batches import repeat_in_transactions
+from dbcommon.jobs.periodic import Schedule, run_every
 
 logger = logging.getLogger(__name__)
 
@@ -100,29 +101,23 @@ class MailWorker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send while the block runs. A mail that is being sent at its end is noted as such, if it is quick."""
-        keeper = asyncio.create_task(self._keep())
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            await asyncio.wait({keeper}, timeout=STOP_SECONDS)
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
-
-    async def _keep(self) -> None:
-        while not self._stopping.is_set():
+        schedule = Schedule(seconds=min(POLL_SECONDS, self._pace.retry_seconds), at_once=True)
+        # A `DBAPIError` is known already: /readyz says that migrations are pending.
+        async with run_every(
+            schedule,
+            self._work,
+            name="the sending of mails",
+            expected=(DBAPIError,),
+            stop_seconds=STOP_SECONDS,
+        ):
             try:
-                await self.deliver_due()
-                await self._sweep_now_and_then()
-            except (DatabaseError, DBAPIError) as error:
-                # Known already: the pool's keeper says that the database is away, /readyz that migrations are pending.
-                logger.debug("the outbox cannot be read: %s", type(error).__name__)
-            except Exception:
-                logger.exception("the outbox could not be emptied; it is tried again")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(POLL_SECONDS, self._pace.retry_seconds)):
-                    await self._stopping.wait()
+                yield
+            finally:
+                self._stopping.set()
+
+    async def _work(self) -> None:
+        await self.deliver_due()
+        await self._sweep_now_and_then()
 
     async def deliver_due(self) -> None:
         """Send everything that is due, a few at once; what this process is sending already is waited for."""
@@ -226,10 +221,11 @@ class MailWorker:
 
     async def sweep(self) -> None:
         """Delete, in batches, tokens that have expired, gates that are open again, and records of mails long gone."""
-        deleted = _SWEPT_AT_ONCE
-        while deleted == _SWEPT_AT_ONCE:
-            async with self._database.transaction() as session:
-                deleted = await repository.sweep(session, interval=self._pace.interval, most=_SWEPT_AT_ONCE)
+        await repeat_in_transactions(
+            self._database,
+            lambda db: repository.sweep(db, interval=self._pace.interval, most=_SWEPT_AT_ONCE),
+            batch=_SWEPT_AT_ONCE,
+        )
 
 
 def _address(mail: AnyRow, message: Message, *, to: str) -> Letter:

@@ -1,0 +1,98 @@
+"""Work that a process repeats while it runs: one loop, one way to log its failures, one way to stop it."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from dbcommon.errors import DatabaseError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """When work is repeated.
+
+    `seconds` lie between the end of one run and the start of the next, `retry_seconds` (the same by default) after a
+    failed one. `jitter` is the fraction by which a pause may be longer or shorter, so that replicas do not run at once.
+    `at_once`: whether the first run comes before the first pause.
+    """
+
+    seconds: float
+    retry_seconds: float | None = None
+    jitter: float = 0.0
+    at_once: bool = False
+
+    def pause(self, *, failed: bool) -> float:
+        """The length of the next pause, in seconds."""
+        seconds = self.retry_seconds if failed and self.retry_seconds is not None else self.seconds
+        return seconds * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - spreads load, guards nothing
+
+
+@contextlib.asynccontextmanager
+async def run_every(
+    schedule: Schedule,
+    work: Callable[[], Awaitable[object]],
+    *,
+    name: str,
+    wake: asyncio.Event | None = None,
+    expected: tuple[type[Exception], ...] = (),
+    stop_seconds: float = 0.0,
+) -> AsyncIterator[None]:
+    """Repeat `work` while the block runs. A failure is logged under `name`, and the work goes on.
+
+    Setting `wake` ends the present pause; set during a run, it causes another run at once. A `DatabaseError` and the
+    `expected` errors are logged at debug level only: the pool's maintenance says that the database is away. At the end
+    of the block a run that is under way gets `stop_seconds` to finish, then it is cancelled.
+    """
+    loop = _Loop(schedule, work, name=name, wake=wake or asyncio.Event(), expected=(DatabaseError, *expected))
+    task = asyncio.create_task(loop.run(), name=name)
+    try:
+        yield
+    finally:
+        loop.stop()
+        if stop_seconds > 0:
+            await asyncio.wait({task}, timeout=stop_seconds)
+        task.cancel()
+        await asyncio.wait({task})
+
+
+@dataclass
+class _Loop:
+    schedule: Schedule
+    work: Callable[[], Awaitable[object]]
+    name: str = field(kw_only=True)
+    wake: asyncio.Event = field(kw_only=True)
+    expected: tuple[type[Exception], ...] = field(kw_only=True)
+    stopping: bool = False
+
+    def stop(self) -> None:
+        self.stopping = True
+        self.wake.set()
+
+    async def run(self) -> None:
+        if not self.schedule.at_once:
+            await self._pause(failed=False)
+        while not self.stopping:
+            self.wake.clear()
+            await self._pause(failed=not await self._try())
+
+    async def _try(self) -> bool:
+        try:
+            await self.work()
+        except self.expected as error:
+            logger.debug("%s has to wait: %s", self.name, error)
+            return False
+        # Nobody starts a loop again that has died.
+        except Exception:
+            logger.exception("%s failed; it is tried again", self.name)
+            return False
+        return True
+
+    async def _pause(self, *, failed: bool) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.schedule.pause(failed=failed)):
+                await self.wake.wait()
