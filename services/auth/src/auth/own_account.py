@@ -9,14 +9,19 @@ from auth.sessions.repository import AnyRow
 from webcommon.bearer import Caller
 
 
-async def lock_own_account(session: AsyncSession, caller: Caller) -> AnyRow:
+async def lock_own_account(session: AsyncSession, caller: Caller, *, changes_key: bool = False) -> AnyRow:
     """The caller's account, which nobody else changes, and whose session nobody ends, until the transaction does.
 
     What `LiveCallerDep` saw may be past: whoever took the account over meanwhile has ended the session and voided what it
     had added, and a change let in behind that would stay. Raises `SessionEnded`.
+
+    `changes_key`: the account is to be deleted, or its e-mail or username changed. PostgreSQL locks the row `FOR UPDATE`
+    then ("Row-Level Locks"); asked for only at that point, that lock would wait for the refreshes and mails that refer to
+    the account, while they wait for what this transaction holds.
     """
     # Two statements: the second reads what the first has waited for. The account comes first, as everywhere.
-    await session.execute(select(User.id).where(User.id == caller.id).with_for_update(key_share=True))
+    account_row = select(User.id).where(User.id == caller.id)
+    await session.execute(account_row.with_for_update(key_share=not changes_key))
     statement = (
         select(User.id, User.email, User.email_verified, User.roles)
         .join(Session, Session.user_id == User.id)

@@ -118,7 +118,7 @@ async def change_account(
 
     Raises `SessionEnded`, `UsernameTaken`, and `TooManyRequests` for a new address.
     """
-    account = await lock_own_account(session, caller)
+    account = await lock_own_account(session, caller, changes_key=patch.username is not None)
     if patch.email is not None:
         await ask_for_change(patch.email, account=account, session=session, outbox=outbox)
     if patch.username is not None:
@@ -159,7 +159,7 @@ async def delete_own(
     else:
         require_recent_login(caller)
     async with database.transaction() as session:
-        account = await lock_own_account(session, caller)
+        account = await lock_own_account(session, caller, changes_key=True)
         left = await find_left_addresses(session, account.id, address=account.email)
         links = await find_tokens(session, account.id)
         deleted = await repository.delete_account(session, caller.id, password_hash=password_hash)

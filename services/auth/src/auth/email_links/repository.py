@@ -41,10 +41,13 @@ async def find_token(session: AsyncSession, token_hash: str) -> AnyRow | None:
     return (await session.execute(statement)).one_or_none()
 
 
-async def lock_enabled_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
-    """The account, unless it is disabled; nobody else changes it until the transaction ends."""
+async def lock_enabled_user(
+    session: AsyncSession, user_id: UUID, *, changes_key: bool = False
+) -> AnyRow | None:
+    """The account, unless it is disabled; nobody else changes it until the transaction ends. `changes_key` as in
+    `lock_own_account`."""
     statement = select(*_USER).where(User.id == user_id, User.disabled_at.is_(None))
-    return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
+    return (await session.execute(statement.with_for_update(key_share=not changes_key))).one_or_none()
 
 
 async def use_token(session: AsyncSession, token_id: UUID) -> bool:

@@ -112,7 +112,8 @@ async def _use(session: AsyncSession, token: str, *, kinds: tuple[str, ...]) -> 
     link = await repository.find_token(session, hash_link_token(token))
     if link is None or link.kind not in kinds:
         raise LinkNoLongerGood
-    user = await repository.lock_enabled_user(session, link.user_id)
+    # Setting the address changes a key, be it in the case of a letter.
+    user = await repository.lock_enabled_user(session, link.user_id, changes_key=link.kind != "reset")
     if user is None or not await repository.use_token(session, link.id):
         raise LinkNoLongerGood
     return link, user

@@ -66,8 +66,12 @@ async def find_concerned(database: Database, claims: Claims) -> Sequence[Row[Any
 
 
 async def lock_concerned(session: AsyncSession, claims: Claims) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The same, locked in the order of their ids, as everybody does who locks several players."""
-    statement = _concerned(claims).order_by(User.id).with_for_update(key_share=True)
+    """The same, locked in the order of their ids, as everybody does who locks several players.
+
+    `FOR UPDATE`, which a change of names needs (PostgreSQL, "Row-Level Locks"): grown from a weaker lock, it would wait for
+    transactions that refer to these players while they wait for this one.
+    """
+    statement = _concerned(claims).order_by(User.id).with_for_update()
     return (await session.execute(statement)).all()
 
 
