@@ -1,9 +1,8 @@
 """Routes of sessions."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import TypeAlias
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
 
 from auth.dependencies import OutboxDep, PasswordCheckDep, TokensDep
 from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, OriginRefused, RefreshTokenRefused
@@ -29,13 +28,7 @@ from webcommon.throttling.throttle import TooManyAttempts
 router = APIRouter(prefix="/v1/auth", tags=["sessions"])
 
 
-def _say_one_of(schema: dict[str, Any]) -> None:
-    schema["oneOf"] = schema.pop("anyOf")
-
-
-LoginOrSecondFactor: TypeAlias = Annotated[
-    LoginAnswer | CookieLogin | SecondFactorAsked, Field(json_schema_extra=_say_one_of)
-]
+LoginOrSecondFactor: TypeAlias = LoginAnswer | CookieLogin | SecondFactorAsked
 
 
 @router.post(
