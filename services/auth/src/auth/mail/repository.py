@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.left_addresses import can_be_taken_back
 from auth.models import EmailToken, Mail, MailGate, User
 from dbcommon.engine import Database
+from dbcommon.jobs.queue import Queue
 from dbcommon.models import new_id
 
 Kind = Literal[
@@ -57,7 +58,8 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 KEPT = timedelta(days=30)
 """How long the table tells that a mail was sent or given up, and when."""
 
-_PENDING = and_(Mail.sent_at.is_(None), Mail.dead_at.is_(None))
+_QUEUE = Queue(Mail, due_at="next_attempt_at", done_at="sent_at", failed_at="dead_at")
+_PENDING = _QUEUE.pending
 
 
 async def insert_mail(
@@ -143,29 +145,8 @@ async def has_pending(database: Database) -> bool:
 async def claim_mails(session: AsyncSession, *, most: int, lease: timedelta) -> Sequence[AnyRow]:
     """Take mails that are due. For the length of the lease no other process sees them; should this one die, they are due
     again after it."""
-    due = (
-        select(Mail.id)
-        .where(_PENDING, Mail.next_attempt_at <= func.now())
-        .order_by(Mail.next_attempt_at)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-    )
-    statement = (
-        update(Mail)
-        .where(Mail.id.in_(due.scalar_subquery()))
-        .values(attempts=Mail.attempts + 1, next_attempt_at=func.now() + lease)
-        .returning(
-            Mail.id,
-            Mail.kind,
-            Mail.user_id,
-            Mail.recipient,
-            Mail.detail,
-            Mail.seed,
-            Mail.attempts,
-            Mail.created_at,
-        )
-    )
-    return (await session.execute(statement)).all()
+    columns = (Mail.kind, Mail.user_id, Mail.recipient, Mail.detail, Mail.seed, Mail.created_at)
+    return await _QUEUE.claim(session, *columns, most=most, lease=lease)
 
 
 async def lock_recipient(session: AsyncSession, mail: AnyRow) -> AnyRow | None:
@@ -231,28 +212,25 @@ async def drop_mail(session: AsyncSession, mail_id: UUID) -> None:
 async def note_sent(session: AsyncSession, mail_id: UUID) -> None:
     """Sent: what could make its link again goes, and all of it when its reader has no account any more."""
     await _drop_farewell(session, mail_id)
+    # Whoever sent it, also when the lease was over: that settles it for the others too.
     await session.execute(
         update(Mail).where(Mail.id == mail_id, _PENDING).values(sent_at=func.now(), seed=None, detail=None)
     )
 
 
-async def note_given_up(session: AsyncSession, mail_id: UUID) -> None:
+async def note_given_up(session: AsyncSession, mail: AnyRow) -> None:
     """Never to be sent: what could make its link goes, and all of it when its reader has no account any more."""
-    await _drop_farewell(session, mail_id)
-    await session.execute(
-        update(Mail).where(Mail.id == mail_id, _PENDING).values(dead_at=func.now(), seed=None, detail=None)
-    )
+    await _drop_farewell(session, mail.id)
+    await _QUEUE.give_up(session, mail, seed=None, detail=None)
 
 
 async def _drop_farewell(session: AsyncSession, mail_id: UUID) -> None:
     await session.execute(delete(Mail).where(Mail.id == mail_id, Mail.kind == "account_deleted"))
 
 
-async def note_failure(session: AsyncSession, mail_id: UUID, *, pause: timedelta) -> None:
+async def note_failure(session: AsyncSession, mail: AnyRow, *, pause: timedelta) -> None:
     """Not sent this time: due again after the pause."""
-    await session.execute(
-        update(Mail).where(Mail.id == mail_id, _PENDING).values(next_attempt_at=func.now() + pause)
-    )
+    await _QUEUE.retry(session, mail, pause=pause)
 
 
 async def sweep(session: AsyncSession, *, interval: timedelta, most: int) -> int:

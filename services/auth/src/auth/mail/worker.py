@@ -24,6 +24,7 @@ from auth.mail.repository import AnyRow, Kind
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_in_transactions
 from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.queue import retry_after
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ class Pace:
 
     def pause(self, attempts: int) -> timedelta:
         """How long to wait after so many tries."""
-        return timedelta(seconds=min(self.retry_seconds * 2 ** min(attempts - 1, 30), LONGEST_PAUSE_SECONDS))
+        first, longest = timedelta(seconds=self.retry_seconds), timedelta(seconds=LONGEST_PAUSE_SECONDS)
+        return retry_after(attempts, first=first, longest=longest)
 
 
 class MailWorker:
@@ -209,9 +211,9 @@ class MailWorker:
         )
         async with self._database.transaction() as session:
             if give_up:
-                await repository.note_given_up(session, mail.id)
+                await repository.note_given_up(session, mail)
             else:
-                await repository.note_failure(session, mail.id, pause=self._pace.pause(mail.attempts))
+                await repository.note_failure(session, mail, pause=self._pace.pause(mail.attempts))
 
     async def _sweep_now_and_then(self) -> None:
         if time.monotonic() - self._swept_at < SWEEP_SECONDS:

@@ -1,0 +1,129 @@
+"""A queue in a service's own table: each row is a job that one process at a time works on.
+
+A job is claimed for the length of a lease, worked on while no transaction is open, and finished, put off, or given up.
+A process that dies leaves its jobs to the others once the lease is over, so work happens at least once. A job is told
+apart by its id and the number of its attempt: whoever lost the lease can no longer decide what becomes of the job.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Row, and_, exists, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, aliased, mapped_column
+
+Job: TypeAlias = Row[*tuple[Any, ...]]
+"""The claimed columns of a row."""
+
+Column: TypeAlias = InstrumentedAttribute[Any]
+
+
+class JobColumns:
+    """The columns of a queue, for the model of a table. The table's index is on `due_at`, where `done_at IS NULL AND
+    failed_at IS NULL`; a queue with a key needs one on its key and position too."""
+
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    done_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+
+
+def retry_after(attempts: int, *, first: timedelta, longest: timedelta) -> timedelta:
+    """The pause after so many attempts: `first`, then twice the one before, up to `longest`."""
+    doublings = min(attempts - 1, 30)  # more would overflow
+    return timedelta(seconds=min(first.total_seconds() * 2**doublings, longest.total_seconds()))
+
+
+class Queue:
+    """The jobs of a model's table; its columns are those of `JobColumns` unless others are named.
+
+    With `key`, the jobs of one key are worked on one after the other, in the order of `position`: a job that waits for
+    its next attempt holds up those behind it, one that was given up does not. Let an identity column give the position,
+    and lock what the key stands for before a job is added: a later one must not become visible first.
+    """
+
+    def __init__(
+        self,
+        model: type[DeclarativeBase],
+        *,
+        due_at: str = "due_at",
+        done_at: str = "done_at",
+        failed_at: str = "failed_at",
+        key: str | None = None,
+        position: str = "id",
+    ) -> None:
+        self._model = model
+        self._due_at, self._done_at, self._failed_at = due_at, done_at, failed_at
+        self._key, self._position = key, position
+        self._id, self._attempts = _column(model, "id"), _column(model, "attempts")
+        self.pending = self._is_pending(model)
+
+    def _is_pending(self, model: Any) -> ColumnElement[bool]:
+        return and_(_column(model, self._done_at).is_(None), _column(model, self._failed_at).is_(None))
+
+    async def claim(self, db: AsyncSession, *columns: Column, most: int, lease: timedelta) -> Sequence[Job]:
+        """Take jobs that are due, `most` at most; gives `columns` of each, its `id` and `attempts`, this one included.
+
+        For the length of the lease no other process sees them; it is longer than the work on one can take.
+        """
+        due_at = _column(self._model, self._due_at)
+        # A CTE that locks is never run twice, so that no more than `most` are taken.
+        due = (
+            select(self._id)
+            .where(self.pending, due_at <= func.now(), *self._is_first_of_key())
+            .order_by(due_at)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+            .cte("due")
+        )
+        values = {"attempts": self._attempts + 1, self._due_at: func.now() + lease}
+        statement = update(self._model).where(self._id == due.c.id).values(values)
+        return (await db.execute(statement.returning(self._id, self._attempts, *columns))).all()
+
+    def _is_first_of_key(self) -> Iterator[ColumnElement[bool]]:
+        if self._key is None:
+            return
+        earlier = aliased(self._model)
+        yield ~exists().where(
+            _column(earlier, self._key) == _column(self._model, self._key),
+            _column(earlier, self._position) < _column(self._model, self._position),
+            self._is_pending(earlier),
+        )
+
+    async def finish(self, db: AsyncSession, job: Job, **values: Any) -> bool:
+        """Note a job as done, with further `values` of its row; False when the lease was lost, and another process has
+        the job. Call it in the transaction that holds the job's effects, and roll that back when it gives False."""
+        return await self._settle(db, job, {self._done_at: func.now(), **values})
+
+    async def retry(self, db: AsyncSession, job: Job, *, pause: timedelta) -> bool:
+        """Let a job be due again after the pause; False when the lease was lost."""
+        return await self._settle(db, job, {self._due_at: func.now() + pause})
+
+    async def give_up(self, db: AsyncSession, job: Job, **values: Any) -> bool:
+        """Note a job as failed for good (a dead letter), with further `values`; False when the lease was lost."""
+        return await self._settle(db, job, {self._failed_at: func.now(), **values})
+
+    async def _settle(self, db: AsyncSession, job: Job, values: Mapping[str, Any]) -> bool:
+        statement = update(self._model).where(
+            self._id == job.id, self._attempts == job.attempts, self.pending
+        )
+        return (await db.execute(statement.values(values).returning(self._id))).one_or_none() is not None
+
+    async def list_failed(self, db: AsyncSession, *columns: Column, most: int) -> Sequence[Job]:
+        """Dead letters, the newest first: `columns` of each, its `id` and `attempts`."""
+        failed_at = _column(self._model, self._failed_at)
+        statement = select(self._id, self._attempts, *columns).where(failed_at.is_not(None))
+        return (await db.execute(statement.order_by(failed_at.desc(), self._id).limit(most))).all()
+
+    async def replay(self, db: AsyncSession, ids: Collection[Any]) -> int:
+        """Let dead letters be due at once, their attempts counted anew; how many of `ids` were dead letters."""
+        values = {self._failed_at: None, self._due_at: func.now(), "attempts": 0}
+        failed = and_(self._id.in_(ids), _column(self._model, self._failed_at).is_not(None))
+        statement = update(self._model).where(failed).values(values).returning(self._id)
+        return len((await db.execute(statement)).all())
+
+
+def _column(model: Any, name: str) -> Column:
+    column: Column = getattr(model, name)
+    return column
