@@ -40,9 +40,9 @@ ifneq ($(SYSTEM_PG),)
 endif
 endif
 
-test-once: $(VENV)/development.stamp system-pg  ## what CI runs: every test, drills in short; HALF=even|odd|all of the services on 18
-	@SHORT_DRILLS=1 $(PYTEST) $(PARALLEL) --services=$(HALF)
-	@SHORT_DRILLS=1 PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) --services=$(OTHER_HALF) \
+test-once: $(VENV)/development.stamp system-pg  ## every test, as in CI; HALF=even|odd|all of the services on 18
+	@$(PYTEST) $(PARALLEL) --services=$(HALF)
+	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) --services=$(OTHER_HALF) \
 		-m "database and (not long or service)" $(SHARED) tests/services
 
 test-system: $(VENV)/development.stamp system-pg  ## the services' tests once more, on the system's PostgreSQL 15
@@ -58,8 +58,8 @@ ifneq ($(SYSTEM_PG),)
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider -m database
 endif
 
-drills: $(VENV)/development.stamp  ## the long drills alone, in a short form
-	@SHORT_DRILLS=1 $(PYTEST) $(PARALLEL) -m long
+drills: $(VENV)/development.stamp  ## the long drills alone
+	@$(PYTEST) $(PARALLEL) -m long
 
 check: $(VENV)/development.stamp  ## ruff, mypy, the rules of who may import whom, and that the lock files are whole
 	@$(BIN)/ruff format --check .

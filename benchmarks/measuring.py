@@ -123,14 +123,15 @@ def sign_in(port: int, number: int) -> str:
 
 
 def post(port: int, path: str, body: dict[str, str]) -> Any:
-    """The JSON answer to a JSON body."""
+    """The JSON answer to a JSON body; None for an empty one."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}",
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - as above
-        return json.load(response)
+        answer = response.read()
+    return json.loads(answer) if answer else None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,29 @@ def quick_hasher() -> PasswordHasher:
     return PasswordHasher(memory_kib=8, time_cost=1)
 
 
+class CountingHasher(PasswordHasher):
+    """Counts its work, which is what an answer's time would tell of an account; a quick one unless told."""
+
+    def __init__(self, *, memory_kib: int = 8, time_cost: int = 1) -> None:
+        super().__init__(memory_kib=memory_kib, time_cost=time_cost)
+        self.hashes = 0
+        self.compared: list[str] = []
+
+    async def hash(self, password: str) -> str:
+        self.hashes += 1
+        return await super().hash(password)
+
+    def _fits(self, password: str | bytes, password_hash: str) -> bool:
+        self.compared.append(password_hash)
+        return super()._fits(password, password_hash)
+
+    def work(self) -> tuple[int, int]:
+        """How many hashes were made and how many were compared since the last time."""
+        done = self.hashes, len(self.compared)
+        self.hashes, self.compared = 0, []
+        return done
+
+
 @contextlib.asynccontextmanager
 async def running(app: Service) -> AsyncIterator[httpx.AsyncClient]:
     """Start `app` (its pool, its background work) and give a client of it; stop it at the end."""

@@ -73,7 +73,7 @@ def test_secrets_can_be_read_by_their_owner_only(stack: RunningStack, place: Wor
 
 
 def test_no_process_shows_a_password_in_its_arguments(stack: RunningStack, place: Workplace) -> None:
-    secret = place.quartet("config", "get", "AUTH_DB_PASSWORD").stdout.strip()
+    secret = place.call("config", "get", "AUTH_DB_PASSWORD").stdout.strip()
     assert len(secret) >= 32
     for pid in stack.pids():
         assert secret not in Path(f"/proc/{pid}/cmdline").read_text()
@@ -94,19 +94,19 @@ def test_ps_asks_each_service_whether_it_is_ready_now(stack: RunningStack, place
     stopped = stack.state["services"]["payment"]["pid"]
     os.kill(stopped, signal.SIGSTOP)
     try:
-        shown = place.quartet_json("ps")["services"]
+        shown = place.call_json("ps")["services"]
     finally:
         os.kill(stopped, signal.SIGCONT)
     expected = dict.fromkeys(SERVICES, "ready") | {"payment": "no answer"}
     assert {name: each["readiness"] for name, each in shown.items()} == expected
     assert shown["payment"]["state"] == "ready", "the supervisor saw nothing"
-    row = next(line for line in place.quartet("ps").stdout.splitlines() if line.startswith("payment"))
+    row = next(line for line in place.call("ps").stdout.splitlines() if line.startswith("payment"))
     assert row.split()[1:3] == ["ready", "ready"]
 
 
 def readiness_in(place: Workplace) -> set[str]:
     """What `quartet ps` says of the services, each answer once."""
-    return {each["readiness"] for each in place.quartet_json("ps")["services"].values()}
+    return {each["readiness"] for each in place.call_json("ps")["services"].values()}
 
 
 def test_ps_tells_a_service_that_is_not_ready(stack: RunningStack, place: Workplace) -> None:
@@ -125,15 +125,15 @@ def test_ps_tells_a_service_that_is_not_ready(stack: RunningStack, place: Workpl
 
 def test_config_shows_where_the_embedded_server_is(stack: RunningStack, place: Workplace) -> None:
     port = str(stack.state["postgres"]["port"])
-    shown = place.quartet_json("config")
+    shown = place.call_json("config")
     assert shown["POSTGRES_PORT"] == {"value": port, "source": "embedded server"}
-    assert place.quartet("config", "get", "POSTGRES_PORT").stdout == f"{port}\n"
+    assert place.call("config", "get", "POSTGRES_PORT").stdout == f"{port}\n"
 
 
 def test_health_is_a_table_and_an_exit_code(stack: RunningStack, place: Workplace) -> None:
-    done = place.quartet("health")
+    done = place.call("health")
     assert done.returncode == 0, done.stdout
-    reports = place.quartet_json("health")
+    reports = place.call_json("health")
     assert {name: each["status"] for name, each in reports.items()} == dict.fromkeys(
         ("postgres", *SERVICES), "pass"
     )
@@ -151,7 +151,7 @@ def test_schema_is_current_and_status_says_so(stack: RunningStack, place: Workpl
 
 
 def test_migrating_an_up_to_date_stack_changes_nothing(stack: RunningStack, place: Workplace) -> None:
-    done = place.quartet("db", "migrate", "l2p", "auth")
+    done = place.call("db", "migrate", "l2p", "auth")
     assert (done.returncode, done.stdout) == (0, "auth: up to date\nl2p: up to date\n")
 
 
@@ -177,27 +177,27 @@ def test_second_up_on_the_same_folder_is_refused(stack: RunningStack, place: Wor
 
 def test_role_is_granted_and_taken_away(stack: RunningStack, place: Workplace) -> None:
     register(place, "grace")
-    granted = place.quartet("auth", "grant", "GRACE@example.com", "admin")
+    granted = place.call("auth", "grant", "GRACE@example.com", "admin")
     assert (granted.returncode, granted.stdout.strip().split(": ")[1]) == (0, "user, admin")
     assert granted.stderr.splitlines() == [
         "quartet: GRACE@example.com has not confirmed its address: make sure that the account is theirs"
     ]
-    again = place.quartet("auth", "grant", "grace@example.com", "admin")
+    again = place.call("auth", "grant", "grace@example.com", "admin")
     assert again.stdout.split(": ")[1] == granted.stdout.split(": ")[1]
-    taken = place.quartet("auth", "grant", "grace@example.com", "admin", "--revoke")
+    taken = place.call("auth", "grant", "grace@example.com", "admin", "--revoke")
     assert (taken.stdout, taken.stderr) == ("grace@example.com: user\n", "")
-    unknown = place.quartet("auth", "grant", "nobody@example.com", "admin")
+    unknown = place.call("auth", "grant", "nobody@example.com", "admin")
     assert (unknown.returncode, len(unknown.stderr.splitlines())) == (13, 1)
     assert "nobody@example.com" in unknown.stderr
 
 
 def test_logs_are_kept_on_disk_and_shown(stack: RunningStack, place: Workplace) -> None:
-    done = place.quartet("logs", "auth", "--lines", "1000")
+    done = place.call("logs", "auth", "--lines", "1000")
     assert done.returncode == 0
     assert "startup complete" in done.stdout
     assert all(line.startswith("auth") for line in done.stdout.splitlines())
-    assert "ready to accept connections" in place.quartet("logs", "postgres").stdout
-    assert place.quartet("logs", "nonsense").returncode == 13
+    assert "ready to accept connections" in place.call("logs", "postgres").stdout
+    assert place.call("logs", "nonsense").returncode == 13
 
 
 def test_service_that_dies_is_started_again(stack: RunningStack, place: Workplace) -> None:
@@ -222,10 +222,10 @@ def test_database_that_dies_comes_back_where_it_was(stack: RunningStack, place: 
 
 
 def test_rotated_password_is_taken_over_by_provisioning(stack: RunningStack, place: Workplace) -> None:
-    rotated = place.quartet("provision", L2P_DB_OWNER_PASSWORD="x" * 8 + "-another-password")
+    rotated = place.call("provision", L2P_DB_OWNER_PASSWORD="x" * 8 + "-another-password")
     assert "role l2p_owner: password rotated" in rotated.stdout
-    assert place.quartet("provision").stdout.count("rotated") == 1
-    assert "rotated" not in place.quartet("provision").stdout
+    assert place.call("provision").stdout.count("rotated") == 1
+    assert "rotated" not in place.call("provision").stdout
 
 
 @pytest.mark.long

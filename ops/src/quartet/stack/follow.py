@@ -27,12 +27,18 @@ def show_logs(home: Home, names: Sequence[str], *, follow: bool, lines: int, con
     chosen = {name: files[name] for name in (names or files) if names or name != "postgres"}
     if not follow and not any(path.exists() for path in chosen.values()):
         raise NotFound(f"there is no log in {home.logs} yet: run `quartet up`")
-    tails = [_Tail(name, path) for name, path in chosen.items()]
-    for tail in tails:
-        for line in tail.last(lines):
-            console.show(tail.name, line)
+    with contextlib.ExitStack() as opened:
+        tails = [opened.enter_context(_Tail(name, path)) for name, path in chosen.items()]
+        for tail in tails:
+            for line in tail.last(lines):
+                console.show(tail.name, line)
+        if follow:
+            _follow(tails, console)
+
+
+def _follow(tails: Sequence["_Tail"], console: Console) -> None:
     with contextlib.suppress(KeyboardInterrupt):
-        while follow:
+        while True:
             for tail in tails:
                 for line in tail.new():
                     console.show(tail.name, line)
@@ -48,6 +54,13 @@ class _Tail:
         self._file: io.BufferedReader | None = None
         self._rest = b""
         self._open()
+
+    def __enter__(self) -> "_Tail":
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def last(self, count: int) -> list[str]:
         """The last lines there are now."""
