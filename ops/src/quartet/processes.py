@@ -61,11 +61,12 @@ def spawn(
     output: IO[bytes] | int,
     signal_at_parents_death: signal.Signals | None,
     folder: str | Path = "/",
+    descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own, so that a Ctrl-C at the terminal reaches only its parent.
 
     With `signal_at_parents_death` the kernel signals the program when the thread that started it ends, even
-    by SIGKILL (Linux only): call this from the main thread.
+    by SIGKILL (Linux only): call this from the main thread. The program inherits `descriptors` under their numbers.
     """
     return subprocess.Popen(  # noqa: S603  no shell; the commands are put together by this package
         [str(part) for part in command],
@@ -78,6 +79,7 @@ def spawn(
         user=account.uid if account else None,
         group=account.gid if account else None,
         extra_groups=[] if account else None,
+        pass_fds=descriptors,
         preexec_fn=_binding(signal_at_parents_death),
     )
 

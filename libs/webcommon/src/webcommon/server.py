@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import signal
 import socket
 import sys
@@ -22,6 +23,14 @@ from webcommon.tracing import tracing
 EXIT_SETTINGS = 2
 EXIT_PORT = 3
 
+INHERITED_LISTENERS = "INHERITED_LISTENERS"
+"""The variable by which a supervisor hands over bound sockets: their descriptors' numbers, comma separated.
+
+The first may be shared with other processes of the service: whichever is free accepts a connection, and one that waits
+is not lost with a process. The second is the process's own.
+"""
+
+BACKLOG = 2048
 HEADER_LIMIT = 64 * 1024
 """Bytes of a request's headers that may wait for their end."""
 
@@ -114,7 +123,7 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
             sys.stderr.write(f"{settings_class.service}: {line}\n")
         sys.exit(EXIT_SETTINGS)
     configure_logging(service=settings.service, level=settings.log_level, log_format=settings.log_format)
-    listener = _listen(settings)
+    listeners = _listen(settings)
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -128,12 +137,14 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
     )
     server = GracefulServer(config, app=app, drain_seconds=settings.drain_seconds)
     with tracing(app):
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)
 
 
-def _listen(settings: ServiceSettings) -> socket.socket:
+def _listen(settings: ServiceSettings) -> list[socket.socket]:
+    if inherited := os.environ.pop(INHERITED_LISTENERS, ""):
+        return [_adopt(int(descriptor)) for descriptor in inherited.split(",")]
     try:
-        return _bind(settings.host, settings.port)
+        return [_bind(settings.host, settings.port)]
     except OSError as error:
         prefix = settings.service.upper()
         if error.errno == errno.EADDRINUSE:
@@ -145,13 +156,21 @@ def _listen(settings: ServiceSettings) -> socket.socket:
         sys.exit(EXIT_PORT)
 
 
+def _adopt(descriptor: int) -> socket.socket:
+    listener = socket.socket(fileno=descriptor)
+    listener.set_inheritable(False)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
 def _bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         # Two processes may both bind before either listens; the second one is told here.
-        listener.listen(2048)
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise

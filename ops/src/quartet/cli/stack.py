@@ -26,7 +26,8 @@ def up(
 
     The first time it makes the database cluster, generates passwords, and creates roles, databases and tables, all
     in the folder QUARTET_HOME (.quartet). Logs are shown with each service's name in front; one that dies is started
-    again. Ctrl-C stops everything and keeps all committed data.
+    again. Ctrl-C stops everything and keeps all committed data. With QUARTET_REPLICAS=2 each service has two processes
+    behind its port, and goes on with one while the other is started again.
 
     Example: quartet up --detach && quartet health
 
@@ -57,6 +58,8 @@ def down() -> None:
 def ps(*, as_json: JsonOption = False) -> None:
     """Show what runs: what the supervisor knows of it, whether `/readyz` says so now, process, address, restarts.
 
+    With --json also each process's own URL, on which it alone answers: `/metrics` there is its own.
+
     Example: quartet ps --json
 
     Exit codes: 0 the stack runs · 1 it does not
@@ -75,7 +78,10 @@ def ps(*, as_json: JsonOption = False) -> None:
 def logs(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help=f"Of which: {', '.join(Service)}, postgres; all without.", show_default=False),
+        typer.Argument(
+            help=f"Of which: {', '.join(Service)}, one process (auth.2), postgres; all without.",
+            show_default=False,
+        ),
     ] = None,
     *,
     follow: Annotated[

@@ -51,7 +51,7 @@ _OPERATOR = (
     Setting(
         name="QUARTET_REPLICAS",
         default="1",
-        description="Processes of one service at the same time; the roles' connection limits follow from it.",
+        description="Processes of one service at the same time, 1 to 8 by `quartet up`; the roles' connection limits follow.",
     ),
     Setting(
         name="POSTGRES_USER",

@@ -28,6 +28,8 @@ from quartet.settings.secrets_file import FILE_NAME, ensure_secrets, read_secret
 
 Role = Literal["user", "owner", "admin"]
 OWNER_CONNECTIONS = 12
+MOST_REPLICAS = 8
+"""Of one service on one machine; more cores than that want a load balancer."""
 SPARE_PER_PROCESS = 2  # a listener and a health probe beside the pool
 ADMIN_PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105  the name of a setting
 
@@ -77,6 +79,11 @@ class OperatorSettings:
         """The folder of PostgreSQL's programs, when one was named."""
         named = self.explicit.get("PG_BINDIR")
         return Path(named) if named else None
+
+    @property
+    def replicas(self) -> int:
+        """How many processes of a service `quartet up` starts. Raises WrongSettings."""
+        return self.number("QUARTET_REPLICAS", 1, highest=MOST_REPLICAS)
 
     @property
     def is_production(self) -> bool:
@@ -130,6 +137,7 @@ class OperatorSettings:
 
     def plan(self) -> Plan:
         """The roles and databases to provision. Raises WrongSettings for a password that is missing or too weak."""
+        # Where others start the processes there may be more of them than `quartet up` starts.
         connections = self.number("QUARTET_REPLICAS", 1, highest=1000) * (
             self.number("DB_POOL_MAX", 10, highest=1000) + SPARE_PER_PROCESS
         )

@@ -10,7 +10,7 @@ from typing import TextIO
 OWN_NAME = "quartet"
 _COLOURS = {OWN_NAME: "1", "auth": "36", "l2p": "33", "payment": "32", "videovault": "35", "postgres": "34"}
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_WIDTH = 10
+_WIDTH = 12
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -42,7 +42,7 @@ class Console:
             return
         prefix = f"{name:<{_WIDTH}} |"
         if self.colour:
-            prefix = f"\x1b[{_COLOURS.get(name, '0')}m{prefix}\x1b[0m"
+            prefix = f"\x1b[{_COLOURS.get(name.partition('.')[0], '0')}m{prefix}\x1b[0m"
         text = line if self.colour else without_colour(line)
         with self._lock, contextlib.suppress(OSError, ValueError):
             self._stream.write(f"{prefix} {text}\n")

@@ -19,12 +19,12 @@ OWN_LOG = "quartet.log"
 
 
 def read_processes(home: Home) -> dict[str, Any]:
-    """What runs on a state folder, as `quartet ps --json` prints it; each service is asked whether it is ready now."""
+    """What runs on a state folder, as `quartet ps --json` prints it; each process is asked whether it is ready now."""
     state = home.run_state()
     if not state or not home.is_held():
         return {"state": "stopped", "pid": None, "services": {}}
     services: dict[str, dict[str, Any]] = state["services"]
-    asked = ask_all_readiness({name: service["url"] for name, service in services.items()})
+    asked = ask_all_readiness({name: service["own_url"] for name, service in services.items()})
     return state | {
         "services": {name: service | {"readiness": asked[name]} for name, service in services.items()}
     }
@@ -49,8 +49,8 @@ def start_detached(home: Home, *, say: Callable[[str], None]) -> None:
     while process.poll() is None:
         state = home.run_state()
         if state.get("pid") == process.pid and state.get("state") == "ready":
-            for name, service in state["services"].items():
-                say(f"{name:<10} {service['url']}")
+            for name, url in {each["service"]: each["url"] for each in state["services"].values()}.items():
+                say(f"{name:<10} {url}")
             say(f"postgres   127.0.0.1:{state['postgres']['port']}")
             say("`quartet logs -f` follows the logs, `quartet down` stops everything")
             return

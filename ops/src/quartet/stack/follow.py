@@ -5,7 +5,7 @@ import io
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from quartet.errors import NotFound
@@ -19,12 +19,15 @@ TAIL_BYTES = 4 * 1024 * 1024
 
 def show_logs(home: Home, names: Sequence[str], *, follow: bool, lines: int, console: Console) -> None:
     """Print the last lines of each log, then with `follow` whatever comes, until Ctrl-C. Raises NotFound."""
-    files = {service: home.logs / f"{service}.log" for service in SERVICES}
+    files = {path.stem: path for service in SERVICES for path in sorted(home.logs.glob(f"{service}*.log"))}
+    files = files or {service: home.logs / f"{service}.log" for service in SERVICES}
     files["postgres"] = home.cluster_folder() / "server.log"
-    unknown = [name for name in names if name not in files]
+    asked: dict[str, list[str]] = {name: _processes_of(name, files) for name in names}
+    unknown = [name for name, processes in asked.items() if not processes]
     if unknown:
         raise NotFound(f"no log of {unknown[0]}: there are {', '.join(files)}")
-    chosen = {name: files[name] for name in (names or files) if names or name != "postgres"}
+    named = [process for processes in asked.values() for process in processes]
+    chosen = {name: files[name] for name in (named or files) if names or name != "postgres"}
     if not follow and not any(path.exists() for path in chosen.values()):
         raise NotFound(f"there is no log in {home.logs} yet: run `quartet up`")
     with contextlib.ExitStack() as opened:
@@ -43,6 +46,11 @@ def _follow(tails: Sequence["_Tail"], console: Console) -> None:
                 for line in tail.new():
                     console.show(tail.name, line)
             time.sleep(POLL_SECONDS)
+
+
+def _processes_of(name: str, files: Iterable[str]) -> list[str]:
+    """`auth` means every process of Auth, `auth.2` one."""
+    return [each for each in files if each == name or each.partition(".")[0] == name]
 
 
 class _Tail:

@@ -1,4 +1,4 @@
-"""Whether the ports are free, and who has them, before anything is started."""
+"""The sockets that the services listen on, opened before anything is started; who has a port that is taken."""
 
 import os
 import socket
@@ -8,49 +8,70 @@ from pathlib import Path
 
 from quartet.errors import PortTaken
 
+BACKLOG = 2048
 PATIENCE_SECONDS = 1.0  # a stack that was just killed lets its ports go within this
 _LISTENING = "0A"
 
 
-def ensure_free(addresses: Mapping[str, tuple[str, int]]) -> None:
-    """Raise PortTaken, a line for each service whose address cannot be had."""
+def open_listeners(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
+    """A listening socket for each service. Raises PortTaken, a line for each address that cannot be had.
+
+    All processes of a service accept from its socket. It outlives them: a connection waits while one is started again.
+    """
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while faults := _faults(addresses):
+    while True:
+        opened, faults = _try_all(addresses)
+        if not faults:
+            return opened
+        for listener in opened.values():
+            listener.close()
         if time.monotonic() > deadline:
             raise PortTaken("\n".join(faults))
         time.sleep(0.05)
 
 
-def _faults(addresses: Mapping[str, tuple[str, int]]) -> list[str]:
+def open_own_listener() -> socket.socket:
+    """A socket on a free loopback port, bound only: connections are refused until a process listens on it."""
+    listener = socket.socket(socket.AF_INET)
+    listener.bind(("127.0.0.1", 0))
+    return listener
+
+
+def _try_all(addresses: Mapping[str, tuple[str, int]]) -> tuple[dict[str, socket.socket], list[str]]:
+    opened: dict[str, socket.socket] = {}
     faults: list[str] = []
     seen: dict[int, str] = {}
     for service, (host, port) in addresses.items():
         way_out = f"set {service.upper()}_PORT to a free one"
         if port in seen:
             faults.append(f"port {port} is meant for {seen[port]} and for {service}: {way_out}")
-        elif reason := _refusal(host, port):
-            stop_it = "stop that, or " if reason.startswith("is taken") else ""
-            faults.append(f"port {port} for {service} {reason}: {stop_it}{way_out}")
+        elif isinstance(found := _open(host, port), str):
+            stop_it = "stop that, or " if found.startswith("is taken") else ""
+            faults.append(f"port {port} for {service} {found}: {stop_it}{way_out}")
+        else:
+            opened[service] = found
         seen[port] = service
-    return faults
+    return opened, faults
 
 
-def _refusal(host: str, port: int) -> str | None:
+def _open(host: str, port: int) -> socket.socket | str:
+    """The listening socket, else why there is none."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         return f"cannot be had on host {host} ({error.strerror})"
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-            probe.listen(1)
-        except PermissionError:
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if isinstance(error, PermissionError):
             return "is reserved for root"
-        except OSError:
-            holder = _holder(port)
-            return f"is taken{f' by {holder}' if holder else ''}"
-    return None
+        holder = _holder(port)
+        return f"is taken{f' by {holder}' if holder else ''}"
+    return listener
 
 
 def _holder(port: int) -> str | None:

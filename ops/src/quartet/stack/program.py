@@ -1,46 +1,65 @@
-"""One supervised service: its process, its log, whether it is ready, and when it may be started again."""
+"""One supervised program: what is declared of it, its process, its log, whether it is ready, when it is started again."""
 
 import collections
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Literal
 
-from quartet.processes import module_command, spawn
+from quartet.processes import spawn
 from quartet.reach import ask_readiness
 from quartet.stack.console import Console, without_colour
 from quartet.stack.logfile import LogFile
+from quartet.stack.ports import open_own_listener
 
-State = Literal["starting", "ready", "waiting", "stopped"]
+State = Literal["needing", "starting", "ready", "waiting", "stopped"]
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 GOOD_SECONDS = 30.0
 """Ready for so long, a service has proved itself: the next death is its first again."""
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not bound to
+INHERITED_LISTENERS = "INHERITED_LISTENERS"
+"""How a program is told which descriptors it listens on: its service's, which it shares, then its own."""
+
+
+def says_ready(host: str, port: int) -> bool:
+    """The usual check: `/readyz` answers 200."""
+    return ask_readiness(host, port) == "ready"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """A program of the stack. PostgreSQL runs and is migrated before the first one starts.
+
+    `is_ready` is asked with the program's own address, on which nothing but this one process listens. `needs` names
+    programs, or services with all their processes, that have to be ready before this one starts.
+    """
+
+    name: str
+    service: str
+    url: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    listener: socket.socket | None = None
+    is_ready: Callable[[str, int], bool] = says_ready
+    needs: Sequence[str] = ()
 
 
 class Program:
-    """A service that is kept running."""
+    """A declared program that is kept running."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        address: tuple[str, int],
-        environment: Mapping[str, str],
-        console: Console,
-        log: LogFile,
-    ) -> None:
-        self.name = name
-        self.state: State = "stopped"
+    def __init__(self, declaration: Declaration, *, console: Console, log: LogFile) -> None:
+        self.declaration = declaration
+        self.name = declaration.name
+        self.own_address = ("127.0.0.1", 0)
+        self.state: State = "needing"
         self.restarts = 0
         self.exit_code: int | None = None
         self.last_lines: collections.deque[str] = collections.deque(maxlen=5)
-        self._host, self._port = _WILDCARDS.get(address[0], address[0]), address[1]
-        self._environment = environment
         self._console = console
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,21 +73,33 @@ class Program:
         """The process, while there is one."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    @property
-    def url(self) -> str:
-        """Where a browser on this machine finds the service."""
-        host = "localhost" if self._host in ("127.0.0.1", "::1") else self._host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+    def describe(self) -> dict[str, object]:
+        """What the run state says of it; `own_url` leads to this process alone."""
+        host, port = self.own_address
+        return {
+            "service": self.declaration.service,
+            "pid": self.pid,
+            "url": self.declaration.url,
+            "own_url": f"http://{host}:{port}",
+            "state": self.state,
+            "restarts": self.restarts,
+        }
 
     def start(self) -> None:
         """Start the process. It dies with this one: it must not keep its port from the next stack."""
-        self._process = spawn(
-            module_command(self.name),
-            environment=self._environment,
-            output=subprocess.PIPE,
-            signal_at_parents_death=signal.SIGKILL,
-            folder=os.getcwd(),
-        )
+        declared = self.declaration
+        with open_own_listener() as own:
+            self.own_address = own.getsockname()
+            listeners = [each.fileno() for each in (declared.listener, own) if each is not None]
+            told = {**declared.environment, INHERITED_LISTENERS: ",".join(map(str, listeners))}
+            self._process = spawn(
+                declared.command,
+                environment=told,
+                output=subprocess.PIPE,
+                signal_at_parents_death=signal.SIGKILL,
+                folder=os.getcwd(),
+                descriptors=listeners,
+            )
         self.state = "starting"
         if self._process.stdout is not None:
             self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
@@ -85,7 +116,7 @@ class Program:
         if self._process is not None and self._process.poll() is not None and self.state != "stopped":
             self._take_note_of_death(now)
             return True
-        if self.state == "starting" and ask_readiness(self._host, self._port) == "ready":
+        if self.state == "starting" and self.declaration.is_ready(*self.own_address):
             self.state, self._ready_since = "ready", now
             return True
         return False
@@ -126,6 +157,18 @@ class Program:
                 self.last_lines.append(plain)
                 self._log.write(plain)
                 self._console.show(self.name, line)
+
+
+def start_what_can(programs: Sequence[Program]) -> None:
+    """Start each program whose needs are ready and that was not started yet."""
+    for program in programs:
+        needed = [
+            each
+            for each in programs
+            if {each.name, each.declaration.service} & set(program.declaration.needs)
+        ]
+        if program.state == "needing" and all(each.state == "ready" for each in needed):
+            program.start()
 
 
 def _spell(exit_code: int | None) -> str:

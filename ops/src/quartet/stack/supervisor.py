@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -14,12 +15,18 @@ from quartet.health import check_service
 from quartet.postgres import Cluster
 from quartet.provision.plan import SERVICES
 from quartet.settings import OperatorSettings
-from quartet.settings.operator import Server
 from quartet.settings.service_check import check_service_settings
 from quartet.stack.console import Console
 from quartet.stack.logfile import LogFile
-from quartet.stack.ports import ensure_free
-from quartet.stack.program import FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS, Program
+from quartet.stack.ports import open_listeners
+from quartet.stack.program import (
+    FIRST_DELAY_SECONDS,
+    LONGEST_DELAY_SECONDS,
+    Declaration,
+    Program,
+    start_what_can,
+)
+from quartet.stack.programs import declare_programs
 from quartet.stack.startup import open_cluster, start_server
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,6 +56,7 @@ class Supervisor:
         self._console = console
         self._cluster: Cluster | None = None
         self._programs: list[Program] = []
+        self._listeners: dict[str, socket.socket] = {}
         self._signals = 0
         self._is_starting = True
         self._started = time.monotonic()
@@ -76,31 +84,42 @@ class Supervisor:
     def _start(self) -> None:
         settings = self._settings
         addresses = {service: settings.host_and_port(service) for service in SERVICES}
-        ensure_free(addresses)
+        _ = settings.replicas  # refused before anything is started
+        self._listeners = open_listeners(addresses)
         check_service_settings(settings, process=self._environment)
         self._record("starting")
         self._cluster = open_cluster(settings)
         server = start_server(settings, self._cluster, say=self._console.say)
-        for service in SERVICES:
-            self._programs.append(self._prepare(service, server=server, address=addresses[service]))
-            self._programs[-1].start()
+        declared = declare_programs(
+            settings,
+            server=server,
+            environment=self._environment,
+            listeners=self._listeners,
+            colour=self._console.colour,
+        )
+        self._forget_logs_of_others({declaration.name for declaration in declared})
+        self._programs = [self._prepare(declaration) for declaration in declared]
+        start_what_can(self._programs)
         self._services_started = time.monotonic()
         self._record("starting")
 
-    def _prepare(self, service: str, *, server: Server, address: tuple[str, int]) -> Program:
-        told = self._settings.service_environment(service, server=server, process=self._environment)
-        if told.get("LOG_FORMAT", "auto") == "auto":
-            told["LOG_FORMAT"] = "console"
-        if self._console.colour:
-            told["FORCE_COLOR"] = "1"
-        log = LogFile(self._settings.home.logs / f"{service}.log")
-        return Program(service, address=address, environment=told, console=self._console, log=log)
+    def _forget_logs_of_others(self, names: set[str]) -> None:
+        """Delete the logs of processes that this run has not, such as a second replica's."""
+        for service in SERVICES:
+            for path in self._settings.home.logs.glob(f"{service}*.log"):
+                if path.stem not in names:
+                    path.unlink()
+
+    def _prepare(self, declaration: Declaration) -> Program:
+        log = LogFile(self._settings.home.logs / f"{declaration.name}.log")
+        return Program(declaration, console=self._console, log=log)
 
     def _supervise(self) -> None:
         while not self._signals:
             now = time.monotonic()
             changed = [program for program in self._programs if program.look(now=now)]
             if changed:
+                start_what_can(self._programs)
                 self._record("ready" if self._was_ready else "starting")
             if not self._was_ready:
                 self._await_first_readiness(now)
@@ -129,14 +148,17 @@ class Supervisor:
     def _tell_what_is_missing(self) -> None:
         for program in self._programs:
             if program.state != "ready":
-                report = check_service(program.name, *self._settings.host_and_port(program.name))
+                report = check_service(program.name, *program.own_address)
                 self._console.say(f"{program.name} is not ready yet: {report.reason}")
 
     def _announce(self, seconds: float) -> None:
         say = self._console.say
-        say(f"all four services are ready ({seconds:.1f} s)")
-        for program in self._programs:
-            say(f"  {program.name:<10} {program.url}  (its description: {program.url}/docs)")
+        replicas = self._settings.replicas
+        each = f", {replicas} processes each" if replicas > 1 else ""
+        say(f"all four services are ready{each} ({seconds:.1f} s)")
+        urls = {program.declaration.service: program.declaration.url for program in self._programs}
+        for service, url in urls.items():
+            say(f"  {service:<10} {url}  (its description: {url}/docs)")
         if self._cluster is not None:
             say(f"  {'postgres':<10} 127.0.0.1:{self._cluster.port}  (`quartet dsn auth` prints a URL)")
         say(
@@ -170,6 +192,8 @@ class Supervisor:
             self._console.say("stopping (Ctrl-C again: at once)")
         for program in self._programs:
             program.signal(signal.SIGTERM)
+        for listener in self._listeners.values():  # the processes keep theirs as long as they accept
+            listener.close()
         grace = sum(self._seconds(name) for name in ("SHUTDOWN_DRAIN_SECONDS", "SHUTDOWN_GRACE_SECONDS"))
         deadline = time.monotonic() + grace + EXTRA_STOP_SECONDS
         while any(program.pid for program in self._programs):
@@ -232,10 +256,5 @@ class Supervisor:
                 "data_folder": str(cluster.data_folder),
             }
         for program in self._programs:
-            content["services"][program.name] = {
-                "pid": program.pid,
-                "url": program.url,
-                "state": program.state,
-                "restarts": program.restarts,
-            }
+            content["services"][program.name] = program.describe()
         self._settings.home.write_run_state(content)

@@ -1,0 +1,60 @@
+"""The programs of a stack, as a list of declarations."""
+
+import socket
+from collections.abc import Mapping
+
+from quartet.processes import module_command
+from quartet.provision.plan import SERVICES
+from quartet.settings import OperatorSettings
+from quartet.settings.operator import Server
+from quartet.stack.program import Declaration
+
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not bound to
+
+
+def declare_programs(
+    settings: OperatorSettings,
+    *,
+    server: Server,
+    environment: Mapping[str, str],
+    listeners: Mapping[str, socket.socket],
+    colour: bool,
+) -> list[Declaration]:
+    """QUARTET_REPLICAS processes of each service; further programs of the stack are further entries."""
+    return [
+        Declaration(
+            name=name,
+            service=service,
+            url=public_url(*settings.host_and_port(service)),
+            command=module_command(service),
+            environment=_environment(
+                service, settings, server=server, environment=environment, colour=colour
+            ),
+            listener=listeners[service],
+        )
+        for service in SERVICES
+        for name in replica_names(service, settings.replicas)
+    ]
+
+
+def replica_names(service: str, replicas: int) -> list[str]:
+    """`auth` where there is one process, `auth.1` and `auth.2` where there are two."""
+    return [service] if replicas == 1 else [f"{service}.{number}" for number in range(1, replicas + 1)]
+
+
+def public_url(host: str, port: int) -> str:
+    """Where a browser on this machine finds what listens there."""
+    host = _WILDCARDS.get(host, host)
+    host = "localhost" if host in ("127.0.0.1", "::1") else host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _environment(
+    service: str, settings: OperatorSettings, *, server: Server, environment: Mapping[str, str], colour: bool
+) -> dict[str, str]:
+    told = settings.service_environment(service, server=server, process=environment)
+    if told.get("LOG_FORMAT", "auto") == "auto":
+        told["LOG_FORMAT"] = "console"
+    if colour:
+        told["FORCE_COLOR"] = "1"
+    return told
