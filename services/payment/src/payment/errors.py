@@ -4,13 +4,10 @@ Problem
 ├── Conflict
 │   ├── SkuTaken
 │   ├── StockReserved           less stock than unpaid orders hold
-│   ├── OutOfStock
-│   └── IdempotencyKeyBusy      the first request with the key is still running
+│   └── OutOfStock
 ├── NotFound
 │   ├── ProductNotFound
 │   └── OrderNotFound
-├── IdempotencyKeyMissing       400
-├── IdempotencyKeyReused        422: the key came with another request before
 └── RequestRefused              422, with a pointer for each field
     ├── DuplicateSku
     ├── ProductNotForSale
@@ -21,7 +18,7 @@ Problem
 
 from collections.abc import Mapping
 
-from webcommon.problems import Conflict, InvalidRequest, NotFound, Problem
+from webcommon.problems import Conflict, NotFound, Problem
 
 
 class SkuTaken(Conflict):
@@ -60,16 +57,6 @@ class OutOfStock(Conflict):
         super().__init__("Order fewer pieces, or come back later; see errors.", errors=errors)
 
 
-class IdempotencyKeyBusy(Conflict):
-    """409: a request with the same key is being worked on at this moment."""
-
-    title = "A request with this Idempotency-Key is still running"
-    slug = "idempotency-key-busy"
-
-    def __init__(self) -> None:
-        super().__init__("Send it again in a moment to get its answer.", headers={"Retry-After": "1"})
-
-
 class ProductNotFound(NotFound):
     """404: no product has this id or SKU, or it is not for sale."""
 
@@ -82,33 +69,6 @@ class OrderNotFound(NotFound):
 
     title = "There is no such order"
     slug = "order-not-found"
-
-
-class IdempotencyKeyMissing(Problem):
-    """400: the header is not there, or cannot be a key."""
-
-    status = 400
-    title = "An Idempotency-Key is needed"
-    slug = "idempotency-key-missing"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Send one header Idempotency-Key of 1 to 255 printable ASCII characters, such as a UUID: new for each"
-            " order, the same when you send the same order again."
-        )
-
-
-class IdempotencyKeyReused(InvalidRequest):
-    """422: the key was used for another request."""
-
-    title = "The Idempotency-Key belongs to another request"
-    slug = "idempotency-key-reused"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "This key came with a different request before; take a new key for a new request.",
-            pointer="#header/idempotency-key",
-        )
 
 
 class RequestRefused(Problem):

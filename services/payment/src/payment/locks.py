@@ -18,9 +18,3 @@ def lock_number(*name: str) -> int:
 async def lock(session: AsyncSession, *name: str) -> None:
     """Wait for the lock. What the next statement sees includes what the former holder committed."""
     await session.execute(select(func.pg_advisory_xact_lock(lock_number(*name))))
-
-
-async def try_lock(session: AsyncSession, *name: str) -> bool:
-    """Take the lock if nobody holds it; whether it was taken."""
-    taken = await session.scalar(select(func.pg_try_advisory_xact_lock(lock_number(*name))))
-    return bool(taken)

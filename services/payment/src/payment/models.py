@@ -11,8 +11,6 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Numeric,
-    PrimaryKeyConstraint,
-    SmallInteger,
     Text,
     func,
     text,
@@ -22,6 +20,7 @@ from sqlalchemy.dialects.postgresql import CITEXT, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dbcommon.models import PrimaryKey, new_metadata
+from webcommon.idempotency.table import IdempotencyKeyColumns
 
 # Which codes the payment processor takes changes over the years and is money.py's to know; the shape does not change.
 CURRENCY_SHAPE = "currency ~ '^[a-z]{3}$'"
@@ -176,22 +175,7 @@ class Payment(Model):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class IdempotencyKey(Model):
-    """A request that had an effect, and its answer, which the same request gets again until `expires_at`."""
+class IdempotencyKey(IdempotencyKeyColumns, Model):
+    """The buyers' and admins' requests that may be sent again."""
 
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (
-        PrimaryKeyConstraint("user_id", "operation", "key"),
-        CheckConstraint("char_length(key) BETWEEN 1 AND 255", name="key"),
-        CheckConstraint("status_code BETWEEN 200 AND 299", name="status_code"),
-    )
-
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    operation: Mapped[str]
-    key: Mapped[str]
-    fingerprint: Mapped[bytes]
-    status_code: Mapped[int] = mapped_column(SmallInteger)
-    location: Mapped[str | None]
-    body: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    expires_at: Mapped[datetime] = mapped_column(index=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)

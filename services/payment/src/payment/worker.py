@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_batches
 from dbcommon.jobs.periodic import Schedule, run_every
-from payment.idempotency.service import delete_expired
 from payment.orders.service import expire_lapsed
 from webcommon.app import Service
+from webcommon.idempotency.service import delete_expired
 
 
 @contextlib.asynccontextmanager

@@ -12,19 +12,17 @@ from payment.errors import (
     AmountTooLarge,
     AmountTooSmall,
     DuplicateSku,
-    IdempotencyKeyBusy,
-    IdempotencyKeyMissing,
-    IdempotencyKeyReused,
     MixedCurrencies,
     OrderNotFound,
     OutOfStock,
     ProductNotForSale,
 )
-from payment.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
 from payment.models import OrderStatus
 from payment.orders import service
 from payment.orders.schemas import NewOrder, Order, OrderFilter
 from webcommon.bearer import Caller
+from webcommon.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyMissing, IdempotencyKeyReused
+from webcommon.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import InvalidRequest, Unauthorized, problem_responses
 from webcommon.schemas import Moment

@@ -14,17 +14,24 @@ from dbcommon.engine import Database
 from dbcommon.models import new_id
 from payment.customers.service import Customers
 from payment.errors import OrderNotFound, OutOfStock
-from payment.idempotency.service import Answer, OnceRequest, answer_once, fingerprint_of
 from payment.money import can_be_charged, show_amount
 from payment.orders import repository
 from payment.orders.placing import Basket, Offer, check_skus, fill_basket
 from payment.orders.schemas import NewOrder, Order, OrderFilter, OrderItem
 from payment.rows import AnyRow
 from webcommon.bearer import Caller
+from webcommon.idempotency.service import (
+    Answer,
+    IdempotentRequest,
+    fingerprint_of,
+    run_idempotent_in_transaction,
+)
 from webcommon.paging import CursorCodec, Page
 
 LAPSED_AT_ONCE = 100
 """Orders that one transaction expires: it locks all of their products."""
+
+_CALLER_IS_GONE = ("fk_idempotency_keys_user_id_users", "fk_orders_user_id_users")
 
 
 async def place_order(
@@ -36,27 +43,27 @@ async def place_order(
     `AmountTooSmall`, `AmountTooLarge`, `OutOfStock`.
     """
     check_skus(new.items)
-    request = OnceRequest(
+    request = IdempotentRequest(
         user_id=caller.id, operation="create_order", key=key, fingerprint=fingerprint_of(new)
     )
 
-    async def place(session: AsyncSession) -> Answer:
-        order = await _place(session, new, user_id=caller.id, held_for=held_for)
+    async def place(db: AsyncSession) -> Answer:
+        order = await _place(db, new, user_id=caller.id, held_for=held_for)
         return Answer(status_code=201, body=order.model_dump_json(), location=f"/v1/orders/{order.id}")
 
     try:
-        return await answer_once(database, request, work=place)
+        return await run_idempotent_in_transaction(database, request, work=place)
     except OutOfStock:
         # Perhaps only for want of a sweep: what is held by orders whose time is over is free for the next buyer.
         if not await expire_holding(database, [item.sku for item in new.items]):
             raise
     except IntegrityError as error:
         # The row of a caller whom this process has stored is gone: the database was reset or restored meanwhile.
-        if violated_constraint(error) != "fk_orders_user_id_users":
+        if violated_constraint(error) not in _CALLER_IS_GONE:
             raise
         customers.forget(caller.id)
         await customers.store(caller)
-    return await answer_once(database, request, work=place)
+    return await run_idempotent_in_transaction(database, request, work=place)
 
 
 async def expire_holding(database: Database, skus: list[str]) -> int:

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 
-from payment.errors import IdempotencyKeyMissing
-from payment.idempotency.service import Answer
+from webcommon.idempotency.errors import IdempotencyKeyMissing
+from webcommon.idempotency.service import Answer
 
 HEADER = "Idempotency-Key"
 
