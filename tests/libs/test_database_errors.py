@@ -2,13 +2,13 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import MetaData, text
+from sqlalchemy import Integer, MetaData, Text, column, select, table, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -18,6 +18,7 @@ from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, PoolExhausted, translate
 from dbcommon.models import NAMING_CONVENTION, PrimaryKey, new_id, new_metadata
+from dbcommon.reads import PreparedRead
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer
 
@@ -163,6 +164,83 @@ async def test_a_deadlock_ends_one_of_two_as_busy(database: Database) -> None:
 
     ends = await asyncio.gather(update(201, 202), update(202, 201))
     assert sorted(ends, key=str) == sorted([None, DatabaseBusy], key=str)
+
+
+# A table that is changed under a running service.
+
+NAMES = select(column("name", Text)).select_from(table("changed", column("id", Integer))).order_by(text("id"))
+
+BY_DRIVER = PreparedRead(NAMES)
+
+
+async def read_with_core(database: Database) -> list[str]:
+    return [row.name for row in await database.fetch_all(NAMES)]
+
+
+async def read_first_with_core(database: Database) -> list[str]:
+    row = await database.fetch_one(NAMES.limit(1))
+    return [] if row is None else [row.name]
+
+
+async def read_with_driver(database: Database) -> list[str]:
+    return [row["name"] for row in await database.fetch_records(BY_DRIVER)]
+
+
+async def read_first_with_driver(database: Database) -> list[str]:
+    row = await database.fetch_record(BY_DRIVER)
+    return [] if row is None else [row["name"]]
+
+
+async def write_with_core(database: Database) -> list[str]:
+    statement = text("UPDATE changed SET id = id WHERE id = 1 RETURNING name")
+    return [row.name for row in await database.fetch_all(statement)]
+
+
+async def read_in_transaction(database: Database) -> list[str]:
+    async with database.transaction() as session:
+        return list(await session.scalars(NAMES))
+
+
+@pytest.fixture
+async def changing(
+    bare_server: TestServer, database: Database
+) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """A table of one row, and how its column gets another type."""
+    inside = await bare_server.connect(database.settings.url.database)
+    await inside.execute("CREATE TABLE changed (id int, name varchar(20)); GRANT ALL ON changed TO auth_user")
+    await inside.execute("INSERT INTO changed VALUES (1, 'Ada')")
+
+    async def change(kind: str) -> None:
+        await inside.execute(f"ALTER TABLE changed ALTER COLUMN name TYPE {kind}")
+
+    yield change
+    await inside.execute("DROP TABLE changed")
+    await inside.close()
+
+
+@pytest.mark.parametrize(
+    "read", [read_with_core, read_first_with_core, read_with_driver, read_first_with_driver, write_with_core]
+)
+async def test_a_statement_survives_a_change_of_its_table(
+    database: Database,
+    changing: Callable[[str], Awaitable[None]],
+    read: Callable[[Database], Awaitable[list[str]]],
+) -> None:
+    for kind in ("text", "varchar(30)", "text"):
+        # So many at once that each connection of the pool has prepared it.
+        assert await asyncio.gather(*(read(database) for _ in range(3))) == [["Ada"]] * 3
+        await changing(kind)
+        assert await asyncio.gather(*(read(database) for _ in range(3))) == [["Ada"]] * 3
+
+
+async def test_a_transaction_whose_table_was_changed_is_busy_once(
+    database: Database, changing: Callable[[str], Awaitable[None]]
+) -> None:
+    assert await read_in_transaction(database) == ["Ada"]
+    await changing("text")
+    with pytest.raises(DatabaseBusy, match="changed"):
+        await read_in_transaction(database)
+    assert await read_in_transaction(database) == ["Ada"]
 
 
 def test_what_breaks_a_connection_is_the_database_s_fault() -> None:

@@ -11,12 +11,12 @@ from typing import Any, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import Connection, Executable, Row, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 
-from dbcommon.errors import DatabaseUnavailable, translate
+from dbcommon.errors import DatabaseUnavailable, is_plan_outdated, translate
 from dbcommon.jobs.periodic import Schedule, run_every
 from dbcommon.pool import KeptPool
 from dbcommon.probe import Probe
@@ -125,15 +125,13 @@ class Database:
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> Row[Any] | None:
         """The only row of one autocommitted statement, or None. More than one row raises `MultipleResultsFound`."""
-        with self._translated():
-            return await greenlet_spawn(self._fetch_one, statement, parameters)
+        return await self._read(self._fetch_one, statement, parameters)
 
     async def fetch_all(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
     ) -> Sequence[Row[Any]]:
         """All rows of one autocommitted statement."""
-        with self._translated():
-            return await greenlet_spawn(self._fetch_all, statement, parameters)
+        return await self._read(self._fetch_all, statement, parameters)
 
     async def fetch_record(self, read: PreparedRead, **parameters: Any) -> "asyncpg.Record | None":
         """The first row of a prepared read as the driver gives it, or None."""
@@ -144,6 +142,22 @@ class Database:
         """All rows of a prepared read as the driver gives them."""
         arguments = read.arguments(parameters)
         return await self._run_on_driver(lambda connection: connection.fetch(read.sql, *arguments))
+
+    async def _read(
+        self,
+        fetch: Callable[[Executable, Mapping[str, Any] | None], Result],
+        statement: Executable,
+        parameters: Mapping[str, Any] | None,
+    ) -> Result:
+        with self._translated():
+            try:
+                return await greenlet_spawn(fetch, statement, parameters)
+            except DBAPIError as error:
+                if not is_plan_outdated(error):
+                    raise
+            # The server refused it before it ran, and SQLAlchemy has dropped the plans of all connections. The driver's
+            # own path (`_run_on_driver`) has such a second try inside the driver.
+            return await greenlet_spawn(fetch, statement, parameters)
 
     async def _run_on_driver(self, work: "Callable[[asyncpg.Connection[Any]], Awaitable[Result]]") -> Result:
         entry = self.pool.take_ready() or await self._take()

@@ -3,7 +3,7 @@
 DatabaseError
 ├── DatabaseUnavailable   it cannot be reached, or went away in mid-statement
 ├── PoolExhausted         no connection came free in time
-└── DatabaseBusy          it answered, but a time-out, a lock or a deadlock ended the statement
+└── DatabaseBusy          it answered, but a time-out, a lock, a deadlock or a changed table ended the statement
 """
 
 import asyncpg
@@ -36,7 +36,7 @@ class PoolExhausted(DatabaseError):
 
 
 class DatabaseBusy(DatabaseError):
-    """The statement was ended by a time-out, a lock or a deadlock; nothing of it was kept."""
+    """The statement was ended by a time-out, a lock, a deadlock or a changed table; nothing of it was kept."""
 
 
 def translate(error: BaseException) -> DatabaseError | None:
@@ -45,6 +45,8 @@ def translate(error: BaseException) -> DatabaseError | None:
         return error
     if isinstance(error, PoolTimeoutError):
         return PoolExhausted("no database connection came free in time")
+    if is_plan_outdated(error):
+        return DatabaseBusy("a table was changed under a prepared statement")
     if _is_loss(error):
         return DatabaseUnavailable("the connection to the database broke")
     if isinstance(error, DBAPIError):
@@ -57,6 +59,14 @@ def translate(error: BaseException) -> DatabaseError | None:
     if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError):
         return _translate_driver_error(error)
     return None
+
+
+def is_plan_outdated(error: BaseException | None) -> bool:
+    """Whether the server refused a prepared statement, before running it, since its columns have changed meanwhile."""
+    if isinstance(error, DBAPIError):
+        # SQLAlchemy's own class for it keeps the driver's error as its cause, without the SQLSTATE.
+        error = error.orig and error.orig.__cause__
+    return isinstance(error, asyncpg.InvalidCachedStatementError)
 
 
 def _is_loss(error: BaseException) -> bool:
