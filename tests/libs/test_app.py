@@ -15,7 +15,7 @@ from tests.libs.faulty_app import problem_of
 from tests.tokens import TokenMint
 from webcommon.app import Service
 from webcommon.bearer import CallerDep
-from webcommon.express import express
+from webcommon.fast_path import fast_path
 from webcommon.schemas import RequestBody, ResponseBody
 from webcommon.settings import ServiceSettings
 
@@ -37,7 +37,7 @@ async def read_answer(number: int) -> Answer:
 
 
 @router.get("/v1/own")
-@express
+@fast_path
 async def read_own(caller: CallerDep) -> Answer:
     return Answer(number=1)
 

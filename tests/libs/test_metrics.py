@@ -20,7 +20,7 @@ from tests.servers import TestServer
 from tests.tokens import TokenMint
 from webcommon.app import Service
 from webcommon.bearer import CallerDep
-from webcommon.express import express
+from webcommon.fast_path import fast_path
 from webcommon.schemas import ResponseBody
 from webcommon.settings import ServiceSettings
 
@@ -49,7 +49,7 @@ async def read_broken() -> None:
 
 
 @router.get("/v1/express")
-@express
+@fast_path
 async def read_express(caller: CallerDep) -> Answer:
     return Answer(number=1)
 

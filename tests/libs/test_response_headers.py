@@ -1,4 +1,4 @@
-"""What every answer tells browsers and caches, whoever answers: a route, the express lane, or the framework."""
+"""What every answer tells browsers and caches, whoever answers: a route, the fast path, or the framework."""
 
 from collections.abc import AsyncIterator
 from typing import ClassVar
@@ -14,7 +14,7 @@ from tests.clients import running
 from tests.tokens import TokenMint
 from webcommon.app import Service
 from webcommon.bearer import CallerDep
-from webcommon.express import express
+from webcommon.fast_path import fast_path
 from webcommon.settings import ServiceSettings
 
 router = APIRouter()
@@ -30,7 +30,7 @@ async def read_own(caller: CallerDep) -> Own:
 
 
 @router.get("/v1/express")
-@express
+@fast_path
 async def read_express(caller: CallerDep) -> Own:
     return Own(subject=str(caller.id))
 

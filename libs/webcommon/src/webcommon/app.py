@@ -18,7 +18,7 @@ from dbcommon.health import Health, health_router
 from webcommon.bearer import Issuer, TokenVerifier
 from webcommon.browsers import allow_origins
 from webcommon.docs_page import add_docs_page
-from webcommon.express import ExpressLane
+from webcommon.fast_path import FastPath
 from webcommon.frame import Frame
 from webcommon.head import HeadRequests
 from webcommon.jwks import JwksCache
@@ -122,9 +122,9 @@ class Service(FastAPI):
             PoolMetrics(database, self.request_metrics.registry)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """The frame outermost, so that it sees every answer, the framework's own included; then the express lane, which sees a
+        """The frame outermost, so that it sees every answer, the framework's own included; then the fast path, which sees a
         HEAD as the GET that it asks about."""
-        app: ASGIApp = ExpressLane(super().build_middleware_stack(), owner=self, routers=self._routers)
+        app: ASGIApp = FastPath(super().build_middleware_stack(), owner=self, routers=self._routers)
         app = HeadRequests(app, owner=self, get_only=self.state.get_only)
         settings: ServiceSettings = self.state.settings
         if settings.allowed_origins:

@@ -18,7 +18,7 @@ from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep
 from webcommon.credentials import Registration
-from webcommon.express import express
+from webcommon.fast_path import fast_path
 from webcommon.problems import TooManyRequests, Unauthorized, problem_responses
 from webcommon.throttling.dependencies import GuardDep, OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
@@ -62,7 +62,7 @@ async def register_account(
     operation_id="read_own_account",
     responses=problem_responses(Unauthorized, SessionEnded),
 )
-@express
+@fast_path
 async def read_own_account(caller: CallerDep, database: DatabaseDep) -> UserAnswer:
     """The caller's own account, as it is now."""
     return await service.read_own(database, user_id=caller.id, session_id=caller.session_id)

@@ -20,7 +20,7 @@ from auth.sessions.transport import (
 )
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.credentials import Login
-from webcommon.express import express
+from webcommon.fast_path import fast_path
 from webcommon.problems import ServiceUnavailable, problem_responses
 from webcommon.throttling.dependencies import OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
@@ -65,7 +65,7 @@ async def sign_in(
     response_model=TokenPair | CookieTokens,
     responses=problem_responses(RefreshTokenRefused, OriginRefused, ServiceUnavailable, KeysNotReady),
 )
-@express
+@fast_path
 async def refresh_session(
     request: Request,
     database: DatabaseDep,
