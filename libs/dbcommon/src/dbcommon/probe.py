@@ -1,7 +1,6 @@
 """One question to the database for all who ask about health: does it answer, and which migration is it at?"""
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from dbcommon.dsn import DatabaseUrl
+from dbcommon.shared_call import SharedCall
 
 PROBE_SECONDS = 1.0
 """How long the database may take to answer, and how old a shared answer may be."""
@@ -52,17 +52,14 @@ class Probe:
         self._url = url
         self._application_name = application_name
         self._connection: asyncpg.Connection[Any] | None = None
-        self._running: asyncio.Task[ProbeResult] | None = None
+        self._question = SharedCall(self._ask_database)
         self._last: ProbeResult | None = None
 
     async def ask(self) -> ProbeResult:
         """The newest answer when it is under a second old, else a new one, shared by all who ask meanwhile."""
         if self._last is not None and time.monotonic() - self._last.at < PROBE_SECONDS:
             return self._last
-        if self._running is None:
-            self._running = asyncio.create_task(self._ask_database())
-            self._running.add_done_callback(self._finish)
-        return await asyncio.shield(self._running)
+        return await self._question.ask()
 
     def close_when_idle(self) -> None:
         """Close the connection when nobody asked for `IDLE_SECONDS`."""
@@ -71,18 +68,14 @@ class Probe:
 
     async def close(self) -> None:
         """Close the connection and end a question that runs."""
-        if self._running is not None:
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+        await self._question.close()
         self._drop()
 
-    def _finish(self, task: "asyncio.Task[ProbeResult]") -> None:
-        self._running = None
-        if not task.cancelled():
-            self._last = task.result()
-
     async def _ask_database(self) -> ProbeResult:
+        self._last = await self._ask_anew()
+        return self._last
+
+    async def _ask_anew(self) -> ProbeResult:
         started = time.monotonic()
         question = asyncio.create_task(self._read_revision())
         try:

@@ -1,6 +1,5 @@
 """The keyring: this process's copy of the signing keys, read anew now and then so that replicas agree."""
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -21,6 +20,7 @@ from auth.keys.material import load_signer, make_key_pair
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.shared_call import SharedCall
 from webcommon.jwks import KeysUnavailable, build_keys
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Keyring:
         self._vault = vault
         self._keys = KeySet()
         self._looked_at = float("-inf")
-        self._loading: asyncio.Task[None] | None = None
+        self._loading = SharedCall(self._read)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -104,13 +104,14 @@ class Keyring:
         try:
             # `KeysUnavailable` is known already: /readyz says that the database is away, or migrations are pending.
             async with run_every(
-                schedule, self._load, name="the reading of the signing keys", expected=(KeysUnavailable,)
+                schedule,
+                self._loading.ask,
+                name="the reading of the signing keys",
+                expected=(KeysUnavailable,),
             ):
                 yield
         finally:
-            if self._loading is not None:
-                self._loading.cancel()
-                await asyncio.wait({self._loading})
+            await self._loading.close()
 
     async def find_key(self, kid: str) -> Key | None:
         """The public key of an id; an unknown one is looked for in the database, at most every few seconds.
@@ -119,7 +120,7 @@ class Keyring:
         """
         key = self._keys.verifiers.get(kid)
         if key is None and self._may_look():
-            await self._load()
+            await self._loading.ask()
             key = self._keys.verifiers.get(kid)
         return key
 
@@ -148,21 +149,9 @@ class Keyring:
 
     async def _load_or_refuse(self) -> None:
         try:
-            await self._load()
+            await self._loading.ask()
         except KeysUnavailable:
             raise KeysNotReady from None
-
-    async def _load(self) -> None:
-        """Read the keys; all who ask meanwhile share one read."""
-        if self._loading is None:
-            self._loading = asyncio.create_task(self._read())
-            self._loading.add_done_callback(self._finish)
-        await asyncio.shield(self._loading)
-
-    def _finish(self, task: "asyncio.Task[None]") -> None:
-        self._loading = None
-        if not task.cancelled():
-            task.exception()  # seen, so that a read nobody waits for any more does not end as a warning
 
     async def _read(self) -> None:
         try:

@@ -25,6 +25,7 @@ from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_in_transactions
 from dbcommon.jobs.periodic import Schedule, run_every
 from dbcommon.jobs.queue import retry_after
+from dbcommon.shared_call import SharedCall
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,8 @@ class MailWorker:
         self._web_url = web_url.rstrip("/")
         self._pace = pace
         self._swept_at = time.monotonic()
-        self._turn = asyncio.Lock()
+        self._delivery_of_due = SharedCall(self._deliver_due)
+        self._settling = SharedCall(self._settle)
         self._stopping = asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -116,19 +118,29 @@ class MailWorker:
                 yield
             finally:
                 self._stopping.set()
+        await self._settling.close()
+        await self._delivery_of_due.close()
 
     async def _work(self) -> None:
         await self.deliver_due()
         await self._sweep_now_and_then()
 
     async def deliver_due(self) -> None:
-        """Send everything that is due, a few at once; what this process is sending already is waited for."""
-        async with self._turn:
-            while mails := await self._claim():
-                await asyncio.gather(*(self._deliver(mail) for mail in mails))
+        """Send what is due, a few at once; all who ask at the same time wait for one run."""
+        await self._delivery_of_due.ask()
+
+    async def _deliver_due(self) -> None:
+        while mails := await self._claim():
+            await asyncio.gather(*(self._deliver(mail) for mail in mails))
 
     async def settle(self) -> None:
         """Send until the outbox is empty, one that failed and waits for its next try included, or `SETTLE_SECONDS` are over."""
+        if self._settling.is_running:
+            # It may have looked into the outbox before the caller's mail was there.
+            await self._settling.ask()
+        await self._settling.ask()
+
+    async def _settle(self) -> None:
         deadline = time.monotonic() + SETTLE_SECONDS
         await self.deliver_due()
         while await repository.has_pending(self._database) and time.monotonic() < deadline:

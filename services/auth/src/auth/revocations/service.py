@@ -1,6 +1,5 @@
 """The feed of ended sessions: one statement a moment, however many ask."""
 
-import asyncio
 import hashlib
 import time
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from auth.revocations import repository
 from auth.revocations.schemas import RevocationsAnswer
 from auth.sessions.access_tokens import LIFETIME_SECONDS
 from dbcommon.engine import Database
+from dbcommon.shared_call import SharedCall
 
 KEPT = timedelta(seconds=LIFETIME_SECONDS + 60)
 """A session is told of for so long. Its last token may have been signed a moment after it ended, by a clock that is ahead."""
@@ -33,15 +33,18 @@ class RevocationFeed:
         self._database = database
         self._feed: Feed | None = None
         self._read_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._reading = SharedCall(self._read)
 
     async def read(self) -> Feed:
         """The feed, at most `FRESH_SECONDS` old. Raises what the database raises."""
-        async with self._lock:
-            if self._feed is None or time.monotonic() - self._read_at > FRESH_SECONDS:
-                started = time.monotonic()
-                sessions = await repository.find_since(self._database, KEPT)
-                body = RevocationsAnswer(sessions=list(sessions)).model_dump_json().encode()
-                self._feed = Feed(body=body, tag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-                self._read_at = started
+        if self._feed is not None and time.monotonic() - self._read_at <= FRESH_SECONDS:
             return self._feed
+        return await self._reading.ask()
+
+    async def _read(self) -> Feed:
+        started = time.monotonic()
+        sessions = await repository.find_since(self._database, KEPT)
+        body = RevocationsAnswer(sessions=list(sessions)).model_dump_json().encode()
+        self._feed = Feed(body=body, tag=f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        self._read_at = started
+        return self._feed
