@@ -1,10 +1,14 @@
 """Clients of an application that runs in the test's own loop."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
+import asyncpg
 import httpx
 
+from dbcommon.engine import Database
 from webcommon.app import Service
 from webcommon.passwords import PasswordHasher
 
@@ -35,6 +39,29 @@ class CountingHasher(PasswordHasher):
         done = self.hashes, len(self.compared)
         self.hashes, self.compared = 0, []
         return done
+
+
+@contextlib.asynccontextmanager
+async def counting_statements(database: Database) -> AsyncIterator[list[str]]:
+    """The statements that `fetch_record` and `fetch_records` send over the connections that the pool has now."""
+    statements: list[str] = []
+
+    def note(logged: asyncpg.connection.LoggedQuery) -> None:
+        statements.append(logged.query)
+
+    held: list[Any] = []
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(database.pool_status().size):
+            connection = await stack.enter_async_context(database.engine.connect())
+            held.append((await connection.get_raw_connection()).driver_connection)
+    for driver in held:
+        driver.add_query_logger(note)
+    try:
+        yield statements
+        await asyncio.sleep(0)  # the driver tells of a statement in the loop's next turn
+    finally:
+        for driver in held:
+            driver.remove_query_logger(note)
 
 
 @contextlib.asynccontextmanager

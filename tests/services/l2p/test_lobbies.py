@@ -1,16 +1,20 @@
 """Creating, finding and reading lobbies."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import event
 
 from l2p.lobbies.codes import CODE_ALPHABET
+from l2p.lobbies.schemas import LobbySettings, LobbySummary
+from l2p.settings import Settings
+from tests.clients import counting_statements
 from tests.services.l2p.players import Crowd
 from webcommon.app import Service
+from webcommon.paging import Page
 
 Connection = asyncpg.Connection
 
@@ -220,18 +224,43 @@ async def test_a_cursor_of_another_list_is_refused(crowd: Crowd) -> None:
         assert (await host.get("/v1/lobbies", **wrong)).status_code == 422
 
 
+async def test_the_list_s_text_is_what_its_model_writes(crowd: Crowd, settings: Settings) -> None:
+    host = crowd.player()
+    word = uuid4().hex
+    private = LobbySettings(question_count=7, shuffle=True).model_dump(mode="json")
+    await host.create(name=f'{word} "quoted" \\ back\tslash \x1f 日本 😀 \u2028 </script>', settings=private)
+    assert settings.database is not None
+    connection = await asyncpg.connect(**settings.database.url.connect_arguments(application_name="test"))
+    try:
+        for number, moment in enumerate(
+            ("2001-02-03 04:05:06+02", "0999-01-01 00:00:00.5+00", "9999-12-31Z")
+        ):
+            await connection.execute(
+                "INSERT INTO lobbies (id, name, max_players, status, settings, created_at, code)"
+                " VALUES (gen_random_uuid(), $1, 500, 'waiting', '{\"reveal_ms\": 0}', $2::text::timestamptz, $3)",
+                f"{word} {number}",
+                moment,
+                f"{word[:8]}{number}",
+            )
+    finally:
+        await connection.close()
+    response = await host.get("/v1/lobbies", q=word)
+    page = Page[LobbySummary].model_validate_json(response.content)
+    assert len(page.items) == 4
+    assert json.loads(page.model_dump_json()) == response.json()
+    assert list(response.json()["items"][0]) == list(LobbySummary.model_fields)
+    assert {item.settings.question_count for item in page.items} == {None, 7}
+    assert [item["created_at"] for item in response.json()["items"]] == [
+        "9999-12-31T00:00:00Z",
+        response.json()["items"][1]["created_at"],
+        "2001-02-03T02:05:06Z",
+        "0999-01-01T00:00:00.500000Z",
+    ]
+
+
 async def test_a_list_is_read_in_one_query(crowd: Crowd, app: Service) -> None:
     host = crowd.player()
     await host.create()
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        statements.append(statement)
-
-    engine = app.state.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    async with counting_statements(app.state.database) as statements:
         assert (await host.get("/v1/lobbies")).status_code == 200
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
     assert len(statements) == 1

@@ -11,12 +11,13 @@ import hmac
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
+from dbcommon.json_rows import ITEM
 from webcommon.problems import InvalidRequest
 from webcommon.schemas import Digits
 
@@ -31,6 +32,12 @@ Item = TypeVar("Item")
 Row = TypeVar("Row")
 
 CursorValue = str | int | float | bool | datetime | UUID | None
+
+
+class JsonRow(Protocol):
+    """A row of the driver: its column `item` is a finished JSON text, others are its position."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 class Page(BaseModel, Generic[Item]):
@@ -91,6 +98,20 @@ class CursorCodec:
         shown = rows[:limit]
         cursor = self.encode(scope, key(shown[-1])) if len(rows) > limit else None
         return Page(items=[item(row) for row in shown], next_cursor=cursor)
+
+    def json_page(
+        self,
+        rows: Sequence[JsonRow],
+        *,
+        limit: int,
+        scope: str,
+        key: Callable[[JsonRow], Sequence[CursorValue]],
+    ) -> Response:
+        """The answer of `page` for rows whose column `item` is a finished JSON text (`dbcommon.json_rows`)."""
+        shown = rows[:limit]
+        cursor = f'"{self.encode(scope, key(shown[-1]))}"' if len(rows) > limit else "null"
+        items = ",".join([row[ITEM] for row in shown])
+        return Response(f'{{"items":[{items}],"next_cursor":{cursor}}}', media_type="application/json")
 
     def _sign(self, scope: str, body: bytes) -> bytes:
         message = len(scope).to_bytes(4, "big") + scope.encode() + body

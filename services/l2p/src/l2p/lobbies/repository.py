@@ -1,16 +1,35 @@
 """Every statement on lobbies and their seats."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, delete, exists, func, or_, select, text, tuple_, update
+import asyncpg
+from sqlalchemy import (
+    Integer,
+    Row,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.reads import PreparedRead
+from l2p.lobbies.schemas import LobbySettings
 from l2p.models import IS_PUBLIC, Lobby, LobbyPlayer, User
 
 
@@ -72,6 +91,20 @@ _SUMMARY = select(
     Lobby.settings,
     Lobby.created_at,
     _PLAYER_COUNT,
+)
+# Of a row that was written before a setting came, or by hand, the settings that are missing have their defaults.
+_ALL_SETTINGS = literal_column(f"'{LobbySettings().model_dump_json()}'::jsonb").op("||")(Lobby.settings)
+_ITEM = json_item(
+    id=Lobby.id,
+    name=Lobby.name,
+    code=Lobby.code,
+    status=Lobby.status,
+    creator_id=Lobby.creator_id,
+    host_id=Lobby.host_id,
+    max_players=Lobby.max_players,
+    player_count=_PLAYER_COUNT,
+    settings=_ALL_SETTINGS,
+    created_at=json_timestamp(Lobby.created_at),
 )
 _PLAYER = func.jsonb_build_object(
     *("user_id", User.id, "username", User.username, "rating", User.rating),
@@ -143,18 +176,30 @@ async def find_open_lobby(session: AsyncSession, code: str) -> UUID | None:
 
 async def find_page(
     database: Database, wanted: LobbyFilter, *, after: LobbyPosition | None, limit: int
-) -> Sequence[Row[Any]]:
-    """Public lobbies, newest first, with their player counts: one more than `limit`, to tell whether there are more."""
-    statement = _SUMMARY.where(Lobby.status == wanted.status, IS_PUBLIC)
+) -> "list[asyncpg.Record]":
+    """Public lobbies, newest first: `item` is the JSON of a `LobbySummary`, `created_at` and `id` its position. One more
+    than `limit`, to tell whether there are more."""
+    statement = _prepare_page(searches=wanted.search is not None, is_first=after is None)
+    parameters: dict[str, Any] = {"status": wanted.status, "rows": limit + 1}
     if wanted.search is not None:
-        statement = statement.where(Lobby.name.ilike(f"%{_escape(wanted.search)}%", escape="\\"))
-    return await database.fetch_all(_newest_first(statement, after=after).limit(limit + 1))
-
-
-def _newest_first(statement: Select[Any], *, after: LobbyPosition | None) -> Select[Any]:
+        parameters["pattern"] = f"%{_escape(wanted.search)}%"
     if after is not None:
-        statement = statement.where(tuple_(Lobby.created_at, Lobby.id) < (after.created_at, after.id))
-    return statement.order_by(Lobby.created_at.desc(), Lobby.id.desc())
+        parameters |= {"after_time": after.created_at, "after_id": after.id}
+    return await database.fetch_records(statement, **parameters)
+
+
+@cache
+def _prepare_page(*, searches: bool, is_first: bool) -> PreparedRead:
+    statement = select(_ITEM, Lobby.created_at, Lobby.id).where(
+        Lobby.status == bindparam("status", type_=Text()), IS_PUBLIC
+    )
+    if searches:
+        statement = statement.where(Lobby.name.ilike(bindparam("pattern", type_=Text()), escape="\\"))
+    if not is_first:
+        last = bindparam("after_time", type_=Lobby.created_at.type), bindparam("after_id", type_=Uuid())
+        statement = statement.where(tuple_(Lobby.created_at, Lobby.id) < tuple_(*last))
+    newest_first = statement.order_by(Lobby.created_at.desc(), Lobby.id.desc())
+    return PreparedRead(newest_first.limit(bindparam("rows", type_=Integer())))
 
 
 def _escape(pattern: str) -> str:

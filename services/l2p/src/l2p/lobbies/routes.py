@@ -18,6 +18,7 @@ from l2p.errors import (
 )
 from l2p.lobbies import service
 from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbyStatus, LobbySummary
+from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import Unauthorized, problem_responses
 from webcommon.schemas import Text
@@ -50,8 +51,13 @@ async def create_lobby(
 
 
 @router.get(
-    "", operation_id="list_lobbies", summary="List public lobbies", dependencies=[Depends(get_player)]
+    "",
+    operation_id="list_lobbies",
+    summary="List public lobbies",
+    dependencies=[Depends(get_player)],
+    response_model=Page[LobbySummary],
 )
+@fast_path
 async def list_lobbies(
     database: DatabaseDep,
     cursors: CursorsDep,
@@ -59,7 +65,7 @@ async def list_lobbies(
     q: SearchParameter = None,
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
-) -> Page[LobbySummary]:
+) -> Response:
     """Public lobbies of one status, newest first, with the number of players in each."""
     return await service.list_lobbies(
         database, status=status, search=q, cursors=cursors, cursor=cursor, limit=limit

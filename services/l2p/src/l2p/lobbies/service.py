@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
@@ -20,8 +21,8 @@ from l2p.errors import (
 from l2p.lobbies import guesses, repository
 from l2p.lobbies.codes import draw_code, normalize_code
 from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby
-from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings, LobbyStatus, LobbySummary
-from webcommon.paging import CursorCodec, Page
+from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings, LobbyStatus
+from webcommon.paging import CursorCodec
 
 CODE_DRAWS = 20
 """Even with half of all codes in use, one in a million lobbies is refused."""
@@ -57,18 +58,14 @@ async def list_lobbies(
     cursors: CursorCodec,
     cursor: str | None,
     limit: int,
-) -> Page[LobbySummary]:
-    """A page of public lobbies of one status, newest first. A search for nothing but spaces is none."""
+) -> Response:
+    """A `Page[LobbySummary]` of public lobbies of one status, newest first. A search for nothing but spaces is none."""
     wanted = LobbyFilter(status=status, search=(search or "").strip() or None)
     position = cursors.decode(wanted.scope, cursor)
     after = None if position is None else LobbyPosition(created_at=position[0], id=position[1])
     rows = await repository.find_page(database, wanted, after=after, limit=limit)
-    return cursors.page(
-        rows,
-        limit=limit,
-        scope=wanted.scope,
-        item=LobbySummary.model_validate,
-        key=lambda row: (row.created_at, row.id),
+    return cursors.json_page(
+        rows, limit=limit, scope=wanted.scope, key=lambda row: (row["created_at"], row["id"])
     )
 
 
