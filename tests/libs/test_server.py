@@ -352,6 +352,64 @@ async def test_requests_over_a_real_socket_get_what_they_should() -> None:
     assert {"/v1/body", "/v1/torn", "(no route)"} <= {line["route"] for line in request_lines}
 
 
+def parse_answer(answer: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """Status, headers and JSON of an answer as it came over the wire."""
+    start, _, body = answer.partition(b"\r\n\r\n")
+    status_line, *lines = start.decode("latin-1").split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    assert int(headers["content-length"]) == len(body)
+    return int(status_line.split(" ")[1]), headers, json.loads(body)
+
+
+NO_REQUESTS = {
+    "bytes": b"\x00\x01\x02\r\n\r\n",
+    "version": b"GET / HTTP/9.9\r\n\r\n",
+    "header": head("GET", "/", "A: \x00"),
+    "two lengths": head("POST", "/v1/body", "Content-Length: 1", "Content-Length: 2"),
+    "chunk": head("POST", "/v1/body", "Transfer-Encoding: chunked") + b"zz\r\n",
+    "path": "GET /\u00e9 HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1"),
+    "after a request": head("GET", "/livez").replace(b"Connection: close\r\n", b"") + b"\x00\r\n\r\n",
+}
+
+
+async def test_what_the_parser_refuses_is_a_problem_document() -> None:
+    async with started() as service:
+        for name, spoilt in NO_REQUESTS.items():
+            answer = await exchange(service.port, spoilt)
+            status, headers, problem = parse_answer(answer[answer.rindex(b"HTTP/1.1 4") :])
+            assert status == 400, name
+            assert headers["content-type"] == "application/problem+json"
+            assert headers["connection"] == "close"
+            assert headers["cache-control"] == "no-store"
+            assert problem == {
+                "type": "/problems/bad-request",
+                "title": "The request cannot be read",
+                "status": 400,
+                "detail": "The bytes are no HTTP/1.1 request; look at its first line and its headers.",
+                "request_id": headers["x-request-id"],
+            }
+        own = await exchange(service.port, head("GET", "/", "X-Request-ID: mine", "A: \x00"))
+        assert parse_answer(own)[2]["request_id"] == "mine"
+        await service.said("mine")
+
+
+async def test_headers_over_the_limit_are_a_problem_document() -> None:
+    async with started() as service:
+        start = b"GET /livez HTTP/1.1\r\nX-Request-ID: mine\r\nX-Filler: "
+        # Not a byte more: what a server has not read when it closes makes the answer get lost.
+        answer = await exchange(service.port, start.ljust(64 * 1024 + 1, b"x"))
+        status, headers, problem = parse_answer(answer)
+        assert (status, headers["content-type"]) == (431, "application/problem+json")
+        assert (headers["connection"], headers["x-request-id"]) == ("close", "mine")
+        assert problem == {
+            "type": "/problems/request-header-fields-too-large",
+            "title": "Request header fields too large",
+            "status": 431,
+            "detail": "Send at most 64 KiB of headers.",
+            "request_id": "mine",
+        }
+
+
 async def test_headers_without_end_are_cut_off() -> None:
     async with started() as running:
         reader, writer = await asyncio.open_connection("127.0.0.1", running.port)

@@ -55,7 +55,7 @@ class Frame:
             await self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        identifier = _read_request_id(scope)
+        identifier = read_request_id(scope["headers"])
         token = request_id.set(identifier.decode("ascii"))
         started = time.perf_counter()
         status = 0
@@ -89,7 +89,7 @@ class Frame:
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every line of the log that a web socket causes, for as long as it is open, has the id of its handshake. The last
         one says how it ended: the first close code that either side gave, or the status of a handshake that was refused."""
-        identifier = _read_request_id(scope)
+        identifier = read_request_id(scope["headers"])
         token = request_id.set(identifier.decode("ascii"))
         started = time.perf_counter()
         ending = _Ending()
@@ -209,11 +209,11 @@ class _Ending:
             self.fields = {"close_code": message.get("code") or _NORMAL_CLOSURE}
 
 
-def _read_request_id(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
+def read_request_id(headers: Iterable[Header]) -> bytes:
+    """The caller's `X-Request-ID`, or a new one when there is none that may go into a header and a log."""
+    for name, value in headers:
         if name == b"x-request-id":
-            given: bytes = value
-            return given if _VISIBLE_ASCII.fullmatch(given) else str(uuid7()).encode()
+            return value if _VISIBLE_ASCII.fullmatch(value) else str(uuid7()).encode()
     return str(uuid7()).encode()
 
 

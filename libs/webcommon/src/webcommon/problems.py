@@ -195,20 +195,24 @@ class ProblemResponse(JSONResponse):
         return text.encode("utf-8", "replace")
 
 
-def problem_response(request: Request, problem: Problem) -> JSONResponse:
-    """The document of `problem` as a response."""
-    members = {name: value for name, value in problem.members.items() if value is not None}
+def problem_document(problem: Problem, *, path: str | None) -> dict[str, Any]:
+    """`problem` as RFC 9457 writes it; `path` is None where no path could be read."""
     document = {
         "type": f"/problems/{problem.slug}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail or problem.title,
         # Not request.url, which cannot be built from every Host that a client may send.
-        "instance": quote(request.scope["path"], errors="replace"),
+        "instance": None if path is None else quote(path, errors="replace"),
         "request_id": request_id.get(),
-        **members,
+        **problem.members,
     }
-    body = {name: value for name, value in document.items() if value is not None}
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def problem_response(request: Request, problem: Problem) -> JSONResponse:
+    """The document of `problem` as a response."""
+    body = problem_document(problem, path=request.scope["path"])
     return ProblemResponse(body, status_code=problem.status, headers=problem.headers)
 
 

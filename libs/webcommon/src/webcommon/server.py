@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from webcommon.app import Service
+from webcommon.http_protocol import BoundedHeadersProtocol
 from webcommon.logs import configure_logging
 from webcommon.settings import ServiceSettings, SettingsError
 from webcommon.tracing import tracing
@@ -31,42 +31,8 @@ is not lost with a process. The second is the process's own.
 """
 
 BACKLOG = 2048
-HEADER_LIMIT = 64 * 1024
-"""Bytes of a request's headers that may wait for their end."""
-
-HEADERS_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-)
 
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
-
-
-class BoundedHeadersProtocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, which itself would gather the headers of one request without end."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._reads_headers = False
-        self._unfinished = 0
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._reads_headers, self._unfinished = True, 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Its headers are all there."""
-        self._reads_headers = False
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes came. Answers 431 and closes when there are too many of them and the headers still have no end."""
-        super().data_received(data)
-        if self._reads_headers:
-            self._unfinished += len(data)
-            if self._unfinished > HEADER_LIMIT and not self.transport.is_closing():
-                self.transport.write(HEADERS_TOO_LARGE)
-                self.transport.close()
 
 
 class GracefulServer(uvicorn.Server):

@@ -1,0 +1,79 @@
+"""HTTP/1.1 on a connection: headers of a bounded size, and problem documents for what no application gets to see."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from webcommon.context import request_id
+from webcommon.frame import NOSNIFF, NOT_STORED, Header, read_request_id
+from webcommon.problems import BadRequest, Problem, ProblemResponse, problem_class, problem_document
+
+logger = logging.getLogger(__name__)
+
+HEADER_LIMIT = 64 * 1024
+"""Bytes of a request's headers that may wait for their end."""
+
+HeadersTooLarge = problem_class(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+
+class BoundedHeadersProtocol(HttpToolsProtocol):
+    """HTTP/1.1 by httptools, which itself would gather the headers of one request without end."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._reads_headers = False
+        self._unfinished = 0
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._reads_headers, self._unfinished = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its headers are all there."""
+        self._reads_headers = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. Answers 431 and closes when there are too many of them and the headers still have no end."""
+        super().data_received(data)
+        if self._reads_headers:
+            self._unfinished += len(data)
+            if self._unfinished > HEADER_LIMIT and not self.transport.is_closing():
+                self._refuse(HeadersTooLarge(f"Send at most {HEADER_LIMIT // 1024} KiB of headers."))
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its text is for no reader
+        """Answer 400 and close: the parser could make no request of the bytes."""
+        self._refuse(BadRequest("The bytes are no HTTP/1.1 request; look at its first line and its headers."))
+
+    def _refuse(self, problem: Problem) -> None:
+        # A second answer in the middle of one that has begun would be read as a part of it.
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(self._write_answer(problem))
+        self.transport.close()
+
+    def _write_answer(self, problem: Problem) -> bytes:
+        # Between two requests the headers are those of the one before.
+        identifier = read_request_id(self.headers if self._reads_headers else ())
+        token = request_id.set(identifier.decode("ascii"))
+        try:
+            logger.warning(
+                "a request was refused by the parser", extra={"fields": {"status": problem.status}}
+            )
+            body = bytes(ProblemResponse(problem_document(problem, path=None)).body)
+        finally:
+            request_id.reset(token)
+        headers: list[Header] = [
+            *self.server_state.default_headers,
+            (b"x-request-id", identifier),
+            NOSNIFF,
+            NOT_STORED,
+            (b"content-type", ProblemResponse.media_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        first_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
+        lines = [first_line, *(b": ".join(header) for header in headers)]
+        return b"\r\n".join([*lines, b"", body])
