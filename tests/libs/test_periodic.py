@@ -103,9 +103,14 @@ async def test_a_run_under_way_gets_its_time_at_the_end(stop_seconds: float, fin
 
 def test_jitter_spreads_the_pauses() -> None:
     schedule = Schedule(seconds=10, jitter=0.5)
-    pauses = {schedule.pause(failed=False) for _ in range(50)}
+    pauses = {schedule.pause(failures=0) for _ in range(50)}
     assert len(pauses) > 1
     assert all(5 <= pause <= 15 for pause in pauses)
+
+
+def test_pauses_after_failures_grow_to_a_limit() -> None:
+    schedule = Schedule(seconds=60, retry_seconds=1, retry_limit_seconds=5)
+    assert [schedule.pause(failures=number) for number in (0, 1, 2, 3, 4, 10_000)] == [60, 1, 2, 4, 5, 5]
 
 
 async def test_batches_end_with_the_first_that_is_not_full() -> None:

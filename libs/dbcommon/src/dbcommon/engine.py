@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 
-from dbcommon.errors import DatabaseUnavailable, is_plan_outdated, translate
+from dbcommon.errors import CONNECTION_FAULTS, DatabaseUnavailable, is_plan_outdated, translate
 from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.listen import LISTENER_SCHEDULE, Listener
 from dbcommon.pool import KeptPool
 from dbcommon.probe import Probe
 from dbcommon.reads import PreparedRead
@@ -66,6 +67,7 @@ class Database:
         self._reading = self.engine.sync_engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.probe = Probe(settings.url, application_name=f"{application_name}-health")
+        self.listener = Listener(settings.url, application_name=f"{application_name}-listener")
 
     def _create_engine(self) -> AsyncEngine:
         engine = create_async_engine(
@@ -108,9 +110,15 @@ class Database:
         # Without it broken connections would stay and idle ones never be closed.
         schedule = Schedule(seconds=KEEPER_SECONDS, at_once=True)
         try:
-            async with run_every(schedule, self._keep, name="the pool's keeper", wake=self._wake):
+            async with (
+                run_every(schedule, self._keep, name="the pool's keeper", wake=self._wake),
+                run_every(
+                    LISTENER_SCHEDULE, self.listener.maintain, name="the listener", wake=self.listener.wake
+                ),
+            ):
                 yield
         finally:
+            self.listener.close()
             await self.probe.close()
             await self.engine.dispose()
 
@@ -216,13 +224,7 @@ class Database:
             timeout = max(0.05, min(timeout, deadline - time.monotonic()))
         try:
             connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments, timeout=timeout)
-        except (
-            OSError,
-            TimeoutError,
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            asyncpg.InternalClientError,
-        ) as error:
+        except CONNECTION_FAULTS as error:
             raise DatabaseUnavailable(
                 f"cannot connect to {self.settings.url}: {error or type(error).__name__}"
             ) from error

@@ -18,6 +18,16 @@ _BUSY = ("57014", "55P03", "40001", "40P01")
 """Query cancelled by a time-out, lock not available, serialization failure, deadlock."""
 
 
+CONNECTION_FAULTS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What the driver raises when no connection can be had, or one of our own breaks."""
+
+
 class DatabaseError(Exception):
     """The request could not be served because of the database; the same request may succeed a little later."""
 

@@ -17,18 +17,24 @@ class Schedule:
     """When work is repeated.
 
     `seconds` lie between the end of one run and the start of the next, `retry_seconds` (the same by default) after a
-    failed one. `jitter` is the fraction by which a pause may be longer or shorter, so that replicas do not run at once.
+    failed one; with `retry_limit_seconds` each further failure in a row doubles them, up to that. `jitter` is the fraction by which a pause may be longer or shorter, so that replicas do not run at once.
     `at_once`: whether the first run comes before the first pause.
     """
 
     seconds: float
     retry_seconds: float | None = None
+    retry_limit_seconds: float | None = None
     jitter: float = 0.0
     at_once: bool = False
 
-    def pause(self, *, failed: bool) -> float:
-        """The length of the next pause, in seconds."""
-        seconds = self.retry_seconds if failed and self.retry_seconds is not None else self.seconds
+    def pause(self, *, failures: int) -> float:
+        """The length of the next pause, in seconds, after so many failures in a row."""
+        seconds = self.seconds
+        if failures and self.retry_seconds is not None:
+            seconds = self.retry_seconds
+        if failures and self.retry_limit_seconds is not None:
+            # The exponent is bounded since a float's range is.
+            seconds = min(seconds * 2 ** min(failures - 1, 30), self.retry_limit_seconds)
         return seconds * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - spreads load, guards nothing
 
 
@@ -68,6 +74,7 @@ class _Loop:
     wake: asyncio.Event = field(kw_only=True)
     expected: tuple[type[Exception], ...] = field(kw_only=True)
     stopping: bool = False
+    failures: int = 0
 
     def stop(self) -> None:
         self.stopping = True
@@ -75,10 +82,11 @@ class _Loop:
 
     async def run(self) -> None:
         if not self.schedule.at_once:
-            await self._pause(failed=False)
+            await self._pause()
         while not self.stopping:
             self.wake.clear()
-            await self._pause(failed=not await self._try())
+            self.failures = 0 if await self._try() else self.failures + 1
+            await self._pause()
 
     async def _try(self) -> bool:
         try:
@@ -92,7 +100,7 @@ class _Loop:
             return False
         return True
 
-    async def _pause(self, *, failed: bool) -> None:
+    async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.schedule.pause(failed=failed)):
+            async with asyncio.timeout(self.schedule.pause(failures=self.failures)):
                 await self.wake.wait()
