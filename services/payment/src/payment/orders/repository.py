@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -15,10 +17,12 @@ from sqlalchemy import (
     Text,
     Uuid,
     any_,
+    bindparam,
     cast,
     func,
     insert,
     literal,
+    literal_column,
     select,
     tuple_,
     update,
@@ -26,7 +30,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_object, json_timestamp
+from dbcommon.reads import PreparedRead
 from payment.models import Order, OrderItem, Product
+from payment.money_columns import amount_as_text
+from payment.orders.schemas import OrderFilter
 from payment.rows import AnyRow, AnySelect
 
 # Amounts as text: a JSON number would be read as a float.
@@ -46,6 +55,35 @@ _ITEMS = (
     .scalar_subquery()
     .label("items")
 )
+_SHOWN_ITEM = json_object(
+    id=OrderItem.id,
+    sku=OrderItem.sku,
+    product_name=OrderItem.product_name,
+    quantity=OrderItem.quantity,
+    unit_price=amount_as_text(OrderItem.unit_price, Order.currency),
+    total_price=amount_as_text(OrderItem.total_price, Order.currency),
+)
+_SHOWN_ITEMS = (
+    select(
+        func.coalesce(
+            func.json_agg(aggregate_order_by(_SHOWN_ITEM, OrderItem.id)), literal_column("'[]'::json")
+        )
+    )
+    .where(OrderItem.order_id == Order.id)
+    .correlate(Order)
+    .scalar_subquery()
+)
+_ORDER_AS_JSON = json_item(
+    id=Order.id,
+    user_id=Order.user_id,
+    status=Order.status,
+    total_amount=amount_as_text(Order.total_amount, Order.currency),
+    currency=Order.currency,
+    items=_SHOWN_ITEMS,
+    expires_at=json_timestamp(Order.expires_at),
+    created_at=json_timestamp(Order.created_at),
+    updated_at=json_timestamp(Order.updated_at),
+)
 _COLUMNS = (
     Order.id,
     Order.user_id,
@@ -64,29 +102,38 @@ def select_order(order_id: UUID, *, owner: UUID | None) -> AnySelect:
     return statement if owner is None else statement.where(Order.user_id == owner)
 
 
-def select_orders(
+async def find_page(
+    database: Database,
+    wanted: OrderFilter,
     *,
     owner: UUID | None,
-    status: str | None,
-    created_after: datetime | None,
-    created_before: datetime | None,
     before: tuple[datetime, UUID] | None,
     rows: int,
-) -> AnySelect:
-    """Orders with their lines, newest first; `before` is the last one of the page before."""
-    conditions: list[ColumnElement[bool]] = []
-    if owner is not None:
-        conditions.append(Order.user_id == owner)
-    if status is not None:
-        conditions.append(Order.status == status)
-    if created_after is not None:
-        conditions.append(Order.created_at > created_after)
-    if created_before is not None:
-        conditions.append(Order.created_at < created_before)
+) -> "list[asyncpg.Record]":
+    """Orders with their lines, newest first, of `owner` only unless that is None; `before` is the last one of the page
+    before. `item` is the JSON of an `Order`, `created_at` and `id` its position."""
+    given = wanted.model_dump() | {"owner": owner}
     if before is not None:
-        conditions.append(tuple_(Order.created_at, Order.id) < before)
+        given |= {"last_time": before[0], "last_id": before[1]}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    return await database.fetch_records(_prepare_page(frozenset(parameters)), **parameters, rows=rows)
+
+
+@cache
+def _prepare_page(names: frozenset[str]) -> PreparedRead:
+    moment = Order.created_at.type
+    last = bindparam("last_time", type_=moment), bindparam("last_id", type_=Uuid())
+    conditions: dict[str, ColumnElement[bool]] = {
+        "owner": Order.user_id == bindparam("owner", type_=Uuid()),
+        "status": Order.status == bindparam("status", type_=Text()),
+        "created_after": Order.created_at > bindparam("created_after", type_=moment),
+        "created_before": Order.created_at < bindparam("created_before", type_=moment),
+        "last_id": tuple_(Order.created_at, Order.id) < tuple_(*last),
+    }
+    wanted = [condition for name, condition in conditions.items() if name in names]
     newest_first = (Order.created_at.desc(), Order.id.desc())
-    return select(*_COLUMNS, _ITEMS).where(*conditions).order_by(*newest_first).limit(rows)
+    page = select(_ORDER_AS_JSON, Order.created_at, Order.id).where(*wanted).order_by(*newest_first)
+    return PreparedRead(page.limit(bindparam("rows", type_=Integer())))
 
 
 async def find_products(session: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRow]:

@@ -21,6 +21,7 @@ from payment.models import OrderStatus
 from payment.orders import service
 from payment.orders.schemas import NewOrder, Order, OrderFilter
 from webcommon.bearer import Caller
+from webcommon.fast_path import fast_path
 from webcommon.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyMissing, IdempotencyKeyReused
 from webcommon.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
@@ -71,7 +72,14 @@ async def create_order(
     return answer_with(answer)
 
 
-@router.get("", operation_id="list_orders", summary="Orders", responses=problem_responses(Unauthorized))
+@router.get(
+    "",
+    operation_id="list_orders",
+    summary="Orders",
+    response_model=Page[Order],
+    responses=problem_responses(Unauthorized),
+)
+@fast_path
 async def list_orders(
     caller: CustomerDep,
     database: DatabaseDep,
@@ -81,7 +89,7 @@ async def list_orders(
     created_before: Annotated[Moment | None, Query(description="Earlier than this moment only.")] = None,
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
-) -> Page[Order]:
+) -> Response:
     """The caller's own, or everybody's for an admin, newest first."""
     wanted = OrderFilter(status=status, created_after=created_after, created_before=created_before)
     return await service.list_orders(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,7 +27,7 @@ from webcommon.idempotency.service import (
     fingerprint_of,
     run_idempotent_in_transaction,
 )
-from webcommon.paging import CursorCodec, Page
+from webcommon.paging import CursorCodec
 
 LAPSED_AT_ONCE = 100
 """Orders that one transaction expires: it locks all of their products."""
@@ -98,25 +99,18 @@ async def list_orders(
     wanted: OrderFilter,
     limit: int,
     cursor: str | None,
-) -> Page[Order]:
-    """Orders of `owner`, or everybody's when that is None, newest first."""
+) -> Response:
+    """A `Page[Order]` of orders of `owner`, or everybody's when that is None, newest first."""
     scope = f"orders {owner} {wanted.model_dump_json()}"
     position = cursors.decode(scope, cursor)
-    statement = repository.select_orders(
+    rows = await repository.find_page(
+        database,
+        wanted,
         owner=owner,
-        status=wanted.status,
-        created_after=wanted.created_after,
-        created_before=wanted.created_before,
         before=None if position is None else (position[0], position[1]),
         rows=limit + 1,
     )
-    return cursors.page(
-        await database.fetch_all(statement),
-        limit=limit,
-        scope=scope,
-        item=lambda row: _order(row, row.items),
-        key=lambda row: (row.created_at, row.id),
-    )
+    return cursors.json_page(rows, limit=limit, scope=scope, key=lambda row: (row["created_at"], row["id"]))
 
 
 async def _place(session: AsyncSession, new: NewOrder, *, user_id: UUID, held_for: timedelta) -> Order:

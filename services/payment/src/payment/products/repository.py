@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
+import asyncpg
+from sqlalchemy import Integer, Uuid, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.reads import PreparedRead
 from payment.models import Product
+from payment.money_columns import amount_as_text
 from payment.rows import AnyRow, AnySelect
 
 _COLUMNS = (
@@ -24,6 +30,19 @@ _COLUMNS = (
     Product.created_at,
     Product.updated_at,
 )
+_PRODUCT_AS_JSON = json_item(
+    id=Product.id,
+    sku=Product.sku,
+    name=Product.name,
+    description=Product.description,
+    unit_price=amount_as_text(Product.unit_price, Product.currency),
+    currency=Product.currency,
+    active=Product.active,
+    stock=Product.stock,
+    available=Product.stock - Product.reserved,
+    created_at=json_timestamp(Product.created_at),
+    updated_at=json_timestamp(Product.updated_at),
+)
 
 
 def select_product(reference: UUID | str, *, with_inactive: bool) -> AnySelect:
@@ -33,18 +52,33 @@ def select_product(reference: UUID | str, *, with_inactive: bool) -> AnySelect:
     return statement if with_inactive else statement.where(Product.active)
 
 
-def select_products(
-    *, with_inactive: bool, active: bool | None, before: tuple[datetime, UUID] | None, rows: int
-) -> AnySelect:
-    """Products, newest first; `before` is the last one of the page before."""
-    statement = select(*_COLUMNS)
+async def find_page(
+    database: Database,
+    *,
+    with_inactive: bool,
+    active: bool | None,
+    before: tuple[datetime, UUID] | None,
+    rows: int,
+) -> "list[asyncpg.Record]":
+    """Products, newest first; `before` is the last one of the page before. `item` is the JSON of a `Product`, `created_at`
+    and `id` its position."""
+    statement = _prepare_page(with_inactive=with_inactive, active=active, is_first=before is None)
+    last = {} if before is None else {"last_time": before[0], "last_id": before[1]}
+    return await database.fetch_records(statement, **last, rows=rows)
+
+
+@cache
+def _prepare_page(*, with_inactive: bool, active: bool | None, is_first: bool) -> PreparedRead:
+    statement = select(_PRODUCT_AS_JSON, Product.created_at, Product.id)
     if not with_inactive:
         statement = statement.where(Product.active)
     if active is not None:
-        statement = statement.where(Product.active == active)
-    if before is not None:
-        statement = statement.where(tuple_(Product.created_at, Product.id) < before)
-    return statement.order_by(Product.created_at.desc(), Product.id.desc()).limit(rows)
+        statement = statement.where(Product.active if active else ~Product.active)
+    if not is_first:
+        last = bindparam("last_time", type_=Product.created_at.type), bindparam("last_id", type_=Uuid())
+        statement = statement.where(tuple_(Product.created_at, Product.id) < tuple_(*last))
+    newest_first = statement.order_by(Product.created_at.desc(), Product.id.desc())
+    return PreparedRead(newest_first.limit(bindparam("rows", type_=Integer())))
 
 
 async def insert_product(session: AsyncSession, columns: Mapping[str, Any]) -> AnyRow:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +18,7 @@ from payment.money import InvalidAmount, can_be_charged, format_amount, parse_am
 from payment.products import repository
 from payment.products.schemas import NewProduct, Product, ProductChange
 from payment.rows import AnyRow
-from webcommon.paging import CursorCodec, Page
+from webcommon.paging import CursorCodec
 from webcommon.problems import InvalidRequest
 
 
@@ -64,17 +65,15 @@ async def list_products(
     active: bool | None,
     limit: int,
     cursor: str | None,
-) -> Page[Product]:
-    """The catalogue, newest first; inactive products are there for admins only."""
+) -> Response:
+    """A `Page[Product]` of the catalogue, newest first; inactive products are there for admins only."""
     scope = f"products {as_admin} {active}"
     position = cursors.decode(scope, cursor)
     before = None if position is None else (position[0], position[1])
-    rows = await database.fetch_all(
-        repository.select_products(with_inactive=as_admin, active=active, before=before, rows=limit + 1)
+    rows = await repository.find_page(
+        database, with_inactive=as_admin, active=active, before=before, rows=limit + 1
     )
-    return cursors.page(
-        rows, limit=limit, scope=scope, item=_product, key=lambda row: (row.created_at, row.id)
-    )
+    return cursors.json_page(rows, limit=limit, scope=scope, key=lambda row: (row["created_at"], row["id"]))
 
 
 def _parse_price(text: str, *, currency: str) -> Decimal:
