@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
 from tests.processes import free_port
+from tests.sockets import open_socket
+from webcommon.drain import Drain
 
 pytestmark = pytest.mark.long
 
@@ -273,14 +273,47 @@ async def test_a_request_that_outlives_its_grace_is_ended() -> None:
 
 
 async def test_an_open_web_socket_is_closed_with_1012() -> None:
-    async with started() as service, connect(f"ws://127.0.0.1:{service.port}/v1/socket") as opened:
-        assert await opened.recv() == "hello"
+    async with started() as service, open_socket(service.port, "/v1/socket") as socket:
+        assert await socket.receive_text() == "hello"
         service.terminate()
-        with pytest.raises(ConnectionClosed) as caught:
-            await opened.recv()
-        assert caught.value.rcvd is not None
-        assert caught.value.rcvd.code == 1012
+        assert await socket.closed() == 1012
         assert await service.stopped() == 0
+
+
+async def test_what_is_held_is_handed_over_before_the_sockets_close() -> None:
+    async with started() as service, open_socket(service.port, "/v1/lease") as socket:
+        assert await socket.receive() == {"held": True}
+        service.terminate()
+        assert await socket.receive() == {"held": False}
+        # Without any drain time: the hook alone keeps the listener open.
+        async with httpx.AsyncClient(base_url=str(service.client.base_url)) as fresh:
+            assert (await fresh.get("/readyz")).status_code == 503
+            assert (await fresh.post("/v1/body", content=b"abc")).json() == 3
+        await socket.send({"taken": True})
+        assert await socket.closed() == 1012
+        assert await service.stopped() == 0
+    assert [line["level"] for line in service.logged() if "failed to hand over" in line["event"]] == ["error"]
+
+
+async def test_a_hook_that_takes_too_long_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+    drain = Drain(seconds=0.01)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    assert drain.is_over
+    drain.add(hang)
+    assert not drain.is_over
+    drain.start()
+    drain.start()
+    assert not drain.is_over
+    (task,) = [task for task in asyncio.all_tasks() if task.get_name() == "drain"]
+    async with asyncio.timeout(5):
+        await task
+    assert drain.is_over
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{hang.__qualname__} was cut off after 0.01 s of handing over"
+    ]
 
 
 # Over a real socket.

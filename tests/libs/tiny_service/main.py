@@ -82,6 +82,18 @@ async def hold_socket(socket: WebSocket) -> None:
         await socket.receive_text()
 
 
+@router.websocket("/v1/lease")
+async def hold_lease(socket: WebSocket) -> None:
+    """Holds a lease until the other side says that it took it over."""
+    await socket.accept()
+    await socket.send_json({"held": True})
+    taken_over = socket.app.state.leases.setdefault(socket, asyncio.Event())
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_json()
+            taken_over.set()
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: Service) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
@@ -93,7 +105,7 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
 
 def create_app(settings: Settings) -> Service:
     """The application."""
-    return Service(
+    app = Service(
         settings,
         version="1.2.3",
         title="Tiny",
@@ -102,3 +114,17 @@ def create_app(settings: Settings) -> Service:
         database=None,
         lifespan=_lifespan,
     )
+    leases: dict[WebSocket, asyncio.Event] = {}
+    app.state.leases = leases
+
+    async def hand_over() -> None:
+        for socket, taken_over in leases.items():
+            await socket.send_json({"held": False})
+            await taken_over.wait()
+
+    async def fail_to_hand_over() -> None:
+        raise RuntimeError("nobody takes it")
+
+    app.on_drain(fail_to_hand_over)
+    app.on_drain(hand_over)
+    return app

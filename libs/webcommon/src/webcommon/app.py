@@ -18,6 +18,7 @@ from dbcommon.health import Health, health_router
 from webcommon.bearer import Issuer, TokenVerifier
 from webcommon.browsers import allow_origins
 from webcommon.docs_page import add_docs_page
+from webcommon.drain import Drain, Hook
 from webcommon.fast_path import FastPath
 from webcommon.frame import Frame
 from webcommon.head import HeadRequests
@@ -85,6 +86,7 @@ class Service(FastAPI):
             },
         )
         self.inner_lifespan = lifespan
+        self.drain = Drain()
         self._routers = routers
         self.request_metrics = RequestMetrics()
         self._prepare_state(
@@ -120,6 +122,11 @@ class Service(FastAPI):
         self.state.cursors = CursorCodec(derive_key(settings.secret.get_secret_value(), "cursors"))
         if database is not None:
             PoolMetrics(database, self.request_metrics.registry)
+
+    def on_drain(self, hook: Hook) -> None:
+        """Have `hook` run once when the process is told to stop: `/readyz` says 503 by then, and requests and web sockets
+        are still served. All hooks together get `HANDOVER_SECONDS`; web sockets are closed with 1012 after them."""
+        self.drain.add(hook)
 
     def build_middleware_stack(self) -> ASGIApp:
         """The frame outermost, so that it sees every answer, the framework's own included; then the fast path, which sees a

@@ -36,7 +36,8 @@ AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
 
 
 class GracefulServer(uvicorn.Server):
-    """SIGTERM: `/readyz` says 503 at once, the listener stays open for the drain time, then running requests finish.
+    """SIGTERM: `/readyz` says 503 at once, the service hands over what it holds, the listener stays open for the drain
+    time, then running requests finish and web sockets are closed with 1012.
 
     A second signal cuts the drain short, a third one ends the process at once. The exit status is 0: being told to stop
     is no failure, though uvicorn alone would end itself by the signal.
@@ -75,8 +76,11 @@ class GracefulServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Asked ten times a second: whether to stop."""
-        if time.monotonic() >= self._stop_at:
-            self.should_exit = True
+        if self._app.state.health.draining:
+            # Not in the signal's handler, which may run in the middle of anything.
+            self._app.drain.start()
+            if time.monotonic() >= self._stop_at and self._app.drain.is_over:
+                self.should_exit = True
         return await super().on_tick(counter)
 
 

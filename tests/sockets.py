@@ -1,0 +1,82 @@
+"""A client of web sockets, over real ones: JSON both ways, a time limit on every wait, and how it ended."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+ANSWER_SECONDS = 10.0
+"""How long a message may be waited for, unless a test says otherwise."""
+
+
+class Refused(Exception):
+    """The handshake was answered with an HTTP status instead."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"the handshake was refused with {status}")
+        self.status = status
+        self.body = body
+
+
+class Socket:
+    """An open web socket."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    async def send(self, message: Any) -> None:
+        """Send a message as JSON."""
+        await self.connection.send(json.dumps(message))
+
+    async def send_text(self, text: str) -> None:
+        """Send a text as it is, which need be no JSON."""
+        await self.connection.send(text)
+
+    async def receive(self, *, seconds: float = ANSWER_SECONDS) -> Any:
+        """The next message, from JSON. Raises `TimeoutError`, or `ConnectionClosed` of websockets."""
+        return json.loads(await self.receive_text(seconds=seconds))
+
+    async def receive_text(self, *, seconds: float = ANSWER_SECONDS) -> str:
+        """The next message as it came. Raises as `receive` does; AssertionError when it is binary."""
+        async with asyncio.timeout(seconds):
+            message = await self.connection.recv()
+        assert isinstance(message, str), "a binary message"
+        return message
+
+    async def receive_until(self, name: str, value: Any, *, seconds: float = ANSWER_SECONDS) -> Any:
+        """The next message whose member `name` is `value`; those before it are left out."""
+        async with asyncio.timeout(seconds):
+            while (message := json.loads(await self.connection.recv())).get(name) != value:
+                pass
+        return message
+
+    async def closed(self, *, seconds: float = ANSWER_SECONDS) -> int:
+        """The code with which the server closes; messages that come before it are left out. 1006 when it just went away."""
+        async with asyncio.timeout(seconds):
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await self.connection.recv()
+        close_code = self.connection.close_code
+        assert close_code is not None
+        return int(close_code)
+
+
+@contextlib.asynccontextmanager
+async def open_socket(
+    port: int, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+) -> AsyncIterator[Socket]:
+    """A web socket to a port of 127.0.0.1 until the block ends; `options` are `websockets.connect`'s.
+
+    Raises `Refused` when the server answers the handshake with a status.
+    """
+    url = f"ws://127.0.0.1:{port}{path}"
+    try:
+        connection = await connect(url, additional_headers=headers, proxy=None, **options)
+    except InvalidStatus as error:
+        raise Refused(error.response.status_code, bytes(error.response.body or b"")) from error
+    async with connection:
+        yield Socket(connection)
