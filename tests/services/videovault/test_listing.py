@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Dialect, event
+from sqlalchemy import Dialect, Select
 from sqlalchemy.dialects import registry
 
 from dbcommon.settings import DatabaseSettings
+from tests.clients import counting_statements
 from tests.conftest import CopyDatabase
 from tests.servers import TestServer
 from tests.services.videovault.library import Library, tag
-from videovault.videos.repository import SORT_KEYS, select_page
-from videovault.videos.schemas import VideoQuery
+from videovault.videos.repository import SORT_KEYS, page_parameters, select_page
+from videovault.videos.schemas import VideoBody, VideoQuery
+from webcommon.paging import Page
 
 DIALECT: Dialect = registry.load("postgresql.asyncpg")()
 SORTS = [f"{sign}{key}" for sign in ("", "-") for key in SORT_KEYS]
@@ -232,21 +234,57 @@ async def test_a_parameter_that_is_not_known_or_cannot_be_meant_is_refused(
     assert answer.json()["errors"][0]["pointer"].startswith(f"#query/{next(iter(parameters))}")
 
 
+async def test_videos_are_listed_as_they_are_read(library: Library) -> None:
+    odd = 'A "quoted" \\ back\tslash \x1f 日本 😀 \u2028 </script>'
+    metadata = {"": None, odd: [1, -0.5, 1e300, 2**70, True, {"a": []}], "text": odd}
+    await library.add(
+        file_name=odd, metadata=metadata, hash=odd, tags=[tag("b", odd), tag("a", "x")], duration_seconds=7
+    )
+    await library.add(file_size=2**63 - 1)
+    await library.execute("UPDATE videos SET created_at = '2001-02-03 04:05:06+02' WHERE hash IS NULL")
+    answer = await library.get("/v1/videos")
+    page = Page[VideoBody].model_validate_json(answer.content)
+    assert json.loads(page.model_dump_json()) == answer.json()
+    listed = answer.json()["items"]
+    assert [video["created_at"] for video in listed][1:] == ["2001-02-03T02:05:06Z"]
+    for video in listed:
+        read = await library.get(f"/v1/videos/{video['id']}")
+        assert list(video.items()) == list(read.json().items())
+
+
+async def test_every_filter_is_bound_to_its_own_value(library: Library) -> None:
+    parameters = {
+        "mime_type": "video/mp4",
+        "min_duration": 5,
+        "max_duration": 9,
+        "min_size": 50,
+        "max_size": 90,
+        "created_after": "2001-01-01T00:00:00Z",
+        "tag": ["a:x", "-b:y"],
+    }
+    right = {"duration_seconds": 7, "file_size": 70, "tags": [tag("a", "x")]}
+    await library.add(file_name="right", **right)
+    wrongs: list[dict[str, Any]] = [
+        {"mime_type": "video/webm"},
+        {"duration_seconds": 4},
+        {"duration_seconds": 10},
+        {"file_size": 49},
+        {"file_size": 91},
+        {"tags": []},
+        {"tags": [tag("a", "x"), tag("b", "y")]},
+    ]
+    for wrong in wrongs:
+        await library.add(**right | wrong)
+    await library.add(file_name="old", **right)
+    await library.execute("UPDATE videos SET created_at = '2000-01-01Z' WHERE file_name = 'old'")
+    assert await library.names(**parameters) == ["right"]
+
+
 async def test_a_page_with_tags_is_one_statement(library: Library) -> None:
     for _ in range(10):
         await library.add(tags=[tag("place", "harbour"), tag("mood", "calm")])
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        statements.append(statement)
-
-    engine = library.app.state.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    async with counting_statements(library.app.state.database) as statements:
         videos = (await library.get("/v1/videos")).json()["items"]
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-
     assert [len(video["tags"]) for video in videos] == [2] * 10
     assert len(statements) == 1
 
@@ -277,7 +315,7 @@ async def test_the_thousandth_page_reads_no_more_than_the_first(
         for sort in SORTS:
             query = VideoQuery.model_validate({"sort": sort})
             first = await _blocks_read(connection, query, after=None)
-            ordered = select_page(query, None).limit(1).offset(999 * query.limit)
+            ordered = _page(query, None).limit(1).offset(999 * query.limit)
             last = await connection.fetchrow(_spell(ordered))
             assert last is not None
             deep = await _blocks_read(connection, query, after=(last["sort_key"], last["id"]))
@@ -289,11 +327,16 @@ async def test_the_thousandth_page_reads_no_more_than_the_first(
 
 async def _blocks_read(connection: Any, query: VideoQuery, *, after: tuple[Any, Any] | None) -> int:
     answer = await connection.fetchval(
-        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {_spell(select_page(query, after))}"
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {_spell(_page(query, after))}"
     )
     plan = json.loads(answer)[0]["Plan"]
     assert plan["Actual Rows"] == query.limit + 1
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def _page(query: VideoQuery, after: tuple[Any, Any] | None) -> Select[Any]:
+    parameters = page_parameters(query, after)
+    return select_page(query.sort, (), parameters).params(parameters)
 
 
 def _spell(statement: Any) -> str:

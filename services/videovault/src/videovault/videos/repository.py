@@ -1,14 +1,31 @@
 """Every SQL statement about videos."""
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, literal, not_, select, tuple_
+import asyncpg
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    exists,
+    func,
+    not_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.reads import PreparedRead
 from videovault.models import UNKNOWN_DURATION, Tag, Video, folded
 from videovault.videos.schemas import NewTag, NewVideo, VideoQuery
 
@@ -53,48 +70,89 @@ _COLUMNS = (
     Video.updated_at,
 )
 
+_VIDEO_AS_JSON = json_item(
+    id=Video.id,
+    file_path=Video.file_path,
+    file_name=Video.file_name,
+    file_size=Video.file_size,
+    mime_type=Video.mime_type,
+    duration_seconds=Video.duration_seconds,
+    metadata=Video.metadata_,
+    hash=Video.hash,
+    tags=_TAGS,
+    created_at=json_timestamp(Video.created_at),
+    updated_at=json_timestamp(Video.updated_at),
+)
+
 VIDEO_BY_ID = select(*_COLUMNS).where(Video.id == bindparam("id"))
 """One video with its tags."""
 
 
-def select_page(query: VideoQuery, after: Sequence[Any] | None) -> Select[Any]:
-    """The rows of a page and one more, which tells that there is another page.
+async def find_page(
+    database: Database, query: VideoQuery, after: Sequence[Any] | None
+) -> "list[asyncpg.Record]":
+    """The rows of a page and one more, which tells that there is another page: `item` is the JSON of a `VideoBody`,
+    `sort_key` and `id` its position. `after` is the position of the last row of the page before."""
+    parameters = page_parameters(query, after)
+    signs = tuple(criterion.startswith("-") for criterion in query.tag)
+    statement = _prepare_page(query.sort, signs, frozenset(parameters))
+    return await database.fetch_records(statement, **parameters)
 
-    `after` holds `sort_key` and `id` of the last row of the page before.
-    """
-    key, position = SORT_KEYS[query.sort.removeprefix("-")], Video.id.expression
-    descending = query.sort.startswith("-")
-    statement = select(*_COLUMNS, key.label("sort_key")).where(*_conditions(query))
-    if after is not None:
+
+def page_parameters(query: VideoQuery, after: Sequence[Any] | None) -> dict[str, Any]:
+    """What `select_page` asks for, by name; without the filters that are not given."""
+    filters = query.model_dump(include=set(_BOUNDS), exclude_none=True)
+    tags: dict[str, str] = {}
+    for number, criterion in enumerate(query.tag):
+        category, _, name = criterion.removeprefix("-").partition(":")
+        tags |= {f"category_{number}": category.strip(), f"name_{number}": name.strip()}
+    last = {} if after is None else {"last_key": after[0], "last_id": after[1]}
+    return {**filters, **tags, **last, "rows": query.limit + 1}
+
+
+# A caller chooses the combination: so many statements are kept and no more.
+@lru_cache(maxsize=256)
+def _prepare_page(sort: str, signs: tuple[bool, ...], names: frozenset[str]) -> PreparedRead:
+    return PreparedRead(select_page(sort, signs, names))
+
+
+def select_page(sort: str, signs: Sequence[bool], names: Collection[str]) -> Select[Any]:
+    """The statement of a page. `names` are those of its `page_parameters`; `signs` say which tags are excluded."""
+    key, position = SORT_KEYS[sort.removeprefix("-")], Video.id.expression
+    descending = sort.startswith("-")
+    conditions = [
+        compare(column, bindparam(name, type_=column.type))
+        for name, (compare, column) in _BOUNDS.items()
+        if name in names
+    ]
+    conditions += [_has_tag(number, is_excluded=sign) for number, sign in enumerate(signs)]
+    statement = select(_VIDEO_AS_JSON, key.label("sort_key"), Video.id).where(*conditions)
+    if "last_id" in names:
         # One comparison of rows, which the index answers by itself; "a > x OR (a = x AND id > y)" it would not.
         here = tuple_(key, position)
-        last = tuple_(literal(after[0], key.type), literal(after[1], position.type))
+        last = tuple_(bindparam("last_key", type_=key.type), bindparam("last_id", type_=position.type))
         statement = statement.where(here < last if descending else here > last)
     order = (key.desc(), position.desc()) if descending else (key, position)
-    return statement.order_by(*order).limit(query.limit + 1)
+    return statement.order_by(*order).limit(bindparam("rows", type_=Integer()))
 
 
-def _conditions(query: VideoQuery) -> list[ColumnElement[bool]]:
-    bounds: list[tuple[Callable[[Any, Any], ColumnElement[bool]], Any, Any]] = [
-        (operator.eq, Video.mime_type, query.mime_type),
-        (operator.ge, Video.duration_seconds, query.min_duration),
-        (operator.le, Video.duration_seconds, query.max_duration),
-        (operator.ge, Video.file_size, query.min_size),
-        (operator.le, Video.file_size, query.max_size),
-        (operator.gt, Video.created_at, query.created_after),
-    ]
-    given = [compare(column, value) for compare, column, value in bounds if value is not None]
-    return given + [_has_tag(criterion) for criterion in query.tag]
+_BOUNDS: dict[str, tuple[Callable[[Any, Any], ColumnElement[bool]], Any]] = {
+    "mime_type": (operator.eq, Video.mime_type),
+    "min_duration": (operator.ge, Video.duration_seconds),
+    "max_duration": (operator.le, Video.duration_seconds),
+    "min_size": (operator.ge, Video.file_size),
+    "max_size": (operator.le, Video.file_size),
+    "created_after": (operator.gt, Video.created_at),
+}
 
 
-def _has_tag(criterion: str) -> ColumnElement[bool]:
-    category, _, name = criterion.removeprefix("-").partition(":")
+def _has_tag(number: int, *, is_excluded: bool) -> ColumnElement[bool]:
     condition = exists().where(
         Tag.video_id == Video.id,
-        Tag.folded_category == folded(literal(category.strip())),
-        Tag.folded_name == folded(literal(name.strip())),
+        Tag.folded_category == folded(bindparam(f"category_{number}", type_=Text())),
+        Tag.folded_name == folded(bindparam(f"name_{number}", type_=Text())),
     )
-    return not_(condition) if criterion.startswith("-") else condition
+    return not_(condition) if is_excluded else condition
 
 
 async def insert_video(session: AsyncSession, video: NewVideo) -> UUID | None:

@@ -11,6 +11,7 @@ from videovault.entity_tags import entity_tag, is_unchanged
 from videovault.errors import NoPersistence, PathTaken, PathTooLong, VideoNotFound
 from videovault.videos import service
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
+from webcommon.fast_path import fast_path
 from webcommon.paging import Page
 from webcommon.problems import Forbidden, InvalidRequest, ServiceUnavailable, Unauthorized, problem_responses
 from webcommon.state import CursorsDep
@@ -50,10 +51,13 @@ async def create_video(body: NewVideo, request: Request, session: SessionDep) ->
     return _represent(video, status=201, headers={"Location": location})
 
 
-@router.get("", operation_id="list_videos", summary="List videos", dependencies=READS)
+@router.get(
+    "", operation_id="list_videos", summary="List videos", dependencies=READS, response_model=Page[VideoBody]
+)
+@fast_path
 async def list_videos(
     query: Annotated[VideoQuery, Query()], database: DatabaseDep, cursors: CursorsDep
-) -> Page[VideoBody]:
+) -> Response:
     """A page of the library. Rows that others insert or delete meanwhile never make one repeat or vanish."""
     return await service.list_videos(database, query, cursors=cursors)
 

@@ -1,9 +1,8 @@
 """The rules of recording, listing, reading and deleting videos."""
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
+from fastapi import Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +10,7 @@ from dbcommon.engine import Database
 from videovault.errors import PathTaken, PathTooLong, VideoNotFound
 from videovault.videos import repository
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
-from webcommon.paging import CursorCodec, Page
+from webcommon.paging import CursorCodec
 
 _PROGRAM_LIMIT_EXCEEDED = "54000"
 """SQLSTATE of a value that an index cannot hold: 2,704 bytes, after compression, in a B-tree."""
@@ -43,17 +42,13 @@ async def read_video(database: Database, video_id: UUID) -> VideoBody:
     return VideoBody.model_validate(row)
 
 
-async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorCodec) -> Page[VideoBody]:
-    """A page of the videos that fit `query`. Raises `InvalidRequest` for a cursor of another list."""
-    after = cursors.decode(query.scope, query.cursor)
-    rows = await database.fetch_all(repository.select_page(query, after))
-    return cursors.page(
-        rows, limit=query.limit, scope=query.scope, item=VideoBody.model_validate, key=_position
+async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorCodec) -> Response:
+    """A `Page[VideoBody]` of the videos that fit `query`. Raises `InvalidRequest` for a cursor of another list."""
+    scope = query.scope
+    rows = await repository.find_page(database, query, cursors.decode(scope, query.cursor))
+    return cursors.json_page(
+        rows, limit=query.limit, scope=scope, key=lambda row: (row["sort_key"], row["id"])
     )
-
-
-def _position(row: Row[Any]) -> tuple[Any, UUID]:
-    return row.sort_key, row.id
 
 
 async def delete_video(session: AsyncSession, video_id: UUID) -> None:
