@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,60 @@ async def test_ten_processes_at_once_apply_each_migration_once(sample: SampleSer
     locks = await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
     await connection.close()
     assert locks == 0
+
+
+ONE = """
+import os, sys
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.migrations import upgrade
+print(*upgrade(sys.argv[1], DatabaseUrl.parse(os.environ["URL"], variable="URL")))
+"""
+
+
+async def test_of_five_at_once_one_says_that_it_applied_what_was_pending(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, _ = urls
+    told = await asyncio.gather(
+        # Processes of their own: alembic's context belongs to a whole process.
+        *(
+            asyncio.to_thread(
+                subprocess.run,
+                [sys.executable, "-c", ONE, sample.name],
+                env={
+                    "PATH": os.environ["PATH"],
+                    "PYTHONPATH": f"{sample.folder}:{ROOT}",
+                    "URL": owner.reveal(),
+                },
+                capture_output=True,
+                timeout=60,
+                check=True,
+            )
+            for _ in range(5)
+        )
+    )
+    assert sorted(done.stdout.decode().strip() for done in told) == ["", "", "", "", "first second third"]
+
+
+async def test_a_migration_says_whom_it_waits_for(sample: SampleService, urls: Database) -> None:
+    owner, _ = urls
+    holder = await connect(owner)
+    await holder.execute("SELECT pg_advisory_lock($1)", zlib.crc32(b"quartet migrations"))
+    lines: list[str] = []
+    said = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        loop.call_soon_threadsafe(said.set)
+
+    migrating = asyncio.create_task(asyncio.to_thread(upgrade, sample.name, owner, say=say))
+    await asyncio.wait_for(said.wait(), timeout=30)
+    pid = await holder.fetchval("SELECT pg_backend_pid()")
+    await holder.close()
+    assert await migrating == ("first", "second", "third")
+    (line,) = lines
+    assert line.startswith(f"waiting for process {pid} of {owner.user} (t), which holds the lock")
 
 
 async def test_a_migration_that_cannot_get_its_lock_gives_up_soon(

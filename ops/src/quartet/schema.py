@@ -9,7 +9,7 @@ import contextlib
 import importlib
 import importlib.util
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,14 @@ class SchemaStatus:
         return asdict(self)
 
 
-def migrate(urls: Mapping[str, DatabaseUrl], *, remembered: Path | None = None) -> dict[str, tuple[str, ...]]:
-    """Apply what is pending in each service's database, `urls` being those of the owner roles; the revisions applied.
+def migrate(
+    urls: Mapping[str, DatabaseUrl],
+    *,
+    remembered: Path | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> dict[str, tuple[str, ...]]:
+    """Apply what is pending in each service's database, `urls` being those of the owner roles; gives the revisions that
+    this call applied, and not those that another one did meanwhile. `say` is told whom it waits for.
 
     Raises MigrationFailed; the services before it stay migrated.
     """
@@ -54,7 +60,9 @@ def migrate(urls: Mapping[str, DatabaseUrl], *, remembered: Path | None = None) 
     stale = [service for service in urls if known.get(service) != [files[service], before[service]]]
     if not stale:
         return {}
-    applied = {service: _upgrade(service, urls[service], current=before[service]) for service in stale}
+    applied = {
+        service: _upgrade(service, urls[service], current=before[service], say=say) for service in stale
+    }
     if remembered is not None and remembered.parent.is_dir():
         after = asyncio.run(_read_revisions(urls))
         reached = {service: [files[service], after[service]] for service in urls}
@@ -75,13 +83,15 @@ def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
     return found
 
 
-def _upgrade(service: str, url: DatabaseUrl, *, current: str | None) -> tuple[str, ...]:
+def _upgrade(
+    service: str, url: DatabaseUrl, *, current: str | None, say: Callable[[str], None]
+) -> tuple[str, ...]:
     library = importlib.import_module("dbcommon.migrations")
     with _told_in_one_line(service, url, MigrationFailed):
-        pending: tuple[str, ...] = library.pending_revisions(service, current)
-        if pending:
-            library.upgrade(service, url)
-        return pending
+        if not library.pending_revisions(service, current):
+            return ()
+        applied: tuple[str, ...] = library.upgrade(service, url, say=lambda line: say(f"{service}: {line}"))
+        return applied
 
 
 @contextlib.contextmanager

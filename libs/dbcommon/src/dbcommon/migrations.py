@@ -6,8 +6,9 @@ Everything runs as the owner role, which alone may change the schema.
 
 import asyncio
 import importlib.util
+import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dbcommon.dsn import DatabaseUrl
@@ -29,6 +31,9 @@ LOCK_SECONDS = 5
 
 TURN_SECONDS = 300
 """How long a migrator waits for another one that is at work on the same database."""
+
+TELLING_SECONDS = 2
+"""After so long it says whom it waits for, and again whenever that has changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +75,24 @@ def pending_revisions(service: str, current: str | None) -> tuple[str, ...]:
 
 
 def upgrade(
-    service: str, url: DatabaseUrl, *, revision: str = "head", lock_seconds: float = LOCK_SECONDS
-) -> None:
-    """Apply the pending migrations, one transaction each. Many callers at once apply each migration once.
+    service: str,
+    url: DatabaseUrl,
+    *,
+    revision: str = "head",
+    lock_seconds: float = LOCK_SECONDS,
+    say: Callable[[str], None] = lambda _line: None,
+) -> tuple[str, ...]:
+    """Apply the pending migrations, one transaction each, and give those that this call applied. Many callers at once
+    apply each migration once. `say` is told whom it waits for, once that takes `TELLING_SECONDS`.
 
     A database at an unknown revision is newer than this version and is left alone. Raises what the database raises;
     a lock that is not had within `lock_seconds` is `DBAPIError`.
     """
     config = _config(service, url)
-    config.attributes |= {"lock_seconds": lock_seconds, "leave_newer_alone": True}
+    config.attributes |= {"lock_seconds": lock_seconds, "leave_newer_alone": True, "say": say}
     command.upgrade(config, revision)
+    before, after = (pending_revisions(service, config.attributes[name]) for name in ("before", "after"))
+    return before[: len(before) - len(after)]
 
 
 def downgrade(service: str, url: DatabaseUrl, *, revision: str = "-1") -> None:
@@ -144,11 +157,12 @@ async def _run(url: DatabaseUrl, metadata: MetaData) -> None:
 def _run_locked(connection: Connection, metadata: MetaData) -> None:
     # A session lock, taken before the current revision is read and held over the transactions of all migrations.
     key = zlib.crc32(b"quartet migrations")
-    _limit_lock_waits(connection, seconds=TURN_SECONDS)
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+    _take_turn(connection, key=key)
     _limit_lock_waits(connection, seconds=context.config.attributes.get("lock_seconds", LOCK_SECONDS))
     connection.commit()
+    attributes = context.config.attributes
     try:
+        attributes["before"] = _read_revision(connection)
         if not _is_newer(connection):
             context.configure(
                 connection=connection, transaction_per_migration=True, **_compare_options(metadata)
@@ -158,8 +172,62 @@ def _run_locked(connection: Connection, metadata: MetaData) -> None:
             _protect_version_table(connection)
     finally:
         connection.rollback()
+        attributes["after"] = _read_revision(connection)
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
         connection.commit()
+
+
+def _take_turn(connection: Connection, *, key: int) -> None:
+    """Take the lock of the migrations, and say who has it meanwhile. Raises `DBAPIError` after `TURN_SECONDS`."""
+    say = context.config.attributes.get("say", lambda _line: None)
+    deadline, told = time.monotonic() + TURN_SECONDS, ""
+    while True:
+        _limit_lock_waits(connection, seconds=TELLING_SECONDS)
+        connection.commit()
+        try:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
+                raise
+            connection.rollback()
+            holder = _describe_holder(connection, key=key)
+            if holder and holder != told:
+                say(f"waiting for {holder}")
+                told = holder
+        else:
+            return
+
+
+def _describe_holder(connection: Connection, *, key: int) -> str:
+    row = connection.execute(_HOLDER, {"key": key}).one_or_none()
+    connection.rollback()
+    if row is None:
+        return ""
+    statement = f", its statement: {' '.join(row.query.split())}" if row.query else ""
+    return (
+        f"process {row.pid} of {row.usename} ({row.application_name or 'no application name'}),"
+        f" which holds the lock of the migrations; connected since {row.backend_start:%H:%M:%S} UTC{statement}"
+    )
+
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+# A lock of 64 bits is shown as two halves (PostgreSQL, "pg_locks").
+_HOLDER = text("""
+    SELECT a.pid, a.usename, a.application_name, left(a.query, 200) AS query,
+        coalesce(a.backend_start, now()) AT TIME ZONE 'UTC' AS backend_start
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (l.classid::bigint << 32) | l.objid::bigint = :key
+    LIMIT 1
+""")
+
+
+def _read_revision(connection: Connection) -> str | None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    return revision
 
 
 def _limit_lock_waits(connection: Connection, *, seconds: float) -> None:
@@ -171,8 +239,7 @@ def _is_newer(connection: Connection) -> bool:
     # In a rollout the newer version's migrations come first, and an older replica's may be started after them.
     if not context.config.attributes.get("leave_newer_alone"):
         return False
-    current = MigrationContext.configure(connection).get_current_revision()
-    connection.rollback()
+    current = _read_revision(connection)
     known = {revision.revision for revision in context.script.walk_revisions()}
     return current is not None and current not in known
 

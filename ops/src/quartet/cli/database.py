@@ -43,7 +43,7 @@ def migrate(services: ServicesArgument = None) -> None:
     settings = load_settings()
     urls = settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES))
     ensure_answers(settings, urls.values())
-    applied = apply_migrations(urls)
+    applied = apply_migrations(urls, say=lambda line: typer.echo(line, err=True))
     for service in urls:
         revisions = applied.get(service, ())
         typer.echo(f"{service}: {', '.join(revisions)} applied" if revisions else f"{service}: up to date")

@@ -6,6 +6,7 @@ from quartet.provision.plan import (
     FORBIDDEN_EXTENSIONS,
     OPTIONAL_EXTENSIONS,
     REQUIRED_EXTENSIONS,
+    SESSION_LOCKS,
     Plan,
     ServicePlan,
 )
@@ -46,6 +47,13 @@ _DEFAULT_GRANTS = """
     WHERE d.defaclobjtype IN ('r', 'S', 'n') AND a.grantee <> d.defaclrole
       AND (a.grantee = 0 OR g.rolname = ANY($1))
 """
+_LOCK_GRANTS = """
+    SELECT p.oid::pg_catalog.regprocedure::text AS routine, coalesce(g.rolname, 'PUBLIC') AS grantee
+    FROM pg_catalog.pg_proc p
+    CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a
+    LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee
+    WHERE p.oid = ANY($1::pg_catalog.regprocedure[]::oid[]) AND a.grantee <> p.proowner
+"""
 _OPEN_TO_ALL = """
     SELECT p.oid::pg_catalog.regprocedure::text AS routine
     FROM pg_catalog.pg_proc p
@@ -67,6 +75,7 @@ async def ensure_contents(session: Session, plan: Plan, *, service: ServicePlan)
     await _ensure_extensions(session, service)
     await _ensure_default_privileges(session, plan, service=service)
     await _close_routines(session)
+    await _ensure_session_locks(session, service)
     await ensure_ownership(session, service)
     await end_strange_grants(session, plan, service=service)
 
@@ -158,3 +167,23 @@ async def _close_routines(session: Session) -> None:
             f"{session.database}: EXECUTE on {routine} of PUBLIC revoked",
             f"REVOKE EXECUTE ON FUNCTION {routine} FROM PUBLIC",
         )
+
+
+async def _ensure_session_locks(session: Session, service: ServicePlan) -> None:
+    """Only the owner role takes advisory locks for a session; within a transaction everybody may."""
+    held: dict[str, set[str]] = {}
+    for row in await session.rows(_LOCK_GRANTS, list(SESSION_LOCKS)):
+        held.setdefault(row["routine"], set()).add(row["grantee"])
+    for routine in (name.removeprefix("pg_catalog.") for name in SESSION_LOCKS):
+        grantees = held.get(routine, set())
+        for grantee in sorted(grantees - {service.owner}):
+            target = "PUBLIC" if grantee == "PUBLIC" else identifier(grantee)
+            await session.change(
+                f"{service.database}: EXECUTE on {routine} of {grantee} revoked",
+                f"REVOKE EXECUTE ON FUNCTION pg_catalog.{routine} FROM {target}",
+            )
+        if service.owner not in grantees:
+            await session.change(
+                f"{service.database}: EXECUTE on {routine} granted to {service.owner}",
+                f"GRANT EXECUTE ON FUNCTION pg_catalog.{routine} TO {identifier(service.owner)}",
+            )

@@ -10,6 +10,14 @@ SERVICES = ("auth", "l2p", "payment", "videovault")
 
 REQUIRED_EXTENSIONS = ("citext", "pg_trgm")
 OPTIONAL_EXTENSIONS = ("btree_gist", "unaccent")
+SESSION_LOCKS = tuple(
+    f"pg_catalog.pg_{name}({arguments})"
+    for name in ("advisory_lock", "advisory_lock_shared", "try_advisory_lock", "try_advisory_lock_shared")
+    for arguments in ("bigint", "integer,integer")
+)
+"""What takes advisory locks that outlive a transaction. One session could fill the lock table of the whole server with
+them, or keep the lock of the migrations; only the owner role, which migrates, may."""
+
 FORBIDDEN_EXTENSIONS = (
     *("adminpack", "dblink", "file_fdw", "postgres_fdw"),
     *("plperlu", "plpython3u", "plpythonu", "pltclu"),

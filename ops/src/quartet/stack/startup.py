@@ -64,7 +64,7 @@ def _prepare_databases(settings: OperatorSettings, server: Server, *, say: Say) 
         say(f"provisioned: {len(report.changes)} changes" if len(report.changes) > 20 else "provisioned:")
         for change in report.changes if len(report.changes) <= 20 else ():
             say(f"  {change}")
-    applied = migrate(settings.owner_urls(server), remembered=settings.home.remembered_revisions)
+    applied = migrate(settings.owner_urls(server), remembered=settings.home.remembered_revisions, say=say)
     for service, revisions in applied.items():
         say(
             f"{service}: {len(revisions)} migration{'s' if len(revisions) != 1 else ''} applied, now at {revisions[-1]}"
