@@ -4,16 +4,15 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from dbcommon.session import DatabaseDep
 from l2p.settings import Settings
 from l2p.tokens import TokenSigner
-from l2p.users.first_sight import FirstSight
 from webcommon.bearer import Caller, CallerDep
 from webcommon.passwords import PasswordHasher
+from webcommon.provisioning.service import UserProvisioner
 from webcommon.state import kept_as
 
-FirstSightDep = Annotated[FirstSight, kept_as("first_sight")]
-"""What this process remembers of the callers it has stored."""
+ProvisionerDep = Annotated[UserProvisioner, kept_as("provisioner")]
+"""Stores callers, and remembers those it has stored."""
 
 HasherDep = Annotated[PasswordHasher, kept_as("hasher")]
 SignerDep = Annotated[TokenSigner, kept_as("signer")]
@@ -22,9 +21,9 @@ SignerDep = Annotated[TokenSigner, kept_as("signer")]
 SettingsDep = Annotated[Settings, kept_as("settings")]
 
 
-async def get_player(caller: CallerDep, first_sight: FirstSightDep, database: DatabaseDep) -> Caller:
+async def get_player(caller: CallerDep, provisioner: ProvisionerDep) -> Caller:
     """The caller, who from here on has a row in `users`."""
-    await first_sight.note(caller, database=database)
+    await provisioner.ensure_user(caller)
     return caller
 
 

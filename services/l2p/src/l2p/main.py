@@ -6,13 +6,14 @@ from dbcommon.engine import Database
 from l2p import __version__
 from l2p.accounts.routes import router as accounts_router
 from l2p.lobbies.routes import router as lobbies_router
+from l2p.models import USER_COLUMNS
 from l2p.settings import Settings
 from l2p.tokens import TokenSigner
-from l2p.users.first_sight import FirstSight
 from l2p.users.routes import router as users_router
 from webcommon.app import Service, auth_issuer
 from webcommon.bearer import Issuer, TokenVerifier
 from webcommon.passwords import PasswordHasher
+from webcommon.provisioning.service import UserProvisioner
 from webcommon.settings import SettingsError
 from webcommon.throttling.guard import Guard
 from webcommon.throttling.throttle import sweeping
@@ -56,5 +57,5 @@ def create_app(
     app.state.signer = signer
     app.state.guard = Guard(settings, database=database, url=settings.issuer)
     app.state.hasher = hasher or PasswordHasher()
-    app.state.first_sight = FirstSight()
+    app.state.provisioner = UserProvisioner(database, USER_COLUMNS)
     return app

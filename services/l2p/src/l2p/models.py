@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dbcommon.models import PrimaryKey, new_metadata
+from webcommon.provisioning.columns import UserColumns
 from webcommon.throttling.table import AttemptCounterColumns
 
 INITIAL_RATING = 1500
@@ -62,6 +63,16 @@ class User(Model):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     token_expires_at: Mapped[datetime | None]
     """When the newest token expires whose names this row has; an older token changes nothing."""
+
+
+USER_COLUMNS = UserColumns(
+    id=User.id,
+    email=User.email,
+    username=User.username,
+    token_expires_at=User.token_expires_at,
+    username_is_unique=True,
+    is_local=User.password_hash.is_not(None),
+)
 
 
 class Lobby(Model):

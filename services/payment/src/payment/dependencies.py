@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
-from payment.customers.service import Customers
 from payment.settings import Settings
 from webcommon.bearer import BearerToken, Caller, CallerDep, RequireRole, read_bearer_token
+from webcommon.provisioning.service import UserProvisioner
 from webcommon.state import kept_as
 
 ADMIN = "admin"
@@ -16,13 +16,13 @@ _bearer_token = BearerToken()
 
 
 SettingsDep = Annotated[Settings, kept_as("settings")]
-CustomersDep = Annotated[Customers, kept_as("customers")]
-"""Where callers are stored."""
+ProvisionerDep = Annotated[UserProvisioner, kept_as("provisioner")]
+"""Stores callers, and remembers those it has stored."""
 
 
-async def get_customer(caller: CallerDep, customers: CustomersDep) -> Caller:
+async def get_customer(caller: CallerDep, provisioner: ProvisionerDep) -> Caller:
     """The caller, who has a row in `users` from now on."""
-    await customers.store(caller)
+    await provisioner.ensure_user(caller)
     return caller
 
 
@@ -30,9 +30,11 @@ CustomerDep = Annotated[Caller, Depends(get_customer)]
 """Whoever is signed in; 401 without a valid access token."""
 
 
-async def get_admin(admin: Annotated[Caller, Depends(RequireRole(ADMIN))], customers: CustomersDep) -> Caller:
+async def get_admin(
+    admin: Annotated[Caller, Depends(RequireRole(ADMIN))], provisioner: ProvisionerDep
+) -> Caller:
     """The caller, who is an admin."""
-    await customers.store(admin)
+    await provisioner.ensure_user(admin)
     return admin
 
 

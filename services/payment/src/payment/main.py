@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from dbcommon.engine import Database
 from payment import __version__
-from payment.customers.service import Customers
+from payment.models import USER_COLUMNS
 from payment.orders import routes as orders
 from payment.products import routes as products
 from payment.settings import Settings
 from payment.worker import sweeping
 from webcommon.app import Service
 from webcommon.bearer import Issuer
+from webcommon.provisioning.service import UserProvisioner
 from webcommon.settings import SettingsError
 
 
@@ -30,5 +31,5 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         issuers=issuers,
         lifespan=sweeping,
     )
-    app.state.customers = Customers(database)
+    app.state.provisioner = UserProvisioner(database, USER_COLUMNS)
     return app

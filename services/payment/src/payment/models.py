@@ -21,6 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dbcommon.models import PrimaryKey, new_metadata
 from webcommon.idempotency.table import IdempotencyKeyColumns
+from webcommon.provisioning.columns import UserColumns
 
 # Which codes the payment processor takes changes over the years and is money.py's to know; the shape does not change.
 CURRENCY_SHAPE = "currency ~ '^[a-z]{3}$'"
@@ -68,6 +69,15 @@ class User(Model):
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
     identity_as_of: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+USER_COLUMNS = UserColumns(
+    id=User.id,
+    email=User.email,
+    username=User.name,
+    token_expires_at=User.identity_as_of,
+    username_is_unique=False,
+)
 
 
 class Product(Model):

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from dbcommon.session import DatabaseDep
-from payment.dependencies import CustomerDep, CustomersDep, SettingsDep, is_admin
+from payment.dependencies import CustomerDep, ProvisionerDep, SettingsDep, is_admin
 from payment.errors import (
     AmountTooLarge,
     AmountTooSmall,
@@ -63,12 +63,12 @@ async def create_order(
     key: IdempotencyKeyDep,
     new: NewOrder,
     database: DatabaseDep,
-    customers: CustomersDep,
+    provisioner: ProvisionerDep,
     settings: SettingsDep,
 ) -> Response:
     """Prices and total come from the catalogue. Limited stock is held for half an hour, then the order expires."""
     held_for = timedelta(seconds=settings.reservation_seconds)
-    answer = await service.place_order(database, customers, new, caller=caller, key=key, held_for=held_for)
+    answer = await service.place_order(database, provisioner, new, caller=caller, key=key, held_for=held_for)
     return answer_with(answer)
 
 

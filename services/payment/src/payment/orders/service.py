@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.models import new_id
-from payment.customers.service import Customers
 from payment.errors import OrderNotFound, OutOfStock
 from payment.money import can_be_charged, show_amount
 from payment.orders import repository
@@ -28,6 +27,7 @@ from webcommon.idempotency.service import (
     run_idempotent_in_transaction,
 )
 from webcommon.paging import CursorCodec
+from webcommon.provisioning.service import UserProvisioner
 
 LAPSED_AT_ONCE = 100
 """Orders that one transaction expires: it locks all of their products."""
@@ -36,7 +36,13 @@ _CALLER_IS_GONE = ("fk_idempotency_keys_user_id_users", "fk_orders_user_id_users
 
 
 async def place_order(
-    database: Database, customers: Customers, new: NewOrder, *, caller: Caller, key: str, held_for: timedelta
+    database: Database,
+    provisioner: UserProvisioner,
+    new: NewOrder,
+    *,
+    caller: Caller,
+    key: str,
+    held_for: timedelta,
 ) -> Answer:
     """The order's answer, the same for each request of this caller with this key and content.
 
@@ -62,8 +68,8 @@ async def place_order(
         # The row of a caller whom this process has stored is gone: the database was reset or restored meanwhile.
         if violated_constraint(error) not in _CALLER_IS_GONE:
             raise
-        customers.forget(caller.id)
-        await customers.store(caller)
+        provisioner.forget(caller.id)
+        await provisioner.ensure_user(caller)
     return await run_idempotent_in_transaction(database, request, work=place)
 
 

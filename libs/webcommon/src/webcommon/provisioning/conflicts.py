@@ -1,8 +1,9 @@
 """Which names a caller's row gets when others have the same: pure rules, no database.
 
 Auth's names are unique at any one time. So when two rows that came with tokens claim a name, the claim of the newer
-token is right and the other one is out of date. Accounts of Learn2Play itself live in a namespace of their own that
-happens to share the table: they keep their names, and it is the newcomer who gets a suffix.
+token is right (of two that expire in the same second, the one that comes later) and the other row's name is out of date.
+Local accounts, which the service keeps itself, have a namespace of their own that shares the table: they keep their names,
+and the newcomer gets a suffix.
 """
 
 from collections.abc import Sequence
@@ -24,8 +25,8 @@ class Claims:
     expires_at: datetime
 
 
-class Known(Protocol):
-    """A row that the claims concern."""
+class StoredUser(Protocol):
+    """A row that the claims concern. `has_username` is always false where usernames need not be unique."""
 
     @property
     def id(self) -> UUID: ...
@@ -36,7 +37,7 @@ class Known(Protocol):
     @property
     def token_expires_at(self) -> datetime | None: ...
     @property
-    def is_own_account(self) -> bool: ...
+    def is_local(self) -> bool: ...
     @property
     def has_email(self) -> bool: ...
     @property
@@ -44,7 +45,7 @@ class Known(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settlement:
+class Resolution:
     """The names that the caller's row shall have, and the rows that lose theirs to it."""
 
     email: str | None
@@ -53,12 +54,12 @@ class Settlement:
     username_lost_by: UUID | None = None
 
     @property
-    def takes_names(self) -> bool:
-        """Whether another row is changed too."""
-        return self.email_lost_by is not None or self.username_lost_by is not None
+    def losers(self) -> set[UUID]:
+        """The other rows that are changed too."""
+        return {loser for loser in (self.email_lost_by, self.username_lost_by) if loser is not None}
 
 
-def possible_names(claims: Claims) -> list[str]:
+def possible_usernames(claims: Claims) -> list[str]:
     """The usernames that the caller may get, best first. The suffix comes from the id: the same at every sight."""
     if claims.username is None:
         return []
@@ -69,31 +70,31 @@ def possible_names(claims: Claims) -> list[str]:
     return [claims.username, *suffixed, tail]
 
 
-def settle(claims: Claims, known: Sequence[Known]) -> Settlement | None:
+def resolve_conflicts(claims: Claims, found: Sequence[StoredUser]) -> Resolution | None:
     """What to write for these claims, given every row that they concern; None when all is as it should be."""
-    own = next((row for row in known if row.id == claims.id), None)
-    if own is not None and (own.is_own_account or _is_newer(own, claims)):
+    own = next((row for row in found if row.id == claims.id), None)
+    if own is not None and (own.is_local or _is_newer(own, claims)):
         return None
-    others = [row for row in known if row.id != claims.id]
-    email, email_lost_by = _settle_email(claims, others, own=own)
-    username, username_lost_by = _settle_username(claims, others, own=own)
-    settlement = Settlement(
+    others = [row for row in found if row.id != claims.id]
+    email, email_lost_by = _resolve_email(claims, others, own=own)
+    username, username_lost_by = _resolve_username(claims, others, own=own)
+    resolution = Resolution(
         email=email, username=username, email_lost_by=email_lost_by, username_lost_by=username_lost_by
     )
-    is_settled = own is not None and (own.email, own.username) == (email, username)
-    return None if is_settled and not settlement.takes_names else settlement
+    is_stored = own is not None and (own.email, own.username) == (email, username)
+    return None if is_stored and not resolution.losers else resolution
 
 
-def _is_newer(row: Known, claims: Claims) -> bool:
+def _is_newer(row: StoredUser, claims: Claims) -> bool:
     return row.token_expires_at is not None and row.token_expires_at > claims.expires_at
 
 
-def _keeps_name(row: Known, claims: Claims) -> bool:
-    return row.is_own_account or _is_newer(row, claims)
+def _keeps_name(row: StoredUser, claims: Claims) -> bool:
+    return row.is_local or _is_newer(row, claims)
 
 
-def _settle_email(
-    claims: Claims, others: Sequence[Known], *, own: Known | None
+def _resolve_email(
+    claims: Claims, others: Sequence[StoredUser], *, own: StoredUser | None
 ) -> tuple[str | None, UUID | None]:
     if claims.email is None:
         return (own.email if own is not None else None), None
@@ -104,8 +105,8 @@ def _settle_email(
     return (None, None) if _keeps_name(holder, claims) else (claims.email, holder.id)
 
 
-def _settle_username(
-    claims: Claims, others: Sequence[Known], *, own: Known | None
+def _resolve_username(
+    claims: Claims, others: Sequence[StoredUser], *, own: StoredUser | None
 ) -> tuple[str | None, UUID | None]:
     if claims.username is None:
         return (own.username if own is not None else None), None
@@ -115,4 +116,4 @@ def _settle_username(
     if not _keeps_name(holder, claims):
         return claims.username, holder.id
     held = {row.username.lower() for row in others if row.username is not None}
-    return next((name for name in possible_names(claims)[1:] if name.lower() not in held), None), None
+    return next((name for name in possible_usernames(claims)[1:] if name.lower() not in held), None), None

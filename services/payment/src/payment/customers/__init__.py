@@ -1,1 +1,0 @@
-"""Who buys: the rows of `users`, which follow the access tokens."""
