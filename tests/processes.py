@@ -31,6 +31,10 @@ class Running:
         self.process.kill()
         await self.process.wait()
 
+    async def stop(self) -> None:
+        """Ask the process to end and wait until it has."""
+        await _stop(self.process)
+
 
 def free_port() -> int:
     """A TCP port that nobody listens on. Not one of those that the system gives to connections: before a server listens
@@ -72,10 +76,14 @@ async def service_process(
             await _wait_until_ready(client, process)
             yield Running(service=service, process=process, client=client)
     finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(START_SECONDS):
-            await process.wait()
+        await _stop(process)
+
+
+async def _stop(process: Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(START_SECONDS):
+        await process.wait()
 
 
 async def _wait_until_ready(client: httpx.AsyncClient, process: Process) -> None:

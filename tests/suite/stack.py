@@ -70,5 +70,14 @@ async def running_stack(
             )
 
         auth, second_auth = await asyncio.gather(start("auth", "auth"), start("auth", "second_auth"))
-        others = [await start(service, service) for service in ("l2p", "payment", "videovault")]
-        yield Stack(auth=auth, second_auth=second_auth, others=tuple(others), auth_database=databases["auth"])
+        others = await asyncio.gather(
+            *(start(service, service) for service in ("l2p", "payment", "videovault"))
+        )
+        found = Stack(
+            auth=auth, second_auth=second_auth, others=tuple(others), auth_database=databases["auth"]
+        )
+        try:
+            yield found
+        finally:
+            # All at once: each takes a second, which is mostly waiting.
+            await asyncio.gather(*(running.stop() for running in found.everywhere))

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx
-import pytest
 import pytest_asyncio
 
 from auth.main import create_app as create_auth
@@ -95,8 +94,7 @@ async def test_a_service_takes_no_refresh_token_for_an_access_token(services: Cl
         assert (await ask(client, service, answer["refresh_token"])).status_code == 401
 
 
-@pytest.mark.long
-async def test_ten_thousand_unknown_keys_cost_one_fetch_in_ten_seconds(
+async def test_three_hundred_unknown_keys_cost_one_fetch_in_ten_seconds(
     services: Clients, mint: TokenMint
 ) -> None:
     now, fetches = [1000.0], 0
@@ -120,7 +118,7 @@ async def test_ten_thousand_unknown_keys_cost_one_fetch_in_ten_seconds(
         _, payload, signature = token.split(".")
         fetched = fetches
         now[0] += 11
-        for number in range(10_000):
+        for number in range(300):
             header = encode(to_json(GOOD_HEADER | {"kid": f"unknown-{number}"}))
             response = await ask(client, "payment", f"{header}.{payload}.{signature}")
             assert response.status_code == 401
