@@ -1,8 +1,10 @@
 """Passkeys: adding, using and removing them, and every proof that does not hold."""
 
 import asyncio
+import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -488,6 +490,22 @@ async def test_answered_challenges_are_swept_and_asking_stores_nothing(
         await eventually(swept)
 
 
+def calls_into_c(work: Callable[[], object]) -> Counter[str]:
+    """How often `work` calls each function that is not written in Python, by its name."""
+    names: Counter[str] = Counter()
+
+    def note(_frame: object, event: str, function: Any) -> None:
+        if event == "c_call":
+            names[function.__name__] += 1
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return names
+
+
 def test_a_proof_is_cheap_enough_for_the_event_loop() -> None:
     authenticator, codec = Authenticator(), ChallengeCodec(b"k" * 32)
     party = RelyingParty(domain=RP_ID, name="Quartet", origins=[ORIGIN])
@@ -495,9 +513,11 @@ def test_a_proof_is_cheap_enough_for_the_event_loop() -> None:
     options = {"challenge": encode(challenge), "user": {"id": encode(b"u" * 16)}}
     new = verify_registration(authenticator.make(options), party=party, challenge=challenge)
     proof = authenticator.prove(options)
-    times = []
-    for _ in range(200):
-        started = time.process_time()
-        verify_sign_in(proof, party=party, challenge=challenge, public_key=new.public_key, sign_count=0)
-        times.append(time.process_time() - started)
-    assert sorted(times)[100] < 0.002, f"median {sorted(times)[100] * 1e3:.2f} ms"
+    calls = calls_into_c(
+        lambda: verify_sign_in(
+            proof, party=party, challenge=challenge, public_key=new.public_key, sign_count=0
+        )
+    )
+    # One signature. Everything else is parsing, of as many steps for every proof.
+    assert calls["verify"] == 1
+    assert calls.total() < 2_000, calls.most_common(10)
