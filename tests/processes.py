@@ -15,6 +15,9 @@ from typing import BinaryIO
 
 import httpx
 
+from dbcommon.settings import DatabaseSettings
+from tests.servers import PATIENT
+
 START_SECONDS = 40
 
 
@@ -84,6 +87,35 @@ async def _stop(process: Process) -> None:
         process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(START_SECONDS):
         await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def replica(
+    service: str, database: DatabaseSettings, *, log: str = os.devnull, **settings: str
+) -> AsyncIterator[Running]:
+    """A process of a service on that database; `settings` are further variables. Raises as `service_process` does."""
+    prefix, port = service.upper(), free_port()
+    environment = {
+        f"{prefix}_DATABASE_URL": database.url.reveal(),
+        f"{prefix}_SECRET": "s" * 32,
+        f"{prefix}_PORT": str(port),
+        "DB_POOL_WAIT_SECONDS": str(PATIENT.wait_seconds),
+        **settings,
+    }
+    async with service_process(service, port=port, environment=environment, log=log) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def two_processes(
+    service: str, database: DatabaseSettings, **settings: str
+) -> AsyncIterator[tuple[Running, Running]]:
+    """Two processes of a service on one database, started at the same time, which `settings` go to alike."""
+    async with contextlib.AsyncExitStack() as stack:
+        first, second = await asyncio.gather(
+            *(stack.enter_async_context(replica(service, database, **settings)) for _ in range(2))
+        )
+        yield first, second
 
 
 async def _wait_until_ready(client: httpx.AsyncClient, process: Process) -> None:

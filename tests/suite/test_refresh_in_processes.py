@@ -12,6 +12,7 @@ from jose import jwt
 
 from dbcommon.migrations import upgrade
 from dbcommon.settings import DatabaseSettings
+from tests.processes import two_processes
 from tests.servers import TestServer
 from tests.services.auth.accounts import AuthDatabase, log_in, refresh, register
 from tests.services.auth.processes import auth_process
@@ -22,10 +23,7 @@ async def test_fifty_refreshes_at_two_processes_get_one_successor(
     bare_server: TestServer, server: TestServer, tmp_path: Path
 ) -> None:
     database = AuthDatabase(settings=await server.copy_database("auth"), server=bare_server)
-    async with (
-        auth_process(database, folder=tmp_path) as one,
-        auth_process(database, folder=tmp_path) as other,
-    ):
+    async with two_processes("auth", database.settings, AUTH_MAIL_FOLDER=str(tmp_path)) as (one, other):
         answer = await log_in(one.client, await register(one.client))
         clients = (one.client, other.client)
         responses = await asyncio.gather(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from standins.openid_provider.faults import Fault
+from tests.processes import two_processes
 from tests.services.auth.accounts import AuthDatabase, bearer, refresh
 from tests.services.auth.google_visits import (
     Browser,
@@ -23,10 +24,9 @@ from tests.services.auth.processes import auth_process
 async def test_two_processes_settle_who_was_first(auth_database: AuthDatabase, tmp_path: Path) -> None:
     async with google_standin() as provider:
         settings = google_environment(provider)
-        async with (
-            auth_process(auth_database, folder=tmp_path, **settings) as one,
-            auth_process(auth_database, folder=tmp_path, **settings) as other,
-        ):
+        async with two_processes(
+            "auth", auth_database.settings, AUTH_MAIL_FOLDER=str(tmp_path), **settings
+        ) as (one, other):
             browsers = (Browser(one.client), Browser(other.client))
             person = somebody(provider)
             ways = [await browsers[0].choose(await browsers[0].begin(), person) for _ in range(30)]
@@ -53,10 +53,9 @@ async def test_two_processes_make_one_account_of_many_first_sign_ins(
 ) -> None:
     async with google_standin() as provider:
         settings = google_environment(provider)
-        async with (
-            auth_process(auth_database, folder=tmp_path, **settings) as one,
-            auth_process(auth_database, folder=tmp_path, **settings) as other,
-        ):
+        async with two_processes(
+            "auth", auth_database.settings, AUTH_MAIL_FOLDER=str(tmp_path), **settings
+        ) as (one, other):
             browsers = (Browser(one.client), Browser(other.client))
             person = somebody(provider)
             ways = [await browsers[0].choose(await browsers[0].begin(), person) for _ in range(30)]

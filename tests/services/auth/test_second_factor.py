@@ -15,6 +15,7 @@ import pytest
 from auth.second_factors.recovery_codes import new_code, read_code
 from auth.second_factors.totp import find_step, make_code
 from tests.clients import running
+from tests.processes import two_processes
 from tests.services.auth.accounts import (
     AuthDatabase,
     Person,
@@ -36,7 +37,6 @@ from tests.services.auth.factors import (
     problem,
 )
 from tests.services.auth.mails import eventually, mails_to, newest_token
-from tests.services.auth.processes import auth_process
 
 Change = Callable[[httpx.AsyncClient, App, AuthDatabase], Awaitable[None]]
 
@@ -283,10 +283,7 @@ async def test_of_thirty_sign_ins_with_one_recovery_code_one_succeeds(
 async def test_a_hundred_wrong_codes_at_two_processes_get_no_further_than_ten(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:
-    async with (
-        auth_process(auth_database, folder=tmp_path) as one,
-        auth_process(auth_database, folder=tmp_path) as other,
-    ):
+    async with two_processes("auth", auth_database.settings, AUTH_MAIL_FOLDER=str(tmp_path)) as (one, other):
         app = await new_app(one.client)
         tokens = [await ask(one.client, app.person) for _ in range(4)]
         one.client.cookies.clear()

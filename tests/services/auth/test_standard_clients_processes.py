@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.processes import two_processes
 from tests.services.auth.accounts import AuthDatabase, register
 from tests.services.auth.processes import auth_process
 from tests.services.auth.standard_client import Attempt, read_page_form, send_page
@@ -16,10 +17,7 @@ from tests.services.auth.standard_client import Attempt, read_page_form, send_pa
 async def test_a_sign_in_begun_at_one_process_ends_at_the_other_once(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:
-    async with (
-        auth_process(auth_database, folder=tmp_path) as one,
-        auth_process(auth_database, folder=tmp_path) as other,
-    ):
+    async with two_processes("auth", auth_database.settings, AUTH_MAIL_FOLDER=str(tmp_path)) as (one, other):
         person, attempt = await register(one.client), Attempt()
         page = await attempt.open_page(one.client)
         _, fields = read_page_form(page.text)

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.clients import running
+from tests.processes import two_processes
 from tests.services.auth.accounts import (
     AuthDatabase,
     Person,
@@ -47,10 +48,7 @@ async def sign_in_on_device(client: httpx.AsyncClient, person: Person) -> str:
 async def test_guesses_at_two_processes_and_after_a_restart_get_no_further_than_ten(
     auth_database: AuthDatabase, tmp_path: Path
 ) -> None:
-    async with (
-        auth_process(auth_database, folder=tmp_path) as one,
-        auth_process(auth_database, folder=tmp_path) as other,
-    ):
+    async with two_processes("auth", auth_database.settings, AUTH_MAIL_FOLDER=str(tmp_path)) as (one, other):
         person = await register(one.client)
         guesses = (try_password((one, other)[number % 2].client, person.email) for number in range(100))
         answers = await asyncio.gather(*guesses)
