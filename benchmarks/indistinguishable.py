@@ -22,7 +22,7 @@ from typing import Any
 import asyncpg
 
 from dbcommon.dsn import DatabaseUrl
-from measuring import PASSWORD, post, serve, sign_in, tell, throw_away_database
+from measuring import PASSWORD, post, serve, sign_in, tell, throw_away_databases
 
 TOLERANCE = 1.1
 """How much the slowest median may exceed the quickest."""
@@ -123,7 +123,8 @@ def mail_requests(
 def run(*, rounds: int) -> dict[str, dict[str, float]]:
     """The median milliseconds of each way of each question."""
     numbers = itertools.count()
-    with throw_away_database() as url:
+    with throw_away_databases("auth") as urls:
+        url = urls["auth"]
         environment = {
             **UNLIMITED,
             "AUTH_DATABASE_URL": url.reveal(),

@@ -31,6 +31,7 @@ from quartet.provision import AdminConnection, Plan, provision
 
 FOLDER = Path(__file__).resolve().parent
 PASSWORD = "seven quiet harbours"  # noqa: S105 - of accounts that live as long as the benchmark
+SERVICES = ("AUTH", "L2P", "PAYMENT", "VIDEOVAULT")
 START_SECONDS = 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -50,8 +51,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def throw_away_database() -> Iterator[DatabaseUrl]:
-    """The URL of a fresh `auth_db` on a PostgreSQL that ends with the block."""
+def throw_away_databases(*services: str) -> Iterator[dict[str, DatabaseUrl]]:
+    """The URLs of fresh databases of these services on a PostgreSQL that ends with the block."""
     with tempfile.TemporaryDirectory(prefix="quartet-benchmark-") as folder:
         Path(folder).chmod(0o711)  # run by root, the server belongs to another user
         cluster = Cluster(Path(folder) / "cluster")
@@ -62,16 +63,16 @@ def throw_away_database() -> Iterator[DatabaseUrl]:
             # Four servers with a pool each, where the real limit is for one.
             plan = Plan(services=tuple(replace(each, user_connections=50) for each in Plan.generated()))
             asyncio.run(provision(admin, plan))
-            auth, hosts = plan["auth"], (("127.0.0.1", cluster.port),)
-            upgrade(
-                "auth",
-                DatabaseUrl(
-                    user=auth.owner, password=auth.owner_password, hosts=hosts, database=auth.database
-                ),
-            )
-            yield DatabaseUrl(
-                user=auth.user, password=auth.user_password, hosts=hosts, database=auth.database
-            )
+            hosts = (("127.0.0.1", cluster.port),)
+            urls = {}
+            for service in services:
+                own = plan[service]
+                owner = DatabaseUrl(
+                    user=own.owner, password=own.owner_password, hosts=hosts, database=own.database
+                )
+                upgrade(service, owner)
+                urls[service] = replace(owner, user=own.user, password=own.user_password)
+            yield urls
 
 
 @contextlib.contextmanager
@@ -81,7 +82,7 @@ def serve(name: str, *command: str, environment: Mapping[str, str]) -> Iterator[
     process = subprocess.Popen(  # noqa: S603 - our own programs
         [sys.executable, *(argument.format(port=port) for argument in command)],
         cwd=FOLDER.parent,
-        env={**os.environ, **environment, "AUTH_PORT": str(port)},
+        env={**os.environ, **environment, **{f"{service}_PORT": str(port) for service in SERVICES}},
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -137,9 +138,9 @@ def post(port: int, path: str, body: dict[str, str]) -> Any:
 @contextlib.contextmanager
 def serve_auth() -> Iterator[tuple[Server, dict[str, str]]]:
     """Auth as it ships on a throw-away database, and the environment that a yardstick beside it needs."""
-    with throw_away_database() as url:
+    with throw_away_databases("auth") as urls:
         environment = {
-            "AUTH_DATABASE_URL": url.reveal(),
+            "AUTH_DATABASE_URL": urls["auth"].reveal(),
             "AUTH_SECRET": secrets.token_urlsafe(32),
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "info",

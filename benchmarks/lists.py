@@ -1,0 +1,146 @@
+"""What lists cost: pages of 50 rows of three services against a bare Starlette + asyncpg application that gives the same.
+
+    python benchmarks/lists.py [--seconds 3] [--rounds 5] [--connections 16] [--json]
+
+Both verify the same tokens with the same verifier and read the same rows of the same PostgreSQL, a throw-away one, each in a
+process of its own; a third process asks. The figure is requests a CPU-second of the server process; rounds alternate and
+the median counts. The services are measured as they ship, a line in the log for each request included.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import statistics
+import sys
+from typing import Any
+
+import asyncpg
+from jose import jwt
+
+from dbcommon.dsn import DatabaseUrl
+from measuring import (
+    Server,
+    put_load,
+    read_options,
+    serve,
+    serve_program,
+    sign_in,
+    tell,
+    throw_away_databases,
+)
+
+WANTED = 0.8
+PATHS = {"l2p": ["/v1/lobbies"], "payment": ["/v1/orders", "/v1/products"], "videovault": ["/v1/videos"]}
+
+FILL = {
+    "l2p": """
+        INSERT INTO lobbies (id, name, code, max_players, status, settings, created_at)
+        SELECT gen_random_uuid(), 'Friday quiz ' || n, 'KX' || n, 8, 'waiting',
+            '{"is_private": false, "question_set_id": null, "question_count": null, "time_limit_ms": 20000,
+              "speed_bonus": true, "streak_bonus": false, "reveal_ms": 5000, "shuffle": false, "allow_late_join": true}',
+            now() - n * interval '1 second 1 microsecond' FROM generate_series(1, 500) n;
+        ANALYZE
+    """,
+    "payment": """
+        INSERT INTO users (id) VALUES ('{user_id}') ON CONFLICT DO NOTHING;
+        INSERT INTO products (id, sku, name, unit_price, currency)
+        SELECT gen_random_uuid(), 'sku-' || n, 'Earl Grey, 100 g', 12.5, 'eur' FROM generate_series(1, 500) n;
+        BEGIN;
+        INSERT INTO orders (id, user_id, total_amount, currency, created_at)
+        SELECT gen_random_uuid(), '{user_id}', 37.5, 'eur', now() - n * interval '1 second' FROM generate_series(1, 500) n;
+        INSERT INTO order_items (id, order_id, sku, product_name, quantity, unit_price, total_price)
+        SELECT gen_random_uuid(), o.id, 'sku-' || n, 'Earl Grey, 100 g', n, 12.5, 12.5 * n
+        FROM orders o, generate_series(1, 2) n;
+        COMMIT;
+        ANALYZE
+    """,
+    "videovault": """
+        INSERT INTO videos (file_path, file_name, file_size, mime_type, duration_seconds, metadata, created_at)
+        SELECT '/films/' || n, n || '.mp4', 734003200, 'video/mp4', 1284, '{"width": 1920, "height": 1080}',
+            now() - n * interval '1 second' FROM generate_series(1, 500) n;
+        INSERT INTO tags (video_id, tag_category, tag_name)
+        SELECT v.id, 'time of day', t FROM videos v, unnest(ARRAY['evening', 'late']) t;
+        ANALYZE
+    """,
+}
+
+
+async def fill(service: str, url: DatabaseUrl, *, user_id: str) -> None:
+    """Put rows into a service's tables."""
+    connection = await asyncpg.connect(**url.connect_arguments(application_name="benchmark"))
+    try:
+        await connection.execute(FILL[service].replace("{user_id}", user_id))
+    finally:
+        await connection.close()
+
+
+def user_of(token: str) -> str:
+    """The id of a token's user."""
+    return str(jwt.get_unverified_claims(token)["sub"])
+
+
+def measure(server: Server, path: str, *, seconds: float, tokens: list[str]) -> float:
+    """Requests a CPU-second in one round."""
+    before = server.cpu_seconds()
+    answers = put_load("load.py", seconds=seconds, port=server.port, path=path, tokens=tokens)
+    return int(answers) / (server.cpu_seconds() - before)
+
+
+def compare(
+    pair: tuple[Server, Server], path: str, *, seconds: float, rounds: int, tokens: list[str]
+) -> dict[str, float]:
+    """The medians of the bare application and of the service for one path."""
+    figures: dict[str, list[float]] = {server.name: [] for server in pair}
+    for number in range(rounds + 1):
+        for server in pair:
+            figure = measure(server, path, seconds=seconds if number else 1.0, tokens=tokens)
+            if number:  # the first round warms: prepared statements, remembered tokens
+                figures[server.name].append(figure)
+    return {name: statistics.median(values) for name, values in figures.items()}
+
+
+def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
+    """Requests a CPU-second and the ratio to bare, for each path."""
+    result: dict[str, Any] = {"requests_per_cpu_second": {}, "ratio_to_bare": {}, "wanted": WANTED}
+    with contextlib.ExitStack() as stack:
+        urls = stack.enter_context(throw_away_databases("auth", *PATHS))
+        environment = {"LOG_FORMAT": "json", "LOG_LEVEL": "info"}
+        for service, url in urls.items():
+            environment[f"{service.upper()}_DATABASE_URL"] = url.reveal()
+            environment[f"{service.upper()}_SECRET"] = secrets.token_urlsafe(32)
+        auth = stack.enter_context(serve("auth", "-m", "auth", environment=environment))
+        environment["AUTH_JWKS_URL"] = f"http://127.0.0.1:{auth.port}/.well-known/jwks.json"
+        tokens = [sign_in(auth.port, number) for number in range(connections)]
+        for service, paths in PATHS.items():
+            asyncio.run(fill(service, urls[service], user_id=user_of(tokens[0])))
+            shipped = stack.enter_context(serve(service, "-m", service, environment=environment))
+            bare = stack.enter_context(
+                serve_program("bare", "bare_lists.py", service, environment=environment)
+            )
+            for path in paths:
+                # One buyer's orders: no other has any.
+                senders = tokens[:1] * connections if path == "/v1/orders" else tokens
+                medians = compare((bare, shipped), path, seconds=seconds, rounds=rounds, tokens=senders)
+                result["requests_per_cpu_second"][path] = {
+                    name: round(value) for name, value in medians.items()
+                }
+                result["ratio_to_bare"][path] = round(medians[service] / medians["bare"], 3)
+    return result
+
+
+def main() -> None:
+    """Read the options, measure, print. Exits with 1 when a list stays under the wanted ratio."""
+    options = read_options(
+        "The cost of lists, in requests a CPU-second.", seconds=3.0, rounds=5, connections=16
+    )
+    result = run(seconds=options.seconds, rounds=options.rounds, connections=options.connections)
+    lines = (
+        f"{path:14} {figures}   {result['ratio_to_bare'][path]:.3f} of bare"
+        for path, figures in result["requests_per_cpu_second"].items()
+    )
+    tell(result, lines, as_json=options.json)
+    sys.exit(min(result["ratio_to_bare"].values()) < WANTED)
+
+
+if __name__ == "__main__":
+    main()
