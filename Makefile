@@ -78,13 +78,16 @@ lock: $(VENV)/development.stamp  ## write the lock files anew after a change of 
 clean:  ## remove the environment; the data in .quartet stays
 	rm -rf $(VENV)
 
-$(VENV)/bin/python:
+# pip comes last: an environment without it is half made, as `python3 -m venv` leaves it where python3-venv is missing.
+$(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Quartet needs Python 3.11 or newer: set PYTHON=/path/to/python3.11")'
 	@echo "Making the environment in $(VENV): a minute or two, once"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make an environment: install its venv module (on Debian and Ubuntu: apt install python3-venv), or set PYTHON=/path/to/another" >&2; \
+		exit 1; }
 
 # A lock file is whole, so nothing is resolved: pip would look beyond it for `name[extra]`, and refuse what it finds there.
-$(VENV)/runtime.stamp: requirements.lock $(foreach package,$(PACKAGES),$(package)/pyproject.toml) | $(VENV)/bin/python
+$(VENV)/runtime.stamp: requirements.lock $(foreach package,$(PACKAGES),$(package)/pyproject.toml) | $(VENV)/bin/pip
 	@$(PIP) install --no-deps --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
