@@ -53,7 +53,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         QUARTET_ENV="production",
         AUTH_HOST="0.0.0.0",  # noqa: S104 - a value, nothing listens
         AUTH_PORT="1234",
-        AUTH_CORS_ORIGINS="https://a.example, http://localhost:5173 ,",
+        AUTH_CORS_ORIGINS="https://a.example, https://b.example:5173 ,",
         AUTH_SWITCH="true",
         AUTH_KEY_FILE=str(file),
         LOG_LEVEL="debug",
@@ -64,7 +64,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
         SHUTDOWN_GRACE_SECONDS="7.5",
     )
     assert (settings.environment, settings.host, settings.port) == ("production", "0.0.0.0", 1234)  # noqa: S104
-    assert settings.allowed_origins == ["https://a.example", "http://localhost:5173"]
+    assert settings.allowed_origins == ["https://a.example", "https://b.example:5173"]
     assert settings.switch
     assert settings.key is not None
     assert settings.key.get_secret_value() == "from a file"
@@ -175,6 +175,33 @@ def test_production_refuses_what_development_takes(name: str, value: str, length
     read(**{name: value})
     (line,) = lines_for({**GOOD, name: value, "QUARTET_ENV": "production"})
     assert line == f"{name}: too weak for production; give at least {length} random characters"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUTH_ISSUER", "http://auth.example.com"),
+        ("AUTH_ISSUER", "http://localhost:5500"),
+        ("AUTH_CORS_ORIGINS", "https://app.example.com,http://app.example.com"),
+        ("AUTH_CORS_ORIGINS", "http://localhost:5173"),
+    ],
+)
+def test_production_refuses_a_public_url_that_is_not_https(name: str, value: str) -> None:
+    read(**{name: value})
+    production = GOOD | {"QUARTET_ENV": "production", "AUTH_ISSUER": "https://auth.example.com"}
+    (line,) = lines_for(production | {name: value})
+    assert line.startswith(f"{name}: production needs https, unlike 'http://")
+
+
+def test_production_needs_an_issuer_of_its_own_and_takes_inner_addresses_by_http() -> None:
+    (line,) = lines_for(GOOD | {"QUARTET_ENV": "production"})
+    assert line.startswith("AUTH_ISSUER: production needs https")
+    settings = read(
+        QUARTET_ENV="production",
+        AUTH_ISSUER="https://auth.example.com",
+        AUTH_JWKS_URL="http://auth:5500/keys",
+    )
+    assert settings.jwks_url == "http://auth:5500/keys"
 
 
 def test_nothing_secret_is_printed(tmp_path: Path) -> None:

@@ -326,7 +326,11 @@ def test_disk_that_is_full_after_the_cluster_was_made_is_told(place: Workplace) 
     assert_refused(done, exit_code=8, says=["disk", "make room"])
 
 
-PRODUCTION = {"QUARTET_ENV": "production", "AUTH_SMTP_HOST": "127.0.0.1"}
+PRODUCTION = {
+    "QUARTET_ENV": "production",
+    "AUTH_SMTP_HOST": "127.0.0.1",
+    "AUTH_ISSUER": "https://auth.example.com",
+}
 """What production wants before anything else is looked at."""
 
 
@@ -334,6 +338,12 @@ PRODUCTION = {"QUARTET_ENV": "production", "AUTH_SMTP_HOST": "127.0.0.1"}
 def test_production_refuses_a_weak_password(place: Workplace, password: str) -> None:
     done = place.call("up", **PRODUCTION, AUTH_DB_PASSWORD=password)
     assert_refused(done, exit_code=2, says=["AUTH_DB_PASSWORD", "too weak for production"])
+
+
+@pytest.mark.parametrize("issuer", ["http://auth.example.com", "http://localhost:5500", ""])
+def test_production_refuses_an_issuer_that_is_not_https(place: Workplace, issuer: str) -> None:
+    done = place.call("up", **PRODUCTION | {"AUTH_ISSUER": issuer})
+    assert_refused(done, exit_code=2, says=["AUTH_ISSUER", "production needs https"])
 
 
 def test_production_refuses_a_password_that_is_used_twice(place: Workplace) -> None:

@@ -37,6 +37,11 @@ def test_addresses_and_origins_may_be_mixed() -> None:
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
+        (PRODUCTION | {"AUTH_WEB_URL": "http://app.example.com"}, "AUTH_WEB_URL: production needs https"),
+        (
+            PRODUCTION | {"AUTH_PASSKEY_ORIGINS": "http://auth.example.com"},
+            "AUTH_PASSKEY_ORIGINS: production",
+        ),
         (GOOD | {"GOOGLE_CLIENT_SECRET": ""}, "GOOGLE_CLIENT_SECRET is not set"),
         (GOOD | {"GOOGLE_ISSUER": "accounts.google.com"}, "GOOGLE_ISSUER: it is no URL"),
         (GOOD | {"GOOGLE_REDIRECT_URLS": "app.example.com"}, "GOOGLE_REDIRECT_URLS: 'app.example.com' is no"),

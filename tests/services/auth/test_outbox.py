@@ -306,6 +306,7 @@ def test_a_sender_that_is_no_address_is_refused(sender: str) -> None:
 def test_production_needs_a_mail_server() -> None:
     environ = {
         "QUARTET_ENV": "production",
+        "AUTH_ISSUER": "https://auth.example.com",
         "AUTH_SECRET": "0123456789abcdef" * 2,
         "AUTH_DB_PASSWORD": "0123456789abcdef",
     }

@@ -9,7 +9,11 @@ NEEDED = {
     "AUTH_SECRET": "a quiet harbour, 0123456789 abcdef",
     "AUTH_DATABASE_URL": "postgresql://auth_user:a-long-pass-word-4711@127.0.0.1/auth_db",
 }
-PRODUCTION = {"QUARTET_ENV": "production", "AUTH_SMTP_HOST": "mail.example.com"}
+PRODUCTION = {
+    "QUARTET_ENV": "production",
+    "AUTH_SMTP_HOST": "mail.example.com",
+    "AUTH_ISSUER": "https://auth.example.com",
+}
 
 
 def redirect_uris(**environment: str) -> dict[str, set[str]]:

@@ -62,7 +62,8 @@ class ServiceSettings(BaseSettings):
         description="At least 32 random characters, the same on every replica; other keys are derived from it."
     )
     cors_origins: str = Field(
-        "", description="Origins that browsers may call from, comma separated; none by default."
+        "",
+        description="Origins that browsers may call from, comma separated; none by default. In production each is https.",
     )
     database: DatabaseSettings | None = Field(None, exclude=True)
 
@@ -77,7 +78,7 @@ class ServiceSettings(BaseSettings):
     auth_issuer: str = Field(
         "http://localhost:5500",
         validation_alias="AUTH_ISSUER",
-        description="Auth's URL as clients know it; `iss` of its tokens.",
+        description="Auth's URL as clients know it; `iss` of its tokens. In production it is https.",
     )
     auth_jwks_url: str | None = Field(
         None,
@@ -148,6 +149,25 @@ class ServiceSettings(BaseSettings):
                 name = url.part_variables.get("password", url.variable)
                 _refuse_weak(name, self.database.url.password, STRONG_LENGTH)
         return self
+
+    @model_validator(mode="after")
+    def _demand_https(self) -> Self:
+        # Not of AUTH_JWKS_URL and AUTH_REVOCATIONS_URL: they may be addresses of the network that the services share.
+        for name, urls in self.public_urls.items():
+            for url in urls if self.environment == "production" else ():
+                if not url.startswith("https://"):
+                    raise ValueError(
+                        f"{name}: production needs https, unlike {url!r}; give a URL that browsers reach by TLS"
+                    )
+        return self
+
+    @property
+    def public_urls(self) -> dict[str, list[str]]:
+        """The URLs that tokens, links and browsers carry, by their settings; a service that has more adds them."""
+        return {
+            "AUTH_ISSUER": [self.auth_issuer],
+            f"{self.service.upper()}_CORS_ORIGINS": _split_origins(self.cors_origins),
+        }
 
     @property
     def jwks_url(self) -> str:

@@ -133,6 +133,7 @@ async def test_nobody_is_led_to_an_address_that_is_not_allowed(
         google_redirect_urls="https://app.example.com, https://exact.example.com/back",
         google_issuer="https://accounts.google.com",
         environment="production",
+        auth_issuer="https://auth.example.com",
         smtp_host="localhost",
         secret=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
     )

@@ -94,6 +94,11 @@ class MailSettings(ServiceSettings):
         return self
 
     @property
+    def public_urls(self) -> dict[str, list[str]]:
+        """Those of every service, and where links in mails lead."""
+        return super().public_urls | {"AUTH_WEB_URL": [self.web_url] if self.web_url else []}
+
+    @property
     def mail_request_limit(self) -> Limit:
         """Of wishes for a mail by whoever is not signed in, from one network."""
         count = self.mail_requests_per_network or MAIL_REQUESTS[self.environment]

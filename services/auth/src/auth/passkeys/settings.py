@@ -50,6 +50,11 @@ class PasskeySettings(ClientSettings):
         return self
 
     @property
+    def public_urls(self) -> dict[str, list[str]]:
+        """Those of every service, and the pages that may use passkeys."""
+        return super().public_urls | {"AUTH_PASSKEY_ORIGINS": self._named_pages}
+
+    @property
     def relying_party(self) -> str:
         """The domain that passkeys belong to."""
         return self.passkey_domain or urlsplit(self.auth_issuer).hostname or "localhost"
@@ -57,9 +62,12 @@ class PasskeySettings(ClientSettings):
     @property
     def passkey_pages(self) -> list[str]:
         """The origins of pages that may use passkeys."""
-        named = [origin.strip() for origin in self.passkey_origins.split(",") if origin.strip()]
         issuer = urlsplit(self.auth_issuer)
-        return named or [f"{issuer.scheme}://{issuer.netloc}", *self.cookie_origins]
+        return self._named_pages or [f"{issuer.scheme}://{issuer.netloc}", *self.cookie_origins]
+
+    @property
+    def _named_pages(self) -> list[str]:
+        return [origin.strip() for origin in self.passkey_origins.split(",") if origin.strip()]
 
     @property
     def has_passkeys_at_home(self) -> bool:
