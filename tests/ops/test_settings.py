@@ -61,6 +61,27 @@ def test_all_names_of_the_interface_are_known() -> None:
     assert {*shared.split(), "SHUTDOWN_DRAIN_SECONDS", "QUARTET_HOME", "PG_BINDIR"} <= names
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "http://127.0.0.1:5500/.well-known/jwks.json"),
+        ({"AUTH_PORT": "5600"}, "http://127.0.0.1:5600/.well-known/jwks.json"),
+        ({"AUTH_HOST": "0.0.0.0"}, "http://127.0.0.1:5500/.well-known/jwks.json"),  # noqa: S104 - a value
+        ({"AUTH_HOST": "::"}, "http://[::1]:5500/.well-known/jwks.json"),
+        ({"AUTH_HOST": "10.1.2.3"}, "http://10.1.2.3:5500/.well-known/jwks.json"),
+        ({"AUTH_ISSUER": "https://auth.example.com"}, None),
+        ({"AUTH_JWKS_URL": "http://auth:5500/keys"}, "http://auth:5500/keys"),
+    ],
+)
+def test_services_fetch_the_keys_where_auth_listens_whatever_localhost_is(
+    tmp_path: Path, given: dict[str, str], told: str | None
+) -> None:
+    settings = settings_of(tmp_path, **given)
+    for service in SERVICES:
+        environment = settings.service_environment(service, server=SERVER, process={})
+        assert environment.get("AUTH_JWKS_URL") == told
+
+
 def test_no_setting_is_listed_twice() -> None:
     names = [setting.name for setting in known_settings()]
     assert len(names) == len(set(names))
@@ -217,9 +238,13 @@ def test_config_shows_what_follows_from_other_settings_and_where_it_comes_from()
         shown = place.call_json("config")
         issuer = f"http://localhost:{place.ports['auth']}"
         assert shown["AUTH_ISSUER"] == {"value": issuer, "source": "AUTH_PORT"}
-        assert shown["AUTH_JWKS_URL"] == {"value": f"{issuer}/.well-known/jwks.json", "source": "AUTH_ISSUER"}
+        address = f"http://127.0.0.1:{place.ports['auth']}"
+        assert shown["AUTH_JWKS_URL"] == {
+            "value": f"{address}/.well-known/jwks.json",
+            "source": "AUTH_HOST, AUTH_PORT",
+        }
         assert shown["AUTH_REVOCATIONS_URL"] == {
-            "value": f"{issuer}/v1/revocations",
+            "value": f"{address}/v1/revocations",
             "source": "AUTH_JWKS_URL",
         }
         assert shown["POSTGRES_HOST"] == {"value": "127.0.0.1", "source": "embedded server"}

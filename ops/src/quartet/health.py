@@ -12,10 +12,10 @@ import asyncpg
 from quartet.errors import Failure
 from quartet.provision.plan import SERVICES
 from quartet.settings import OperatorSettings
+from quartet.settings.operator import reachable_host
 
 Status = Literal["pass", "warn", "fail"]
 TIMEOUT_SECONDS = 3.0
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, not bound to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ async def _check_database(settings: OperatorSettings) -> HealthReport:
 
 def check_service(service: str, host: str, port: int) -> HealthReport:
     """Ask one service."""
-    host = _WILDCARDS.get(host, host)
+    host = reachable_host(host)
     address = f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     try:

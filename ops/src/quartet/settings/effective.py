@@ -33,6 +33,8 @@ def _find_followed(settings: OperatorSettings, name: str) -> Effective | None:
     if name in ISSUERS:
         port = f"{ISSUERS[name].upper()}_PORT"
         return Effective(settings.value(name), port) if port in settings.explicit else None
+    if name == "AUTH_JWKS_URL" and settings.followed_jwks_url:
+        return Effective(settings.followed_jwks_url, "AUTH_HOST, AUTH_PORT")
     if name == "AUTH_JWKS_URL":
         return Effective(default_jwks_url(settings.value("AUTH_ISSUER") or ""), "AUTH_ISSUER")
     if name == "AUTH_REVOCATIONS_URL":

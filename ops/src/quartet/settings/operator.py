@@ -30,6 +30,7 @@ Role = Literal["user", "owner", "admin"]
 OWNER_CONNECTIONS = 12
 MOST_REPLICAS = 8
 """Of one service on one machine; more cores than that want a load balancer."""
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not bound to
 SPARE_PER_PROCESS = 2  # a listener and a health probe beside the pool
 ADMIN_PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105  the name of a setting
 
@@ -203,9 +204,7 @@ class OperatorSettings:
         for name, setting in self.known.items():
             if service in setting.services and name in self.explicit:
                 told[name] = self.explicit[name]
-        for name in ISSUERS:
-            if service in self.known[name].services and (issuer := self._issuer(name)):
-                told.setdefault(name, issuer)
+        told = self._followed_urls(service) | told
         for name in (f"{service.upper()}_SECRET", f"{service.upper()}_DB_PASSWORD"):
             if f"{name}_FILE" not in told and (value := self.secret(name)):
                 told[name] = value
@@ -213,6 +212,23 @@ class OperatorSettings:
         if f"{service.upper()}_DATABASE_URL" not in told:
             told |= {"POSTGRES_HOST": server.host, "POSTGRES_PORT": str(server.port)}
         return told
+
+    @property
+    def followed_jwks_url(self) -> str | None:
+        """Auth's keys at the address that Auth listens on; None where AUTH_ISSUER was given, and so says where they are.
+
+        Not at the issuer's `localhost`: on a machine where that is ::1 alone nobody would listen there.
+        """
+        if "AUTH_ISSUER" in self.explicit:
+            return None
+        host, port = self.host_and_port("auth")
+        host = reachable_host(host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/.well-known/jwks.json"
+
+    def _followed_urls(self, service: str) -> dict[str, str]:
+        """The URLs that follow from ports, for a service that is told of them."""
+        followed = {name: self._issuer(name) for name in ISSUERS} | {"AUTH_JWKS_URL": self.followed_jwks_url}
+        return {name: url for name, url in followed.items() if url and service in self.known[name].services}
 
     def host_and_port(self, service: str) -> tuple[str, int]:
         """Where a service listens."""
@@ -278,6 +294,11 @@ class OperatorSettings:
             if password in seen:
                 raise WrongSettings(f"{name} and {seen[password]} are the same: give each its own password")
             seen[password] = name
+
+
+def reachable_host(host: str) -> str:
+    """The host by which this machine reaches what listens on `host`, which may be a wildcard."""
+    return _WILDCARDS.get(host, host)
 
 
 def load_settings(

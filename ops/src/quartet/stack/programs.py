@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from quartet.processes import module_command
 from quartet.provision.plan import SERVICES
 from quartet.settings import OperatorSettings
-from quartet.settings.operator import Server
+from quartet.settings.operator import Server, reachable_host
 from quartet.stack.program import Declaration
-
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not bound to
 
 
 def declare_programs(
@@ -44,7 +42,7 @@ def replica_names(service: str, replicas: int) -> list[str]:
 
 def public_url(host: str, port: int) -> str:
     """Where a browser on this machine finds what listens there."""
-    host = _WILDCARDS.get(host, host)
+    host = reachable_host(host)
     host = "localhost" if host in ("127.0.0.1", "::1") else host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
