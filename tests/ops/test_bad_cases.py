@@ -80,9 +80,8 @@ def test_one_port_for_two_services_is_told(place: Workplace) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("AUTH_PROT", "5500", "did you mean AUTH_PORT?"),
-        ("DB_POOL_MAXIMUM", "5", "DB_POOL_MAX"),
         ("QUARTET_XYZZY", "1", "quartet config"),
+        ("QUARTET_REPLICSA", "2", "did you mean QUARTET_REPLICAS?"),
         ("L2P_PORT", "http", "a whole number"),
         ("POSTGRES_PORT", "70000", "a whole number from 1 to 65535"),
         ("AUTH_DB_PASSWORD_FILE", "/nowhere", "cannot be read"),
@@ -97,6 +96,30 @@ def test_wrong_setting_is_told_with_what_was_meant(
 ) -> None:
     done = place.call("up", **{name: value})
     assert_refused(done, exit_code=2, says=[name, says])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("AUTH_PROT", "did you mean AUTH_PORT?"),
+        ("DB_POOL_MAXIMUM", "DB_POOL_MAX"),
+        ("AUTH_TOKEN", "`quartet config` lists"),
+    ],
+)
+def test_unknown_name_in_the_file_stops_the_start(place: Workplace, name: str, says: str) -> None:
+    (place.folder / ".env").write_text(f"{name}=1\n")
+    assert_refused(place.call("up"), exit_code=2, says=[name, says])
+
+
+def test_setting_of_another_program_in_the_environment_stops_nothing(place: Workplace) -> None:
+    done = place.call("config", AUTH_TOKEN="x", L2P_URL="y", PAYMENT_KEY="z")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_misspelt_setting_in_the_environment_is_told_and_stops_nothing(place: Workplace) -> None:
+    done = place.call("config", AUTH_PROT="5500")
+    assert done.returncode == 0
+    assert done.stderr == "AUTH_PROT is no setting and has no effect: did you mean AUTH_PORT?\n"
 
 
 def test_unknown_name_in_the_file_is_told_and_other_programs_names_are_not(place: Workplace) -> None:

@@ -43,10 +43,10 @@ def test_password_in_the_file_is_taken_as_it_stands(tmp_path: Path) -> None:
 def test_every_unknown_name_has_a_line_of_its_own(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("AUTH_PROT=1\nNONSENSE=2\n")
     with pytest.raises(WrongSettings) as caught:
-        settings_of(tmp_path, L2P_SECERT="x", HOME="/root", EDITOR="vi")
+        settings_of(tmp_path, QUARTET_HOEM="x", AUTH_TOKEN="x", HOME="/root", EDITOR="vi")
     lines = str(caught.value).splitlines()
-    assert [line.split()[2].rstrip(":") for line in lines] == ["AUTH_PROT", "NONSENSE", "L2P_SECERT"]
-    assert "L2P_SECRET" in lines[2]
+    assert [line.split()[2].rstrip(":") for line in lines] == ["AUTH_PROT", "NONSENSE", "QUARTET_HOEM"]
+    assert "QUARTET_HOME" in lines[2]
 
 
 def test_all_names_of_the_interface_are_known() -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from quartet.cli.words import JsonOption, print_json, print_table
+from quartet.cli.words import JsonOption, load_checked_settings, print_json, print_table
 from quartet.errors import NotFound
 from quartet.settings import OperatorSettings, load_settings
 from quartet.settings.effective import Effective, find_effective
@@ -32,7 +32,7 @@ def show(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """Print every setting, unless a command is given."""
     if context.invoked_subcommand is not None:
         return
-    settings = load_settings()
+    settings = load_checked_settings()
     shown = [(name, *_shown(settings, name)) for name in settings.known]
     if as_json:
         print_json({name: {"value": value, "source": source} for name, value, source in shown})

@@ -12,6 +12,7 @@ from quartet.cli.words import (
     RoleOption,
     ServiceArgument,
     ServicesArgument,
+    load_checked_settings,
     print_json,
     print_table,
 )
@@ -40,7 +41,7 @@ def migrate(services: ServicesArgument = None) -> None:
 
     Exit codes: 0 up to date · 6 wrong password · 10 no server answers · 11 a migration failed
     """
-    settings = load_settings()
+    settings = load_checked_settings()
     urls = settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES))
     ensure_answers(settings, urls.values())
     applied = apply_migrations(urls, say=lambda line: typer.echo(line, err=True))
@@ -57,7 +58,7 @@ def status(services: ServicesArgument = None, *, as_json: JsonOption = False) ->
     Exit codes: 0 all are current · 1 something is pending or drifted, or the stack is stopped · 10 no server answers ·
     13 no server was ever started
     """
-    settings = load_settings()
+    settings = load_checked_settings()
     urls = settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES))
     ensure_answers(settings, urls.values(), stopped=Failure)
     found = read_status(urls)

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from quartet.cli.lazy import Entry, lazy_group
+from quartet.cli.words import load_checked_settings
 from quartet.container_secrets import write_container_secrets
 from quartet.reach import ensure_server_runs
-from quartet.settings import load_settings
 from quartet.stack.startup import prepare_databases, wait_for_server
 
 group = lazy_group(
@@ -38,7 +38,7 @@ def provision_server(
 
     Exit codes: 0 · 2 a setting is wrong or missing · 6 wrong password · 10 no server answers · 11 a migration failed
     """
-    settings = load_settings()
+    settings = load_checked_settings()
     server = settings.server()
     ensure_server_runs(settings)
     wait_for_server(server, seconds=wait)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from quartet.cli.words import JsonOption, Service, print_json, print_table
+from quartet.cli.words import JsonOption, Service, load_checked_settings, print_json, print_table
 from quartet.settings import load_settings
 from quartet.stack.console import Console
 from quartet.stack.control import read_processes, start_detached, stop_running
@@ -35,7 +35,7 @@ def up(
     permission · 6 wrong password · 7 already running · 8 disk full · 9 no PostgreSQL · 10 PostgreSQL does not start ·
     11 migration failed · 12 a service does not start
     """
-    settings = load_settings()
+    settings = load_checked_settings()
     settings.prepare_home()
     if detach:
         start_detached(settings.home, say=typer.echo)

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from quartet.settings import OperatorSettings, load_settings
+
 
 class Service(StrEnum):
     """The four services."""
@@ -38,6 +40,14 @@ RoleOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON instead of a table.")]
+
+
+def load_checked_settings() -> OperatorSettings:
+    """The settings, for a command that acts on them: warnings go to stderr. Raises WrongSettings."""
+    settings = load_settings()
+    for line in settings.warnings:
+        typer.echo(line, err=True)
+    return settings
 
 
 def print_json(value: Any) -> None:

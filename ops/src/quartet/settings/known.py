@@ -17,7 +17,10 @@ from typing import Any
 from quartet.provision.plan import SERVICES
 
 GOVERNED_PREFIXES = (*(f"{service.upper()}_" for service in SERVICES), "DB_POOL_", "QUARTET_")
-"""A variable of the process that begins so and is not known is a mistake."""
+"""What begins so is not handed from the process to a service that has no such setting."""
+
+OWN_PREFIX = "QUARTET_"
+"""A variable of the process that begins so is no other program's: unknown, it is a mistake."""
 
 FOREIGN_PREFIXES = ("COMPOSE_", "DOCKER_", "OTEL_", "PYTHON")
 FOREIGN_NAMES = frozenset(
@@ -172,9 +175,15 @@ def recall_settings(remembered: Path) -> list[Setting] | None:
 
 def explain_unknown(name: str, known: Iterable[str]) -> str:
     """One line about a setting that does not exist, with the nearest one that does."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
-    hint = f"did you mean {near[0]}?" if near else "`quartet config` lists all that exist"
+    near = find_near(name, known, likeness=0.75)
+    hint = f"did you mean {near}?" if near else "`quartet config` lists all that exist"
     return f"unknown setting {name}: {hint}"
+
+
+def find_near(name: str, known: Iterable[str], *, likeness: float) -> str | None:
+    """The setting whose name is most like this one; None where none is as alike as `likeness`, 0 to 1."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)
+    return near[0] if near else None
 
 
 def is_foreign(name: str) -> bool:

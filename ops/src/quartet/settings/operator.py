@@ -17,8 +17,10 @@ from quartet.home import Home
 from quartet.provision.plan import SERVICES, AdminConnection, Plan, ServicePlan
 from quartet.settings.known import (
     GOVERNED_PREFIXES,
+    OWN_PREFIX,
     Setting,
     explain_unknown,
+    find_near,
     is_foreign,
     known_settings,
     recall_settings,
@@ -61,6 +63,7 @@ class OperatorSettings:
 
     def __init__(self, explicit: Mapping[str, str], *, folder: Path) -> None:
         self.explicit = dict(explicit)
+        self.warnings: list[str] = []
         self.home = Home(folder / self.explicit.get("QUARTET_HOME", ".quartet"))
         self.generated = read_secrets(self.home.path)
 
@@ -306,7 +309,8 @@ def load_settings(
 ) -> OperatorSettings:
     """Read the settings; `.env` lies in `folder`, by default the current one. Empty values count as not set.
 
-    Raises WrongSettings, a line for each fault, when `check` is on and a name is not known.
+    Raises WrongSettings, a line for each fault, when `check` is on and a name of `.env` or QUARTET_… is not known. The
+    rest of the environment is other programs' too: a name of it that is very like a setting's becomes a warning.
     """
     folder = folder or Path.cwd()
     process = os.environ if environ is None else environ
@@ -315,14 +319,24 @@ def load_settings(
     settings = OperatorSettings(given, folder=folder)
     if check:
         strange = [name for name in written if name not in settings.known and not is_foreign(name)]
-        strange += [
-            name for name in process if name.startswith(GOVERNED_PREFIXES) and name not in settings.known
-        ]
+        strange += [name for name in process if name.startswith(OWN_PREFIX) and name not in settings.known]
         if strange:
             raise WrongSettings(
                 "\n".join(explain_unknown(name, settings.known) for name in dict.fromkeys(strange))
             )
+        settings.warnings = _find_misspelt(process, settings.known)
     return settings
+
+
+def _find_misspelt(process: Iterable[str], known: Mapping[str, Setting]) -> list[str]:
+    """A line for each variable of the process that is probably a setting, misspelt."""
+    return [
+        f"{name} is no setting and has no effect: did you mean {near}?"
+        for name in process
+        if name not in known
+        and name.startswith(GOVERNED_PREFIXES)
+        and (near := find_near(name, known, likeness=0.85))
+    ]
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:
