@@ -44,7 +44,6 @@ SERVICES: dict[str, tuple[Callable[..., Service], Callable[..., Any]]] = {
 
 LOGIN = {"login": "ada", "password": "seven quiet harbours"}
 REGISTRATION = {"email": "ada@example.com", "username": "ada", "password": "seven quiet harbours"}
-REFRESH_TOKEN = f"{'0' * 32}.1.{'A' * 43}"
 
 BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/auth/register"): REGISTRATION,
