@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -120,27 +120,26 @@ def test_replicas_with_the_same_secret_read_each_others_cursors() -> None:
 
 # Through HTTP.
 
-ROWS = [(number, uuid4()) for number in range(250)]
+ROWS = [{"item": str(number), "id": uuid4()} for number in range(250)]
 router = APIRouter()
 
 
-@router.get("/v1/rows", operation_id="list_rows")
+@router.get("/v1/rows", operation_id="list_rows", response_model=Page[int])
 async def list_rows(
     request: Request,
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
     scope: str = "rows",
-) -> Page[int]:
+) -> Response:
     cursors: CursorCodec = request.app.state.cursors
     after = cursors.decode(scope, cursor)
-    start = 0 if after is None else after[0] + 1
+    start = 0 if after is None else int(after[0]) + 1
     assert after is None or isinstance(after[1], UUID)
-    return cursors.page(
+    return cursors.json_page(
         ROWS[start : start + limit + 1],
         limit=limit,
         scope=scope,
-        item=lambda row: row[0],
-        key=lambda row: row,
+        key=lambda row: (row["item"], row["id"]),
     )
 
 

@@ -27,6 +27,10 @@ def new_id() -> UUID:
     return uuid7()
 
 
+LOWEST_ID, HIGHEST_ID = UUID(int=0), UUID(int=2**128 - 1)
+"""The nil and the max UUID (RFC 9562, sections 5.9 and 5.10), which no row has: a list begins after one of them."""
+
+
 PrimaryKey = Annotated[
     UUID, mapped_column(primary_key=True, default=new_id, server_default=text("gen_random_uuid()"))
 ]

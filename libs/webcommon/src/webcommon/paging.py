@@ -29,13 +29,12 @@ LONGEST_CURSOR = 4096
 _SIGNATURE_BYTES = 16
 
 Item = TypeVar("Item")
-Row = TypeVar("Row")
 
 CursorValue = str | int | float | bool | datetime | UUID | None
 
 
 class JsonRow(Protocol):
-    """A row of the driver: its column `item` is a finished JSON text, others are its position."""
+    """A row of the driver: its column `item` is a finished JSON text (`dbcommon.json_rows`), others are its position."""
 
     def __getitem__(self, name: str, /) -> Any: ...
 
@@ -85,20 +84,6 @@ class CursorCodec:
             raise _refused()
         return [_unpack(value) for value in json.loads(body)]
 
-    def page(
-        self,
-        rows: Sequence[Row],
-        *,
-        limit: int,
-        scope: str,
-        item: Callable[[Row], Item],
-        key: Callable[[Row], Sequence[CursorValue]],
-    ) -> Page[Item]:
-        """A page of at most `limit` rows out of the `limit + 1` that were asked for, with a cursor when one is left."""
-        shown = rows[:limit]
-        cursor = self.encode(scope, key(shown[-1])) if len(rows) > limit else None
-        return Page(items=[item(row) for row in shown], next_cursor=cursor)
-
     def json_page(
         self,
         rows: Sequence[JsonRow],
@@ -107,7 +92,7 @@ class CursorCodec:
         scope: str,
         key: Callable[[JsonRow], Sequence[CursorValue]],
     ) -> Response:
-        """The answer of `page` for rows whose column `item` is a finished JSON text (`dbcommon.json_rows`)."""
+        """A `Page` of at most `limit` rows out of the `limit + 1` that were asked for, with a cursor when one is left."""
         shown = rows[:limit]
         cursor = f'"{self.encode(scope, key(shown[-1]))}"' if len(rows) > limit else "null"
         items = ",".join([row[ITEM] for row in shown])

@@ -1,15 +1,17 @@
 """Every statement of the administrators' routes."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Select, cast, func, or_, select, update
+import asyncpg
+from sqlalchemy import Integer, bindparam, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import User
 from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.reads import PreparedRead
 
 _COLUMNS = (
     User.id,
@@ -25,20 +27,37 @@ _COLUMNS = (
 _IS_ACCOUNT = User.withheld_from.is_(None)
 """Nobody has an account that is withheld, and administrators see none of them."""
 
+_USERS = (
+    select(
+        json_item(
+            id=User.id,
+            email=User.email,
+            username=User.username,
+            email_verified=User.email_verified,
+            roles=User.roles,
+            created_at=json_timestamp(User.created_at),
+            updated_at=json_timestamp(User.updated_at),
+            disabled_at=json_timestamp(User.disabled_at),
+        ),
+        User.id,
+    )
+    .where(_IS_ACCOUNT, User.id > bindparam("after"))
+    .order_by(User.id)
+    .limit(bindparam("rows", type_=Integer()))
+)
+_SEARCHED = cast(bindparam("search"), CITEXT())  # which is looked for regardless of case
+_IS_FOUND = or_(func.strpos(User.email, _SEARCHED) > 0, func.strpos(User.username, _SEARCHED) > 0)
+_PAGE, _FOUND_PAGE = PreparedRead(_USERS), PreparedRead(_USERS.where(_IS_FOUND))
 
-async def find_users(
-    database: Database, *, search: str | None, after: UUID | None, limit: int
-) -> Sequence[AnyRow]:
-    """Accounts whose e-mail or username holds `search` regardless of case, the oldest first, from the one after `after` on."""
-    statement: Select[*tuple[object, ...]] = select(*_COLUMNS).where(_IS_ACCOUNT)
-    if search is not None:
-        wanted = cast(search, CITEXT())  # which is looked for regardless of case
-        statement = statement.where(
-            or_(func.strpos(User.email, wanted) > 0, func.strpos(User.username, wanted) > 0)
-        )
-    if after is not None:
-        statement = statement.where(User.id > after)
-    return await database.fetch_all(statement.order_by(User.id).limit(limit))
+
+async def find_page(
+    database: Database, *, search: str | None, after: UUID, rows: int
+) -> "list[asyncpg.Record]":
+    """Accounts whose e-mail or username holds `search` regardless of case, the oldest first, from the one after `after` on:
+    `item` is the JSON of an `AdministeredUser`."""
+    if search is None:
+        return await database.fetch_records(_PAGE, after=after, rows=rows)
+    return await database.fetch_records(_FOUND_PAGE, search=search, after=after, rows=rows)
 
 
 async def find_user(database: Database, user_id: UUID) -> AnyRow | None:

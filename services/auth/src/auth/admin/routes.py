@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from auth.admin import service
 from auth.admin.schemas import AdministeredUser, SessionsEnded
@@ -11,6 +11,7 @@ from auth.dependencies import OutboxDep
 from auth.errors import OwnAccount, ReauthenticationRequired, SessionEnded
 from auth.sessions.live_caller import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import Forbidden, NotFound, problem_responses
 from webcommon.schemas import Text
@@ -24,7 +25,13 @@ SearchParameter = Annotated[
 ]
 
 
-@router.get("", operation_id="list_users", responses=problem_responses(SessionEnded, Forbidden))
+@router.get(
+    "",
+    operation_id="list_users",
+    response_model=Page[AdministeredUser],
+    responses=problem_responses(SessionEnded, Forbidden),
+)
+@fast_path
 async def list_users(
     _administrator: AdministratorDep,
     database: DatabaseDep,
@@ -32,7 +39,7 @@ async def list_users(
     search: SearchParameter = None,
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
-) -> Page[AdministeredUser]:
+) -> Response:
     """Accounts, the oldest first; with `q` those whose e-mail or username holds it, regardless of case."""
     return await service.list_users(database, search=search, cursors=cursors, limit=limit, cursor=cursor)
 

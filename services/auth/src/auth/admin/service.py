@@ -3,6 +3,7 @@
 import hashlib
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.admin import repository
@@ -17,24 +18,21 @@ from auth.sessions.ending import end_sessions
 from auth.sessions.live_caller import require_administrator
 from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
+from dbcommon.models import LOWEST_ID
 from webcommon.bearer import Caller
-from webcommon.paging import CursorCodec, Page
+from webcommon.paging import CursorCodec
 from webcommon.problems import NotFound
 
 
 async def list_users(
     database: Database, *, search: str | None, cursors: CursorCodec, limit: int, cursor: str | None
-) -> Page[AdministeredUser]:
-    """A page of the accounts that `search` finds, the oldest first."""
+) -> Response:
+    """A `Page[AdministeredUser]` of the accounts that `search` finds, the oldest first."""
     # A cursor stands in URLs and logs: what was searched for is not to be read from it.
     scope = "users " + hashlib.sha256((search or "").encode()).hexdigest()
-    after = cursors.decode(scope, cursor)
-    rows = await repository.find_users(
-        database, search=search, after=after[0] if after else None, limit=limit + 1
-    )
-    return cursors.page(
-        rows, limit=limit, scope=scope, item=AdministeredUser.model_validate, key=lambda row: (row.id,)
-    )
+    (after,) = cursors.decode(scope, cursor) or (LOWEST_ID,)
+    rows = await repository.find_page(database, search=search, after=after, rows=limit + 1)
+    return cursors.json_page(rows, limit=limit, scope=scope, key=lambda row: (row["id"],))
 
 
 async def read_user(database: Database, user_id: UUID) -> AdministeredUser:

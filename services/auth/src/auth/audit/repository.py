@@ -1,15 +1,17 @@
 """Every statement on `audit_events`."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, or_, select, text
+import asyncpg
+from sqlalchemy import Integer, bindparam, insert, literal_column, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import AuditEvent
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
 from dbcommon.models import new_id
+from dbcommon.reads import PreparedRead
 
 Event = Literal[
     "register",
@@ -78,17 +80,28 @@ async def record_login_failure(database: Database, *, user_id: UUID | None) -> N
     await database.fetch_all(_LOGIN_FAILURE, {"id": new_id(), "user_id": user_id})
 
 
-async def find_events(
-    database: Database, user_id: UUID, *, before: UUID | None, limit: int
-) -> Sequence[Row[Any]]:
-    """What happened to an account, the newest first, from the one after `before` on."""
-    statement = select(
+_BY_OTHER = or_(
+    AuditEvent.actor_id.is_not(None),
+    AuditEvent.event.in_([literal_column(f"'{event}'") for event in _BY_THE_OPERATOR]),
+)
+_PAGE = PreparedRead(
+    select(
+        json_item(
+            id=AuditEvent.id,
+            event=AuditEvent.event,
+            session_id=AuditEvent.session_id,
+            by_other=_BY_OTHER,
+            at=json_timestamp(AuditEvent.at),
+        ),
         AuditEvent.id,
-        AuditEvent.event,
-        AuditEvent.session_id,
-        or_(AuditEvent.actor_id.is_not(None), AuditEvent.event.in_(_BY_THE_OPERATOR)).label("by_other"),
-        AuditEvent.at,
-    ).where(AuditEvent.user_id == user_id)
-    if before is not None:
-        statement = statement.where(AuditEvent.id < before)
-    return await database.fetch_all(statement.order_by(AuditEvent.id.desc()).limit(limit))
+    )
+    .where(AuditEvent.user_id == bindparam("user_id"), AuditEvent.id < bindparam("before"))
+    .order_by(AuditEvent.id.desc())
+    .limit(bindparam("rows", type_=Integer()))
+)
+
+
+async def find_page(database: Database, user_id: UUID, *, before: UUID, rows: int) -> "list[asyncpg.Record]":
+    """What happened to an account, the newest first, from the one after `before` on: `item` is the JSON of an
+    `EventAnswer`."""
+    return await database.fetch_records(_PAGE, user_id=user_id, before=before, rows=rows)

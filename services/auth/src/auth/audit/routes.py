@@ -1,14 +1,14 @@
 """The history of an account, for its owner."""
 
-from typing import Any
+from fastapi import APIRouter, Response
 
-from fastapi import APIRouter
-
-from auth.audit.repository import find_events
+from auth.audit.repository import find_page
 from auth.audit.schemas import EventAnswer
 from auth.errors import SessionEnded
 from auth.sessions.live_caller import LiveCallerDep
+from dbcommon.models import HIGHEST_ID
 from dbcommon.session import DatabaseDep
+from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import problem_responses
 from webcommon.state import CursorsDep
@@ -18,19 +18,21 @@ router = APIRouter(tags=["accounts"])
 _SCOPE = "own events"
 
 
-@router.get("/v1/users/me/events", operation_id="list_own_events", responses=problem_responses(SessionEnded))
+@router.get(
+    "/v1/users/me/events",
+    operation_id="list_own_events",
+    response_model=Page[EventAnswer],
+    responses=problem_responses(SessionEnded),
+)
+@fast_path
 async def list_own_events(
     caller: LiveCallerDep,
     database: DatabaseDep,
     cursors: CursorsDep,
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
-) -> Page[EventAnswer]:
+) -> Response:
     """What happened to the caller's account, the newest first."""
-    after = cursors.decode(_SCOPE, cursor)
-    rows = await find_events(database, caller.id, before=after[0] if after else None, limit=limit + 1)
-
-    def key(row: Any) -> list[Any]:
-        return [row.id]
-
-    return cursors.page(rows, limit=limit, scope=_SCOPE, item=EventAnswer.model_validate, key=key)
+    (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
+    rows = await find_page(database, caller.id, before=before, rows=limit + 1)
+    return cursors.json_page(rows, limit=limit, scope=_SCOPE, key=lambda row: (row["id"],))

@@ -3,24 +3,36 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, select
+import asyncpg
+from sqlalchemy import Integer, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import OAuthAccount
 from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.reads import PreparedRead
+
+_PAGE = PreparedRead(
+    select(
+        json_item(
+            id=OAuthAccount.id,
+            provider=OAuthAccount.provider,
+            provider_account_id=OAuthAccount.provider_account_id,
+            created_at=json_timestamp(OAuthAccount.created_at),
+        ),
+        OAuthAccount.id,
+    )
+    .where(OAuthAccount.user_id == bindparam("user_id"), OAuthAccount.id < bindparam("before"))
+    .order_by(OAuthAccount.id.desc())
+    .limit(bindparam("rows", type_=Integer()))
+)
 
 
-async def find_linked(
-    database: Database, user_id: UUID, *, before: UUID | None, limit: int
-) -> Sequence[AnyRow]:
-    """What is linked to an account, the newest first, from the one after `before` on."""
-    statement = select(
-        OAuthAccount.id, OAuthAccount.provider, OAuthAccount.provider_account_id, OAuthAccount.created_at
-    ).where(OAuthAccount.user_id == user_id)
-    if before is not None:
-        statement = statement.where(OAuthAccount.id < before)
-    return await database.fetch_all(statement.order_by(OAuthAccount.id.desc()).limit(limit))
+async def find_page(database: Database, user_id: UUID, *, before: UUID, rows: int) -> "list[asyncpg.Record]":
+    """What is linked to an account, the newest first, from the one after `before` on: `item` is the JSON of a
+    `LinkedAccountAnswer`."""
+    return await database.fetch_records(_PAGE, user_id=user_id, before=before, rows=rows)
 
 
 async def find_tokens(session: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:

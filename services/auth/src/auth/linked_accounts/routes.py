@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Request
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from auth.dependencies import OutboxDep
 from auth.errors import OnlyWayIn, ReauthenticationRequired, SessionEnded
@@ -11,6 +11,7 @@ from auth.linked_accounts import service
 from auth.linked_accounts.schemas import LinkedAccountAnswer
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
+from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import NotFound, problem_responses
 from webcommon.state import CursorsDep
@@ -18,14 +19,20 @@ from webcommon.state import CursorsDep
 router = APIRouter(prefix="/v1/oauth/accounts", tags=["Google"])
 
 
-@router.get("", operation_id="list_linked_accounts", responses=problem_responses(SessionEnded))
+@router.get(
+    "",
+    operation_id="list_linked_accounts",
+    response_model=Page[LinkedAccountAnswer],
+    responses=problem_responses(SessionEnded),
+)
+@fast_path
 async def list_linked_accounts(
     caller: LiveCallerDep,
     database: DatabaseDep,
     cursors: CursorsDep,
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
-) -> Page[LinkedAccountAnswer]:
+) -> Response:
     """The accounts elsewhere that the caller may sign in with, the newest first."""
     return await service.list_linked(database, caller, cursors=cursors, limit=limit, cursor=cursor)
 

@@ -2,20 +2,21 @@
 
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.errors import OnlyWayIn
 from auth.google.service import GoogleSignIn
 from auth.linked_accounts import repository
-from auth.linked_accounts.schemas import LinkedAccountAnswer
 from auth.mail.outbox import Outbox
 from auth.own_account import lock_own_account
 from auth.recent_login import require_recent_login
 from auth.ways_in import count_ways_in
 from dbcommon.engine import Database
+from dbcommon.models import HIGHEST_ID
 from webcommon.bearer import Caller
-from webcommon.paging import CursorCodec, Page
+from webcommon.paging import CursorCodec
 from webcommon.problems import NotFound
 
 _SCOPE = "linked accounts"
@@ -23,19 +24,11 @@ _SCOPE = "linked accounts"
 
 async def list_linked(
     database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
-) -> Page[LinkedAccountAnswer]:
-    """A page of what is linked to the caller's account, the newest first."""
-    after = cursors.decode(_SCOPE, cursor)
-    rows = await repository.find_linked(
-        database, caller.id, before=after[0] if after else None, limit=limit + 1
-    )
-    return cursors.page(
-        rows,
-        limit=limit,
-        scope=_SCOPE,
-        item=LinkedAccountAnswer.model_validate,
-        key=lambda row: (row.id,),
-    )
+) -> Response:
+    """A `Page[LinkedAccountAnswer]` of what is linked to the caller's account, the newest first."""
+    (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
+    rows = await repository.find_page(database, caller.id, before=before, rows=limit + 1)
+    return cursors.json_page(rows, limit=limit, scope=_SCOPE, key=lambda row: (row["id"],))
 
 
 async def unlink(

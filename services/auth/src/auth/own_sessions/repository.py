@@ -1,28 +1,43 @@
 """Every statement of the routes of one's own sessions."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+import asyncpg
+from sqlalchemy import Integer, bindparam, func, select
 
 from auth.models import Session
-from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.reads import PreparedRead
 
-
-async def find_live(
-    database: Database, user_id: UUID, *, before: UUID | None, limit: int
-) -> Sequence[AnyRow]:
-    """The live sessions of an account, the newest first, from the one after `before` on."""
-    statement = select(
+_PAGE = PreparedRead(
+    select(
+        json_item(
+            id=Session.id,
+            created_at=json_timestamp(Session.created_at),
+            last_used_at=json_timestamp(func.coalesce(Session.rotated_at, Session.created_at)),
+            expires_at=json_timestamp(Session.expires_at),
+            ip=func.host(Session.ip),
+            user_agent=Session.user_agent,
+            method=Session.method,
+            current=Session.id == bindparam("current"),
+        ),
         Session.id,
-        Session.created_at,
-        func.coalesce(Session.rotated_at, Session.created_at).label("last_used_at"),
-        Session.expires_at,
-        func.host(Session.ip).label("ip"),
-        Session.user_agent,
-        Session.method,
-    ).where(Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > func.now())
-    if before is not None:
-        statement = statement.where(Session.id < before)
-    return await database.fetch_all(statement.order_by(Session.id.desc()).limit(limit))
+    )
+    .where(
+        Session.user_id == bindparam("user_id"),
+        Session.id < bindparam("before"),
+        Session.ended_at.is_(None),
+        Session.expires_at > func.now(),
+    )
+    .order_by(Session.id.desc())
+    .limit(bindparam("rows", type_=Integer()))
+)
+
+
+async def find_page(
+    database: Database, user_id: UUID, *, current: UUID, before: UUID, rows: int
+) -> "list[asyncpg.Record]":
+    """The live sessions of an account, the newest first, from the one after `before` on: `item` is the JSON of a
+    `SessionAnswer`, told apart from the `current` one."""
+    return await database.fetch_records(_PAGE, user_id=user_id, current=current, before=before, rows=rows)

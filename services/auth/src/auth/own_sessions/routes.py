@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from auth.errors import SessionEnded
 from auth.own_sessions import service
 from auth.own_sessions.schemas import SessionAnswer
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import NotFound, problem_responses
 from webcommon.state import CursorsDep
@@ -16,14 +17,20 @@ from webcommon.state import CursorsDep
 router = APIRouter(prefix="/v1/auth/sessions", tags=["sessions"])
 
 
-@router.get("", operation_id="list_own_sessions", responses=problem_responses(SessionEnded))
+@router.get(
+    "",
+    operation_id="list_own_sessions",
+    response_model=Page[SessionAnswer],
+    responses=problem_responses(SessionEnded),
+)
+@fast_path
 async def list_own_sessions(
     caller: LiveCallerDep,
     database: DatabaseDep,
     cursors: CursorsDep,
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
-) -> Page[SessionAnswer]:
+) -> Response:
     """The caller's live sessions, the newest first."""
     return await service.list_sessions(database, caller, cursors=cursors, limit=limit, cursor=cursor)
 

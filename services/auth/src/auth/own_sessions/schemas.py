@@ -1,6 +1,5 @@
 """Bodies of the routes of one's own sessions."""
 
-from typing import Any, Self
 from uuid import UUID
 
 from pydantic import Field
@@ -20,17 +19,3 @@ class SessionAnswer(ResponseBody):
     user_agent: str | None = Field(examples=["Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"])
     method: Method
     current: bool = Field(description="Whether it is the session of this very request.")
-
-    @classmethod
-    def of_row(cls, row: Any, *, current: UUID) -> Self:
-        """A session's row, told apart from the `current` one."""
-        return cls(
-            id=row.id,
-            created_at=row.created_at,
-            last_used_at=row.last_used_at,
-            expires_at=row.expires_at,
-            ip=row.ip,
-            user_agent=row.user_agent,
-            method=row.method,
-            current=row.id == current,
-        )

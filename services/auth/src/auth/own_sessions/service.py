@@ -2,17 +2,18 @@
 
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.own_account import lock_own_account
 from auth.own_sessions import repository
-from auth.own_sessions.schemas import SessionAnswer
 from auth.sessions.ending import end_sessions
-from auth.sessions.repository import AnyRow, end_one
+from auth.sessions.repository import end_one
 from dbcommon.engine import Database
+from dbcommon.models import HIGHEST_ID
 from webcommon.bearer import Caller
-from webcommon.paging import CursorCodec, Page
+from webcommon.paging import CursorCodec
 from webcommon.problems import NotFound
 
 _SCOPE = "own sessions"
@@ -20,17 +21,13 @@ _SCOPE = "own sessions"
 
 async def list_sessions(
     database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
-) -> Page[SessionAnswer]:
-    """A page of the caller's live sessions, the newest first."""
-    after = cursors.decode(_SCOPE, cursor)
-    rows = await repository.find_live(
-        database, caller.id, before=after[0] if after else None, limit=limit + 1
+) -> Response:
+    """A `Page[SessionAnswer]` of the caller's live sessions, the newest first."""
+    (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
+    rows = await repository.find_page(
+        database, caller.id, current=caller.session_id, before=before, rows=limit + 1
     )
-
-    def describe(row: AnyRow) -> SessionAnswer:
-        return SessionAnswer.of_row(row, current=caller.session_id)
-
-    return cursors.page(rows, limit=limit, scope=_SCOPE, item=describe, key=lambda row: (row.id,))
+    return cursors.json_page(rows, limit=limit, scope=_SCOPE, key=lambda row: (row["id"],))
 
 
 async def end_session(session: AsyncSession, caller: Caller, session_id: UUID) -> None:

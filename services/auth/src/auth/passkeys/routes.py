@@ -33,6 +33,7 @@ from auth.sessions.live_caller import LiveCallerDep
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.fast_path import fast_path
 from webcommon.problems import NotFound, ServiceUnavailable, problem_responses
 from webcommon.throttling.dependencies import GuardDep, OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
@@ -128,6 +129,7 @@ async def sign_in_with_passkey(
 
 
 @router.get("", operation_id="list_passkeys", responses=problem_responses(SessionEnded))
+@fast_path
 async def list_passkeys(caller: LiveCallerDep, database: DatabaseDep) -> PasskeyList:
     """The caller's passkeys, the oldest first."""
     return await service.list_passkeys(database, caller)
