@@ -1,9 +1,11 @@
 """`/livez`, `/readyz`, `/health` and the 503s of a service, as an orchestrator and a client see them."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
 from typing import ClassVar
 
 import httpx
@@ -19,7 +21,7 @@ from dbcommon.session import DatabaseDep, SessionDep
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.clients import running
 from tests.conftest import CopyDatabase
-from tests.libs.test_pool import until
+from tests.libs.test_pool import PATIENCE_SECONDS, until
 from tests.servers import TestServer
 from webcommon.app import Service
 from webcommon.settings import ServiceSettings
@@ -55,7 +57,7 @@ def build(settings: DatabaseSettings) -> Service:
 async def test_report_has_every_part_and_is_a_pass(copy_database: CopyDatabase) -> None:
     app = build(await copy_database("auth"))
     async with running(app) as client:
-        await until(lambda: _has_minimum(client), seconds=5)
+        await until(lambda: _has_minimum(client))
         response = await client.get("/health")
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/health+json"
@@ -78,17 +80,25 @@ async def _has_minimum(client: httpx.AsyncClient) -> bool:
 async def test_busy_pool_is_a_warning_and_never_a_failure(copy_database: CopyDatabase) -> None:
     app = build(await copy_database("auth"))
     async with running(app) as client:
-        tasks = [asyncio.create_task(client.get("/sleep?seconds=1.5")) for _ in range(14)]
-        await until(lambda: _pool_is_full(client), seconds=5)
-        started = time.monotonic()
-        report = (await client.get("/health")).json()
-        ready = await client.get("/readyz")
-        assert time.monotonic() - started < 1.5
+        async with full(app.state.database):
+            tasks = [asyncio.create_task(client.get("/sleep?seconds=0")) for _ in range(4)]
+            await until(lambda: _pool_is_full(client))
+            report = (await client.get("/health")).json()
+            ready = await client.get("/readyz")
         assert report["status"] == "warn"
         assert report["checks"]["pool"] | {"waiting": 4} == report["checks"]["pool"]
         assert ready.status_code == 200
         answers = await asyncio.gather(*tasks)
-        assert [answer.status_code for answer in answers] == [200] * 14
+        assert [answer.status_code for answer in answers] == [200] * 4
+
+
+@contextlib.asynccontextmanager
+async def full(database: Database) -> AsyncIterator[None]:
+    """All connections are taken while the block runs."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(database.settings.pool.max):
+            await stack.enter_async_context(database.engine.connect())
+        yield
 
 
 async def _pool_is_full(client: httpx.AsyncClient) -> bool:
@@ -99,21 +109,14 @@ async def _pool_is_full(client: httpx.AsyncClient) -> bool:
 async def test_request_that_waits_two_seconds_for_a_connection_gets_503(copy_database: CopyDatabase) -> None:
     app = build(await copy_database("auth", pool=PoolSettings(min=1, max=1)))
     async with running(app) as client:
-        holder = asyncio.create_task(client.get("/sleep?seconds=3.2"))
-        await until(lambda: _one_in_use(client), seconds=5)
-        started = time.monotonic()
-        answers = await asyncio.gather(*(client.post("/write") for _ in range(5)))
-        assert 1.8 < time.monotonic() - started < 2.8
+        async with full(app.state.database), asyncio.timeout(PATIENCE_SECONDS):
+            started = time.monotonic()
+            answers = await asyncio.gather(*(client.post("/write") for _ in range(5)))
+            assert time.monotonic() - started > 1.9
         for answer in answers:
             assert answer.status_code == 503
             assert answer.json()["type"] == "/problems/pool-exhausted"
             assert int(answer.headers["retry-after"]) >= 1
-        assert (await holder).status_code == 200
-
-
-async def _one_in_use(client: httpx.AsyncClient) -> bool:
-    report = (await client.get("/health")).json()
-    return bool(report["checks"]["pool"]["in_use"] == 1)
 
 
 async def test_database_without_migrations_is_not_ready_and_says_what_to_do(bare_server: TestServer) -> None:
@@ -174,28 +177,28 @@ class TestServerThatGoesAway:
         own_server.migrate()
         return DatabaseSettings(url=own_server.url("auth"))
 
-    async def test_stopped_server_is_503_within_three_seconds_and_recovers(
+    async def test_stopped_server_is_503_and_recovers(
         self, own_server: TestServer, settings: DatabaseSettings
     ) -> None:
         async with running(build(settings)) as client:
             assert (await client.get("/readyz")).status_code == 200
             own_server.cluster.stop()
-            await until(lambda: _answers(client, "/readyz", 503), seconds=3)
-            started = time.monotonic()
+            await until(lambda: _answers(client, "/readyz", 503))
             for path in ("/sleep?seconds=0", "/health", "/readyz"):
-                assert (await client.get(path)).status_code == 503
-            assert time.monotonic() - started < 3
+                answer = await client.get(path)
+                assert answer.status_code == 503
+                assert int(answer.headers["retry-after"]) >= 1
             assert (await client.get("/livez")).status_code == 200
             own_server.cluster.start()
-            await until(lambda: _answers(client, "/readyz", 200), seconds=10)
-            await until(lambda: _answers(client, "/sleep?seconds=0", 200), seconds=10)
+            await until(lambda: _answers(client, "/readyz", 200))
+            await until(lambda: _answers(client, "/sleep?seconds=0", 200))
 
     async def test_silent_server_never_hangs_a_health_question(
         self, own_server: TestServer, settings: DatabaseSettings
     ) -> None:
         async with running(build(settings)) as client:
             # A back end that is forked after the others were stopped would still answer.
-            await until(lambda: _has_minimum(client), seconds=5)
+            await until(lambda: _has_minimum(client))
             postmaster = own_server.cluster.pid
             assert postmaster is not None
             connection = await own_server.connect()
@@ -203,19 +206,16 @@ class TestServerThatGoesAway:
             for pid in [postmaster, *back_ends]:
                 os.kill(pid, signal.SIGSTOP)
             try:
-                await until(lambda: _answers(client, "/readyz", 503), seconds=3)
-                for path in ("/health", "/readyz", "/livez"):
-                    started = time.monotonic()
-                    await client.get(path)
-                    assert time.monotonic() - started < 1.5
-                started = time.monotonic()
-                answers = await asyncio.gather(*(client.get("/sleep?seconds=0") for _ in range(20)))
+                await until(lambda: _answers(client, "/readyz", 503))
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    for path, status in (("/health", 503), ("/readyz", 503), ("/livez", 200)):
+                        assert (await client.get(path)).status_code == status
+                    answers = await asyncio.gather(*(client.get("/sleep?seconds=0") for _ in range(20)))
                 assert {answer.status_code for answer in answers} == {503}
-                assert time.monotonic() - started < 3
             finally:
                 for pid in [postmaster, *back_ends]:
                     os.kill(pid, signal.SIGCONT)
-            await until(lambda: _answers(client, "/readyz", 200), seconds=10)
+            await until(lambda: _answers(client, "/readyz", 200))
             await connection.close()
 
     async def test_service_started_before_its_database_becomes_ready_with_it(
@@ -226,7 +226,7 @@ class TestServerThatGoesAway:
             assert (await client.get("/readyz")).status_code == 503
             assert (await client.get("/livez")).status_code == 200
             own_server.cluster.start()
-            await until(lambda: _answers(client, "/readyz", 200), seconds=10)
+            await until(lambda: _answers(client, "/readyz", 200))
 
 
 async def _answers(client: httpx.AsyncClient, path: str, status: int) -> bool:

@@ -1,6 +1,7 @@
 """One effect for a key, on the tables of Payment: at once, after refusals, and after crashes."""
 
 import asyncio
+import contextlib
 import multiprocessing
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -13,8 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
+from dbcommon.errors import PoolExhausted
 from dbcommon.migrations import upgrade
-from dbcommon.settings import DatabaseSettings
+from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer
 from webcommon.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyReused
 from webcommon.idempotency.service import (
@@ -139,6 +141,23 @@ async def test_after_an_error_the_next_takes_over_with_the_same_id(
     await run_idempotent(database, request_of_user, work=effect)
     assert [run.taken_over for run in effect.runs] == [False, True]
     assert len({run.request_id for run in effect.runs}) == 1
+
+
+async def test_caller_who_waited_for_a_connection_does_not_wait_for_another(
+    replicas: tuple[Database, Database], request_of_user: IdempotentRequest
+) -> None:
+    pool = PoolSettings(min=1, max=1, wait_seconds=60)
+    settings = DatabaseSettings(url=replicas[0].settings.url, pool=pool)
+    async with contextlib.AsyncExitStack() as stack:
+        full = Database(settings, application_name="full")
+        await stack.enter_async_context(full.running())
+
+        async def work(_run: Run) -> Answer:
+            await stack.enter_async_context(full.engine.connect())
+            raise PoolExhausted
+
+        with pytest.raises(PoolExhausted):
+            await asyncio.wait_for(run_idempotent(full, request_of_user, work=work), timeout=30)
 
 
 async def test_lease_that_is_over_is_taken_over_by_one_of_fifty_and_the_overtaken_stores_nothing(

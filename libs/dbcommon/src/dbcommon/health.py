@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from dbcommon.engine import Database, PoolStatus
+from dbcommon.errors import DatabaseError
 from dbcommon.migrations import known_revisions, pending_revisions
 from dbcommon.probe import ProbeResult
 
@@ -183,6 +184,11 @@ def _worst(statuses: list[Any]) -> Status:
     return "warn" if "warn" in statuses else "pass"
 
 
+def _refuse(response: Response) -> None:
+    response.status_code = 503
+    response.headers["Retry-After"] = str(DatabaseError.retry_after)
+
+
 def health_router(health: Health) -> APIRouter:
     """The three routes, for GET and HEAD. None of them needs a token; `/livez` never touches the database."""
     router = APIRouter(tags=["health"])
@@ -197,8 +203,7 @@ def health_router(health: Health) -> APIRouter:
     async def read_readiness(response: Response) -> Readiness:
         readiness = await health.readiness()
         if readiness.status == "fail":
-            response.status_code = 503
-            response.headers["Retry-After"] = "1"
+            _refuse(response)
         return readiness
 
     @router.head("/health", include_in_schema=False)
@@ -211,7 +216,9 @@ def health_router(health: Health) -> APIRouter:
     )
     async def read_health() -> Response:
         report = await health.report()
-        status = 503 if report.status == "fail" else 200
-        return HealthResponse(report.model_dump(mode="json"), status_code=status)
+        answer = HealthResponse(report.model_dump(mode="json"))
+        if report.status == "fail":
+            _refuse(answer)
+        return answer
 
     return router

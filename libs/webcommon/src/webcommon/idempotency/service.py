@@ -4,6 +4,7 @@ Three steps: a short transaction claims the key under a lease, the work runs, a 
 refusal frees the key. After any other error, or a crash, the next same request takes over with the same `request_id`.
 """
 
+import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,6 +28,9 @@ KEPT_FOR = timedelta(hours=24)
 
 LEASE = timedelta(seconds=60)
 """How long a run has its key to itself. The work has to take less; after a crash the key is busy until the lease ends."""
+
+GIVE_BACK_SECONDS = 0.5
+"""How long the end of a lease is tried to be told to a database that has just refused something."""
 
 DELETED_AT_ONCE = 1_000
 
@@ -164,9 +168,11 @@ async def _given_back(database: Database, run: Run) -> AsyncIterator[None]:
     except BaseException as error:
         refused = isinstance(error, Problem) and error.status < 500
         give_back = repository.free if refused else repository.end_lease
-        # Without the database the lease ends by itself; the error is what the caller has to hear of.
-        with contextlib.suppress(DatabaseError):
-            async with database.transaction() as db:
+        # Without the database the lease ends by itself; the error is what the caller has to hear of, and soon: it has
+        # waited for the database already.
+        seconds = GIVE_BACK_SECONDS if isinstance(error, DatabaseError) else None
+        with contextlib.suppress(DatabaseError, TimeoutError):
+            async with asyncio.timeout(seconds), database.transaction() as db:
                 await give_back(db, **run.columns)
         raise
 
