@@ -6,16 +6,18 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import structlog
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, use_span
 from sqlalchemy.exc import DBAPIError
 
 from tests.tokens import TokenMint
 from webcommon.context import request_id
-from webcommon.logs import configure_logging
+from webcommon.logs import configure_logging, log_request
 from webcommon.settings import LogFormat
 
 CANARY = "hunter2Canary"
@@ -111,7 +113,7 @@ def test_the_request_id_is_on_every_line_of_a_request(configure: Configure) -> N
     token = request_id.set("abc")
     try:
         logging.getLogger("x").info("inside")
-        logging.getLogger("webcommon.requests").info("request", extra={"fields": {"status": 200}})
+        log_request(logging.INFO, "request", {"status": 200})
     finally:
         request_id.reset(token)
     logging.getLogger("x").info("outside")
@@ -120,18 +122,67 @@ def test_the_request_id_is_on_every_line_of_a_request(configure: Configure) -> N
 
 def test_the_line_of_a_request_has_its_fields_and_its_level(configure: Configure) -> None:
     stream = configure()
-    fields = {"method": "GET", "route": "/v1/x/{id}", "status": 503, "duration_ms": 1.5}
-    logging.getLogger("webcommon.requests").warning("request", extra={"fields": fields})
+    fields: dict[str, str | int | float] = {
+        "method": "GET",
+        "route": "/v1/x/{id}",
+        "status": 503,
+        "duration_ms": 1.5,
+    }
+    log_request(logging.WARNING, "request", fields)
     (line,) = lines_of(stream)
     assert line.items() >= fields.items()
     assert (line["level"], line["service"], line["event"]) == ("warning", "tiny", "request")
+
+
+@pytest.mark.parametrize(
+    "identifier", [None, str(uuid4()), 'their own "id"', "password=hunter2Canary", "eyJhbGciOiJFUzI1NiJ9.x"]
+)
+@pytest.mark.parametrize("is_traced", [False, True])
+def test_the_line_of_a_request_is_spelled_as_every_other(
+    configure: Configure, identifier: str | None, *, is_traced: bool
+) -> None:
+    stream = configure()
+    fields: dict[str, str | int | float] = {
+        "method": "GET",
+        "route": '/v1/"é"/{id}',
+        "status": 200,
+        "duration_ms": 0.1,
+    }
+    span = SpanContext(trace_id=7, span_id=8, is_remote=False) if is_traced else INVALID_SPAN_CONTEXT
+    reset = request_id.set(identifier)
+    try:
+        with use_span(NonRecordingSpan(span)):
+            log_request(logging.INFO, "request", fields)
+            logging.getLogger("x").info("request", extra={"fields": fields})
+    finally:
+        request_id.reset(reset)
+    own, other = lines_of(stream)
+    assert datetime.fromisoformat(own.pop("at")) <= datetime.fromisoformat(other.pop("at"))
+    assert other.pop("logger") == "x"
+    assert own == other
+
+
+def test_the_line_of_a_request_is_text_on_a_terminal(configure: Configure) -> None:
+    stream = configure("console", terminal=True)
+    log_request(logging.INFO, "request", {"route": "/v1/x"})
+    assert re.search("request.*route.*/v1/x", stream.getvalue())
+
+
+def test_a_line_of_a_request_that_cannot_be_written_stops_nothing(
+    configure: Configure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure().close()
+    log_request(logging.INFO, "request", {"status": 200})
+    assert "could not be written" in capsys.readouterr().err
 
 
 def test_only_lines_of_the_level_and_above_are_written(configure: Configure) -> None:
     stream = configure(level="warning")
     logging.getLogger("x").info("quiet")
     logging.getLogger("x").warning("loud")
-    assert [line["event"] for line in lines_of(stream)] == ["loud"]
+    log_request(logging.INFO, "request", {"status": 200})
+    log_request(logging.WARNING, "request", {"status": 503})
+    assert [line["event"] for line in lines_of(stream)] == ["loud", "request"]
 
 
 def test_the_server_s_own_lines_look_like_ours(configure: Configure) -> None:
@@ -295,7 +346,7 @@ def test_a_real_token_is_masked(configure: Configure, mint: TokenMint) -> None:
     stream = configure()
     token = mint.token()
     logging.getLogger("x").info("got %s", token)
-    logging.getLogger("webcommon.requests").info("request", extra={"fields": {"status": 200}})
+    log_request(logging.INFO, "request", {"status": 200})
     written = stream.getvalue()
     assert all(part not in written for part in token.split("."))
 
@@ -304,7 +355,7 @@ def test_a_request_id_that_is_a_token_is_masked(configure: Configure, mint: Toke
     stream = configure()
     reset = request_id.set(mint.token()[:128])
     try:
-        logging.getLogger("webcommon.requests").info("request", extra={"fields": {"status": 200}})
+        log_request(logging.INFO, "request", {"status": 200})
         logging.getLogger("x").info("inside")
     finally:
         request_id.reset(reset)

@@ -14,11 +14,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from webcommon.context import QUIET_PATHS, REQUEST_LOGGER, request_id
+from webcommon.context import QUIET_PATHS, request_id
+from webcommon.logs import log_request
 from webcommon.metrics import RequestMetrics, known_method
 from webcommon.problems import ContentTooLarge, problem_response
-
-logger = logging.getLogger(REQUEST_LOGGER)
 
 Header = tuple[bytes, bytes]
 
@@ -111,7 +110,7 @@ class Frame:
             level = logging.INFO
         finally:
             duration = {"duration_ms": round((time.perf_counter() - started) * 1000, 1)}
-            _log(level, "web socket", {"route": _route_template(scope), **ending.fields, **duration})
+            log_request(level, "web socket", {"route": _route_template(scope), **ending.fields, **duration})
             request_id.reset(token)
 
     def _frame_handshake(self, message: Message, identifier: bytes) -> None:
@@ -124,7 +123,7 @@ class Frame:
         self._metrics.observe(method=method, route=route, status=status, seconds=seconds)
         if scope["path"] not in QUIET_PATHS:
             level = logging.WARNING if status >= 500 or status == 0 else logging.INFO
-            _log(
+            log_request(
                 level,
                 "request",
                 {
@@ -134,14 +133,6 @@ class Frame:
                     "duration_ms": round(seconds * 1000, 1),
                 },
             )
-
-
-def _log(level: int, event: str, fields: dict[str, Any]) -> None:
-    if logger.isEnabledFor(level):
-        # Not logger.log, which walks the stack to find this very line.
-        record = logger.makeRecord(logger.name, level, __file__, 0, event, (), None)
-        record.fields = fields
-        logger.handle(record)
 
 
 def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:

@@ -1,6 +1,7 @@
 """Logs: one JSON object a line in containers, coloured text on a terminal, never a secret.
 
-Everything goes through the standard library's logging, so that the libraries' lines look like ours.
+Everything goes through the standard library's logging, so that the libraries' lines look like ours; the line of a request,
+which every request pays for, is spelled here to the same form.
 """
 
 import contextlib
@@ -54,7 +55,7 @@ def configure_logging(
 ) -> None:
     """Send every logger of the process to `stream`. `auto`: text when `stream` is a terminal, else JSON."""
     console = log_format == "console" or (log_format == "auto" and stream.isatty())
-    handler = _Handler(stream)
+    handler = _Handler(stream) if console else _JsonHandler(stream, service=service)
     handler.setFormatter(_formatter(service=service, console=console, colours=_wants_colour(stream)))
     # No line shows a thread or a process, and each record pays for looking them up ("Optimization" of the logging HOWTO).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -79,39 +80,67 @@ def _wants_colour(stream: TextIO) -> bool:
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
         """Say that a line was lost; the base class would print its arguments, whatever they hold."""
-        place = f"{record.pathname}:{record.lineno}"
+        self.tell_loss(f"{record.pathname}:{record.lineno}")
+
+    def tell_loss(self, place: str) -> None:
+        """Say which line was lost, and why, where the operator may still see it."""
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"a log line of {place} could not be written: {sys.exc_info()[0]}\n")
 
 
-class _JsonFormatter(structlog.stdlib.ProcessorFormatter):
-    """JSON lines. The line of a request has known fields, none of them a text of the caller's but the id, so it is
-    written without the chain of processors: it is the one line that every request pays for."""
+class _JsonHandler(_Handler):
+    """JSON lines. The line of a request is written without a record and the chain of processors: its fields are known, and
+    it is the one line that every request pays for."""
 
-    def __init__(self, *, service: str, **options: Any) -> None:
-        super().__init__(**options)
-        self._service = service
+    def __init__(self, stream: TextIO, *, service: str) -> None:
+        super().__init__(stream)
+        self._service = f'"service": {encode_basestring_ascii(service)}'
 
-    def format(self, record: logging.LogRecord) -> str:
-        if record.name != REQUEST_LOGGER:
-            return super().format(record)
-        at = datetime.fromtimestamp(record.created, UTC).isoformat()
-        line = (
-            f'{{"at": "{at}", "level": "{record.levelname.lower()}", "service": "{self._service}", '
-            f'"event": "{record.msg}"{_spell(record.__dict__["fields"])}'
-        )
+    def write_request(self, level: int, event: str, fields: Mapping[str, str | int | float]) -> None:
+        """Write the line of a request, as the formatter would, and at once: a process that is killed loses none."""
+        at = datetime.now(UTC).isoformat()
         identifier = request_id.get()
-        if identifier is not None:
-            shown = identifier if _PLAIN_ID.fullmatch(identifier) else mask_text(identifier)
-            line += f', "request_id": {encode_basestring_ascii(shown)}'
-        return f"{line}{_spell(trace_fields())}}}"
+        ids = trace_fields() if identifier is None else {"request_id": _show_id(identifier), **trace_fields()}
+        line = (
+            f'{{"at": "{at}", "level": "{_LEVELS[level]}", {self._service}, "event": "{event}"'
+            f"{_spell(fields)}{_spell(ids)}}}\n"
+        )
+        try:
+            with self.lock or contextlib.nullcontext():
+                self.stream.write(line)
+                self.stream.flush()
+        except (OSError, ValueError):
+            self.tell_loss(REQUEST_LOGGER)
+
+
+_LEVELS = {logging.INFO: "info", logging.WARNING: "warning"}
+
+_root = logging.getLogger()
+_requests = logging.getLogger(REQUEST_LOGGER)
+
+
+def log_request(level: int, event: str, fields: Mapping[str, str | int | float]) -> None:
+    """Log the one line that a request gets: at INFO or WARNING, without a text of the caller's in `fields`."""
+    if not _requests.isEnabledFor(level):
+        return
+    handlers = _root.handlers
+    if len(handlers) == 1 and type(handlers[0]) is _JsonHandler:
+        handlers[0].write_request(level, event, fields)
+    else:
+        _requests.log(level, event, extra={"fields": fields})
+
+
+def _show_id(identifier: str) -> str:
+    return identifier if _PLAIN_ID.fullmatch(identifier) else mask_text(identifier)
 
 
 def _spell(fields: Mapping[str, str | int | float]) -> str:
     # Texts and numbers alone: a third of the time that the general encoder takes, for every request.
     return "".join(
-        f', "{name}": {encode_basestring_ascii(value) if isinstance(value, str) else value}'
-        for name, value in fields.items()
+        [
+            f', "{name}": {encode_basestring_ascii(value) if type(value) is str else value}'
+            for name, value in fields.items()
+        ]
     )
 
 
@@ -138,6 +167,4 @@ def _formatter(*, service: str, console: bool, colours: bool) -> logging.Formatt
         processors += [hide_secrets, renderer]
     else:
         processors += [add_service, hide_secrets, structlog.processors.JSONRenderer()]
-    if console:
-        return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors)
-    return _JsonFormatter(service=service, foreign_pre_chain=shared, processors=processors)
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors)
