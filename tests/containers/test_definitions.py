@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are one more dependency for these few lines
 
+from auth.mail import worker as mail
 from quartet.postgres.binaries import Binaries
 from quartet.postgres.configuration import server_settings
 from quartet.provision.plan import Plan
 from quartet.settings.known import known_settings
 from quartet.settings.operator import GENERATED
 from tests.containers.engine import ROOT, SERVICES
+from webcommon import tracing
+from webcommon.drain import HANDOVER_SECONDS
 
 COMPOSE: dict[str, Any] = yaml.safe_load(ROOT.joinpath("compose.yaml").read_text())
 DEFINED: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -20,10 +23,6 @@ SETTINGS = {setting.name: setting for setting in known_settings()}
 
 FIXED_IN_CONTAINERS = ("_HOST", "_PORT", "_DB_USER", "_DB_NAME", "_DB_SCHEMA")
 """What the images, the volumes and pg_hba.conf settle; `.env` has it for a stack without containers."""
-
-
-def seconds(text: str) -> float:
-    return float(text.removesuffix("s"))
 
 
 def default_of(text: str) -> str:
@@ -91,8 +90,11 @@ def test_published_port_image_and_setting_agree(service: str) -> None:
 def test_the_engine_waits_longer_than_a_service_takes_to_stop(service: str) -> None:
     drain = float(default_of(DEFINED[service]["environment"]["SHUTDOWN_DRAIN_SECONDS"]))
     grace = float(SETTINGS["SHUTDOWN_GRACE_SECONDS"].default or 0)
+    ends = HANDOVER_SECONDS + mail.STOP_SECONDS + tracing.STOP_SECONDS
+    limit = default_of(DEFINED[service]["stop_grace_period"].removesuffix("s"))
     assert drain > 0
-    assert seconds(DEFINED[service]["stop_grace_period"]) > drain + grace
+    assert limit == SETTINGS["SHUTDOWN_KILL_SECONDS"].default
+    assert float(limit) > drain + grace + ends
 
 
 def test_the_server_has_a_connection_for_each_that_the_roles_may_open() -> None:

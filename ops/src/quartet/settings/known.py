@@ -85,6 +85,11 @@ _CONTAINERS = (
         default="python:3.12-slim-bookworm",
         description="Containers only: what the images are built on, Python 3.11 to 3.13.",
     ),
+    Setting(
+        name="SHUTDOWN_KILL_SECONDS",
+        default="40",
+        description="Containers only: how long a service may take to stop; 15 more than drain and grace together.",
+    ),
 )
 
 _SHARED = (
