@@ -15,7 +15,7 @@ from quartet.settings.known import known_settings
 from quartet.settings.operator import GENERATED
 from tests.containers.engine import ROOT, SERVICES
 from webcommon import tracing
-from webcommon.drain import HANDOVER_SECONDS
+from webcommon.drain import CLOSING_SECONDS, longest_stop
 
 COMPOSE: dict[str, Any] = yaml.safe_load(ROOT.joinpath("compose.yaml").read_text())
 DEFINED: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -90,11 +90,14 @@ def test_published_port_image_and_setting_agree(service: str) -> None:
 def test_the_engine_waits_longer_than_a_service_takes_to_stop(service: str) -> None:
     drain = float(default_of(DEFINED[service]["environment"]["SHUTDOWN_DRAIN_SECONDS"]))
     grace = float(SETTINGS["SHUTDOWN_GRACE_SECONDS"].default or 0)
-    ends = HANDOVER_SECONDS + mail.STOP_SECONDS + tracing.STOP_SECONDS
     limit = default_of(DEFINED[service]["stop_grace_period"].removesuffix("s"))
     assert drain > 0
     assert limit == SETTINGS["SHUTDOWN_KILL_SECONDS"].default
-    assert float(limit) > drain + grace + ends
+    assert float(limit) > longest_stop(drain_seconds=drain, grace_seconds=grace)
+
+
+def test_closing_has_time_for_the_last_mails_and_spans() -> None:
+    assert mail.STOP_SECONDS + tracing.STOP_SECONDS < CLOSING_SECONDS
 
 
 def test_the_server_has_a_connection_for_each_that_the_roles_may_open() -> None:

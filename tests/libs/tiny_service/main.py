@@ -29,6 +29,7 @@ class Settings(ServiceSettings):
     port: int = Field(ge=1, le=65535, description="The port to listen on.")
     key: SecretStr | None = Field(None, description="A second secret.")
     fail_at_start: bool = Field(False, description="Fail before the first request.")
+    never_hands_over: bool = Field(False, description="Have a drain hook that swallows its cancellation.")
 
     @classmethod
     def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
@@ -125,6 +126,13 @@ def create_app(settings: Settings) -> Service:
     async def fail_to_hand_over() -> None:
         raise RuntimeError("nobody takes it")
 
+    async def hand_over_for_ever() -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
     app.on_drain(fail_to_hand_over)
+    if settings.never_hands_over:
+        app.on_drain(hand_over_for_ever)
     app.on_drain(hand_over)
     return app

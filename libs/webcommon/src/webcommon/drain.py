@@ -9,7 +9,15 @@ logger = logging.getLogger(__name__)
 HANDOVER_SECONDS = 5.0
 """How long the hooks may take together; what is not handed over by then, others find by its lease."""
 
+CLOSING_SECONDS = 10.0
+"""How long a process may take, once its requests are over, to end its background work, send its last spans and close."""
+
 Hook = Callable[[], Awaitable[None]]
+
+
+def longest_stop(*, drain_seconds: float, grace_seconds: float) -> float:
+    """Within how many seconds of SIGTERM a process ends by itself. Whoever would kill it then waits longer."""
+    return max(drain_seconds, HANDOVER_SECONDS) + grace_seconds + CLOSING_SECONDS
 
 
 class Drain:
@@ -22,7 +30,7 @@ class Drain:
 
     @property
     def is_over(self) -> bool:
-        """Whether no hook runs or has yet to run."""
+        """Whether no hook has yet to run, or runs within its time."""
         return not self._hooks or (self._task is not None and self._task.done())
 
     def add(self, hook: Hook) -> None:
@@ -35,16 +43,20 @@ class Drain:
             self._task = asyncio.create_task(self._run(), name="drain")
 
     async def _run(self) -> None:
-        await asyncio.gather(*(self._try(hook) for hook in self._hooks))
+        tasks = [asyncio.create_task(self._try(hook), name=_name(hook)) for hook in self._hooks]
+        # Not a time-out around each hook, which would wait for one that swallows its cancellation.
+        _, late = await asyncio.wait(tasks, timeout=self._seconds)
+        for task in late:
+            logger.error("%s was cut off after %g s of handing over", task.get_name(), self._seconds)
+            task.cancel()
 
     async def _try(self, hook: Hook) -> None:
-        name = getattr(hook, "__qualname__", repr(hook))
         try:
-            async with asyncio.timeout(self._seconds) as limit:
-                await hook()
+            await hook()
         # The process ends either way; the other hooks and the running requests are not to suffer.
         except Exception:
-            if limit.expired():
-                logger.error("%s was cut off after %g s of handing over", name, self._seconds)  # noqa: TRY400 - no bug to trace
-            else:
-                logger.exception("%s failed to hand over", name)
+            logger.exception("%s failed to hand over", _name(hook))
+
+
+def _name(hook: Hook) -> str:
+    return getattr(hook, "__qualname__", repr(hook))

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
@@ -15,11 +16,15 @@ from typing import TypeVar
 import uvicorn
 
 from webcommon.app import Service
+from webcommon.drain import longest_stop
 from webcommon.http_protocol import BoundedHeadersProtocol
 from webcommon.logs import configure_logging
 from webcommon.settings import ServiceSettings, SettingsError
 from webcommon.tracing import tracing
 
+logger = logging.getLogger(__name__)
+
+EXIT_CUT_OFF = 1
 EXIT_SETTINGS = 2
 EXIT_PORT = 3
 
@@ -40,13 +45,13 @@ class GracefulServer(uvicorn.Server):
     time, then running requests finish and web sockets are closed with 1012.
 
     A second signal cuts the drain short, a third one ends the process at once. The exit status is 0: being told to stop
-    is no failure, though uvicorn alone would end itself by the signal.
+    is no failure, though uvicorn alone would end itself by the signal. What has not ended within `longest_stop`, a hook
+    that swallows its cancellation say, is cut off, and the status is 1.
     """
 
-    def __init__(self, config: uvicorn.Config, *, app: Service, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, *, app: Service) -> None:
         super().__init__(config)
         self._app = app
-        self._drain_seconds = drain_seconds
         self._stop_at = float("inf")
 
     @contextlib.contextmanager
@@ -72,7 +77,12 @@ class GracefulServer(uvicorn.Server):
             self.should_exit = True
         else:
             health.draining = True
-            self._stop_at = time.monotonic() + self._drain_seconds
+            settings = self._app.state.settings
+            self._stop_at = time.monotonic() + settings.drain_seconds
+            seconds = longest_stop(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
+            watch = threading.Timer(seconds, _cut_off, (seconds,))
+            watch.daemon = True
+            watch.start()
 
     async def on_tick(self, counter: int) -> bool:
         """Asked ten times a second: whether to stop."""
@@ -82,6 +92,12 @@ class GracefulServer(uvicorn.Server):
             if time.monotonic() >= self._stop_at and self._app.drain.is_over:
                 self.should_exit = True
         return await super().on_tick(counter)
+
+
+def _cut_off(seconds: float) -> None:
+    logger.critical("the process has not ended within %g s of being told to; it is cut off", seconds)
+    logging.shutdown()  # writes what is buffered
+    os._exit(EXIT_CUT_OFF)
 
 
 def run_service(create_app: Callable[[AnySettings], Service], settings_class: type[AnySettings]) -> None:
@@ -105,7 +121,7 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
         timeout_graceful_shutdown=int(settings.grace_seconds),
         proxy_headers=False,
     )
-    server = GracefulServer(config, app=app, drain_seconds=settings.drain_seconds)
+    server = GracefulServer(config, app=app)
     with tracing(app):
         server.run(sockets=listeners)
 

@@ -27,6 +27,7 @@ from quartet.settings.known import (
     remember_settings,
 )
 from quartet.settings.secrets_file import FILE_NAME, ensure_secrets, read_secrets
+from webcommon.drain import longest_stop
 
 Role = Literal["user", "owner", "admin"]
 OWNER_CONNECTIONS = 12
@@ -90,6 +91,14 @@ class OperatorSettings:
         return self.number("QUARTET_REPLICAS", 1, highest=MOST_REPLICAS)
 
     @property
+    def longest_service_stop(self) -> float:
+        """Within how many seconds of SIGTERM every service has ended by itself."""
+        return longest_stop(
+            drain_seconds=self._seconds("SHUTDOWN_DRAIN_SECONDS"),
+            grace_seconds=self._seconds("SHUTDOWN_GRACE_SECONDS"),
+        )
+
+    @property
     def is_production(self) -> bool:
         """Whether weak passwords are refused."""
         return self.explicit.get("QUARTET_ENV") == "production"
@@ -138,6 +147,12 @@ class OperatorSettings:
         if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
             raise WrongSettings(f"{name}={text}: a whole number from {lowest} to {highest} is needed")
         return int(text)
+
+    def _seconds(self, name: str) -> float:
+        try:
+            return float(self.value(name) or 0)
+        except ValueError:  # no service starts with that
+            return 0.0
 
     def plan(self) -> Plan:
         """The roles and databases to provision. Raises WrongSettings for a password that is missing or too weak."""

@@ -9,12 +9,13 @@ from typing import Any
 
 from quartet.errors import Failure, NoPermission, ServerFailed
 from quartet.home import Home
+from quartet.postgres.cluster import STOP_SECONDS as SERVER_STOP_SECONDS
 from quartet.processes import module_command, spawn
 from quartet.reach import ask_all_readiness
 from quartet.settings import OperatorSettings
 from quartet.stack.startup import open_cluster
+from quartet.stack.supervisor import EXTRA_STOP_SECONDS
 
-STOP_SECONDS = 90.0
 OWN_LOG = "quartet.log"
 
 
@@ -64,7 +65,8 @@ def stop_running(settings: OperatorSettings) -> bool:
     pid = home.run_state().get("pid")
     if isinstance(pid, int) and home.is_held():
         _ask_to_stop(pid)
-        deadline = time.monotonic() + STOP_SECONDS
+        services = settings.longest_service_stop + EXTRA_STOP_SECONDS
+        deadline = time.monotonic() + services + SERVER_STOP_SECONDS
         while home.is_held():
             if time.monotonic() > deadline:
                 raise ServerFailed(

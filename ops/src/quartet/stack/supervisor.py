@@ -38,7 +38,8 @@ DEATHS_BEFORE_GIVING_UP = 4
 """A service that keeps dying before it was ever ready will not mend itself."""
 FINAL_EXIT_CODES = {2, 3}
 """Wrong settings, and a port that cannot be had: trying again helps nobody."""
-EXTRA_STOP_SECONDS = 5
+EXTRA_STOP_SECONDS = 5.0
+"""A busy machine's; a service that has not ended by itself by then is killed."""
 
 
 class StopRequested(KeyboardInterrupt):
@@ -194,8 +195,7 @@ class Supervisor:
             program.signal(signal.SIGTERM)
         for listener in self._listeners.values():  # the processes keep theirs as long as they accept
             listener.close()
-        grace = sum(self._seconds(name) for name in ("SHUTDOWN_DRAIN_SECONDS", "SHUTDOWN_GRACE_SECONDS"))
-        deadline = time.monotonic() + grace + EXTRA_STOP_SECONDS
+        deadline = time.monotonic() + self._settings.longest_service_stop + EXTRA_STOP_SECONDS
         while any(program.pid for program in self._programs):
             if self._signals > 1 or time.monotonic() > deadline:
                 self._kill_services()
@@ -214,12 +214,6 @@ class Supervisor:
             if program.pid:
                 self._console.say(f"{program.name} is killed")
                 program.signal(signal.SIGKILL)
-
-    def _seconds(self, name: str) -> float:
-        try:
-            return float(self._settings.value(name) or 0)
-        except ValueError:
-            return 0.0
 
     @contextlib.contextmanager
     def _signals_taken(self) -> Iterator[None]:
