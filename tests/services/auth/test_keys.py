@@ -6,10 +6,12 @@ import time
 from typing import Any
 
 import httpx
+from jose import jwk, jws
 from jose import jwt as jose_jwt
 from pydantic import SecretStr
 from sqlalchemy import event
 
+from auth.keys.material import load_private_key, make_key_pair, sign_claims
 from auth.main import create_app
 from auth.settings import Settings
 from dbcommon.migrations import upgrade
@@ -221,3 +223,22 @@ async def test_a_service_whose_database_goes_away_recovers_by_itself(own_server:
         await wait_until_ready(client)
         response = await client.post("/v1/auth/refresh", json={"refresh_token": answer["refresh_token"]})
         assert response.status_code == 200
+
+
+def test_a_token_is_signed_as_the_jose_library_would() -> None:
+    pair = make_key_pair()
+    key = load_private_key(pair.private_key)
+    claims = {"sub": "7", "username": "Žofie", "roles": ["admin"], "email_verified": True, "nonce": None}
+    token = sign_claims(claims, token_type="at+jwt", kid=pair.kid, key=key)
+    theirs = jws.sign(
+        claims,
+        jwk.construct(pair.private_key.decode(), algorithm="ES256"),
+        headers={"typ": "at+jwt", "kid": pair.kid},
+        algorithm="ES256",
+    )
+    assert token.split(".")[:2] == theirs.split(".")[:2]
+    # Among so many there are numbers with leading zeros, which a signature writes too.
+    for _ in range(256):
+        token = sign_claims(claims, token_type="at+jwt", kid=pair.kid, key=key)
+        assert len(token.rpartition(".")[2]) == 86
+        assert jose_jwt.decode(token, pair.public_jwk, algorithms=["ES256"]) == claims

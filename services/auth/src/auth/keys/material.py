@@ -1,16 +1,21 @@
-"""Making a P-256 key pair, and writing its parts down."""
+"""Making a P-256 key pair, writing its parts down, and signing tokens with it."""
 
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from jose import jwk
-from jose.backends.base import Key
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from webcommon.bearer import ALGORITHM
+
+_ES256 = ec.ECDSA(hashes.SHA256())
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +45,29 @@ def thumbprint(point: dict[str, str]) -> str:
     return _encode(hashlib.sha256(canonical).digest())
 
 
-def load_signer(private_key: bytes) -> Key:
+def load_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     """The key ready to sign with, so that it is not parsed anew for each token."""
-    return jwk.construct(private_key.decode("ascii"), algorithm=ALGORITHM)
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError("a signing key is one of an elliptic curve")
+    return key
+
+
+def sign_claims(
+    claims: Mapping[str, Any], *, token_type: str, kid: str, key: ec.EllipticCurvePrivateKey
+) -> str:
+    """A signed token in compact form (RFC 7515 §7.1, with ES256 as RFC 7518 §3.4 has it).
+
+    Not by the JOSE library: it encodes the header and makes the algorithm anew for each, a third of a token's whole cost.
+    """
+    signed = f"{_encode_header(token_type, kid)}.{_encode(_JSON.encode(claims).encode())}"
+    r, s = decode_dss_signature(key.sign(signed.encode("ascii"), _ES256))
+    return f"{signed}.{_encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+
+@lru_cache(maxsize=16)
+def _encode_header(token_type: str, kid: str) -> str:
+    return _encode(_JSON.encode({"alg": ALGORITHM, "kid": kid, "typ": token_type}).encode())
 
 
 def _coordinate(number: int) -> str:

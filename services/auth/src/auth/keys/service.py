@@ -3,11 +3,12 @@
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from jose.backends.base import Key
 from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
@@ -16,7 +17,7 @@ from auth.audit.repository import record_event
 from auth.errors import KeysNotReady
 from auth.keys import repository
 from auth.keys.encryption import CannotDecrypt, KeyVault
-from auth.keys.material import load_signer, make_key_pair
+from auth.keys.material import load_private_key, make_key_pair, sign_claims
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.jobs.periodic import Schedule, run_every
@@ -59,9 +60,13 @@ class Signer:
     """A key that signs, and when."""
 
     kid: str
-    key: Key = field(repr=False)
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
     active_from: datetime
     retired_at: datetime | None
+
+    def sign(self, claims: Mapping[str, Any], *, token_type: str) -> str:
+        """A token that makes these claims; `token_type` goes into its header as `typ`."""
+        return sign_claims(claims, token_type=token_type, kid=self.kid, key=self.key)
 
     def is_active(self, now: datetime) -> bool:
         """Whether tokens are to be signed with it."""
@@ -222,7 +227,7 @@ class Keyring:
             return None
         return Signer(
             kid=row.kid,
-            key=load_signer(private_key),
+            key=load_private_key(private_key),
             active_from=row.active_from,
             retired_at=row.retired_at,
         )

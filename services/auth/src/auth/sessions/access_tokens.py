@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from jose import jws
-
 from auth.keys.service import Keyring
-from webcommon.bearer import ALGORITHM, TOKEN_TYPE
+from webcommon.bearer import TOKEN_TYPE
 
 LIFETIME_SECONDS = 15 * 60
 
@@ -47,12 +45,7 @@ class AccessTokenSigner:
     async def sign(self, subject: Subject) -> str:
         """A token for `LIFETIME_SECONDS`. Raises `KeysNotReady`."""
         signer = await self._keyring.choose_signer()
-        return jws.sign(
-            self._claims(subject, now=int(time.time())),
-            signer.key,
-            headers={"typ": TOKEN_TYPE, "kid": signer.kid},
-            algorithm=ALGORITHM,
-        )
+        return signer.sign(self._claims(subject, now=int(time.time())), token_type=TOKEN_TYPE)
 
     def _claims(self, subject: Subject, *, now: int) -> dict[str, Any]:
         return {

@@ -5,11 +5,8 @@ import hashlib
 import time
 from typing import Any
 
-from jose import jws
-
 from auth.keys.service import Keyring
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
-from webcommon.bearer import ALGORITHM
 
 ID_TOKEN_TYPE = "JWT"  # noqa: S105 - a media type; no service takes one of this type for an access token
 
@@ -50,9 +47,7 @@ class IdTokenSigner:
         }
         if nonce is not None:
             claims["nonce"] = nonce
-        return jws.sign(
-            claims, signer.key, headers={"typ": ID_TOKEN_TYPE, "kid": signer.kid}, algorithm=ALGORITHM
-        )
+        return signer.sign(claims, token_type=ID_TOKEN_TYPE)
 
 
 def _describe(subject: Subject) -> dict[str, Any]:
