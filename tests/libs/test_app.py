@@ -105,6 +105,12 @@ async def test_a_registered_origin_may_ask_with_its_credentials(
     assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
 
 
+async def test_a_cache_keeps_an_answer_to_no_page_from_pages(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/answers/1")
+    assert answer.headers.get_list("vary") == ["Origin"]
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
 @pytest.mark.parametrize(
     "origin",
     [

@@ -6,9 +6,11 @@ from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webcommon.problems import BadRequest, problem_response
+
+_VARY = (b"vary", b"Origin")
 
 
 class PreflightRefused(BadRequest):
@@ -25,6 +27,22 @@ class RegisteredOrigins(CORSMiddleware):
         """The answer to a browser that asks before it sends."""
         response = super().preflight_response(request_headers)
         return response if response.status_code == 200 else _Refusal(response)
+
+    async def simple_response(
+        self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
+    ) -> None:
+        """The application's answer. Where no page asks, as services and tools do not, it only says that a page would have
+        got other headers; that takes none of the framework's work."""
+        if "origin" in request_headers:
+            await super().simple_response(scope, receive, send, request_headers)
+            return
+
+        async def send_varying(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), _VARY]
+            await send(message)
+
+        await self.app(scope, receive, send_varying)
 
 
 class _Refusal(Response):
