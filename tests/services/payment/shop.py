@@ -75,8 +75,8 @@ def pointers(answer: httpx.Response) -> list[str]:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that the database will show, for ten seconds at most."""
-    for _ in range(1000):
+    """Wait for something that the database will show, for half a minute at least."""
+    for _ in range(3000):
         if await condition():
             return
         await asyncio.sleep(0.01)

@@ -127,30 +127,6 @@ async def test_while_the_first_request_runs_the_key_is_busy(shop: Shop, sql: Sql
     assert await _count_orders(sql, user_id) == 2
 
 
-async def test_fifty_at_once_in_two_processes_make_one_order(
-    shop: Shop, client: httpx.AsyncClient, settings: Settings, mint: TokenMint, sql: Sql
-) -> None:
-    product, user_id = await shop.offer(stock=100), uuid4()
-    async with running(create_app(settings, issuers=[mint.issuer])) as other:
-        shops = [shop, Shop(other, mint)]
-        answers = await asyncio.gather(
-            *(
-                shops[number % 2].order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
-                for number in range(50)
-            )
-        )
-    made = [answer for answer in answers if answer.status_code == 201]
-    busy = [answer for answer in answers if answer.status_code == 409]
-    assert len(made) + len(busy) == 50
-    assert {problem(answer) for answer in busy} <= {(409, "idempotency-key-busy")}
-    assert len({answer.content for answer in made}) == 1
-    assert sum("idempotent-replayed" not in answer.headers for answer in made) == 1
-    assert await _count_orders(sql, user_id) == 1
-    assert await sql.fetchval("SELECT reserved FROM products WHERE id = $1", product["id"]) == 1
-    again = await shop.order({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
-    assert (again.headers["idempotent-replayed"], again.content) == ("true", made[0].content)
-
-
 async def test_answer_survives_a_restart(shop: Shop, settings: Settings, mint: TokenMint, sql: Sql) -> None:
     product, user_id = await shop.offer(), uuid4()
     async with running(create_app(settings, issuers=[mint.issuer])) as before:
