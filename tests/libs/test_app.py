@@ -180,7 +180,9 @@ async def test_a_browser_is_shown_refusals_and_failures_too(
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_an_express_route_answers_browsers_alike(client: httpx.AsyncClient, mint: TokenMint) -> None:
+async def test_a_route_of_the_fast_path_answers_browsers_alike(
+    client: httpx.AsyncClient, mint: TokenMint
+) -> None:
     plain = await client.get("/v1/own", headers=mint.headers())
     browser = await client.get("/v1/own", headers={**mint.headers(), "Origin": ORIGIN})
     assert plain.json() == browser.json() == {"number": 1}

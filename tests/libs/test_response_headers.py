@@ -29,9 +29,9 @@ async def read_own(caller: CallerDep) -> Own:
     return Own(subject=str(caller.id))
 
 
-@router.get("/v1/express")
+@router.get("/v1/fast")
 @fast_path
-async def read_express(caller: CallerDep) -> Own:
+async def read_fast(caller: CallerDep) -> Own:
     return Own(subject=str(caller.id))
 
 
@@ -95,7 +95,7 @@ PREFLIGHT = {"Origin": "https://app.example.com", "Access-Control-Request-Method
 
 ANSWERS = [
     ("GET", "/v1/own", 200),
-    ("GET", "/v1/express", 200),
+    ("GET", "/v1/fast", 200),
     ("GET", "/v1/kept", 200),
     ("GET", "/v1/plain", 200),
     ("GET", "/v1/broken", 500),
@@ -122,7 +122,7 @@ async def test_the_answer_to_a_preflight_is_none_either(client: httpx.AsyncClien
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (200, "nosniff")
 
 
-@pytest.mark.parametrize("path", ["/v1/own", "/v1/express", "/v1/broken", "/nowhere"])
+@pytest.mark.parametrize("path", ["/v1/own", "/v1/fast", "/v1/broken", "/nowhere"])
 async def test_json_is_not_stored_unless_its_route_says_so(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert answer.headers.get_list("cache-control") == ["no-store"]
@@ -170,7 +170,7 @@ async def test_a_refused_method_is_told_those_of_every_route_of_the_path(
     assert (answer.status_code, answer.headers.get("allow")) == (405, allowed)
 
 
-READ = ["/v1/own", "/v1/express", "/v1/kept", "/v1/plain", "/v1/broken", "/openapi.json", "/docs"]
+READ = ["/v1/own", "/v1/fast", "/v1/kept", "/v1/plain", "/v1/broken", "/openapi.json", "/docs"]
 
 
 @pytest.mark.parametrize("token", ["given", "missing"])
