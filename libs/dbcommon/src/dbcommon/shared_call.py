@@ -25,10 +25,14 @@ class SharedCall(Generic[Result]):
 
     async def ask(self) -> Result:
         """The result of the present run, or of one that begins now. Raises what `call` raises."""
+        return await asyncio.shield(self.start())
+
+    def start(self) -> "asyncio.Task[Result]":
+        """The present run, or one that begins now, for a caller who does not wait for it."""
         if self._run is None:
             self._run = asyncio.create_task(self._call())
             self._run.add_done_callback(self._finish)
-        return await asyncio.shield(self._run)
+        return self._run
 
     async def close(self) -> None:
         """Cancel a run that is under way."""

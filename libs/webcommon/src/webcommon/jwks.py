@@ -12,6 +12,8 @@ import httpx
 from jose import jwk
 from jose.backends.base import Key
 
+from dbcommon.shared_call import SharedCall
+
 logger = logging.getLogger(__name__)
 
 REFETCH_SECONDS = 10.0
@@ -89,7 +91,7 @@ class JwksCache:
         self._keys: dict[str, Key] = {}
         self._tried_at = float("-inf")
         self._fetched_at = float("-inf")
-        self._fetching: asyncio.Task[None] | None = None
+        self._fetching = SharedCall(self._fetch)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -113,8 +115,8 @@ class JwksCache:
         """The key of `kid`; asks Auth once when it is not known."""
         key = self._keys.get(kid)
         if key is not None:
-            if self._clock() - self._fetched_at > self._fresh_seconds:
-                self._begin_fetch()
+            if self._clock() - self._fetched_at > self._fresh_seconds and self._may_fetch():
+                self._fetching.start()
             return key
         await self.refresh()
         if not self._keys:
@@ -123,25 +125,16 @@ class JwksCache:
 
     async def refresh(self) -> None:
         """Fetch the keys unless that was tried a moment ago."""
-        task = self._begin_fetch()
-        if task is not None:
-            await asyncio.shield(task)
+        if self._fetching.is_running or self._may_fetch():
+            await self._fetching.ask()
 
-    def _begin_fetch(self) -> "asyncio.Task[None] | None":
-        if self._fetching is None:
-            # With no key at all nothing can be served, so a failed first fetch is repeated sooner.
-            pause = REFETCH_SECONDS if self._keys else 1.0
-            if self._clock() - self._tried_at < pause:
-                return None
-            self._tried_at = self._clock()
-            self._fetching = asyncio.create_task(self._fetch())
-            self._fetching.add_done_callback(self._finish)
-        return self._fetching
-
-    def _finish(self, _task: "asyncio.Task[None]") -> None:
-        self._fetching = None
+    def _may_fetch(self) -> bool:
+        # With no key at all nothing can be served, so a failed first fetch is repeated sooner.
+        pause = REFETCH_SECONDS if self._keys else 1.0
+        return self._clock() - self._tried_at >= pause
 
     async def _fetch(self) -> None:
+        self._tried_at = self._clock()
         try:
             async with asyncio.timeout(self._fetch_seconds):
                 keys = self._build(json.loads(await self._read_document()))
