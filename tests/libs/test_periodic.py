@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dbcommon.errors import DatabaseUnavailable
+from dbcommon.errors import DatabaseBusy, DatabaseUnavailable
 from dbcommon.jobs.batches import repeat_batches
-from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.periodic import FAILURES_TO_WARN, Schedule, run_every
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = {"libs/dbcommon/src/dbcommon/jobs/periodic.py"} | {
@@ -63,6 +63,17 @@ async def test_a_database_that_is_away_and_expected_errors_are_quiet(
     async with run_every(schedule, work, name="work", expected=(KeyError,)):
         await work.wait_for(2)
     assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
+
+
+async def test_expected_errors_in_a_row_become_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    errors: list[Exception] = [DatabaseUnavailable("away") for _ in range(2 * FAILURES_TO_WARN)]
+    errors[FAILURES_TO_WARN - 1] = DatabaseBusy("it waited too long")
+    work = Work(*errors)
+    async with run_every(Schedule(seconds=0, at_once=True), work, name="the sweeping"):
+        await work.wait_for(2 * FAILURES_TO_WARN + 1)
+    (record,) = [record for record in caplog.records if record.levelno >= logging.INFO]
+    told = f"the sweeping has to wait, failure {FAILURES_TO_WARN} in a row: it waited too long"
+    assert (record.getMessage(), record.levelname) == (told, "WARNING")
 
 
 async def test_waking_ends_the_pause() -> None:

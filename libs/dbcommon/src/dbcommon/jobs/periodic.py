@@ -11,6 +11,9 @@ from dbcommon.errors import DatabaseError
 
 logger = logging.getLogger(__name__)
 
+FAILURES_TO_WARN = 10
+"""So many expected failures in a row are told at warning level, once: what should run does not, and somebody has to look."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -51,8 +54,9 @@ async def run_every(
     """Repeat `work` while the block runs. A failure is logged under `name`, and the work goes on.
 
     Setting `wake` ends the present pause; set during a run, it causes another run at once. A `DatabaseError` and the
-    `expected` errors are logged at debug level only: the pool's maintenance says that the database is away. At the end
-    of the block a run that is under way gets `stop_seconds` to finish, then it is cancelled.
+    `expected` errors are logged at debug level, since the pool's maintenance says that the database is away; the last of
+    `FAILURES_TO_WARN` in a row is a warning. At the end of the block a run that is under way gets `stop_seconds` to
+    finish, then it is cancelled.
     """
     loop = _Loop(schedule, work, name=name, wake=wake or asyncio.Event(), expected=(DatabaseError, *expected))
     task = asyncio.create_task(loop.run(), name=name)
@@ -92,7 +96,9 @@ class _Loop:
         try:
             await self.work()
         except self.expected as error:
-            logger.debug("%s has to wait: %s", self.name, error)
+            number = self.failures + 1
+            level = logging.WARNING if number == FAILURES_TO_WARN else logging.DEBUG
+            logger.log(level, "%s has to wait, failure %d in a row: %s", self.name, number, error)
             return False
         # Nobody starts a loop again that has died.
         except Exception:
