@@ -20,6 +20,9 @@ NAMED := $(if $(findstring .py,$(T)),--durations=5,$(PARALLEL) -m "not long") $(
 HALF ?= all
 OTHER_HALF := $(or $(if $(filter even,$(HALF)),odd),$(if $(filter odd,$(HALF)),even),$(HALF))
 
+# Tests start many processes: a module is compiled once, not in each of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up test test-once test-system test-long drills check fmt lock clean
 

@@ -211,6 +211,13 @@ async def test_a_stop_drains_then_finishes_what_runs() -> None:
     assert "the lifespan ended" in [line["event"] for line in service.logged()]
 
 
+async def test_garbage_is_looked_for_in_what_came_after_the_start() -> None:
+    async with started() as service:
+        is_collected, spared = (await service.client.get("/v1/garbage")).json()
+    assert is_collected
+    assert spared > 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_by_either_signal_is_status_0(number: signal.Signals) -> None:
     async with started() as service:

@@ -2,39 +2,18 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
-from collections.abc import AsyncIterator, Mapping
-from typing import ClassVar
+from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
-from pydantic import Field, SecretStr
-from pydantic_settings import SettingsConfigDict
 
-from dbcommon.settings import DatabaseSettings
+from tests.libs.tiny_service.settings import Settings
 from webcommon.app import Service
-from webcommon.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
 router = APIRouter()
-
-
-class Settings(ServiceSettings):
-    """The settings of every service, `TINY_…`, and what it is to do at its start."""
-
-    model_config = SettingsConfigDict(env_prefix="TINY_")
-
-    service: ClassVar[str] = "tiny"
-
-    port: int = Field(ge=1, le=65535, description="The port to listen on.")
-    key: SecretStr | None = Field(None, description="A second secret.")
-    fail_at_start: bool = Field(False, description="Fail before the first request.")
-    never_hands_over: bool = Field(False, description="Have a drain hook that swallows its cancellation.")
-
-    @classmethod
-    def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
-        """None, unless a URL is set, which is then checked."""
-        return super().read_database(environ) if environ.get("TINY_DATABASE_URL") else None
 
 
 @router.get("/v1/slow")
@@ -72,6 +51,12 @@ async def tear_answer() -> StreamingResponse:
 async def fail() -> None:
     """Fails with a secret in its text."""
     raise RuntimeError("postgresql://auth_user:hunter2-canary@localhost/auth_db")
+
+
+@router.get("/v1/garbage")
+async def tell_of_garbage() -> tuple[bool, int]:
+    """Whether garbage is collected, and how many objects no collection looks at."""
+    return gc.isenabled(), gc.get_freeze_count()
 
 
 @router.websocket("/v1/socket")

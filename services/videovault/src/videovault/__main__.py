@@ -1,8 +1,6 @@
-"""`python -m videovault`: serve until told to stop."""
+"""`python -m videovault`: serve until a signal."""
 
-from videovault.main import create_app
-from videovault.settings import Settings
-from webcommon.server import run_service
+from webcommon.launch import launch
 
 if __name__ == "__main__":
-    run_service(create_app, Settings)
+    launch("videovault")
