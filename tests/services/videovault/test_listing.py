@@ -336,7 +336,7 @@ async def _blocks_read(connection: Any, query: VideoQuery, *, after: tuple[Any, 
 
 def _page(query: VideoQuery, after: tuple[Any, Any] | None) -> Select[Any]:
     parameters = page_parameters(query, after)
-    return select_page(query.sort, (), parameters).params(parameters)
+    return select_page(query.sort, (), parameters).params(parameters).limit(query.limit + 1)
 
 
 def _spell(statement: Any) -> str:

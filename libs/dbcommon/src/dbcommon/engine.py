@@ -151,6 +151,11 @@ class Database:
         arguments = read.arguments(parameters)
         return await self._run_on_driver(lambda connection: connection.fetch(read.sql, *arguments))
 
+    async def fetch_page(self, page: PreparedRead, **parameters: Any) -> "asyncpg.Record":
+        """The one row of a page that `json_rows.prepare_page` prepared."""
+        (row,) = await self.fetch_records(page, **parameters)
+        return row
+
     async def _read(
         self,
         fetch: Callable[[Executable, Mapping[str, Any] | None], Result],

@@ -1,22 +1,49 @@
 """Rows as finished JSON: PostgreSQL writes them, and Python only passes them on.
 
-For a page of fifty rows that takes a fifth of the time that making objects of them and writing those takes.
+For a page of fifty rows that takes a fifth of the time that making objects of them and writing those takes. The page comes
+as one row: fifty cost the driver twice as much.
 """
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, Text, cast, func, literal_column
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Label,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute
+
+from dbcommon.reads import PreparedRead
 
 Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 
-ITEM = "item"
-"""The column of a row's JSON text."""
+_LIMIT = bindparam("limit", type_=Integer())
+_ONE = literal_column("1", Integer())
 
 
 def json_item(**fields: Column) -> Label[str]:
     """A column `item`: the text of a JSON object with these fields."""
-    return cast(json_object(**fields), Text).label(ITEM)
+    return cast(json_object(**fields), Text).label("item")
+
+
+def prepare_page(rows: Select[*tuple[Any, ...]]) -> PreparedRead:
+    """A page of `rows`, which are ordered and have an `item` and the columns of their position. It is one row: the JSON of at
+    most `limit` (a parameter) items with commas between, then the position of the last one, null where no more follow."""
+    item, *position = rows.limit(_LIMIT + _ONE).subquery().c
+    items = func.array_to_string(func.array_agg(item)[_ONE:_LIMIT], literal_column("','"))
+    last = [
+        case((func.count() > _LIMIT, func.array_agg(column)[_LIMIT])).label(column.name)
+        for column in position
+    ]
+    return PreparedRead(select(func.coalesce(items, literal_column("''")).label("items"), *last))
 
 
 def json_object(**fields: Column) -> ColumnElement[Any]:

@@ -35,7 +35,7 @@ class PreparedRead:
         for bind in compiled.binds.values():
             _refuse_if(_binds_in_python(bind.type), bind.key)
         for column in statement.exported_columns:
-            _refuse_if(_reads_in_python(column.type), str(column))
+            _refuse_if(_reads_in_python(column.type), str(column.key))
 
     def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
         """The values in the order of the placeholders. Raises `KeyError` when one is missing."""

@@ -9,15 +9,14 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
-from dbcommon.json_rows import ITEM
 from webcommon.problems import InvalidRequest
 from webcommon.schemas import Digits
 
@@ -31,12 +30,6 @@ _SIGNATURE_BYTES = 16
 Item = TypeVar("Item")
 
 CursorValue = str | int | float | bool | datetime | UUID | None
-
-
-class JsonRow(Protocol):
-    """A row of the driver: its column `item` is a finished JSON text (`dbcommon.json_rows`), others are its position."""
-
-    def __getitem__(self, name: str, /) -> Any: ...
 
 
 class Page(BaseModel, Generic[Item]):
@@ -84,18 +77,10 @@ class CursorCodec:
             raise _refused()
         return [_unpack(value) for value in json.loads(body)]
 
-    def json_page(
-        self,
-        rows: Sequence[JsonRow],
-        *,
-        limit: int,
-        scope: str,
-        key: Callable[[JsonRow], Sequence[CursorValue]],
-    ) -> Response:
-        """A `Page` of at most `limit` rows out of the `limit + 1` that were asked for, with a cursor when one is left."""
-        shown = rows[:limit]
-        cursor = f'"{self.encode(scope, key(shown[-1]))}"' if len(rows) > limit else "null"
-        items = ",".join([row[ITEM] for row in shown])
+    def json_page(self, page: Iterable[Any], *, scope: str) -> Response:
+        """The answer for a page of `dbcommon.json_rows.prepare_page`: a `Page`, with a cursor when there are more rows."""
+        items, *position = page
+        cursor = "null" if None in position else f'"{self.encode(scope, position)}"'
         return Response(f'{{"items":[{items}],"next_cursor":{cursor}}}', media_type="application/json")
 
     def _sign(self, scope: str, body: bytes) -> bytes:

@@ -3,15 +3,14 @@
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Integer, bindparam, cast, func, or_, select, update
+from sqlalchemy import bindparam, cast, func, or_, select, update
 from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import User
 from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
-from dbcommon.reads import PreparedRead
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 
 _COLUMNS = (
     User.id,
@@ -43,21 +42,18 @@ _USERS = (
     )
     .where(_IS_ACCOUNT, User.id > bindparam("after"))
     .order_by(User.id)
-    .limit(bindparam("rows", type_=Integer()))
 )
 _SEARCHED = cast(bindparam("search"), CITEXT())  # which is looked for regardless of case
 _IS_FOUND = or_(func.strpos(User.email, _SEARCHED) > 0, func.strpos(User.username, _SEARCHED) > 0)
-_PAGE, _FOUND_PAGE = PreparedRead(_USERS), PreparedRead(_USERS.where(_IS_FOUND))
+_PAGE, _FOUND_PAGE = prepare_page(_USERS), prepare_page(_USERS.where(_IS_FOUND))
 
 
-async def find_page(
-    database: Database, *, search: str | None, after: UUID, rows: int
-) -> "list[asyncpg.Record]":
+async def find_page(database: Database, *, search: str | None, after: UUID, limit: int) -> "asyncpg.Record":
     """Accounts whose e-mail or username holds `search` regardless of case, the oldest first, from the one after `after` on:
-    `item` is the JSON of an `AdministeredUser`."""
+    a page of the JSON of `AdministeredUser`."""
     if search is None:
-        return await database.fetch_records(_PAGE, after=after, rows=rows)
-    return await database.fetch_records(_FOUND_PAGE, search=search, after=after, rows=rows)
+        return await database.fetch_page(_PAGE, after=after, limit=limit)
+    return await database.fetch_page(_FOUND_PAGE, search=search, after=after, limit=limit)
 
 
 async def find_user(database: Database, user_id: UUID) -> AnyRow | None:

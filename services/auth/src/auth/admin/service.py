@@ -31,8 +31,8 @@ async def list_users(
     # A cursor stands in URLs and logs: what was searched for is not to be read from it.
     scope = "users " + hashlib.sha256((search or "").encode()).hexdigest()
     (after,) = cursors.decode(scope, cursor) or (LOWEST_ID,)
-    rows = await repository.find_page(database, search=search, after=after, rows=limit + 1)
-    return cursors.json_page(rows, limit=limit, scope=scope, key=lambda row: (row["id"],))
+    page = await repository.find_page(database, search=search, after=after, limit=limit)
+    return cursors.json_page(page, scope=scope)
 
 
 async def read_user(database: Database, user_id: UUID) -> AdministeredUser:

@@ -4,14 +4,13 @@ from typing import Literal
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Integer, bindparam, insert, literal_column, or_, select, text
+from sqlalchemy import bindparam, insert, literal_column, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import AuditEvent
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
-from dbcommon.reads import PreparedRead
 
 Event = Literal[
     "register",
@@ -84,7 +83,7 @@ _BY_OTHER = or_(
     AuditEvent.actor_id.is_not(None),
     AuditEvent.event.in_([literal_column(f"'{event}'") for event in _BY_THE_OPERATOR]),
 )
-_PAGE = PreparedRead(
+_PAGE = prepare_page(
     select(
         json_item(
             id=AuditEvent.id,
@@ -97,11 +96,10 @@ _PAGE = PreparedRead(
     )
     .where(AuditEvent.user_id == bindparam("user_id"), AuditEvent.id < bindparam("before"))
     .order_by(AuditEvent.id.desc())
-    .limit(bindparam("rows", type_=Integer()))
 )
 
 
-async def find_page(database: Database, user_id: UUID, *, before: UUID, rows: int) -> "list[asyncpg.Record]":
-    """What happened to an account, the newest first, from the one after `before` on: `item` is the JSON of an
+async def find_page(database: Database, user_id: UUID, *, before: UUID, limit: int) -> "asyncpg.Record":
+    """What happened to an account, the newest first, from the one after `before` on: a page of the JSON of
     `EventAnswer`."""
-    return await database.fetch_records(_PAGE, user_id=user_id, before=before, rows=rows)
+    return await database.fetch_page(_PAGE, user_id=user_id, before=before, limit=limit)

@@ -34,5 +34,5 @@ async def list_own_events(
 ) -> Response:
     """What happened to the caller's account, the newest first."""
     (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
-    rows = await find_page(database, caller.id, before=before, rows=limit + 1)
-    return cursors.json_page(rows, limit=limit, scope=_SCOPE, key=lambda row: (row["id"],))
+    page = await find_page(database, caller.id, before=before, limit=limit)
+    return cursors.json_page(page, scope=_SCOPE)

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Integer, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import OAuthAccount
 from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
-from dbcommon.reads import PreparedRead
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 
-_PAGE = PreparedRead(
+_PAGE = prepare_page(
     select(
         json_item(
             id=OAuthAccount.id,
@@ -25,14 +24,13 @@ _PAGE = PreparedRead(
     )
     .where(OAuthAccount.user_id == bindparam("user_id"), OAuthAccount.id < bindparam("before"))
     .order_by(OAuthAccount.id.desc())
-    .limit(bindparam("rows", type_=Integer()))
 )
 
 
-async def find_page(database: Database, user_id: UUID, *, before: UUID, rows: int) -> "list[asyncpg.Record]":
-    """What is linked to an account, the newest first, from the one after `before` on: `item` is the JSON of a
+async def find_page(database: Database, user_id: UUID, *, before: UUID, limit: int) -> "asyncpg.Record":
+    """What is linked to an account, the newest first, from the one after `before` on: a page of the JSON of
     `LinkedAccountAnswer`."""
-    return await database.fetch_records(_PAGE, user_id=user_id, before=before, rows=rows)
+    return await database.fetch_page(_PAGE, user_id=user_id, before=before, limit=limit)
 
 
 async def find_tokens(session: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:

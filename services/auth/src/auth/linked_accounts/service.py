@@ -27,8 +27,8 @@ async def list_linked(
 ) -> Response:
     """A `Page[LinkedAccountAnswer]` of what is linked to the caller's account, the newest first."""
     (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
-    rows = await repository.find_page(database, caller.id, before=before, rows=limit + 1)
-    return cursors.json_page(rows, limit=limit, scope=_SCOPE, key=lambda row: (row["id"],))
+    page = await repository.find_page(database, caller.id, before=before, limit=limit)
+    return cursors.json_page(page, scope=_SCOPE)
 
 
 async def unlink(

@@ -3,14 +3,13 @@
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Integer, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from auth.models import Session
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
-from dbcommon.reads import PreparedRead
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 
-_PAGE = PreparedRead(
+_PAGE = prepare_page(
     select(
         json_item(
             id=Session.id,
@@ -31,13 +30,12 @@ _PAGE = PreparedRead(
         Session.expires_at > func.now(),
     )
     .order_by(Session.id.desc())
-    .limit(bindparam("rows", type_=Integer()))
 )
 
 
 async def find_page(
-    database: Database, user_id: UUID, *, current: UUID, before: UUID, rows: int
-) -> "list[asyncpg.Record]":
-    """The live sessions of an account, the newest first, from the one after `before` on: `item` is the JSON of a
-    `SessionAnswer`, told apart from the `current` one."""
-    return await database.fetch_records(_PAGE, user_id=user_id, current=current, before=before, rows=rows)
+    database: Database, user_id: UUID, *, current: UUID, before: UUID, limit: int
+) -> "asyncpg.Record":
+    """The live sessions of an account, the newest first, from the one after `before` on: a page of the JSON of
+    `SessionAnswer`, which tells the `current` one apart."""
+    return await database.fetch_page(_PAGE, user_id=user_id, current=current, before=before, limit=limit)

@@ -24,10 +24,10 @@ async def list_sessions(
 ) -> Response:
     """A `Page[SessionAnswer]` of the caller's live sessions, the newest first."""
     (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
-    rows = await repository.find_page(
-        database, caller.id, current=caller.session_id, before=before, rows=limit + 1
+    page = await repository.find_page(
+        database, caller.id, current=caller.session_id, before=before, limit=limit
     )
-    return cursors.json_page(rows, limit=limit, scope=_SCOPE, key=lambda row: (row["id"],))
+    return cursors.json_page(page, scope=_SCOPE)
 
 
 async def end_session(session: AsyncSession, caller: Caller, session_id: UUID) -> None:

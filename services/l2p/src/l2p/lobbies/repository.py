@@ -8,7 +8,6 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import (
-    Integer,
     Row,
     Text,
     Uuid,
@@ -27,7 +26,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.reads import PreparedRead
 from l2p.lobbies.schemas import LobbySettings
 from l2p.models import IS_PUBLIC, Lobby, LobbyPlayer, User
@@ -176,16 +175,15 @@ async def find_open_lobby(session: AsyncSession, code: str) -> UUID | None:
 
 async def find_page(
     database: Database, wanted: LobbyFilter, *, after: LobbyPosition | None, limit: int
-) -> "list[asyncpg.Record]":
-    """Public lobbies, newest first: `item` is the JSON of a `LobbySummary`, `created_at` and `id` its position. One more
-    than `limit`, to tell whether there are more."""
+) -> "asyncpg.Record":
+    """Public lobbies, newest first: a page of the JSON of `LobbySummary`."""
     statement = _prepare_page(searches=wanted.search is not None, is_first=after is None)
-    parameters: dict[str, Any] = {"status": wanted.status, "rows": limit + 1}
+    parameters: dict[str, Any] = {"status": wanted.status, "limit": limit}
     if wanted.search is not None:
         parameters["pattern"] = f"%{_escape(wanted.search)}%"
     if after is not None:
         parameters |= {"after_time": after.created_at, "after_id": after.id}
-    return await database.fetch_records(statement, **parameters)
+    return await database.fetch_page(statement, **parameters)
 
 
 @cache
@@ -198,8 +196,7 @@ def _prepare_page(*, searches: bool, is_first: bool) -> PreparedRead:
     if not is_first:
         last = bindparam("after_time", type_=Lobby.created_at.type), bindparam("after_id", type_=Uuid())
         statement = statement.where(tuple_(Lobby.created_at, Lobby.id) < tuple_(*last))
-    newest_first = statement.order_by(Lobby.created_at.desc(), Lobby.id.desc())
-    return PreparedRead(newest_first.limit(bindparam("rows", type_=Integer())))
+    return prepare_page(statement.order_by(Lobby.created_at.desc(), Lobby.id.desc()))
 
 
 def _escape(pattern: str) -> str:

@@ -63,10 +63,8 @@ async def list_lobbies(
     wanted = LobbyFilter(status=status, search=(search or "").strip() or None)
     position = cursors.decode(wanted.scope, cursor)
     after = None if position is None else LobbyPosition(created_at=position[0], id=position[1])
-    rows = await repository.find_page(database, wanted, after=after, limit=limit)
-    return cursors.json_page(
-        rows, limit=limit, scope=wanted.scope, key=lambda row: (row["created_at"], row["id"])
-    )
+    page = await repository.find_page(database, wanted, after=after, limit=limit)
+    return cursors.json_page(page, scope=wanted.scope)
 
 
 async def read_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> Lobby:

@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_object, json_timestamp
+from dbcommon.json_rows import json_item, json_object, json_timestamp, prepare_page
 from dbcommon.reads import PreparedRead
 from payment.models import Order, OrderItem, Product
 from payment.money_columns import amount_as_text
@@ -108,15 +108,15 @@ async def find_page(
     *,
     owner: UUID | None,
     before: tuple[datetime, UUID] | None,
-    rows: int,
-) -> "list[asyncpg.Record]":
-    """Orders with their lines, newest first, of `owner` only unless that is None; `before` is the last one of the page
-    before. `item` is the JSON of an `Order`, `created_at` and `id` its position."""
+    limit: int,
+) -> "asyncpg.Record":
+    """Orders with their lines, newest first, from the one after `before` on, of `owner` only unless that is None: a page of
+    the JSON of `Order`."""
     given = wanted.model_dump() | {"owner": owner}
     if before is not None:
         given |= {"last_time": before[0], "last_id": before[1]}
     parameters = {name: value for name, value in given.items() if value is not None}
-    return await database.fetch_records(_prepare_page(frozenset(parameters)), **parameters, rows=rows)
+    return await database.fetch_page(_prepare_page(frozenset(parameters)), **parameters, limit=limit)
 
 
 @cache
@@ -132,8 +132,9 @@ def _prepare_page(names: frozenset[str]) -> PreparedRead:
     }
     wanted = [condition for name, condition in conditions.items() if name in names]
     newest_first = (Order.created_at.desc(), Order.id.desc())
-    page = select(_ORDER_AS_JSON, Order.created_at, Order.id).where(*wanted).order_by(*newest_first)
-    return PreparedRead(page.limit(bindparam("rows", type_=Integer())))
+    return prepare_page(
+        select(_ORDER_AS_JSON, Order.created_at, Order.id).where(*wanted).order_by(*newest_first)
+    )
 
 
 async def find_products(session: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRow]:

@@ -109,14 +109,14 @@ async def list_orders(
     """A `Page[Order]` of orders of `owner`, or everybody's when that is None, newest first."""
     scope = f"orders {owner} {wanted.model_dump_json()}"
     position = cursors.decode(scope, cursor)
-    rows = await repository.find_page(
+    page = await repository.find_page(
         database,
         wanted,
         owner=owner,
         before=None if position is None else (position[0], position[1]),
-        rows=limit + 1,
+        limit=limit,
     )
-    return cursors.json_page(rows, limit=limit, scope=scope, key=lambda row: (row["created_at"], row["id"]))
+    return cursors.json_page(page, scope=scope)
 
 
 async def _place(session: AsyncSession, new: NewOrder, *, user_id: UUID, held_for: timedelta) -> Order:

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Integer, Uuid, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Uuid, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.reads import PreparedRead
 from payment.models import Product
 from payment.money_columns import amount_as_text
@@ -58,13 +58,12 @@ async def find_page(
     with_inactive: bool,
     active: bool | None,
     before: tuple[datetime, UUID] | None,
-    rows: int,
-) -> "list[asyncpg.Record]":
-    """Products, newest first; `before` is the last one of the page before. `item` is the JSON of a `Product`, `created_at`
-    and `id` its position."""
+    limit: int,
+) -> "asyncpg.Record":
+    """Products, newest first, from the one after `before` on: a page of the JSON of `Product`."""
     statement = _prepare_page(with_inactive=with_inactive, active=active, is_first=before is None)
     last = {} if before is None else {"last_time": before[0], "last_id": before[1]}
-    return await database.fetch_records(statement, **last, rows=rows)
+    return await database.fetch_page(statement, **last, limit=limit)
 
 
 @cache
@@ -77,8 +76,7 @@ def _prepare_page(*, with_inactive: bool, active: bool | None, is_first: bool) -
     if not is_first:
         last = bindparam("last_time", type_=Product.created_at.type), bindparam("last_id", type_=Uuid())
         statement = statement.where(tuple_(Product.created_at, Product.id) < tuple_(*last))
-    newest_first = statement.order_by(Product.created_at.desc(), Product.id.desc())
-    return PreparedRead(newest_first.limit(bindparam("rows", type_=Integer())))
+    return prepare_page(statement.order_by(Product.created_at.desc(), Product.id.desc()))
 
 
 async def insert_product(session: AsyncSession, columns: Mapping[str, Any]) -> AnyRow:

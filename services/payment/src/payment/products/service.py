@@ -70,10 +70,10 @@ async def list_products(
     scope = f"products {as_admin} {active}"
     position = cursors.decode(scope, cursor)
     before = None if position is None else (position[0], position[1])
-    rows = await repository.find_page(
-        database, with_inactive=as_admin, active=active, before=before, rows=limit + 1
+    page = await repository.find_page(
+        database, with_inactive=as_admin, active=active, before=before, limit=limit
     )
-    return cursors.json_page(rows, limit=limit, scope=scope, key=lambda row: (row["created_at"], row["id"]))
+    return cursors.json_page(page, scope=scope)
 
 
 def _parse_price(text: str, *, currency: str) -> Decimal:

@@ -9,7 +9,6 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
     Text,
     bindparam,
@@ -24,7 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.reads import PreparedRead
 from videovault.models import UNKNOWN_DURATION, Tag, Video, folded
 from videovault.videos.schemas import NewTag, NewVideo, VideoQuery
@@ -88,36 +87,33 @@ VIDEO_BY_ID = select(*_COLUMNS).where(Video.id == bindparam("id"))
 """One video with its tags."""
 
 
-async def find_page(
-    database: Database, query: VideoQuery, after: Sequence[Any] | None
-) -> "list[asyncpg.Record]":
-    """The rows of a page and one more, which tells that there is another page: `item` is the JSON of a `VideoBody`,
-    `sort_key` and `id` its position. `after` is the position of the last row of the page before."""
+async def find_page(database: Database, query: VideoQuery, after: Sequence[Any] | None) -> "asyncpg.Record":
+    """A page of the JSON of `VideoBody`, from the one after the position `after` on."""
     parameters = page_parameters(query, after)
     signs = tuple(criterion.startswith("-") for criterion in query.tag)
     statement = _prepare_page(query.sort, signs, frozenset(parameters))
-    return await database.fetch_records(statement, **parameters)
+    return await database.fetch_page(statement, **parameters)
 
 
 def page_parameters(query: VideoQuery, after: Sequence[Any] | None) -> dict[str, Any]:
-    """What `select_page` asks for, by name; without the filters that are not given."""
+    """What a page asks for, by name; without the filters that are not given."""
     filters = query.model_dump(include=set(_BOUNDS), exclude_none=True)
     tags: dict[str, str] = {}
     for number, criterion in enumerate(query.tag):
         category, _, name = criterion.removeprefix("-").partition(":")
         tags |= {f"category_{number}": category.strip(), f"name_{number}": name.strip()}
     last = {} if after is None else {"last_key": after[0], "last_id": after[1]}
-    return {**filters, **tags, **last, "rows": query.limit + 1}
+    return {**filters, **tags, **last, "limit": query.limit}
 
 
 # A caller chooses the combination: so many statements are kept and no more.
 @lru_cache(maxsize=256)
 def _prepare_page(sort: str, signs: tuple[bool, ...], names: frozenset[str]) -> PreparedRead:
-    return PreparedRead(select_page(sort, signs, names))
+    return prepare_page(select_page(sort, signs, names))
 
 
 def select_page(sort: str, signs: Sequence[bool], names: Collection[str]) -> Select[Any]:
-    """The statement of a page. `names` are those of its `page_parameters`; `signs` say which tags are excluded."""
+    """The rows of a list from a page on. `names` are those of its `page_parameters`; `signs` say which tags are excluded."""
     key, position = SORT_KEYS[sort.removeprefix("-")], Video.id.expression
     descending = sort.startswith("-")
     conditions = [
@@ -133,7 +129,7 @@ def select_page(sort: str, signs: Sequence[bool], names: Collection[str]) -> Sel
         last = tuple_(bindparam("last_key", type_=key.type), bindparam("last_id", type_=position.type))
         statement = statement.where(here < last if descending else here > last)
     order = (key.desc(), position.desc()) if descending else (key, position)
-    return statement.order_by(*order).limit(bindparam("rows", type_=Integer()))
+    return statement.order_by(*order)
 
 
 _BOUNDS: dict[str, tuple[Callable[[Any, Any], ColumnElement[bool]], Any]] = {

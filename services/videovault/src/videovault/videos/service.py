@@ -45,10 +45,8 @@ async def read_video(database: Database, video_id: UUID) -> VideoBody:
 async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorCodec) -> Response:
     """A `Page[VideoBody]` of the videos that fit `query`. Raises `InvalidRequest` for a cursor of another list."""
     scope = query.scope
-    rows = await repository.find_page(database, query, cursors.decode(scope, query.cursor))
-    return cursors.json_page(
-        rows, limit=query.limit, scope=scope, key=lambda row: (row["sort_key"], row["id"])
-    )
+    page = await repository.find_page(database, query, cursors.decode(scope, query.cursor))
+    return cursors.json_page(page, scope=scope)
 
 
 async def delete_video(session: AsyncSession, video_id: UUID) -> None:
