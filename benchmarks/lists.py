@@ -1,17 +1,20 @@
-"""What lists cost: pages of 50 rows of three services against a bare Starlette + asyncpg application that gives the same.
+"""What reading costs: pages of 50 rows and one's own account, against a bare Starlette + asyncpg application that gives them.
 
     python benchmarks/lists.py [--seconds 3] [--rounds 5] [--connections 16] [--json]
 
 Both verify the same tokens with the same verifier and read the same rows of the same PostgreSQL, a throw-away one, each in a
 process of its own; a third process asks. The figure is requests a CPU-second of the server process; rounds alternate and
-the median counts. The services are measured as they ship, a line in the log for each request included.
+the median counts. The services are measured as they ship, a line in the log for each request included. Before that, both
+have to give the same JSON.
 """
 
 import asyncio
 import contextlib
+import json
 import secrets
 import statistics
 import sys
+import urllib.request
 from typing import Any
 
 import asyncpg
@@ -30,9 +33,25 @@ from measuring import (
 )
 
 WANTED = 0.8
-PATHS = {"l2p": ["/v1/lobbies"], "payment": ["/v1/orders", "/v1/products"], "videovault": ["/v1/videos"]}
+PATHS = {
+    "auth": ["/v1/users/me", "/v1/auth/sessions", "/v1/admin/users"],
+    "l2p": ["/v1/lobbies"],
+    "payment": ["/v1/orders", "/v1/products"],
+    "videovault": ["/v1/videos"],
+}
+
+OF_ONE = ("/v1/orders", "/v1/auth/sessions")
+"""Lists of one account's rows: no other has any."""
 
 FILL = {
+    "auth": """
+        UPDATE users SET roles = '{user,admin}';
+        INSERT INTO users (email, username) SELECT 'user' || n || '@example.com', 'user' || n FROM generate_series(1, 500) n;
+        INSERT INTO sessions (user_id, refresh_token, refresh_seed, expires_at, rotated_at, ip, user_agent)
+        SELECT '{user_id}', 'token ' || n, '', now() + interval '1 day', now(), '192.0.2.17',
+            'Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0' FROM generate_series(1, 500) n;
+        ANALYZE
+    """,
     "l2p": """
         INSERT INTO lobbies (id, name, code, max_players, status, settings, created_at)
         SELECT gen_random_uuid(), 'Friday quiz ' || n, 'KX' || n, 8, 'waiting',
@@ -86,6 +105,22 @@ def measure(server: Server, path: str, *, seconds: float, tokens: list[str]) -> 
     return int(answers) / (server.cpu_seconds() - before)
 
 
+def read(server: Server, path: str, *, token: str) -> Any:
+    """The JSON that a server answers."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.port}{path}", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own server
+        return json.load(response)
+
+
+def compare_answers(pair: tuple[Server, Server], path: str, *, token: str) -> None:
+    """Raise RuntimeError unless both answer the same but for the cursor, which each signs for itself."""
+    one, other = [read(server, path, token=token) | {"next_cursor": ""} for server in pair]
+    if one != other:
+        raise RuntimeError(f"{path} is not the same on both")
+
+
 def compare(
     pair: tuple[Server, Server], path: str, *, seconds: float, rounds: int, tokens: list[str]
 ) -> dict[str, float]:
@@ -103,7 +138,7 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
     """Requests a CPU-second and the ratio to bare, for each path."""
     result: dict[str, Any] = {"requests_per_cpu_second": {}, "ratio_to_bare": {}, "wanted": WANTED}
     with contextlib.ExitStack() as stack:
-        urls = stack.enter_context(throw_away_databases("auth", *PATHS))
+        urls = stack.enter_context(throw_away_databases(*PATHS))
         environment = {"LOG_FORMAT": "json", "LOG_LEVEL": "info"}
         for service, url in urls.items():
             environment[f"{service.upper()}_DATABASE_URL"] = url.reveal()
@@ -113,13 +148,17 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
         tokens = [sign_in(auth.port, number) for number in range(connections)]
         for service, paths in PATHS.items():
             asyncio.run(fill(service, urls[service], user_id=user_of(tokens[0])))
-            shipped = stack.enter_context(serve(service, "-m", service, environment=environment))
+            shipped = (
+                auth
+                if service == "auth"
+                else stack.enter_context(serve(service, "-m", service, environment=environment))
+            )
             bare = stack.enter_context(
                 serve_program("bare", "bare_lists.py", service, environment=environment)
             )
             for path in paths:
-                # One buyer's orders: no other has any.
-                senders = tokens[:1] * connections if path == "/v1/orders" else tokens
+                senders = tokens[:1] * connections if path in OF_ONE else tokens
+                compare_answers((bare, shipped), path, token=senders[0])
                 medians = compare((bare, shipped), path, seconds=seconds, rounds=rounds, tokens=senders)
                 result["requests_per_cpu_second"][path] = {
                     name: round(value) for name, value in medians.items()
@@ -131,11 +170,11 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
 def main() -> None:
     """Read the options, measure, print. Exits with 1 when a list stays under the wanted ratio."""
     options = read_options(
-        "The cost of lists, in requests a CPU-second.", seconds=3.0, rounds=5, connections=16
+        "The cost of reading, in requests a CPU-second.", seconds=3.0, rounds=5, connections=16
     )
     result = run(seconds=options.seconds, rounds=options.rounds, connections=options.connections)
     lines = (
-        f"{path:14} {figures}   {result['ratio_to_bare'][path]:.3f} of bare"
+        f"{path:17} {figures}   {result['ratio_to_bare'][path]:.3f} of bare"
         for path, figures in result["requests_per_cpu_second"].items()
     )
     tell(result, lines, as_json=options.json)
