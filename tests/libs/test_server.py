@@ -15,10 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from tests.processes import free_port
+from tests.services.auth.mails import eventually
 from tests.sockets import open_socket
 from webcommon.drain import CLOSING_SECONDS, HANDOVER_SECONDS, Drain, longest_stop
+from webcommon.http_protocol import BoundedHeadersProtocol
 from webcommon.server import EXIT_CUT_OFF
 
 pytestmark = pytest.mark.long
@@ -284,6 +288,33 @@ async def test_an_open_web_socket_is_closed_with_1012() -> None:
         service.terminate()
         assert await socket.closed() == 1012
         assert await service.stopped() == 0
+
+
+async def test_a_connection_that_was_let_in_gets_its_first_answer_though_the_server_stops() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    port = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, http=BoundedHeadersProtocol, lifespan="off", log_config=None)
+    )
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(START_SECONDS):
+        await eventually(lambda: server.started)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        silent, other = await asyncio.open_connection("127.0.0.1", port)
+        await eventually(lambda: len(server.server_state.connections) == 2)
+        server.should_exit = True
+        await eventually(lambda: not server.servers[0].is_serving())
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = (await reader.read()).lower()
+        assert answer.startswith(b"http/1.1 204 ")
+        assert b"\r\nconnection: close\r\n" in answer
+        assert await silent.read() == b""
+        await serving
+    writer.close()
+    other.close()
 
 
 async def test_what_is_held_is_handed_over_before_the_sockets_close() -> None:

@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 HEADER_LIMIT = 64 * 1024
 """Bytes of a request's headers that may wait for their end."""
 
+FIRST_REQUEST_SECONDS = 1.0
+"""How long a connection on which no request has come yet is kept when the server stops."""
+
 HeadersTooLarge = problem_class(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
@@ -25,6 +28,20 @@ class BoundedHeadersProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._reads_headers = False
         self._unfinished = 0
+        self._is_stopping = False
+
+    def shutdown(self) -> None:
+        """The server stops. What runs is answered, and so is the first request of a connection that has just come: its
+        client was let in, and nobody told it to ask elsewhere."""
+        self._is_stopping = True
+        if self.cycle is None:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_unused)
+        else:
+            super().shutdown()
+
+    def _close_unused(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -35,6 +52,8 @@ class BoundedHeadersProtocol(HttpToolsProtocol):
         """Its headers are all there."""
         self._reads_headers = False
         super().on_headers_complete()
+        if self._is_stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Bytes came. Answers 431 and closes when there are too many of them and the headers still have no end."""
