@@ -26,6 +26,17 @@ async def test_second_run_changes_nothing(planned: WalledServer) -> None:
     assert (await provision(planned.admin, planned.plan)).changes == ()
 
 
+async def test_a_server_that_takes_fewer_connections_than_the_roles_may_open_is_told(
+    planned: WalledServer,
+) -> None:
+    of_eight = Plan(services=tuple(replace(each, user_connections=96) for each in planned.plan))
+    assert (await provision(planned.admin, planned.plan)).shortage is None
+    assert (await provision(planned.admin, of_eight)).shortage == (
+        "the server takes 108 connections, and the roles may open 444: set its max_connections to 444, or lower"
+        " QUARTET_REPLICAS or DB_POOL_MAX"
+    )
+
+
 SERVER_DRIFT = [
     {
         "ALTER ROLE auth_user SUPERUSER": "rolsuper",

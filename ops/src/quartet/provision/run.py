@@ -8,16 +8,17 @@ from quartet.provision.databases import ensure_databases
 from quartet.provision.monitoring import ensure_monitoring
 from quartet.provision.plan import AdminConnection, Plan, ServicePlan
 from quartet.provision.roles import ensure_role_settings, ensure_roles
-from quartet.provision.session import open_session
+from quartet.provision.session import Session, open_session
 
 LOCK_KEY = 0x0A7E7_0001  # any number that nobody else of this database takes
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a provisioning changed, a sentence each; empty when all was as planned."""
+    """What a provisioning changed, a sentence each; empty when all was as planned. And of what the server has too little."""
 
     changes: tuple[str, ...]
+    shortage: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -38,7 +39,18 @@ async def provision(admin: AdminConnection, plan: Plan) -> Report:
         await ensure_role_settings(session, plan)
         await ensure_monitoring(session)
         inside = await asyncio.gather(*(_ensure_inside(admin, plan, service) for service in plan))
-        return Report(changes=(*session.changes, *(change for changes in inside for change in changes)))
+        changes = (*session.changes, *(change for changes in inside for change in changes))
+        return Report(changes=changes, shortage=await _find_shortage(session, plan))
+
+
+async def _find_shortage(session: Session, plan: Plan) -> str | None:
+    allowed = await session.value("SELECT current_setting('max_connections')::int")
+    if allowed >= plan.max_connections:
+        return None
+    return (
+        f"the server takes {allowed} connections, and the roles may open {plan.max_connections}: set its max_connections"
+        f" to {plan.max_connections}, or lower QUARTET_REPLICAS or DB_POOL_MAX"
+    )
 
 
 async def _ensure_inside(admin: AdminConnection, plan: Plan, service: ServicePlan) -> list[str]:

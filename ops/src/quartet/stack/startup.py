@@ -64,6 +64,8 @@ def _prepare_databases(settings: OperatorSettings, server: Server, *, say: Say) 
         say(f"provisioned: {len(report.changes)} changes" if len(report.changes) > 20 else "provisioned:")
         for change in report.changes if len(report.changes) <= 20 else ():
             say(f"  {change}")
+    if report.shortage:
+        say(report.shortage)
     applied = migrate(settings.owner_urls(server), remembered=settings.home.remembered_revisions, say=say)
     for service, revisions in applied.items():
         say(
