@@ -306,6 +306,59 @@ async def test_read_costs_one_round_trip_and_a_transaction_three(bare_server: Te
         assert proxy.spoken - before == 3
 
 
+SSL_REQUEST = (80877103).to_bytes(4, "big")
+"""What a client begins with that would like TLS (PostgreSQL's documentation, Message Formats)."""
+
+
+class StartingServer:
+    """Says what a server says while it recovers, after a moment, until it is told to let everything through."""
+
+    def __init__(self, port: int) -> None:
+        self._proxy = CountingProxy(port)
+        self.refused = 0
+        self.has_started = False
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.has_started:
+            await self._proxy.handle(reader, writer)
+            return
+        if (await reader.readexactly(8))[4:] == SSL_REQUEST:
+            writer.write(b"N")
+        await reader.read(65536)
+        await asyncio.sleep(0.05)  # so that a request's try lasts until the keeper looks
+        fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+        writer.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+        writer.close()
+        self.refused += 1
+
+
+async def test_a_server_is_back_when_it_lets_someone_in_not_while_requests_try(
+    bare_server: TestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dbcommon.engine")
+    server = StartingServer(bare_server.cluster.port)
+    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    url = replace(bare_server.url("auth"), hosts=(("127.0.0.1", listener.sockets[0].getsockname()[1]),))
+    database = Database(DatabaseSettings(url=url, pool=PATIENT), application_name="pool-starting")
+
+    async def try_on() -> None:
+        while not server.has_started:
+            with contextlib.suppress(DatabaseUnavailable):
+                await read(database)
+
+    def told() -> list[str]:
+        return [record.message.partition(":")[0] for record in caplog.records]
+
+    async with listener, database.running():
+        await until(lambda: _true(told() == ["the database is away"]))
+        requests = [asyncio.create_task(try_on()) for _ in range(4)]
+        await until(lambda: _true(server.refused > 100))
+        assert told() == ["the database is away"]
+        server.has_started = True
+        await asyncio.gather(*requests)
+        await until(lambda: _true(told() == ["the database is away", "the database is back"]))
+
+
 PREPARED = PreparedRead(select(func.pg_sleep(bindparam("seconds", type_=Double())).is_(None).label("slept")))
 
 

@@ -63,6 +63,8 @@ class Database:
         self._held_since: dict[ConnectionPoolEntry, float] = {}
         self._wake = asyncio.Event()
         self._away = False
+        self._connected = False
+        """Whether a connection was made since the database was last noted as away."""
         self.engine = self._create_engine()
         self._reading = self.engine.sync_engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -234,6 +236,7 @@ class Database:
                 f"cannot connect to {self.settings.url}: {error or type(error).__name__}"
             ) from error
         connection.add_termination_listener(lambda _connection: self._wake.set())
+        self._connected = True
         return connection
 
     def _on_checkout(self, dbapi_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
@@ -251,11 +254,14 @@ class Database:
         except DatabaseUnavailable as error:
             self._note(away=True, reason=str(error))
         else:
-            self._note(away=False)
+            # Where requests try to connect the pool is full enough, though nothing answers yet.
+            if self._connected:
+                self._note(away=False)
 
     def _note(self, *, away: bool, reason: str = "") -> None:
         # A line when it goes and one when it is back: the keeper tries twice a second.
         if away and not self._away:
+            self._connected = False
             logger.warning("the database is away: %s", reason)
         elif self._away and not away:
             logger.info("the database is back")
