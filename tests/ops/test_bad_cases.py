@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import quartet
 from quartet.errors import Failure
 from quartet.home import Home
 from quartet.postgres import Cluster
@@ -146,7 +147,8 @@ def test_interrupt_at_any_time_of_the_start_leaves_no_traceback(place: Workplace
                 process.wait(timeout=delay)  # the moments are the matter of this test
             process.send_signal(signal.SIGINT)
             _, told = process.communicate(timeout=30)
-        assert "quartet" not in told, told
+        # A traceback of Python's own start names no file of ours, though the checkout may lie in a folder named quartet.
+        assert str(Path(quartet.__file__).parent) not in told, told
 
 
 @pytest.fixture(scope="module")
