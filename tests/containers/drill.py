@@ -5,7 +5,7 @@
     python -m tests.containers.drill --no-build                       with the images that are there
 
 It works on a project of its own, `quartet-drill`, with volumes of its own that are deleted at the end; only the
-published ports (5500, 3001, 3004, 5100, 5432, or what AUTH_PORT … say) must be free. Takes two minutes a PostgreSQL.
+published ports (5500, 3001, 3004, 5100, 5432, or what AUTH_PORT … say) must be free. Takes three minutes a PostgreSQL.
 """
 
 import argparse
@@ -35,11 +35,19 @@ from tests.containers.story import Services, Story
 
 GONE_SECONDS = 3.0
 BACK_SECONDS = 10.0
+START_SECONDS = 180.0
+"""What a start takes depends on the machine; this is for one that never ends."""
 PYTHON_IMAGE = "python:3.12-slim-bookworm"
 GIVEN_PASSWORD = "p@ss:/w%rd?#[]é of the environment"
 CHANGED = {
     *("l2p/db_password", "migrate/l2p_db_password"),
     *("postgres/postgres_password", "migrate/postgres_password", "migrate/postgres_password.before"),
+}
+PRODUCTION = {
+    "QUARTET_ENV": "production",
+    "AUTH_ISSUER": "https://auth.example.com",
+    "L2P_ISSUER": "https://quiz.example.com",
+    "AUTH_SMTP_HOST": "mail.example.com",
 }
 ALL_UP = dict.fromkeys(SERVICES, 200)
 ALL_OUT = dict.fromkeys(SERVICES, 503)
@@ -60,9 +68,12 @@ class Drill:
         self.refuse_open_access()
         self.stop_database()
         self.kill_database()
+        self.restart_database()
+        self.kill_services()
         self.repeat_up()
         self.replace()
         self.change_passwords()
+        self.run_in_production()
 
     def start(self) -> None:
         """From nothing to healthy, and the main job of the four services."""
@@ -123,12 +134,41 @@ class Drill:
             seconds=BACK_SECONDS,
             told="shared-postgres restarts by itself",
         )
-        back = self._wait_for("/readyz", ALL_UP, seconds=BACK_SECONDS)
+        recovered, back = self._wait_for_database()
         expect(self.stack.started_at(*SERVICES) == before, "a service was restarted")
         say(
-            f"kill -9 of the server: restarted after {restarted:.1f} s, all ready {back:.1f} s later,"
-            f" {self.story.check()} things are there"
+            f"kill -9 of the server: restarted after {restarted:.1f} s, recovered in {recovered:.1f} s, all ready"
+            f" {back:.1f} s later, {self.story.check()} things are there"
         )
+
+    def restart_database(self) -> None:
+        """A restart while rows are written: a request is done or told to come back, and what was done is there."""
+        before = self.stack.started_at(*SERVICES)
+
+        def restart() -> None:
+            self.stack.compose("restart", "shared-postgres")
+            self._wait_for_database()
+
+        told = self.story.add_during(restart)
+        expect(set(told) <= {201, 503} and told[201], f"answers while the server restarted: {dict(told)}")
+        expect(self.stack.started_at(*SERVICES) == before, "a service was restarted")
+        say(f"server restarted under load: {dict(told)}, {self.story.check()} things are there")
+
+    def kill_services(self) -> None:
+        """kill -9 of each service at once: the engine starts them again, and they are ready."""
+        found = {service: self.stack.inspect(service) for service in SERVICES}
+        for it in found.values():
+            self._kill(int(it["State"]["Pid"]))
+        wait_until(
+            lambda: all(
+                self.stack.inspect(service)["RestartCount"] > it["RestartCount"]
+                for service, it in found.items()
+            ),
+            seconds=START_SECONDS,
+            told="each service restarts by itself",
+        )
+        back = self._wait_for("/readyz", ALL_UP, seconds=START_SECONDS)
+        say(f"kill -9 of each service: all ready {back:.1f} s later, {self.story.check()} things are there")
 
     def repeat_up(self) -> None:
         """A second `up` changes nothing."""
@@ -172,6 +212,27 @@ class Drill:
         check_databases(self.stack, "l2p")
         check_password(self.stack, GIVEN_PASSWORD[::-1])
         say(f"passwords of the environment were taken over; {self.story.check()} things are there")
+
+    def run_in_production(self) -> None:
+        """Production refuses what browsers would reach without TLS, and runs with the URLs of a proxy that ends it."""
+        unsafe = ("run", "--rm", "-T", "--no-deps", "--env=QUARTET_ENV=production")
+        for service in SERVICES:
+            told = self.stack.compose(*unsafe, service, expect=2)
+            expect("AUTH_ISSUER: production needs https" in told, f"{service} in production told {told}")
+        self.stack.environment |= PRODUCTION
+        self.stack.up()
+        expect(self.services.statuses("/readyz") == ALL_UP, "not ready in production")
+        say(f"production refuses http; with https {self.story.check()} things are there")
+
+    def _wait_for_database(self) -> tuple[float, float]:
+        """The seconds until the server answers, and those until then all services are ready."""
+        asked = ("exec", "-T", "shared-postgres", "pg_isready", "--host=127.0.0.1")
+        recovered = wait_until(
+            lambda: "accepting connections" in self.stack.compose(*asked, expect=None),
+            seconds=START_SECONDS,
+            told="the server answers",
+        )
+        return recovered, self._wait_for("/readyz", ALL_UP, seconds=BACK_SECONDS)
 
     def _wait_for(self, path: str, expected: dict[str, int], *, seconds: float) -> float:
         told = f"{path} is {sorted(set(expected.values()))} everywhere"

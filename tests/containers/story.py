@@ -3,6 +3,9 @@
 import http.client
 import json
 import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +14,8 @@ from tests.containers.engine import SERVICES, DrillFailed, Stack
 
 INSIDE_PORTS = {"auth": 5500, "l2p": 3001, "payment": 3004, "videovault": 5100}
 PASSWORD = "seven quiet harbours"
+PAUSE_SECONDS = 0.2
+"""Between two things of one writer: what it kept is looked for again at each later step."""
 
 
 @dataclass
@@ -73,6 +78,7 @@ class Story:
 
     services: Services
     email: str = field(default_factory=lambda: f"ada-{secrets.token_hex(4)}@example.com")
+    sku: str = field(default_factory=lambda: f"tea-{secrets.token_hex(4)}")
     kept: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def sign_in(self) -> str:
@@ -86,24 +92,47 @@ class Story:
         account = {"email": self.email, "username": self.email.partition("@")[0], "password": PASSWORD}
         self.services.expect(201, "auth", "POST /v1/auth/register", body=account)
         stack.operator("auth", "grant", self.email, "admin")
+        product = {"sku": self.sku, "name": "Tea", "unit_price": "40.28", "currency": "usd"}
+        self.services.expect(201, "payment", "POST /v1/products", body=product, token=self.sign_in())
         self.add()
 
     def add(self) -> None:
         """Keep one more lobby, order and video."""
-        token, mark = self.sign_in(), secrets.token_hex(4)
-        product = {"sku": f"tea-{mark}", "name": "Tea", "unit_price": "40.28", "currency": "usd"}
-        self.services.expect(201, "payment", "POST /v1/products", body=product, token=token)
-        made = {
-            "l2p": ("/v1/lobbies", {"name": f"Friday {mark}", "max_players": 8}),
-            "payment": ("/v1/orders", {"items": [{"sku": product["sku"], "quantity": 2}]}),
-            "videovault": ("/v1/videos", _video(mark)),
-        }
-        for service, (path, body) in made.items():
-            headers = {"Idempotency-Key": mark} if service == "payment" else None
-            found = self.services.expect(
-                201, service, f"POST {path}", body=body, token=token, headers=headers
-            )
-            self.kept[f"{path}/{found['id']}"] = (service, json.dumps(found, sort_keys=True))
+        token = self.sign_in()
+        for service in THINGS:
+            status, body = self._make(service, token)
+            if status != 201:
+                raise DrillFailed(f"{service}: {status} instead of 201: {body}")
+
+    def add_during(self, event: Callable[[], None]) -> Counter[int]:
+        """Keep one thing of each kind after another until `event` is over; how many answers had which status."""
+        token, told, over = self.sign_in(), Counter[int](), threading.Event()
+
+        def write(service: str) -> None:
+            while not over.wait(PAUSE_SECONDS):
+                told[self._make(service, token)[0]] += 1
+
+        with ThreadPoolExecutor(len(THINGS)) as pool:
+            writers = [pool.submit(write, service) for service in THINGS]
+            try:
+                event()
+            finally:
+                over.set()
+            for writer in writers:
+                writer.result()
+        return told
+
+    def _make(self, service: str, token: str) -> tuple[int, Any]:
+        """Make a lobby, an order or a video, and keep it if it was made."""
+        path, describe = THINGS[service]
+        mark = secrets.token_hex(4)
+        headers = {"Idempotency-Key": mark} if service == "payment" else None
+        status, body = self.services.call(
+            service, f"POST {path}", body=describe(self, mark), token=token, headers=headers
+        )
+        if status == 201:
+            self.kept[f"{path}/{body['id']}"] = (service, json.dumps(body, sort_keys=True))
+        return status, body
 
     def check(self) -> int:
         """Everything that was kept is there, as it was; how many things that is. Raises DrillFailed."""
@@ -115,7 +144,15 @@ class Story:
         return len(self.kept)
 
 
-def _video(mark: str) -> dict[str, Any]:
+def _lobby(_story: Story, mark: str) -> dict[str, Any]:
+    return {"name": f"Friday {mark}", "max_players": 8}
+
+
+def _order(story: Story, _mark: str) -> dict[str, Any]:
+    return {"items": [{"sku": story.sku, "quantity": 2}]}
+
+
+def _video(_story: Story, mark: str) -> dict[str, Any]:
     return {
         "file_path": f"/films/{mark}.mp4",
         "file_name": f"{mark}.mp4",
@@ -123,3 +160,11 @@ def _video(mark: str) -> dict[str, Any]:
         "mime_type": "video/mp4",
         "duration_seconds": 61,
     }
+
+
+THINGS = {
+    "l2p": ("/v1/lobbies", _lobby),
+    "payment": ("/v1/orders", _order),
+    "videovault": ("/v1/videos", _video),
+}
+"""What a customer has at each service: where it is made, and from what."""
