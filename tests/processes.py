@@ -18,7 +18,8 @@ import httpx
 from dbcommon.settings import DatabaseSettings
 from tests.servers import PATIENT
 
-START_SECONDS = 40
+START_SECONDS = 120
+"""For a start or a stop, on a busy machine too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,12 @@ async def service_process(
     it is ready, and TimeoutError when that takes too long."""
     with _append_to(log) as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", service, env={**os.environ, **environment}, stdout=output
+            sys.executable,
+            "-m",
+            service,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=None if log == os.devnull else output,
         )
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
     try:

@@ -1,15 +1,20 @@
-"""All four services as processes, on the databases of one test server."""
+"""The suite as `QUARTET_REPLICAS=2 make up` runs it: two processes a service behind one port, for tests of two processes."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
 from dbcommon.settings import DatabaseSettings
-from tests.conftest import CopyDatabase
-from tests.processes import Running, free_ports, service_process
-from tests.servers import PATIENT
+from quartet.postgres import Cluster
+from quartet.provision import Plan
+from quartet.provision.plan import SERVICES
+from tests.ops.command import RunningStack, Workplace, workplace
+from tests.servers import PATIENT, TestServer
+from tests.services.auth.accounts import AuthDatabase
 
 FIRST_PATHS = {
     "auth": "/v1/users/me",
@@ -19,65 +24,72 @@ FIRST_PATHS = {
 }
 """A route of each service that wants a token."""
 
+NAMES = [f"{service}.{number}" for service in SERVICES for number in (1, 2)]
+"""The processes, as `quartet ps` names them."""
 
-async def status_with(running: Running, token: str) -> int:
-    """What a service answers to this access token."""
-    headers = {"Authorization": f"Bearer {token}"}
-    return (await running.client.get(FIRST_PATHS[running.service], headers=headers)).status_code
+NOT_KEPT = httpx.Limits(max_connections=200, max_keepalive_connections=0)
+"""A connection a request: with one that is kept, one process would answer everything."""
+
+Pair = tuple[httpx.AsyncClient, httpx.AsyncClient]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Two processes of Auth on one database, the second of which the others know nothing of, and the other three."""
+    """A running `quartet up` with two processes a service."""
 
-    auth: Running
-    second_auth: Running
-    others: tuple[Running, ...]
-    auth_database: DatabaseSettings
+    place: Workplace
+    running: RunningStack
 
-    @property
-    def everywhere(self) -> tuple[Running, ...]:
-        """All processes."""
-        return (self.auth, self.second_auth, *self.others)
+    def own_url(self, name: str) -> str:
+        """The URL on which this one process (`auth.2`) answers, and no other."""
+        return str(self.running.state["services"][name]["own_url"])
+
+    @contextlib.asynccontextmanager
+    async def each(self, service: str) -> AsyncIterator[Pair]:
+        """A client of each of a service's two processes."""
+        urls = [self.own_url(f"{service}.{number}") for number in (1, 2)]
+        async with (
+            httpx.AsyncClient(base_url=urls[0], timeout=60, limits=NOT_KEPT) as one,
+            httpx.AsyncClient(base_url=urls[1], timeout=60, limits=NOT_KEPT) as other,
+        ):
+            yield one, other
+
+    @contextlib.asynccontextmanager
+    async def shared(self, service: str) -> AsyncIterator[httpx.AsyncClient]:
+        """A client of a service's one port, each of whose requests goes to either process."""
+        url = self.place.url(service, "")
+        async with httpx.AsyncClient(base_url=url, timeout=60, limits=NOT_KEPT) as client:
+            yield client
+
+    async def served(self, service: str, route: str) -> tuple[float, float]:
+        """How many requests for a route each of the two processes has answered."""
+        async with self.each(service) as pair:
+            first, second = [_count((await client.get("/metrics")).text, route) for client in pair]
+        return first, second
+
+    def database(self, service: str) -> AuthDatabase:
+        """A service's database."""
+        folder = Path(self.running.state["postgres"]["data_folder"])
+        password = self.place.call("config", "get", "POSTGRES_PASSWORD").stdout.strip()
+        server = TestServer(cluster=Cluster(folder), password=password, plan=Plan.generated())
+        return AuthDatabase(settings=DatabaseSettings(url=server.url(service)), server=server)
 
 
-@contextlib.asynccontextmanager
-async def running_stack(
-    copy_database: CopyDatabase, *, folder: Path, **settings: str
-) -> AsyncIterator[Stack]:
-    """The stack until the block ends; `settings` are further variables of all processes."""
-    databases = {service: await copy_database(service) for service in FIRST_PATHS}
-    names = ("auth", "second_auth", "l2p", "payment", "videovault")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
-    shared = {
-        "AUTH_JWKS_URL": f"http://127.0.0.1:{ports['auth']}/.well-known/jwks.json",
-        "AUTH_MAIL_FOLDER": str(folder),
-        "DB_POOL_WAIT_SECONDS": str(PATIENT.wait_seconds),
-        **settings,
-    }
-    async with contextlib.AsyncExitStack() as stack:
+def _count(metrics: str, route: str) -> float:
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.name == "http_requests_total" and sample.labels["route"] == route
+    )
 
-        async def start(service: str, name: str) -> Running:
-            prefix = service.upper()
-            environment = {
-                **shared,
-                f"{prefix}_DATABASE_URL": databases[service].url.reveal(),
-                f"{prefix}_SECRET": "s" * 32,
-                f"{prefix}_PORT": str(ports[name]),
-            }
-            return await stack.enter_async_context(
-                service_process(service, port=ports[name], environment=environment)
-            )
 
-        auth, second_auth = await asyncio.gather(start("auth", "auth"), start("auth", "second_auth"))
-        others = await asyncio.gather(
-            *(start(service, service) for service in ("l2p", "payment", "videovault"))
-        )
-        found = Stack(
-            auth=auth, second_auth=second_auth, others=tuple(others), auth_database=databases["auth"]
-        )
-        try:
-            yield found
-        finally:
-            # All at once: each takes a second, which is mostly waiting.
-            await asyncio.gather(*(running.stop() for running in found.everywhere))
+@contextlib.contextmanager
+def running_stack(settings: Mapping[str, str]) -> Iterator[Stack]:
+    """The stack until the block ends; `settings` are further variables."""
+    with workplace(QUARTET_REPLICAS="2", DB_POOL_WAIT_SECONDS=str(PATIENT.wait_seconds), **settings) as place:
+        # The stand-in for Google knows Auth by its usual address.
+        place.told["AUTH_ISSUER"] = "http://localhost:5500"
+        place.told["AUTH_JWKS_URL"] = place.url("auth", "/.well-known/jwks.json")
+        with place.up() as running:
+            yield Stack(place=place, running=running)

@@ -1,8 +1,7 @@
-"""Refreshing at two processes of Auth, and while the database restarts."""
+"""Refreshing while the database restarts, at processes of Auth."""
 
 import asyncio
 import time
-from collections import Counter
 from pathlib import Path
 from uuid import UUID
 
@@ -12,29 +11,9 @@ from jose import jwt
 
 from dbcommon.migrations import upgrade
 from dbcommon.settings import DatabaseSettings
-from tests.processes import two_processes
 from tests.servers import TestServer
 from tests.services.auth.accounts import AuthDatabase, log_in, refresh, register
 from tests.services.auth.processes import auth_process
-
-
-@pytest.mark.long
-async def test_fifty_refreshes_at_two_processes_get_one_successor(
-    bare_server: TestServer, server: TestServer, tmp_path: Path
-) -> None:
-    database = AuthDatabase(settings=await server.copy_database("auth"), server=bare_server)
-    async with two_processes("auth", database.settings, AUTH_MAIL_FOLDER=str(tmp_path)) as (one, other):
-        answer = await log_in(one.client, await register(one.client))
-        clients = (one.client, other.client)
-        responses = await asyncio.gather(
-            *(refresh(clients[number % 2], answer["refresh_token"]) for number in range(50))
-        )
-        assert Counter(response.status_code for response in responses) == {200: 50}
-        successors = {response.json()["refresh_token"] for response in responses}
-        assert len(successors) == 1
-        rows = await database.fetch("SELECT generation, ended_at FROM sessions")
-        assert [tuple(row) for row in rows] == [(1, None)]
-        assert (await refresh(other.client, successors.pop())).status_code == 200
 
 
 async def _refresh_stubbornly(client: httpx.AsyncClient, token: str) -> list[httpx.Response]:

@@ -2,22 +2,13 @@
 
 import asyncio
 import base64
-import contextlib
 import hashlib
-import os
 import re
-import signal
-import socket
-import sys
-import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -27,6 +18,7 @@ from auth.mail.worker import Pace
 from auth.models import Model
 from auth.settings import Settings
 from tests.clients import running
+from tests.processes import replica
 from tests.services.auth.accounts import AuthDatabase, Person, bearer, log_in, make_app, new_person, register
 from tests.services.auth.conftest import NewDatabase
 from tests.services.auth.mail_certificates import Certificate, make_certificate
@@ -245,48 +237,38 @@ async def are_waiting(database: AuthDatabase, statements: int) -> bool:
 
 
 @pytest.mark.long
-async def test_two_processes_send_each_mail_once(database: AuthDatabase) -> None:
-    server = MailServer()
-    async with (
-        server.listening(),
-        auth_process(database, server) as one,
-        auth_process(database, server) as other,
-    ):
-        people = [new_person() for _ in range(30)]
-        await asyncio.gather(
-            *(register((one, other)[n % 2].client, person) for n, person in enumerate(people))
-        )
-        await eventually(lambda: everything_sent(database))
-        await asyncio.sleep(0)
-    assert sorted(message["To"] for message in server.taken) == sorted(person.email for person in people)
-
-
-@pytest.mark.long
 async def test_a_killed_process_leaves_its_mails_to_another_and_no_log_holds_a_secret(
-    database: AuthDatabase,
+    database: AuthDatabase, tmp_path: Path
 ) -> None:
     server = MailServer(hang=True)
     person = Person(email=new_person().email, username=new_person().username, password=CANARY)
+    log = tmp_path / "log"
     async with server.listening():
-        async with auth_process(database, server) as one:
+        settings = {
+            "AUTH_SMTP_HOST": "127.0.0.1",
+            "AUTH_SMTP_PORT": str(server.port),
+            "AUTH_MAIL_RETRY_SECONDS": "0.1",
+            "LOG_FORMAT": "json",
+            "LOG_LEVEL": "debug",
+        }
+        async with replica("auth", database.settings, log=str(log), **settings) as one:
             await register(one.client, person)
             await eventually(lambda: server.tries == 1)
-            one.kill()
-            log = one.read_log()
+            await one.kill()
         server.hang = False
         # As if the lease were over.
         await database.execute("UPDATE mails SET next_attempt_at = now()")
-        async with auth_process(database, server) as other:
+        async with replica("auth", database.settings, log=str(log), **settings) as other:
             await eventually(lambda: everything_sent(database))
             (text,) = server.texts_to(person.email)
             token = token_in(text)
             await other.client.get(f"/email/verify?token={token}")
             response = await other.client.post("/v1/auth/email/verify", json={"token": token})
             assert response.status_code == 200
-            log += other.read_log()
-    assert '"event": "request"' in log
+    text = log.read_text()
+    assert '"event": "request"' in text
     for secret in (token, CANARY, person.email):
-        assert secret not in log
+        assert secret not in text
 
 
 @pytest.mark.parametrize(
@@ -314,66 +296,6 @@ def test_production_needs_a_mail_server() -> None:
         Settings.from_environment(environ)
     assert caught.value.lines == ["AUTH_SMTP_HOST is not set; production needs a mail server"]
     assert Settings.from_environment({**environ, "AUTH_SMTP_HOST": "mail"}).smtp_host == "mail"
-
-
-@dataclass
-class AuthProcess:
-    """A running `python -m auth`."""
-
-    process: asyncio.subprocess.Process
-    client: httpx.AsyncClient
-    log: Path
-
-    def kill(self) -> None:
-        """End it at once."""
-        self.process.send_signal(signal.SIGKILL)
-
-    def read_log(self) -> str:
-        """All that it wrote."""
-        return self.log.read_text()
-
-
-@contextlib.asynccontextmanager
-async def auth_process(database: AuthDatabase, server: MailServer) -> AsyncIterator[AuthProcess]:
-    """A process of Auth's own, with the database and the mail server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = database.settings.url
-    environ = {
-        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-        "AUTH_PORT": str(port),
-        "AUTH_SECRET": "0123456789abcdef" * 2,
-        "POSTGRES_HOST": "127.0.0.1",
-        "POSTGRES_PORT": str(url.hosts[0][1]),
-        "AUTH_DB_NAME": url.database,
-        "AUTH_DB_PASSWORD": url.password or "",
-        "AUTH_SMTP_HOST": "127.0.0.1",
-        "AUTH_SMTP_PORT": str(server.port),
-        "AUTH_MAIL_RETRY_SECONDS": "0.1",
-        "LOG_FORMAT": "json",
-        "LOG_LEVEL": "debug",
-    }
-    with tempfile.NamedTemporaryFile(prefix="quartet-auth-log-") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "auth", env=environ, stdout=log, stderr=log
-        )
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            try:
-                await eventually(lambda: _is_ready(client), seconds=30)
-                yield AuthProcess(process=process, client=client, log=Path(log.name))
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    process.terminate()
-                await process.wait()
-
-
-async def _is_ready(client: httpx.AsyncClient) -> bool:
-    try:
-        response = await client.get("/readyz")
-    except httpx.TransportError:
-        return False
-    return response.status_code == 200
 
 
 async def test_the_sweep_deletes_what_is_over_and_nothing_else(database: AuthDatabase) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
@@ -15,7 +14,6 @@ import pytest
 from auth.second_factors.recovery_codes import new_code, read_code
 from auth.second_factors.totp import find_step, make_code
 from tests.clients import running
-from tests.processes import two_processes
 from tests.services.auth.accounts import (
     AuthDatabase,
     Person,
@@ -277,28 +275,6 @@ async def test_of_thirty_sign_ins_with_one_recovery_code_one_succeeds(
     assert Counter(answer.status_code for answer in answers)[200] == 1
     used = "SELECT count(*) FROM recovery_codes WHERE user_id = $1::uuid AND used_at IS NOT NULL"
     assert await auth_database.fetch_value(used, app.user_id) == 1
-
-
-@pytest.mark.long
-async def test_a_hundred_wrong_codes_at_two_processes_get_no_further_than_ten(
-    auth_database: AuthDatabase, tmp_path: Path
-) -> None:
-    async with two_processes("auth", auth_database.settings, AUTH_MAIL_FOLDER=str(tmp_path)) as (one, other):
-        app = await new_app(one.client)
-        tokens = [await ask(one.client, app.person) for _ in range(4)]
-        one.client.cookies.clear()
-        wrong = f"{(int(app.code()) + 7) % 10**6:06}"
-        answers = await asyncio.gather(
-            *(finish((one, other)[number % 2].client, tokens[number % 4], wrong) for number in range(100))
-        )
-        assert Counter(answer.status_code for answer in answers) == {401: 10, 429: 90}
-        right = await finish(other.client, tokens[0], app.code())
-        assert problem(right) == (429, "too-many-attempts")
-        assert int(right.headers["retry-after"]) > 800
-        recovery = await finish(other.client, tokens[0], app.recovery_codes[0])
-        assert problem(recovery) == (429, "too-many-attempts")
-    failures = "SELECT count(*) FROM audit_events WHERE event = 'login_failed' AND user_id = $1::uuid"
-    assert await auth_database.fetch_value(failures, app.user_id) == 10
 
 
 async def test_who_has_learnt_the_password_cannot_lock_a_known_device_out(auth: httpx.AsyncClient) -> None:

@@ -1,37 +1,13 @@
-"""Standard clients at two processes of Auth, and what they write into their logs meanwhile."""
+"""What a process of Auth writes into its log while standard clients sign people in."""
 
-import asyncio
-from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.processes import two_processes
 from tests.services.auth.accounts import AuthDatabase, register
 from tests.services.auth.processes import auth_process
-from tests.services.auth.standard_client import Attempt, read_page_form, send_page
-
-
-@pytest.mark.long
-async def test_a_sign_in_begun_at_one_process_ends_at_the_other_once(
-    auth_database: AuthDatabase, tmp_path: Path
-) -> None:
-    async with two_processes("auth", auth_database.settings, AUTH_MAIL_FOLDER=str(tmp_path)) as (one, other):
-        person, attempt = await register(one.client), Attempt()
-        page = await attempt.open_page(one.client)
-        _, fields = read_page_form(page.text)
-        landed = await other.client.post(
-            "/oauth2/sign-in",
-            data={**fields, "login": person.email, "password": person.password, "decision": "allow"},
-            headers={"cookie": f"auth_sign_in={one.client.cookies['auth_sign_in']}"},
-        )
-        code = httpx.URL(landed.headers["location"]).params["code"]
-        clients = (one.client, other.client)
-        responses = await asyncio.gather(
-            *(attempt.exchange(clients[number % 2], code) for number in range(50))
-        )
-        assert Counter(response.status_code for response in responses) == {200: 1, 400: 49}
+from tests.services.auth.standard_client import Attempt, send_page
 
 
 @pytest.mark.long

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from tests.clients import running
-from tests.processes import two_processes
 from tests.services.auth.accounts import (
     AuthDatabase,
     Person,
@@ -42,24 +41,6 @@ async def sign_in_on_device(client: httpx.AsyncClient, person: Person) -> str:
     assert response.status_code == 200, response.text
     cookie, _, _ = response.headers["set-cookie"].partition(";")
     return cookie
-
-
-@pytest.mark.long
-async def test_guesses_at_two_processes_and_after_a_restart_get_no_further_than_ten(
-    auth_database: AuthDatabase, tmp_path: Path
-) -> None:
-    async with two_processes("auth", auth_database.settings, AUTH_MAIL_FOLDER=str(tmp_path)) as (one, other):
-        person = await register(one.client)
-        guesses = (try_password((one, other)[number % 2].client, person.email) for number in range(100))
-        answers = await asyncio.gather(*guesses)
-        assert Counter(answer.status_code for answer in answers) == {401: 10, 429: 90}
-        one.process.send_signal(signal.SIGKILL)
-        other.process.send_signal(signal.SIGKILL)
-    async with auth_process(auth_database, folder=tmp_path) as again:
-        right = await try_password(again.client, person.email, person.password)
-    assert right.status_code == 429
-    assert right.json()["type"] == "/problems/too-many-attempts"
-    assert 840 <= int(right.headers["retry-after"]) <= 900
 
 
 @pytest.mark.long

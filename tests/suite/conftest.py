@@ -1,0 +1,41 @@
+"""The suite with two processes a service, and what stands outside of it: Google, and a mail server."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from standins.openid_provider.provider import Provider
+from tests.services.auth.google_visits import google_environment, google_standin
+from tests.services.auth.mails import MailServer
+from tests.suite.stack import Stack, running_stack
+from webcommon.jwks import REFETCH_SECONDS
+
+
+@pytest_asyncio.fixture(scope="module")
+async def provider() -> AsyncIterator[Provider]:
+    """The stand-in for Google."""
+    async with google_standin() as provider:
+        yield provider
+
+
+@pytest_asyncio.fixture(scope="module")
+async def mail_server() -> AsyncIterator[MailServer]:
+    """Takes every mail that the stack sends."""
+    server = MailServer()
+    async with server.listening():
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(provider: Provider, mail_server: MailServer) -> Iterator[Stack]:
+    """A running stack of two processes a service."""
+    settings = google_environment(provider) | {
+        "AUTH_SMTP_HOST": "127.0.0.1",
+        "AUTH_SMTP_PORT": str(mail_server.port),
+        "AUTH_MAIL_RETRY_SECONDS": "0.1",
+        # A quarter of an hour otherwise; shorter than the pause between two fetches of a service it must not be.
+        "AUTH_KEY_PUBLISH_SECONDS": str(REFETCH_SECONDS + 2),
+    }
+    with running_stack(settings) as stack:
+        yield stack
