@@ -34,16 +34,17 @@ def json_item(**fields: Column) -> Label[str]:
     return cast(json_object(**fields), Text).label("item")
 
 
-def prepare_page(rows: Select[*tuple[Any, ...]]) -> PreparedRead:
+def prepare_page(rows: Select[*tuple[Any, ...]], *more: ColumnElement[Any]) -> PreparedRead:
     """A page of `rows`, which are ordered and have an `item` and the columns of their position. It is one row: the JSON of at
-    most `limit` (a parameter) items with commas between, then the position of the last one, null where no more follow."""
+    most `limit` (a parameter) items with commas between, then the position of the last one, null where no more follow, then
+    `more`, which has nothing to do with the rows."""
     item, *position = rows.limit(_LIMIT + _ONE).subquery().c
     items = func.array_to_string(func.array_agg(item)[_ONE:_LIMIT], literal_column("','"))
     last = [
         case((func.count() > _LIMIT, func.array_agg(column)[_LIMIT])).label(column.name)
         for column in position
     ]
-    return PreparedRead(select(func.coalesce(items, literal_column("''")).label("items"), *last))
+    return PreparedRead(select(func.coalesce(items, literal_column("''")).label("items"), *last, *more))
 
 
 def json_object(**fields: Column) -> ColumnElement[Any]:

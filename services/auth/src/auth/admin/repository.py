@@ -8,9 +8,10 @@ from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import User
-from auth.sessions.repository import AnyRow
+from auth.sessions.repository import CALLER_ROLES, AnyRow
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
+from webcommon.bearer import Caller
 
 _COLUMNS = (
     User.id,
@@ -45,15 +46,18 @@ _USERS = (
 )
 _SEARCHED = cast(bindparam("search"), CITEXT())  # which is looked for regardless of case
 _IS_FOUND = or_(func.strpos(User.email, _SEARCHED) > 0, func.strpos(User.username, _SEARCHED) > 0)
-_PAGE, _FOUND_PAGE = prepare_page(_USERS), prepare_page(_USERS.where(_IS_FOUND))
+_PAGE, _FOUND_PAGE = (prepare_page(users, CALLER_ROLES) for users in (_USERS, _USERS.where(_IS_FOUND)))
 
 
-async def find_page(database: Database, *, search: str | None, after: UUID, limit: int) -> "asyncpg.Record":
+async def find_page(
+    database: Database, caller: Caller, *, search: str | None, after: UUID, limit: int
+) -> "asyncpg.Record":
     """Accounts whose e-mail or username holds `search` regardless of case, the oldest first, from the one after `after` on:
-    a page of the JSON of `AdministeredUser`."""
+    a page of the JSON of `AdministeredUser`, and the `CALLER_ROLES`."""
+    parameters = {"user_id": caller.id, "session_id": caller.session_id, "after": after, "limit": limit}
     if search is None:
-        return await database.fetch_page(_PAGE, after=after, limit=limit)
-    return await database.fetch_page(_FOUND_PAGE, search=search, after=after, limit=limit)
+        return await database.fetch_page(_PAGE, **parameters)
+    return await database.fetch_page(_FOUND_PAGE, search=search, **parameters)
 
 
 async def find_user(database: Database, user_id: UUID) -> AnyRow | None:

@@ -11,6 +11,7 @@ from auth.dependencies import OutboxDep
 from auth.errors import OwnAccount, ReauthenticationRequired, SessionEnded
 from auth.sessions.live_caller import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.bearer import CallerDep
 from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import Forbidden, NotFound, problem_responses
@@ -33,7 +34,7 @@ SearchParameter = Annotated[
 )
 @fast_path
 async def list_users(
-    _administrator: AdministratorDep,
+    caller: CallerDep,
     database: DatabaseDep,
     cursors: CursorsDep,
     search: SearchParameter = None,
@@ -41,7 +42,9 @@ async def list_users(
     cursor: CursorParameter = None,
 ) -> Response:
     """Accounts, the oldest first; with `q` those whose e-mail or username holds it, regardless of case."""
-    return await service.list_users(database, search=search, cursors=cursors, limit=limit, cursor=cursor)
+    return await service.list_users(
+        database, caller, search=search, cursors=cursors, limit=limit, cursor=cursor
+    )
 
 
 @router.get(

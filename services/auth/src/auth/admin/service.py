@@ -15,7 +15,7 @@ from auth.own_account import lock_own_account
 from auth.recent_login import require_recent_login
 from auth.second_factors.repository import delete_secret
 from auth.sessions.ending import end_sessions
-from auth.sessions.live_caller import require_administrator
+from auth.sessions.live_caller import require_administrator, require_live
 from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
 from dbcommon.models import LOWEST_ID
@@ -25,14 +25,24 @@ from webcommon.problems import NotFound
 
 
 async def list_users(
-    database: Database, *, search: str | None, cursors: CursorCodec, limit: int, cursor: str | None
+    database: Database,
+    caller: Caller,
+    *,
+    search: str | None,
+    cursors: CursorCodec,
+    limit: int,
+    cursor: str | None,
 ) -> Response:
-    """A `Page[AdministeredUser]` of the accounts that `search` finds, the oldest first."""
+    """A `Page[AdministeredUser]` of the accounts that `search` finds, the oldest first, for an administrator.
+
+    Raises `SessionEnded`, `Forbidden`.
+    """
     # A cursor stands in URLs and logs: what was searched for is not to be read from it.
     scope = "users " + hashlib.sha256((search or "").encode()).hexdigest()
     (after,) = cursors.decode(scope, cursor) or (LOWEST_ID,)
-    page = await repository.find_page(database, search=search, after=after, limit=limit)
-    return cursors.json_page(page, scope=scope)
+    page = await repository.find_page(database, caller, search=search, after=after, limit=limit)
+    require_administrator(require_live(page["caller_roles"]))
+    return cursors.json_page(page[:-1], scope=scope)
 
 
 async def read_user(database: Database, user_id: UUID) -> AdministeredUser:

@@ -8,9 +8,11 @@ from sqlalchemy import bindparam, insert, literal_column, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import AuditEvent
+from auth.sessions.repository import CALLER_ROLES
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
+from webcommon.bearer import Caller
 
 Event = Literal[
     "register",
@@ -95,11 +97,14 @@ _PAGE = prepare_page(
         AuditEvent.id,
     )
     .where(AuditEvent.user_id == bindparam("user_id"), AuditEvent.id < bindparam("before"))
-    .order_by(AuditEvent.id.desc())
+    .order_by(AuditEvent.id.desc()),
+    CALLER_ROLES,
 )
 
 
-async def find_page(database: Database, user_id: UUID, *, before: UUID, limit: int) -> "asyncpg.Record":
-    """What happened to an account, the newest first, from the one after `before` on: a page of the JSON of
-    `EventAnswer`."""
-    return await database.fetch_page(_PAGE, user_id=user_id, before=before, limit=limit)
+async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
+    """What happened to the caller's account, the newest first, from the one after `before` on: a page of the JSON of
+    `EventAnswer`, and the `CALLER_ROLES`."""
+    return await database.fetch_page(
+        _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
+    )

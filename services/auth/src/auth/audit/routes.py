@@ -5,9 +5,10 @@ from fastapi import APIRouter, Response
 from auth.audit.repository import find_page
 from auth.audit.schemas import EventAnswer
 from auth.errors import SessionEnded
-from auth.sessions.live_caller import LiveCallerDep
+from auth.sessions.live_caller import require_live
 from dbcommon.models import HIGHEST_ID
 from dbcommon.session import DatabaseDep
+from webcommon.bearer import CallerDep
 from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import problem_responses
@@ -26,7 +27,7 @@ _SCOPE = "own events"
 )
 @fast_path
 async def list_own_events(
-    caller: LiveCallerDep,
+    caller: CallerDep,
     database: DatabaseDep,
     cursors: CursorsDep,
     limit: LimitParameter = DEFAULT_LIMIT,
@@ -34,5 +35,6 @@ async def list_own_events(
 ) -> Response:
     """What happened to the caller's account, the newest first."""
     (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
-    page = await find_page(database, caller.id, before=before, limit=limit)
-    return cursors.json_page(page, scope=_SCOPE)
+    page = await find_page(database, caller, before=before, limit=limit)
+    require_live(page["caller_roles"])
+    return cursors.json_page(page[:-1], scope=_SCOPE)

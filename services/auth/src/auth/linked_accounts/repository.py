@@ -8,9 +8,10 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import OAuthAccount
-from auth.sessions.repository import AnyRow
+from auth.sessions.repository import CALLER_ROLES, AnyRow
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
+from webcommon.bearer import Caller
 
 _PAGE = prepare_page(
     select(
@@ -23,14 +24,17 @@ _PAGE = prepare_page(
         OAuthAccount.id,
     )
     .where(OAuthAccount.user_id == bindparam("user_id"), OAuthAccount.id < bindparam("before"))
-    .order_by(OAuthAccount.id.desc())
+    .order_by(OAuthAccount.id.desc()),
+    CALLER_ROLES,
 )
 
 
-async def find_page(database: Database, user_id: UUID, *, before: UUID, limit: int) -> "asyncpg.Record":
-    """What is linked to an account, the newest first, from the one after `before` on: a page of the JSON of
-    `LinkedAccountAnswer`."""
-    return await database.fetch_page(_PAGE, user_id=user_id, before=before, limit=limit)
+async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
+    """What is linked to the caller's account, the newest first, from the one after `before` on: a page of the JSON of
+    `LinkedAccountAnswer`, and the `CALLER_ROLES`."""
+    return await database.fetch_page(
+        _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
+    )
 
 
 async def find_tokens(session: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:

@@ -11,6 +11,7 @@ from auth.linked_accounts import service
 from auth.linked_accounts.schemas import LinkedAccountAnswer
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
+from webcommon.bearer import CallerDep
 from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import NotFound, problem_responses
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/v1/oauth/accounts", tags=["Google"])
 )
 @fast_path
 async def list_linked_accounts(
-    caller: LiveCallerDep,
+    caller: CallerDep,
     database: DatabaseDep,
     cursors: CursorsDep,
     limit: LimitParameter = DEFAULT_LIMIT,

@@ -12,6 +12,7 @@ from auth.linked_accounts import repository
 from auth.mail.outbox import Outbox
 from auth.own_account import lock_own_account
 from auth.recent_login import require_recent_login
+from auth.sessions.live_caller import require_live
 from auth.ways_in import count_ways_in
 from dbcommon.engine import Database
 from dbcommon.models import HIGHEST_ID
@@ -25,10 +26,11 @@ _SCOPE = "linked accounts"
 async def list_linked(
     database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
 ) -> Response:
-    """A `Page[LinkedAccountAnswer]` of what is linked to the caller's account, the newest first."""
+    """A `Page[LinkedAccountAnswer]` of what is linked to the caller's account, the newest first. Raises `SessionEnded`."""
     (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
-    page = await repository.find_page(database, caller.id, before=before, limit=limit)
-    return cursors.json_page(page, scope=_SCOPE)
+    page = await repository.find_page(database, caller, before=before, limit=limit)
+    require_live(page["caller_roles"])
+    return cursors.json_page(page[:-1], scope=_SCOPE)
 
 
 async def unlink(

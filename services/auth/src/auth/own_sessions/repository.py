@@ -6,8 +6,10 @@ import asyncpg
 from sqlalchemy import bindparam, func, select
 
 from auth.models import Session
+from auth.sessions.repository import CALLER_ROLES
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
+from webcommon.bearer import Caller
 
 _PAGE = prepare_page(
     select(
@@ -19,7 +21,7 @@ _PAGE = prepare_page(
             ip=func.host(Session.ip),
             user_agent=Session.user_agent,
             method=Session.method,
-            current=Session.id == bindparam("current"),
+            current=Session.id == bindparam("session_id"),
         ),
         Session.id,
     )
@@ -29,13 +31,14 @@ _PAGE = prepare_page(
         Session.ended_at.is_(None),
         Session.expires_at > func.now(),
     )
-    .order_by(Session.id.desc())
+    .order_by(Session.id.desc()),
+    CALLER_ROLES,
 )
 
 
-async def find_page(
-    database: Database, user_id: UUID, *, current: UUID, before: UUID, limit: int
-) -> "asyncpg.Record":
-    """The live sessions of an account, the newest first, from the one after `before` on: a page of the JSON of
-    `SessionAnswer`, which tells the `current` one apart."""
-    return await database.fetch_page(_PAGE, user_id=user_id, current=current, before=before, limit=limit)
+async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
+    """The live sessions of the caller, the newest first, from the one after `before` on: a page of the JSON of
+    `SessionAnswer`, and the `CALLER_ROLES`."""
+    return await database.fetch_page(
+        _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
+    )

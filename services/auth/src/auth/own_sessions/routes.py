@@ -9,6 +9,7 @@ from auth.own_sessions import service
 from auth.own_sessions.schemas import SessionAnswer
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep, SessionDep
+from webcommon.bearer import CallerDep
 from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import NotFound, problem_responses
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/v1/auth/sessions", tags=["sessions"])
 )
 @fast_path
 async def list_own_sessions(
-    caller: LiveCallerDep,
+    caller: CallerDep,
     database: DatabaseDep,
     cursors: CursorsDep,
     limit: LimitParameter = DEFAULT_LIMIT,

@@ -9,6 +9,7 @@ from auth.audit.repository import record_event
 from auth.own_account import lock_own_account
 from auth.own_sessions import repository
 from auth.sessions.ending import end_sessions
+from auth.sessions.live_caller import require_live
 from auth.sessions.repository import end_one
 from dbcommon.engine import Database
 from dbcommon.models import HIGHEST_ID
@@ -22,12 +23,11 @@ _SCOPE = "own sessions"
 async def list_sessions(
     database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
 ) -> Response:
-    """A `Page[SessionAnswer]` of the caller's live sessions, the newest first."""
+    """A `Page[SessionAnswer]` of the caller's live sessions, the newest first. Raises `SessionEnded`."""
     (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
-    page = await repository.find_page(
-        database, caller.id, current=caller.session_id, before=before, limit=limit
-    )
-    return cursors.json_page(page, scope=_SCOPE)
+    page = await repository.find_page(database, caller, before=before, limit=limit)
+    require_live(page["caller_roles"])
+    return cursors.json_page(page[:-1], scope=_SCOPE)
 
 
 async def end_session(session: AsyncSession, caller: Caller, session_id: UUID) -> None:

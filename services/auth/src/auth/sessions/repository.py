@@ -351,17 +351,27 @@ async def end_all(
     return (await session.execute(statement.returning(Session.id))).scalars().all()
 
 
+_IS_LIVE = and_(
+    Session.id == bindparam("session_id"),
+    User.id == bindparam("user_id"),
+    Session.ended_at.is_(None),
+    Session.expires_at > func.now(),
+    User.disabled_at.is_(None),
+)
 _LIVE = PreparedRead(
     select(User.email, User.username, User.email_verified, User.roles)
     .join(Session, Session.user_id == User.id)
-    .where(
-        Session.id == bindparam("session_id"),
-        User.id == bindparam("user_id"),
-        Session.ended_at.is_(None),
-        Session.expires_at > func.now(),
-        User.disabled_at.is_(None),
-    )
+    .where(_IS_LIVE)
 )
+CALLER_ROLES = (
+    select(User.roles)
+    .join(Session, Session.user_id == User.id)
+    .where(_IS_LIVE)
+    .scalar_subquery()
+    .label("caller_roles")
+)
+"""For statements that ask about their caller themselves, with `session_id` and `user_id`: the roles of this moment, null when
+`find_live` would find nobody."""
 
 
 async def find_live(database: Database, *, session_id: UUID, user_id: UUID) -> "asyncpg.Record | None":
