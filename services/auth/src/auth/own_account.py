@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import SessionEnded
 from auth.models import Session, User
-from auth.sessions.repository import AnyRow
+from dbcommon.rows import AnyRow
 from webcommon.bearer import Caller
 
 

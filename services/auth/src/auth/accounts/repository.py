@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.left_addresses import former_holder
 from auth.models import Session, User
-from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
+from dbcommon.rows import AnyRow
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,9 @@ from auth.sessions.repository import CALLER_ROLES, AnyRow
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from webcommon.bearer import Caller
+from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.reads import PreparedRead
+from dbcommon.rows import AnyRow
 
 _COLUMNS = (
     User.id,

@@ -17,8 +17,10 @@ from auth.second_factors.repository import delete_secret
 from auth.sessions.ending import end_sessions
 from auth.sessions.live_caller import require_administrator, require_live
 from auth.sessions.repository import AnyRow
+from auth.sessions.live_caller import require_administrator
 from dbcommon.engine import Database
 from dbcommon.models import LOWEST_ID
+from dbcommon.rows import AnyRow
 from webcommon.bearer import Caller
 from webcommon.paging import CursorCodec
 from webcommon.problems import NotFound

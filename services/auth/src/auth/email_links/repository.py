@@ -1,17 +1,14 @@
 """Every statement of the links in mails."""
 
 from datetime import datetime
-from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.left_addresses import former_holder
 from auth.models import EmailToken, User
-
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-"""A row whose columns the statement beside it names."""
+from dbcommon.rows import AnyRow
 
 _USER = (
     User.id,

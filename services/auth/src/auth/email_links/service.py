@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.accounts.schemas import UserAnswer
 from auth.audit.repository import Event, record_event
 from auth.email_links import repository
-from auth.email_links.repository import AnyRow
 from auth.email_links.schemas import PasswordReset
 from auth.errors import EmailTaken, LinkNoLongerGood
 from auth.mail import repository as mails
@@ -21,6 +20,7 @@ from auth.sessions.ending import end_sessions
 from auth.unproven import void_ways_in, void_ways_in_since
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
+from dbcommon.rows import AnyRow
 from webcommon.credentials import find_weakness
 from webcommon.passwords import PasswordHasher
 from webcommon.problems import InvalidRequest, TooManyRequests

@@ -15,9 +15,10 @@ from auth.keys.encryption import KeyVault
 from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
-from auth.sessions.repository import AnyRow, end, lock_session
+from auth.sessions.repository import end, lock_session
 from auth.sessions.schemas import LoginAnswer
 from dbcommon.engine import Database
+from dbcommon.rows import AnyRow
 from webcommon.keys import derive_key
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from auth.sessions.repository import AnyRow
 from auth.standard_clients.authorization_requests import AuthorizationRequest, check_still_registered
 from auth.standard_clients.registry import RegisteredClient
+from dbcommon.rows import AnyRow
 
 
 @dataclass(frozen=True, kw_only=True)

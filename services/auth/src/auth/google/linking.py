@@ -13,9 +13,9 @@ from auth.google.id_tokens import Identity
 from auth.google.usernames import suggest_usernames
 from auth.mail.outbox import Outbox
 from auth.sessions.ending import end_sessions
-from auth.sessions.repository import AnyRow
 from auth.unproven import void_second_factor_in_doubt, void_ways_in
 from dbcommon.models import new_id
+from dbcommon.rows import AnyRow
 
 
 class NotAdmitted(Exception):

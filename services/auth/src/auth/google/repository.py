@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.google.beginnings import LIFETIME
 from auth.google.models import OAuthCode, OAuthState
 from auth.models import OAuthAccount, User
-from auth.sessions.repository import AnyRow
 from dbcommon.models import new_id
+from dbcommon.rows import AnyRow
 
 PROVIDER = "google"
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     and_,
     case,
     delete,
@@ -31,6 +30,7 @@ from auth.models import EmailToken, Mail, MailGate, User
 from dbcommon.engine import Database
 from dbcommon.jobs.queue import Queue
 from dbcommon.models import new_id
+from dbcommon.rows import AnyRow
 
 Kind = Literal[
     "verify",
@@ -52,8 +52,6 @@ Kind = Literal[
     "account_deleted",
 ]
 
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-"""A row whose columns the statement beside it names."""
 
 KEPT = timedelta(days=30)
 """How long the table tells that a mail was sent or given up, and when."""

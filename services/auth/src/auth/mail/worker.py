@@ -20,11 +20,12 @@ from auth.mail import repository
 from auth.mail.delivery import CannotDeliver, Delivery, Letter
 from auth.mail.link_tokens import LinkTokenCodec, hash_link_token
 from auth.mail.messages import Message, write_message
-from auth.mail.repository import AnyRow, Kind
+from auth.mail.repository import Kind
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_in_transactions
 from dbcommon.jobs.periodic import Schedule, run_every
 from dbcommon.jobs.queue import retry_after
+from dbcommon.rows import AnyRow
 from dbcommon.shared_call import SharedCall
 
 logger = logging.getLogger(__name__)

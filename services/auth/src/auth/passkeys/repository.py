@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.passkeys.challenges import hash_challenge
 from auth.passkeys.models import Passkey, PasskeyChallenge
 from auth.passkeys.verification import NewPasskey
-from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from dbcommon.reads import PreparedRead
+from dbcommon.rows import AnyRow
 
 _SHOWN = (Passkey.id, Passkey.name, Passkey.created_at, Passkey.last_used_at)
 

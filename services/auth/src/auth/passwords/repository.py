@@ -6,8 +6,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import User
-from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
+from dbcommon.rows import AnyRow
 
 
 async def find_account(database: Database, user_id: UUID) -> AnyRow | None:

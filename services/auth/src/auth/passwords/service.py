@@ -11,8 +11,8 @@ from auth.passwords import repository
 from auth.passwords.schemas import PasswordChange
 from auth.recent_login import require_recent_login
 from auth.sessions.ending import end_sessions
-from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
+from dbcommon.rows import AnyRow
 from webcommon.bearer import Caller
 from webcommon.credentials import find_weakness
 from webcommon.passwords import PasswordHasher

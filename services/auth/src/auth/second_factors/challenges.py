@@ -18,8 +18,8 @@ from auth.sessions.beginning import BegunSession, begin_session
 from auth.sessions.device import Device, Method
 from auth.sessions.first_party import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import RefreshTokenCodec
-from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
+from dbcommon.rows import AnyRow
 from webcommon.throttling.guard import Guard, Origin
 
 PREFIX = "qma1_"

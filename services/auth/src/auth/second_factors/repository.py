@@ -14,9 +14,9 @@ from auth.models import Session, User
 from auth.passkeys.models import Passkey
 from auth.second_factors.models import LoginChallenge, RecoveryCode, TotpSecret
 from auth.sessions.device import Method
-from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
+from dbcommon.rows import AnyRow
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)
 """So long after the first factor the second one is waited for."""

@@ -18,8 +18,8 @@ from auth.second_factors.codes import SecondFactors, read_app_code
 from auth.second_factors.recovery_codes import COUNT, new_code, read_code
 from auth.second_factors.schemas import RecoveryCodesAnswer, SecondFactorStatus, TotpSecretAnswer
 from auth.second_factors.totp import describe_secret, encode_secret, find_step, new_secret
-from auth.sessions.repository import AnyRow
 from dbcommon.engine import Database
+from dbcommon.rows import AnyRow
 from webcommon.bearer import Caller
 from webcommon.problems import NotFound
 

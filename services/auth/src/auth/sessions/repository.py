@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +12,6 @@ from sqlalchemy import (
     Boolean,
     Interval,
     LargeBinary,
-    Row,
     Text,
     and_,
     bindparam,
@@ -32,6 +31,7 @@ from auth.sessions.device import Device
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from dbcommon.reads import PreparedRead, PreparedText
+from dbcommon.rows import AnyRow
 
 IDLE_LIFETIME = timedelta(days=30)
 """A session that is not refreshed for so long is over."""
@@ -47,8 +47,6 @@ _BATCH = 1_000
 REPEAT_WINDOW = timedelta(seconds=10)
 """For so long a token that was just rotated answers with the same successor."""
 
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-"""A row whose columns the statement beside it names."""
 
 EndReason = Literal[
     "logout",

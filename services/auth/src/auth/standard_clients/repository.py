@@ -9,10 +9,10 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import Session, User
-from auth.sessions.repository import AnyRow
 from auth.standard_clients.models import AuthorizationCode
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
+from dbcommon.rows import AnyRow
 
 if TYPE_CHECKING:
     import asyncpg

@@ -33,10 +33,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_object, json_timestamp, prepare_page
 from dbcommon.reads import PreparedRead
+from dbcommon.rows import AnyRow, AnySelect
 from payment.models import Order, OrderItem, Product
 from payment.money_columns import amount_as_text
 from payment.orders.schemas import OrderFilter
-from payment.rows import AnyRow, AnySelect
 
 # Amounts as text: a JSON number would be read as a float.
 _ITEM = {

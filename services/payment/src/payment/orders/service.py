@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.models import new_id
+from dbcommon.rows import AnyRow
 from payment.errors import OrderNotFound, OutOfStock
 from payment.money import can_be_charged, show_amount
 from payment.orders import repository
 from payment.orders.placing import Basket, Offer, check_skus, fill_basket
 from payment.orders.schemas import NewOrder, Order, OrderFilter, OrderItem
-from payment.rows import AnyRow
 from webcommon.bearer import Caller
 from webcommon.idempotency.service import (
     Answer,

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.reads import PreparedRead
+from dbcommon.rows import AnyRow, AnySelect
 from payment.models import Product
 from payment.money_columns import amount_as_text
-from payment.rows import AnyRow, AnySelect
 
 _COLUMNS = (
     Product.id,
