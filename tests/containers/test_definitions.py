@@ -14,7 +14,7 @@ from quartet.provision.plan import Plan
 from quartet.settings.known import known_settings
 from quartet.settings.operator import GENERATED
 from tests.containers.engine import ROOT, SERVICES
-from webcommon import tracing
+from webcommon import trace_export
 from webcommon.drain import CLOSING_SECONDS, longest_stop
 
 COMPOSE: dict[str, Any] = yaml.safe_load(ROOT.joinpath("compose.yaml").read_text())
@@ -97,7 +97,7 @@ def test_the_engine_waits_longer_than_a_service_takes_to_stop(service: str) -> N
 
 
 def test_closing_has_time_for_the_last_mails_and_spans() -> None:
-    assert mail.STOP_SECONDS + tracing.STOP_SECONDS < CLOSING_SECONDS
+    assert mail.STOP_SECONDS + trace_export.STOP_SECONDS < CLOSING_SECONDS
 
 
 def test_the_server_has_a_connection_for_each_that_the_roles_may_open() -> None:

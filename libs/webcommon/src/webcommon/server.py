@@ -22,7 +22,7 @@ from webcommon.drain import longest_stop
 from webcommon.http_protocol import BoundedHeadersProtocol
 from webcommon.logs import configure_logging
 from webcommon.settings import ServiceSettings, SettingsError
-from webcommon.tracing import tracing
+from webcommon.trace_export import tracing
 
 logger = logging.getLogger(__name__)
 
