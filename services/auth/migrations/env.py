@@ -1,6 +1,6 @@
 """Run by alembic for every command on Auth's migrations."""
 
-from auth.tables import metadata
+from auth.models import metadata
 from dbcommon.migrations import run_migrations
 
 run_migrations(metadata)

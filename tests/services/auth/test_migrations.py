@@ -2,7 +2,7 @@
 
 import asyncio
 
-from auth.tables import metadata
+from auth.models import metadata
 from dbcommon.migrations import downgrade, read_status, upgrade
 from tests.servers import TestServer
 from tests.services.auth.conftest import NewDatabase

@@ -15,9 +15,7 @@ from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from auth.audit.repository import Event, record_event
 from auth.mail import repository as mails
-from auth.models import AuditEvent, OAuthAccount, User
-from auth.passkeys.models import Passkey
-from auth.second_factors.models import RecoveryCode, TotpSecret
+from auth.models import AuditEvent, OAuthAccount, Passkey, RecoveryCode, TotpSecret, User
 
 _EVERY_LINK = ("verify", "reset", "change_email", "undo_email")
 

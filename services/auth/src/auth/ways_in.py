@@ -5,8 +5,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.models import OAuthAccount, User
-from auth.passkeys.models import Passkey
+from auth.models import OAuthAccount, Passkey, User
 
 
 async def count_ways_in(session: AsyncSession, user_id: UUID) -> int:

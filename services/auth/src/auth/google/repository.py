@@ -10,8 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.google.beginnings import LIFETIME
-from auth.google.models import OAuthCode, OAuthState
-from auth.models import OAuthAccount, User
+from auth.models import OAuthAccount, OAuthCode, OAuthState, User
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 

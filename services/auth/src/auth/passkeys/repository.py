@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from auth.models import Passkey, PasskeyChallenge
 from auth.passkeys.challenges import hash_challenge
-from auth.passkeys.models import Passkey, PasskeyChallenge
 from auth.passkeys.verification import NewPasskey
 from dbcommon.engine import Database
 from dbcommon.models import new_id

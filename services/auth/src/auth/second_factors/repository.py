@@ -10,9 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.known_devices import KNOWN_BY
-from auth.models import Session, User
-from auth.passkeys.models import Passkey
-from auth.second_factors.models import LoginChallenge, RecoveryCode, TotpSecret
+from auth.models import LoginChallenge, Passkey, RecoveryCode, Session, TotpSecret, User
 from auth.sessions.device import Method
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead

@@ -8,8 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.models import Session, User
-from auth.standard_clients.models import AuthorizationCode
+from auth.models import AuthorizationCode, Session, User
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow

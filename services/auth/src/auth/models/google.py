@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.models import Model
+from auth.models.base import Model
 
 
 class OAuthState(Model):

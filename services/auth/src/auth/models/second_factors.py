@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from auth.models import Model
+from auth.models.base import Model
 
 
 class TotpSecret(Model):

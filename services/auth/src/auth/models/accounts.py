@@ -1,0 +1,65 @@
+"""The tables of accounts, and of the guesses at them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import CITEXT
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth.models.base import Model
+from dbcommon.models import PrimaryKey
+from webcommon.throttling.table import AttemptCounterColumns
+
+
+class User(Model):
+    """An account. Without a password hash it is entered by another way only, such as Google.
+
+    One that is withheld was registered with an address that `withheld_from` had, and holds its username and its password so
+    that neither tells. In the place of that address, `withheld_email`, it has one that is nobody's. No session begins for it.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("username::text ~ '^[A-Za-z0-9_.-]{3,32}$'", name="username"),
+        CheckConstraint("char_length(email::text) BETWEEN 3 AND 254", name="email"),
+        CheckConstraint("roles <@ ARRAY['user', 'editor', 'admin']", name="roles"),
+        CheckConstraint(
+            "(withheld_from IS NULL) = (withheld_email IS NULL) AND (withheld_from IS NULL OR NOT email_verified)",
+            name="withheld",
+        ),
+    )
+
+    id: Mapped[PrimaryKey]
+    email: Mapped[str] = mapped_column(CITEXT(), unique=True)
+    password_hash: Mapped[str | None]
+    username: Mapped[str] = mapped_column(CITEXT(), unique=True)
+    email_verified: Mapped[bool] = mapped_column(server_default=text("false"))
+    roles: Mapped[list[str]] = mapped_column(server_default=text("'{user}'"))
+    disabled_at: Mapped[datetime | None]
+    withheld_from: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    withheld_email: Mapped[str | None] = mapped_column(CITEXT(), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class OAuthAccount(Model):
+    """Another party's account that its owner may sign in with. Its token is encrypted, and wiped once it has expired."""
+
+    __tablename__ = "oauth_accounts"
+    __table_args__ = (
+        CheckConstraint("provider IN ('google')", name="provider"),
+        UniqueConstraint("provider", "provider_account_id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    provider: Mapped[str]
+    provider_account_id: Mapped[str]
+    access_token: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AttemptCounter(AttemptCounterColumns, Model):
+    """Failed logins of an account, a device or a network, and sign-ups of a network."""

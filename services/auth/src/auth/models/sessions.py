@@ -1,0 +1,83 @@
+"""The tables of sessions, and of the keys that sign their tokens."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import INET
+from sqlalchemy.orm import Mapped, mapped_column
+
+from auth.models.base import Model
+from dbcommon.models import PrimaryKey
+from webcommon.client_address import IPAddress
+
+
+class Session(Model):
+    """A sign-in that lasts. Of its refresh tokens the table knows the current one's number and hash, never a usable one."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        CheckConstraint("generation >= 0", name="generation"),
+        CheckConstraint(
+            "end_reason IN ('logout', 'reuse', 'ended', 'password_changed', 'password_reset', 'email_changed',"
+            " 'account_disabled', 'account_linked', 'administrator')",
+            name="end_reason",
+        ),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
+        CheckConstraint("method IN ('password', 'google', 'passkey')", name="method"),
+        CheckConstraint("char_length(user_agent) <= 512", name="user_agent"),
+        CheckConstraint("char_length(client_id) BETWEEN 1 AND 128", name="client_id"),
+        CheckConstraint("char_length(scope) BETWEEN 1 AND 256", name="scope"),
+        Index("ix_sessions_expires_at", "expires_at"),
+        Index("ix_sessions_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+    )
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    refresh_token: Mapped[str] = mapped_column(unique=True)
+    refresh_seed: Mapped[bytes]
+    generation: Mapped[int] = mapped_column(server_default=text("0"))
+    rotated_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+    ip: Mapped[IPAddress | None] = mapped_column(INET())
+    user_agent: Mapped[str | None]
+    method: Mapped[str] = mapped_column(server_default=text("'password'"))
+    client_id: Mapped[str] = mapped_column(server_default=text("'quartet'"))
+    scope: Mapped[str] = mapped_column(server_default=text("'openid profile email'"))
+
+
+class Revocation(Model):
+    """A session that ended, for as long as its access tokens would still be good. Written by triggers on `sessions`."""
+
+    __tablename__ = "revocations"
+    __table_args__ = (Index("ix_revocations_ended_at", "ended_at"),)
+
+    session_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ended_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SigningKey(Model):
+    """A key of access tokens: published from `created_at` to `expires_at`, signing from `active_from` to `retired_at`.
+
+    `rotate_at` asks for a successor before the key's age does.
+    """
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (
+        CheckConstraint("active_from >= created_at", name="active_from"),
+        CheckConstraint("retired_at >= active_from", name="retired_at"),
+        CheckConstraint("expires_at >= retired_at", name="expires_at"),
+    )
+
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    public_jwk: Mapped[dict[str, Any]]
+    private_key: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    active_from: Mapped[datetime] = mapped_column(server_default=func.now())
+    retired_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    rotate_at: Mapped[datetime | None]
