@@ -12,7 +12,6 @@ from auth.google import repository as google
 from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
 from auth.mail import repository as mails
 from auth.mail import worker
-from auth.mail.settings import MAIL_REQUESTS
 from auth.passkeys import challenges as passkey_challenges
 from auth.passkeys import service as passkeys
 from auth.recent_login import RECENT_SECONDS
@@ -21,6 +20,7 @@ from auth.second_factors import recovery_codes, totp
 from auth.second_factors.repository import CHALLENGE_LIFETIME
 from auth.sessions import access_tokens, repository
 from auth.settings import Settings
+from auth.settings.mail import MAIL_REQUESTS
 from auth.standard_clients import forms
 from auth.standard_clients import repository as standard_clients
 from webcommon import passwords

@@ -284,5 +284,6 @@ def _fingerprint() -> list[list[str | int]]:
         specification = importlib.util.find_spec(name)
         if specification is None or specification.origin is None:
             raise ModuleNotFoundError(f"{name} is not installed beside {__name__}")
-        files += sorted(Path(specification.origin).parent.rglob("settings.py"))
+        folder = Path(specification.origin).parent
+        files += sorted([*folder.rglob("settings.py"), *folder.glob("settings/*.py")])
     return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in files]

@@ -1,35 +1,13 @@
 """Where a sign-in may lead back to: nowhere that the operator has not named."""
 
-import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-LONGEST_REDIRECT = 2048
+from auth.settings.google import is_address, is_loopback
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 """Of every redirect on the way there and back."""
-
-_ADDRESS = re.compile(
-    r"https?://[a-z0-9.\-]+(:\d{1,5})?([/?][^\s\\#]*)?|https?://\[[0-9a-f:]+\](:\d{1,5})?([/?][^\s\\#]*)?"
-)
 _ANSWERS = frozenset({"code", "error"})
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def is_address(text: str) -> bool:
-    """Whether the text is a web address that every program reads alike: printable ASCII, the host in lower case, nobody's
-    name before it, and no fragment."""
-    return (
-        len(text) <= LONGEST_REDIRECT
-        and text.isascii()
-        and text.isprintable()
-        and _ADDRESS.fullmatch(text) is not None
-    )
-
-
-def is_loopback(text: str) -> bool:
-    """Whether an address is on the reader's own machine."""
-    return urlsplit(text).hostname in _LOOPBACK
 
 
 def is_allowed(text: str, *, allowed: Sequence[str], allow_loopback: bool) -> bool:

@@ -13,10 +13,11 @@ from auth.google.beginnings import new_secret
 from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
 from auth.google.goals import AppReturn
 from auth.google.linking import NotAdmitted
-from auth.google.redirects import HEADERS, LONGEST_REDIRECT, add_answer, is_allowed
+from auth.google.redirects import HEADERS, add_answer, is_allowed
 from auth.google.schemas import CodeExchange
 from auth.sessions.routes import LoginOrSecondFactor
 from auth.sessions.transport import LoginTransportDep, write_tokens
+from auth.settings.google import LONGEST_REDIRECT
 from dbcommon.session import DatabaseDep
 from webcommon.problems import InvalidRequest, ServiceUnavailable, problem_responses
 from webcommon.throttling.dependencies import OriginDep

@@ -29,7 +29,7 @@ from auth.second_factors.challenges import open_challenge
 from auth.sessions.beginning import SecondFactorNeeded, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
-from auth.standard_clients.registry import RegisteredClient
+from auth.settings.clients import RegisteredClient
 from auth.standard_clients.sign_in import FactorAsked, SignedIn, enter
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy

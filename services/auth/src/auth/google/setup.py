@@ -5,11 +5,11 @@ import httpx
 from auth.google.beginnings import BeginningCodec
 from auth.google.provider import Provider
 from auth.google.service import GoogleSignIn
-from auth.google.settings import GoogleSettings
 from auth.google.token_vault import TokenVault
 from auth.mail.outbox import Outbox
 from auth.sessions.beginning import Tokens
 from auth.settings import Settings
+from auth.settings.google import GoogleSettings
 from dbcommon.engine import Database
 from webcommon.keys import derive_key
 from webcommon.throttling.guard import Guard

@@ -5,8 +5,8 @@ from datetime import timedelta
 from auth.mail.delivery import Delivery, FolderDelivery, SmtpDelivery
 from auth.mail.link_tokens import LinkTokenCodec
 from auth.mail.outbox import Outbox
-from auth.mail.settings import MailSettings
 from auth.mail.worker import MailWorker, Pace
+from auth.settings.mail import MailSettings
 from dbcommon.engine import Database
 from webcommon.keys import derive_key
 

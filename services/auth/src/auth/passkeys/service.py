@@ -33,8 +33,8 @@ from auth.recent_login import require_recent_login
 from auth.second_factors.service import lock_factors
 from auth.sessions.beginning import BegunSession, begin_session
 from auth.sessions.device import Device
-from auth.sessions.first_party import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import RefreshTokenCodec
+from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.ways_in import count_ways_in
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database

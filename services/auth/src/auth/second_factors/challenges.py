@@ -16,8 +16,8 @@ from auth.second_factors import repository
 from auth.second_factors.codes import SecondFactors, use_app_code, use_recovery_code
 from auth.sessions.beginning import BegunSession, begin_session
 from auth.sessions.device import Device, Method
-from auth.sessions.first_party import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import RefreshTokenCodec
+from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from webcommon.throttling.guard import Guard, Origin

@@ -10,10 +10,10 @@ from auth.accounts.schemas import UserAnswer
 from auth.sessions import repository
 from auth.sessions.access_tokens import LIFETIME_SECONDS, AccessTokenSigner, Subject
 from auth.sessions.device import Device
-from auth.sessions.first_party import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import RefreshTokenCodec, hash_token
 from auth.sessions.repository import NewSession
 from auth.sessions.schemas import LoginAnswer
+from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 

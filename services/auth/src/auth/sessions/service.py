@@ -14,9 +14,9 @@ from auth.mail.outbox import Outbox
 from auth.sessions import repository
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
-from auth.sessions.first_party import FIRST_PARTY_CLIENT
 from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, hash_token, parse_token
 from auth.sessions.schemas import TokenPair
+from auth.settings.clients import FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 

@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from auth.sessions.first_party import EVERY_SCOPE
+from auth.settings.clients import EVERY_SCOPE, RegisteredClient
 from auth.standard_clients.errors import AuthorizationRefusal, UntrustedRequest
 from auth.standard_clients.parameters import Repeated, describe_repeated, parse_parameters
-from auth.standard_clients.registry import RegisteredClient
 
 SCOPES = tuple(EVERY_SCOPE.split())
 

@@ -1,14 +1,38 @@
 """What Auth is told of Google."""
 
+import re
 from datetime import timedelta
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from auth.google.redirects import is_address, is_loopback
 from webcommon.settings import ServiceSettings
 from webcommon.throttling.limits import Limit
 from webcommon.throttling.settings import MOST
+
+LONGEST_REDIRECT = 2048
+
+_ADDRESS = re.compile(
+    r"https?://[a-z0-9.\-]+(:\d{1,5})?([/?][^\s\\#]*)?|https?://\[[0-9a-f:]+\](:\d{1,5})?([/?][^\s\\#]*)?"
+)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def is_address(text: str) -> bool:
+    """Whether the text is a web address that every program reads alike: printable ASCII, the host in lower case, nobody's
+    name before it, and no fragment."""
+    return (
+        len(text) <= LONGEST_REDIRECT
+        and text.isascii()
+        and text.isprintable()
+        and _ADDRESS.fullmatch(text) is not None
+    )
+
+
+def is_loopback(text: str) -> bool:
+    """Whether an address is on the reader's own machine."""
+    return urlsplit(text).hostname in _LOOPBACK
 
 
 class GoogleSettings(ServiceSettings):

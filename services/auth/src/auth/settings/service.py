@@ -1,4 +1,4 @@
-"""What Auth is told by its environment."""
+"""The settings of Auth, whole."""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -6,9 +6,9 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from auth.google.settings import GoogleSettings
-from auth.mail.settings import MailSettings
-from auth.passkeys.settings import PasskeySettings
+from auth.settings.google import GoogleSettings
+from auth.settings.mail import MailSettings
+from auth.settings.passkeys import PasskeySettings
 from webcommon.throttling.limits import Limit
 from webcommon.throttling.settings import ThrottledSettings
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from auth.standard_clients.settings import ClientSettings
+from auth.settings.clients import ClientSettings
 
 _NUMBERS = re.compile(r"[0-9.]+|.*:.*")
 """Addresses, which browsers know no passkeys for."""
