@@ -9,6 +9,7 @@ import httpx
 import pytest
 from jose import jwt
 
+from auth.accounts.schemas import EventAnswer
 from auth.admin.schemas import AdministeredUser
 from auth.audit.schemas import EventAnswer
 from auth.errors import SessionEnded

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 
 from auth import __version__
+from auth.accounts.history_routes import router as own_history_router
 from auth.accounts.routes import router as accounts_router
 from auth.admin.routes import router as admin_router
-from auth.audit.routes import router as own_history_router
 from auth.discovery.routes import router as discovery_router
 from auth.email_links.pages import router as email_pages_router
 from auth.email_links.routes import router as email_links_router
@@ -43,7 +43,7 @@ from auth.standard_clients.forms import SignInForms
 from auth.standard_clients.id_tokens import IdTokenSigner
 from auth.standard_clients.sign_in_routes import router as sign_in_pages_router
 from auth.standard_clients.token_routes import router as standard_clients_router
-from auth.sweeping import Sweeper
+from auth.worker import Sweeper
 from dbcommon.engine import Database
 from webcommon.app import Service
 from webcommon.bearer import Issuer

@@ -1,85 +1,15 @@
 """Every statement of the account routes."""
 
-import secrets
-from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Text, bindparam, cast, delete, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, bindparam, cast, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.left_addresses import former_holder
 from auth.models import Session, User
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewAccount:
-    """An account to be stored."""
-
-    id: UUID
-    email: str
-    username: str
-    password_hash: str | None = field(repr=False)
-    email_verified: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Holders:
-    """Who has an e-mail address and who a username, None for nobody, and the transaction's time."""
-
-    of_email: UUID | None
-    of_username: UUID | None
-    at: datetime
-
-
-async def insert_if_free(session: AsyncSession, account: NewAccount) -> None:
-    """Store the account, unless its e-mail or its username belongs to another, or the e-mail can still be taken back."""
-    values = {
-        User.id: literal(account.id),
-        User.email: literal(account.email, User.email.type),
-        User.username: literal(account.username, User.username.type),
-        User.password_hash: literal(account.password_hash, User.password_hash.type),
-        User.email_verified: literal(account.email_verified),
-    }
-    source = select(*values.values()).where(~former_holder(account.email).exists())
-    await session.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())
-
-
-async def insert_withheld(session: AsyncSession, account: NewAccount) -> None:
-    """Store the account as one withheld from whoever has its e-mail or can take it back, if another has; not if its
-    username is taken. The holder is locked, so that it cannot be deleted while its id is written down here."""
-    values = {
-        User.id: literal(account.id),
-        User.email: literal(f"{secrets.token_hex(16)}@withheld.invalid", User.email.type),
-        User.username: literal(account.username, User.username.type),
-        User.password_hash: literal(account.password_hash, User.password_hash.type),
-        User.withheld_from: User.id,
-        User.withheld_email: literal(account.email, User.withheld_email.type),
-    }
-    holds = or_(User.email == account.email, User.id.in_(former_holder(account.email)))
-    source = select(*values.values()).where(holds, User.id != account.id).limit(1)
-    locked = source.with_for_update(read=True, key_share=True)
-    await session.execute(insert(User).from_select(list(values), locked).on_conflict_do_nothing())
-
-
-async def find_holders(session: AsyncSession, *, email: str, username: str) -> Holders:
-    """Who holds the two names, regardless of case."""
-    statement = select(
-        func.coalesce(
-            select(User.id).where(User.email == email).scalar_subquery(),
-            former_holder(email).limit(1).scalar_subquery(),
-        ).label("of_email"),
-        select(User.id).where(User.username == username).scalar_subquery().label("of_username"),
-        func.now().label("at"),
-    )
-    row = (await session.execute(statement)).one()
-    return Holders(of_email=row.of_email, of_username=row.of_username, at=row.at)
-
 
 _LIVE_ACCOUNT = PreparedRead(
     select(

@@ -4,26 +4,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from auth.audit.repository import Event
 from webcommon.credentials import Email, Password, Username
 from webcommon.schemas import RequestBody, ResponseBody, Timestamp
-
-
-class UserAnswer(ResponseBody):
-    """An account as its owner sees it."""
-
-    id: UUID
-    email: str = Field(examples=["ada@example.com"])
-    username: str = Field(examples=["ada.lovelace"])
-    email_verified: bool
-    roles: list[str] = Field(examples=[["user"]])
-    created_at: Timestamp
-    updated_at: Timestamp
-
-
-class RegistrationAnswer(ResponseBody):
-    """The account that was made."""
-
-    user: UserAnswer
 
 
 class AccountPatch(RequestBody):
@@ -43,3 +26,16 @@ class AccountDeletion(RequestBody):
     password: Password | None = Field(
         None, description="The current password; only an account that has none may leave it out."
     )
+
+
+class EventAnswer(ResponseBody):
+    """Something that happened to the account."""
+
+    id: UUID
+    event: Event
+    session_id: UUID | None
+    by_other: bool = Field(
+        examples=[False],
+        description="Whether it was not the owner who did it, but an administrator or the operator.",
+    )
+    at: Timestamp

@@ -9,8 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts import repository
-from auth.accounts.repository import Holders, NewAccount
-from auth.accounts.schemas import AccountPatch, UserAnswer
+from auth.accounts.schemas import AccountPatch
 from auth.audit.repository import record_event
 from auth.email_links.service import ask_for_change
 from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
@@ -21,6 +20,9 @@ from auth.mail.repository import find_left_addresses
 from auth.own_account import lock_own_account
 from auth.passwords.service import prove_password
 from auth.recent_login import require_recent_login
+from auth.schemas import UserAnswer
+from auth.users import repository as users
+from auth.users.repository import Holders, NewAccount
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
@@ -58,10 +60,10 @@ async def register(
         password_hash=await hasher.hash(registration.password.get_secret_value()),
     )
     async with database.transaction() as session:
-        await repository.insert_if_free(session, account)
+        await users.insert_if_free(session, account)
         if withholds_taken_email:
-            await repository.insert_withheld(session, account)
-        holders = await repository.find_holders(session, email=account.email, username=account.username)
+            await users.insert_withheld(session, account)
+        holders = await users.find_holders(session, email=account.email, username=account.username)
         if holders.of_username not in (account.id, None):
             raise UsernameTaken
         if holders.of_email is None or (withholds_taken_email and holders.of_username is None):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from auth.accounts.schemas import UserAnswer
+from auth.schemas import UserAnswer
 from webcommon.schemas import ResponseBody, Timestamp
 
 

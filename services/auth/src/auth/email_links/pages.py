@@ -18,7 +18,7 @@ from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.email_links.service import MailRequests
 from auth.errors import LinkNoLongerGood
 from auth.mail.repository import Kind
-from auth.pages import PageRoute, read_form, show_page, show_refusal
+from auth.web.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
 from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH
 from webcommon.problems import InvalidRequest, Problem

@@ -7,7 +7,6 @@ from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.accounts.schemas import UserAnswer
 from auth.audit.repository import Event, record_event
 from auth.email_links import repository
 from auth.email_links.schemas import PasswordReset
@@ -16,8 +15,9 @@ from auth.mail import repository as mails
 from auth.mail.link_tokens import hash_link_token
 from auth.mail.outbox import Outbox
 from auth.mail.repository import Kind
+from auth.schemas import UserAnswer
 from auth.sessions.ending import end_sessions
-from auth.unproven import void_ways_in, void_ways_in_since
+from auth.users.sign_in_methods import void_ways_in, void_ways_in_since
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow

@@ -5,13 +5,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.accounts.schemas import UserAnswer
 from auth.audit.repository import record_event
 from auth.errors import CodeNoLongerGood
 from auth.google import repository
 from auth.google.beginnings import challenge_of, hash_secret
 from auth.google.repository import CodeKey
 from auth.keys.encryption import KeyVault
+from auth.schemas import UserAnswer
 from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.accounts.repository import NewAccount, find_holders, insert_if_free
 from auth.audit.repository import record_event
 from auth.google import repository
 from auth.google.id_tokens import Identity
 from auth.google.usernames import suggest_usernames
 from auth.mail.outbox import Outbox
 from auth.sessions.ending import end_sessions
-from auth.unproven import void_second_factor_in_doubt, void_ways_in
+from auth.users.repository import NewAccount, find_holders, insert_if_free
+from auth.users.sign_in_methods import void_second_factor_in_doubt, void_ways_in
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 

@@ -6,10 +6,10 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from auth.pages import show_page
 from auth.standard_clients.answers import answer_with_page
 from auth.standard_clients.authorization_requests import AuthorizationRequest
 from auth.standard_clients.dependencies import StandardClients
+from auth.web.pages import show_page
 
 _RESERVED = ":/%#?=@[]!$&'()*+,;"
 

@@ -17,13 +17,13 @@ from auth.google.page_answers import lead_to_google, show_google_fault
 from auth.google.redirects import HEADERS, add_answer
 from auth.google.service import Outcome, Return
 from auth.google.setup import CALLBACK_PATH
-from auth.pages import PageRoute, page_responses, show_refusal
 from auth.sessions.device import DeviceDep
 from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
 from auth.standard_clients.errors import UntrustedRequest
 from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault
 from auth.standard_clients.sign_in import SignedIn
 from auth.standard_clients.sign_in_page import show_untrusted
+from auth.web.pages import PageRoute, page_responses, show_refusal
 from webcommon.problems import problem_responses
 from webcommon.throttling.dependencies import GuardDep, OriginDep
 from webcommon.throttling.guard import Guard, Origin

@@ -35,7 +35,7 @@ from auth.sessions.beginning import BegunSession, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
-from auth.ways_in import count_ways_in
+from auth.users.sign_in_methods import count_ways_in
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from webcommon.bearer import Caller

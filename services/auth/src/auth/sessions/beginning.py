@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.accounts.schemas import UserAnswer
+from auth.schemas import UserAnswer
 from auth.sessions import repository
 from auth.sessions.access_tokens import LIFETIME_SECONDS, AccessTokenSigner, Subject
 from auth.sessions.device import Device

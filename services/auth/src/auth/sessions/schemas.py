@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from auth.accounts.schemas import UserAnswer
+from auth.schemas import UserAnswer
 from webcommon.schemas import RequestBody, ResponseBody, Text
 
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from auth.errors import OriginRefused, RefreshTokenRefused
-from auth.origins import may_use_cookies
 from auth.sessions.repository import IDLE_LIFETIME
 from auth.sessions.schemas import RefreshTokenBody
+from auth.web.origins import may_use_cookies
 from webcommon.problems import InvalidRequest
 
 Transport = Literal["body", "cookie"]

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
-from auth.pages import page_responses
 from auth.standard_clients.answers import answer_with_page, send_back
 from auth.standard_clients.authorization_requests import (
     AuthorizationRequest,
@@ -18,6 +17,7 @@ from auth.standard_clients.dependencies import StandardClients, StandardClientsD
 from auth.standard_clients.errors import AuthorizationRefusal, OAuthRefusal, UntrustedRequest
 from auth.standard_clients.parameters import read_form_text
 from auth.standard_clients.sign_in_page import show_untrusted
+from auth.web.pages import page_responses
 
 router = APIRouter(tags=["standard clients"])
 

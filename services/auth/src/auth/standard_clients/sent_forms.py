@@ -6,7 +6,6 @@ from fastapi import Request
 from starlette.responses import Response
 
 from auth.errors import EmailNotVerified
-from auth.origins import is_own_origin
 from auth.settings import Settings
 from auth.standard_clients.answers import answer_with_page, read_browser_cookie, send_back
 from auth.standard_clients.authorization_requests import AuthorizationRequest, check_still_registered
@@ -16,6 +15,7 @@ from auth.standard_clients.forms import SignInForm
 from auth.standard_clients.parameters import read_form
 from auth.standard_clients.sign_in import FactorAsked, SignedIn
 from auth.standard_clients.sign_in_page import show_untrusted
+from auth.web.origins import is_own_origin
 from webcommon.problems import Problem
 from webcommon.throttling.guard import Guard, Origin
 

@@ -6,10 +6,10 @@ from html import escape
 
 from fastapi.responses import HTMLResponse
 
-from auth.pages import show_page
 from auth.settings.clients import RegisteredClient, origin_of
 from auth.standard_clients.authorization_requests import AuthorizationRequest
 from auth.standard_clients.errors import UntrustedRequest
+from auth.web.pages import show_page
 from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH
 
 _TOLD = {

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from auth.dependencies import OutboxDep, PasswordCheckDep, SecondFactorsDep, SettingsDep, TokensDep
 from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, PasskeyRefused, SecondFactorFailed
-from auth.pages import PageRoute
 from auth.passkeys.routes import PasskeysDep
 from auth.sessions.device import DeviceDep
 from auth.standard_clients.dependencies import StandardClientsDep
 from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault
 from auth.standard_clients.sign_in import PageSignIn
 from auth.standard_clients.sign_in_page import show_begin_again
+from auth.web.pages import PageRoute
 from webcommon.credentials import Login
 from webcommon.throttling.dependencies import OriginDep
 from webcommon.throttling.throttle import TooManyAttempts

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
+from auth.accounts.schemas import EventAnswer
 from auth.audit.repository import find_page
-from auth.audit.schemas import EventAnswer
 from auth.errors import SessionEnded
 from auth.sessions.live_caller import require_live
 from dbcommon.models import HIGHEST_ID

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, exists, func, literal_column, null, true, update
+from sqlalchemy import ColumnElement, delete, exists, func, literal_column, null, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
@@ -92,3 +92,15 @@ async def _void(
     for _ in voided:
         await record_event(session, event, user_id=user_id)
     return bool(voided)
+
+
+async def count_ways_in(session: AsyncSession, user_id: UUID) -> int:
+    """How many ways in an account has: a password, and each linked account and passkey.
+
+    The account is to be locked before, so that of two removals at once the second counts after the first.
+    """
+    links = select(func.count()).where(OAuthAccount.user_id == user_id).scalar_subquery()
+    passkeys = select(func.count()).where(Passkey.user_id == user_id).scalar_subquery()
+    with_password = select(func.count()).where(User.id == user_id, User.password_hash.is_not(None))
+    statement = select(links + passkeys + with_password.scalar_subquery())
+    return int((await session.execute(statement)).scalar_one())

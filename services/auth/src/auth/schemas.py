@@ -1,0 +1,25 @@
+"""Answers that several features give."""
+
+from uuid import UUID
+
+from pydantic import Field
+
+from webcommon.schemas import ResponseBody, Timestamp
+
+
+class UserAnswer(ResponseBody):
+    """An account as its owner sees it."""
+
+    id: UUID
+    email: str = Field(examples=["ada@example.com"])
+    username: str = Field(examples=["ada.lovelace"])
+    email_verified: bool
+    roles: list[str] = Field(examples=[["user"]])
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class RegistrationAnswer(ResponseBody):
+    """The account that was made."""
+
+    user: UserAnswer

@@ -1,0 +1,1 @@
+"""What Auth's own pages share."""
