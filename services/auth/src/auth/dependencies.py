@@ -3,8 +3,6 @@
 from typing import Annotated
 
 from auth.keys.service import Keyring
-from auth.mail.outbox import Outbox
-from auth.mail.worker import MailWorker
 from auth.second_factors.codes import SecondFactors
 from auth.sessions.beginning import Tokens
 from auth.sessions.password_login import PasswordCheck
@@ -28,9 +26,3 @@ PasswordCheckDep = Annotated[PasswordCheck, kept_as("password_check")]
 
 SecondFactorsDep = Annotated[SecondFactors, kept_as("second_factors")]
 """What second factors are made and checked with."""
-
-OutboxDep = Annotated[Outbox, kept_as("outbox")]
-"""Where mails are put."""
-
-MailWorkerDep = Annotated[MailWorker, kept_as("mail_worker")]
-"""What sends them."""

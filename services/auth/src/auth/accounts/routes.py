@@ -4,7 +4,7 @@ from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from auth.accounts import service
 from auth.accounts.schemas import AccountDeletion, AccountPatch
-from auth.dependencies import HasherDep, OutboxDep, SettingsDep
+from auth.dependencies import HasherDep, SettingsDep
 from auth.errors import (
     EmailTaken,
     NoPassword,
@@ -14,6 +14,7 @@ from auth.errors import (
     UsernameTaken,
 )
 from auth.google.service import GoogleSignIn
+from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer, UserAnswer
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep

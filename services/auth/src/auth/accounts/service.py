@@ -15,8 +15,8 @@ from auth.email_links.service import ask_for_change
 from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
 from auth.google.service import GoogleSignIn
 from auth.linked_accounts.repository import find_tokens
+from auth.mail.email_tokens import find_left_addresses
 from auth.mail.outbox import Outbox
-from auth.mail.repository import find_left_addresses
 from auth.own_account import lock_own_account
 from auth.passwords.service import prove_password
 from auth.recent_login import require_recent_login

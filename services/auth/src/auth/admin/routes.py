@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Response
 
 from auth.admin import service
 from auth.admin.schemas import AdministeredUser, SessionsEnded
-from auth.dependencies import OutboxDep
 from auth.errors import OwnAccount, ReauthenticationRequired, SessionEnded
+from auth.mail.dependencies import OutboxDep
 from auth.sessions.live_caller import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.bearer import CallerDep

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from auth.dependencies import OutboxDep, SettingsDep
+from auth.dependencies import SettingsDep
 from auth.email_links.service import MailRequests
+from auth.mail.dependencies import OutboxDep
 from dbcommon.session import DatabaseDep
 from webcommon.throttling.dependencies import GuardDep, OriginDep
 

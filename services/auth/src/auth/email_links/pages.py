@@ -11,12 +11,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from pydantic import SecretStr, ValidationError
 
-from auth.dependencies import HasherDep, OutboxDep
+from auth.dependencies import HasherDep
 from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.email_links.service import MailRequests
 from auth.errors import LinkNoLongerGood
+from auth.mail.dependencies import OutboxDep
 from auth.mail.repository import Kind
 from auth.web.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep

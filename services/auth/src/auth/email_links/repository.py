@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.left_addresses import former_holder
+from auth.mail.email_tokens import former_holder
 from auth.models import EmailToken, User
 from dbcommon.rows import AnyRow
 

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter, Response
 
-from auth.dependencies import HasherDep, OutboxDep
+from auth.dependencies import HasherDep
 from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.errors import EmailTaken, LinkNoLongerGood
+from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.problems import problem_responses

@@ -11,6 +11,7 @@ from auth.audit.repository import Event, record_event
 from auth.email_links import repository
 from auth.email_links.schemas import PasswordReset
 from auth.errors import EmailTaken, LinkNoLongerGood
+from auth.mail import email_tokens
 from auth.mail import repository as mails
 from auth.mail.link_tokens import hash_link_token
 from auth.mail.outbox import Outbox
@@ -64,7 +65,7 @@ async def ask_for_change(email: str, *, account: AnyRow, session: AsyncSession, 
     token_hash = await outbox.offer_undo(
         session, address=account.email, user_id=account.id, new_address=email
     )
-    await mails.insert_undo_token(
+    await email_tokens.insert_undo_token(
         session,
         user_id=account.id,
         token_hash=token_hash,

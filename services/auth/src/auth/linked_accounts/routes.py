@@ -4,11 +4,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 
-from auth.dependencies import OutboxDep
 from auth.errors import OnlyWayIn, ReauthenticationRequired, SessionEnded
 from auth.google.service import GoogleSignIn
 from auth.linked_accounts import service
 from auth.linked_accounts.schemas import LinkedAccountAnswer
+from auth.mail.dependencies import OutboxDep
 from auth.sessions.live_caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.mail import repository
+from auth.mail import email_tokens, repository
 from auth.mail.link_tokens import SEED_BYTES, LinkTokenCodec, hash_link_token
 from auth.mail.repository import Kind
 
@@ -73,8 +73,8 @@ class Outbox:
         An address that nobody has proven may be a bystander's, at whom the account is pointed: of a kind it gets no more
         than what anybody may ask for. An owner hears of everything, however soon one thing follows another like it.
         """
-        left = await repository.find_left_addresses(session, user_id, address=address)
-        proven = await repository.find_proven_addresses(session, user_id)
+        left = await email_tokens.find_left_addresses(session, user_id, address=address)
+        proven = await email_tokens.find_proven_addresses(session, user_id)
         for recipient in (address, *left):
             if recipient in proven:
                 await self._put(session, kind, recipient=recipient, user_id=user_id, detail=detail)

@@ -1,7 +1,7 @@
 """Every statement on the outbox and on its gate."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -17,15 +17,13 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    text,
-    union,
     union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.left_addresses import can_be_taken_back
+from auth.mail.email_tokens import can_be_taken_back
 from auth.models import EmailToken, Mail, MailGate, User
 from dbcommon.engine import Database
 from dbcommon.jobs.queue import Queue
@@ -113,16 +111,6 @@ async def insert_mail_through_gate(
     source = select(*values.values()).select_from(passed)
     statement = insert(Mail).from_select(list(values), source, include_defaults=False).returning(Mail.id)
     return (await session.execute(statement)).one_or_none() is not None
-
-
-async def find_proven_addresses(session: AsyncSession, user_id: UUID) -> Collection[str]:
-    """The addresses of an account, the present one and those it may go back to, at which somebody has shown to read its
-    mails."""
-    present = select(User.email).where(User.id == user_id, User.email_verified)
-    left = select(EmailToken.email).where(
-        EmailToken.user_id == user_id, EmailToken.kind == "undo_email", EmailToken.was_proven
-    )
-    return set((await session.execute(union(present, left))).scalars())
 
 
 async def close_gate(session: AsyncSession, gate_key: bytes) -> None:
@@ -248,76 +236,6 @@ async def sweep(session: AsyncSession, *, interval: timedelta, most: int) -> int
         )
     ]
     return max(counts)
-
-
-async def upsert_token(
-    session: AsyncSession, mail: AnyRow, *, user: AnyRow, token_hash: str, lifetime: timedelta
-) -> bool:
-    """The token of a mail that is about to be sent to `user.address`, its time running from now; it takes the place of the
-    one before.
-
-    False when this very token was used already: the mail had arrived, and only that it had was not written down.
-    """
-    values = {
-        "kind": mail.kind,
-        "user_id": user.id,
-        "token_hash": token_hash,
-        "email": user.address,
-        "expires_at": func.now() + lifetime,
-    }
-    statement = upsert(EmailToken).values(id=new_id(), created_at=func.now(), **values)
-    kept = await session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[EmailToken.user_id, EmailToken.kind],
-            # Spelt out: a parameter here would not match the index once the server plans for all values.
-            index_where=text("kind <> 'undo_email'"),
-            set_={
-                "id": statement.excluded.id,
-                "token_hash": statement.excluded.token_hash,
-                "email": statement.excluded.email,
-                "created_at": statement.excluded.created_at,
-                "expires_at": statement.excluded.expires_at,
-                "used_at": null(),
-            },
-            where=or_(EmailToken.token_hash != statement.excluded.token_hash, EmailToken.used_at.is_(None)),
-        ).returning(EmailToken.id)
-    )
-    return kept.one_or_none() is not None
-
-
-async def insert_undo_token(
-    session: AsyncSession,
-    *,
-    user_id: UUID,
-    token_hash: str,
-    email: str,
-    was_proven: bool,
-    expires_at: ColumnElement[datetime],
-) -> None:
-    """The token that leads back to an address, which is as proven again as it was."""
-    await session.execute(
-        insert(EmailToken).values(
-            id=new_id(),
-            kind="undo_email",
-            user_id=user_id,
-            token_hash=token_hash,
-            email=email,
-            was_proven=was_proven,
-            expires_at=expires_at,
-        )
-    )
-
-
-async def find_left_addresses(session: AsyncSession, user_id: UUID, *, address: str) -> Sequence[str]:
-    """The addresses that an account may still go back to by a link, beside the one that it has."""
-    statement = select(EmailToken.email).where(
-        EmailToken.user_id == user_id,
-        EmailToken.kind == "undo_email",
-        EmailToken.email != address,
-        EmailToken.used_at.is_(None),
-        EmailToken.expires_at > func.now(),
-    )
-    return (await session.execute(statement.distinct())).scalars().all()
 
 
 async def delete_tokens(session: AsyncSession, user_id: UUID, *, kinds: Sequence[str]) -> None:

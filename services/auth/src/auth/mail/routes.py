@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from auth.dependencies import MailWorkerDep
 from auth.mail.delivery import FolderDelivery
+from auth.mail.dependencies import MailWorkerDep
 from auth.mail.schemas import DevelopmentMails
 from webcommon.problems import NotFound, problem_responses
 

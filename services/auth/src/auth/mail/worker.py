@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.mail import repository
+from auth.mail import email_tokens, repository
 from auth.mail.delivery import CannotDeliver, Delivery, Letter
 from auth.mail.link_tokens import LinkTokenCodec, hash_link_token
 from auth.mail.messages import Message, write_message
@@ -200,7 +200,7 @@ class MailWorker:
         """Make the link work from now on; False when it is not to be sent."""
         if await repository.is_superseded(session, mail, user_id=user.id):
             return False
-        return await repository.upsert_token(
+        return await email_tokens.upsert_token(
             session,
             mail,
             user=user,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from auth.dependencies import OutboxDep, TokensDep
+from auth.dependencies import TokensDep
 from auth.errors import (
     EmailNotVerified,
     KeysNotReady,
@@ -17,6 +17,7 @@ from auth.errors import (
     SessionEnded,
     TooManyPasskeys,
 )
+from auth.mail.dependencies import OutboxDep
 from auth.passkeys import service
 from auth.passkeys.schemas import (
     PasskeyAnswer,

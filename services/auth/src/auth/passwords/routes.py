@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from auth.dependencies import HasherDep, OutboxDep
+from auth.dependencies import HasherDep
 from auth.errors import NoPassword, PasswordWrong, ReauthenticationRequired, SessionEnded
+from auth.mail.dependencies import OutboxDep
 from auth.passwords import service
 from auth.passwords.schemas import PasswordChange
 from auth.sessions.live_caller import LiveCallerDep

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter, Response
 
-from auth.dependencies import OutboxDep, SecondFactorsDep, TokensDep
+from auth.dependencies import SecondFactorsDep, TokensDep
 from auth.errors import KeysNotReady, LoginExpired, OriginRefused, SecondFactorFailed
+from auth.mail.dependencies import OutboxDep
 from auth.second_factors.challenges import admit_code, finish_challenge
 from auth.second_factors.schemas import SecondFactorLogin
 from auth.sessions.beginning import answer_login

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from auth.dependencies import OutboxDep, SecondFactorsDep
+from auth.dependencies import SecondFactorsDep
 from auth.errors import (
     CodeWrong,
     NoSecondFactor,
@@ -10,6 +10,7 @@ from auth.errors import (
     SecondFactorEnabled,
     SessionEnded,
 )
+from auth.mail.dependencies import OutboxDep
 from auth.second_factors import service
 from auth.second_factors.schemas import (
     RecoveryCodesAnswer,

@@ -4,8 +4,9 @@ from typing import TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
-from auth.dependencies import OutboxDep, PasswordCheckDep, TokensDep
+from auth.dependencies import PasswordCheckDep, TokensDep
 from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, OriginRefused, RefreshTokenRefused
+from auth.mail.dependencies import OutboxDep
 from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions import password_login, service
 from auth.sessions.beginning import answer_login

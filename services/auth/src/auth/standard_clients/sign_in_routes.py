@@ -7,8 +7,9 @@ from fastapi.responses import FileResponse
 from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
-from auth.dependencies import OutboxDep, PasswordCheckDep, SecondFactorsDep, SettingsDep, TokensDep
+from auth.dependencies import PasswordCheckDep, SecondFactorsDep, SettingsDep, TokensDep
 from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, PasskeyRefused, SecondFactorFailed
+from auth.mail.dependencies import OutboxDep
 from auth.passkeys.routes import PasskeysDep
 from auth.sessions.device import DeviceDep
 from auth.standard_clients.dependencies import StandardClientsDep

@@ -9,7 +9,7 @@ from sqlalchemy import func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.left_addresses import former_holder
+from auth.mail.email_tokens import former_holder
 from auth.models import User
 
 
