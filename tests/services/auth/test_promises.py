@@ -14,11 +14,11 @@ from auth.mail import repository as mails
 from auth.mail import worker
 from auth.passkeys import challenges as passkey_challenges
 from auth.passkeys import service as passkeys
-from auth.recent_login import RECENT_SECONDS
 from auth.revocations.service import KEPT
 from auth.second_factors import recovery_codes, totp
 from auth.second_factors.repository import CHALLENGE_LIFETIME
 from auth.sessions import access_tokens, repository
+from auth.sessions.caller import RECENT_SECONDS
 from auth.settings import Settings
 from auth.settings.mail import MAIL_REQUESTS
 from auth.standard_clients import forms

@@ -19,7 +19,6 @@ from auth.keys.service import Keyring, Rotation
 from auth.linked_accounts.routes import router as linked_accounts_router
 from auth.mail.routes import router as development_mails_router
 from auth.mail.setup import make_outbox, make_worker
-from auth.own_sessions.routes import router as own_sessions_router
 from auth.passkeys.challenges import ChallengeCodec
 from auth.passkeys.routes import router as passkeys_router
 from auth.passkeys.service import Passkeys
@@ -33,6 +32,7 @@ from auth.second_factors.recovery_codes import RecoveryCodeHasher
 from auth.second_factors.routes import router as second_factors_router
 from auth.sessions.access_tokens import AccessTokenSigner
 from auth.sessions.beginning import Tokens
+from auth.sessions.management_routes import router as own_sessions_router
 from auth.sessions.password_login import PasswordCheck
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.routes import router as sessions_router

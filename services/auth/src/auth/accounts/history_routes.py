@@ -6,6 +6,7 @@ from auth.accounts.schemas import EventAnswer
 from auth.audit.repository import find_page
 from auth.errors import SessionEnded
 from auth.sessions.live_caller import require_live
+from auth.sessions.caller import LiveCallerDep
 from dbcommon.models import HIGHEST_ID
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep

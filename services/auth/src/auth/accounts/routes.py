@@ -16,7 +16,7 @@ from auth.errors import (
 from auth.google.service import GoogleSignIn
 from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer, UserAnswer
-from auth.sessions.live_caller import LiveCallerDep
+from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep
 from webcommon.credentials import Registration

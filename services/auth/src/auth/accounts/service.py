@@ -17,10 +17,9 @@ from auth.google.service import GoogleSignIn
 from auth.linked_accounts.repository import find_tokens
 from auth.mail.email_tokens import find_left_addresses
 from auth.mail.outbox import Outbox
-from auth.own_account import lock_own_account
 from auth.passwords.service import prove_password
-from auth.recent_login import require_recent_login
 from auth.schemas import UserAnswer
+from auth.sessions.caller import lock_own_account, require_recent_login
 from auth.users import repository as users
 from auth.users.repository import Holders, NewAccount
 from dbcommon.constraints import violated_constraint

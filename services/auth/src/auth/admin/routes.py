@@ -9,7 +9,7 @@ from auth.admin import service
 from auth.admin.schemas import AdministeredUser, SessionsEnded
 from auth.errors import OwnAccount, ReauthenticationRequired, SessionEnded
 from auth.mail.dependencies import OutboxDep
-from auth.sessions.live_caller import AdministratorDep
+from auth.sessions.caller import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.bearer import CallerDep
 from webcommon.fast_path import fast_path

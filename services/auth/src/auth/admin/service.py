@@ -11,9 +11,8 @@ from auth.admin.schemas import AdministeredUser
 from auth.audit.repository import Event, record_event
 from auth.errors import OwnAccount
 from auth.mail.outbox import Outbox
-from auth.own_account import lock_own_account
-from auth.recent_login import require_recent_login
 from auth.second_factors.repository import delete_secret
+from auth.sessions.caller import lock_own_account, require_administrator, require_recent_login
 from auth.sessions.ending import end_sessions
 from auth.sessions.live_caller import require_administrator, require_live
 from auth.sessions.repository import AnyRow

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter, Response
 
-from auth.dependencies import KeyringDep, SettingsDep
+from auth.dependencies import SettingsDep
 from auth.discovery.schemas import JsonWebKey, JsonWebKeySet, ProviderConfiguration
 from auth.errors import KeysNotReady
+from auth.keys.dependencies import KeyringDep
 from webcommon.problems import ServiceUnavailable, problem_responses
 
 router = APIRouter(tags=["discovery"])

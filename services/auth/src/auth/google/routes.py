@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 from pydantic import StringConstraints
 
-from auth.dependencies import SettingsDep, TokensDep
+from auth.dependencies import SettingsDep
 from auth.errors import CodeNoLongerGood, GoogleNotConfigured, KeysNotReady, OriginRefused
 from auth.google import codes, service
 from auth.google.beginnings import new_secret
@@ -15,6 +15,7 @@ from auth.google.goals import AppReturn
 from auth.google.linking import NotAdmitted
 from auth.google.redirects import HEADERS, add_answer, is_allowed
 from auth.google.schemas import CodeExchange
+from auth.sessions.dependencies import TokensDep
 from auth.sessions.routes import LoginOrSecondFactor
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from auth.settings.google import LONGEST_REDIRECT

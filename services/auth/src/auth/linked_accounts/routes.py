@@ -9,7 +9,7 @@ from auth.google.service import GoogleSignIn
 from auth.linked_accounts import service
 from auth.linked_accounts.schemas import LinkedAccountAnswer
 from auth.mail.dependencies import OutboxDep
-from auth.sessions.live_caller import LiveCallerDep
+from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep
 from webcommon.fast_path import fast_path

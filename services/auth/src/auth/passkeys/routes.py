@@ -1,11 +1,9 @@
 """Routes of passkeys."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 
-from auth.dependencies import TokensDep
 from auth.errors import (
     EmailNotVerified,
     KeysNotReady,
@@ -19,6 +17,7 @@ from auth.errors import (
 )
 from auth.mail.dependencies import OutboxDep
 from auth.passkeys import service
+from auth.passkeys.dependencies import PasskeysDep
 from auth.passkeys.schemas import (
     PasskeyAnswer,
     PasskeyList,
@@ -27,10 +26,10 @@ from auth.passkeys.schemas import (
     PasskeyPatch,
     PasskeyRegistration,
 )
-from auth.passkeys.service import Passkeys
 from auth.sessions.beginning import answer_login
+from auth.sessions.caller import LiveCallerDep
+from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
-from auth.sessions.live_caller import LiveCallerDep
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep, SessionDep
@@ -40,15 +39,6 @@ from webcommon.throttling.dependencies import GuardDep, OriginDep
 from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/v1/passkeys", tags=["passkeys"])
-
-
-async def get_passkeys(request: Request) -> Passkeys:
-    """What passkeys are made and checked with."""
-    passkeys: Passkeys = request.app.state.passkeys
-    return passkeys
-
-
-PasskeysDep = Annotated[Passkeys, Depends(get_passkeys)]
 
 
 @router.post(

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.audit.repository import record_event, record_login_failure
 from auth.errors import EmailNotVerified, OnlyWayIn, PasskeyKnown, PasskeyRefused, TooManyPasskeys
 from auth.mail.outbox import Outbox
-from auth.own_account import lock_own_account
 from auth.passkeys import repository
 from auth.passkeys.challenges import ChallengeCodec
 from auth.passkeys.schemas import PasskeyAnswer, PasskeyList, PasskeyOptions
@@ -29,9 +28,9 @@ from auth.passkeys.verification import (
     verify_registration,
     verify_sign_in,
 )
-from auth.recent_login import require_recent_login
 from auth.second_factors.service import lock_factors
 from auth.sessions.beginning import BegunSession, begin_session
+from auth.sessions.caller import lock_own_account, require_recent_login
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT

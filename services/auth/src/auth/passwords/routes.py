@@ -7,7 +7,7 @@ from auth.errors import NoPassword, PasswordWrong, ReauthenticationRequired, Ses
 from auth.mail.dependencies import OutboxDep
 from auth.passwords import service
 from auth.passwords.schemas import PasswordChange
-from auth.sessions.live_caller import LiveCallerDep
+from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.problems import problem_responses
 from webcommon.throttling.dependencies import GuardDep, OriginDep

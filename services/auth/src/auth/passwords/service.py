@@ -6,10 +6,9 @@ from auth.audit.repository import record_event, record_login_failure
 from auth.errors import NoPassword, PasswordWrong, SessionEnded
 from auth.mail import repository as mails
 from auth.mail.outbox import Outbox
-from auth.own_account import lock_own_account
 from auth.passwords import repository
 from auth.passwords.schemas import PasswordChange
-from auth.recent_login import require_recent_login
+from auth.sessions.caller import lock_own_account, require_recent_login
 from auth.sessions.ending import end_sessions
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow

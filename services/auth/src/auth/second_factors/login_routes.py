@@ -2,12 +2,13 @@
 
 from fastapi import APIRouter, Response
 
-from auth.dependencies import SecondFactorsDep, TokensDep
 from auth.errors import KeysNotReady, LoginExpired, OriginRefused, SecondFactorFailed
 from auth.mail.dependencies import OutboxDep
 from auth.second_factors.challenges import admit_code, finish_challenge
+from auth.second_factors.dependencies import SecondFactorsDep
 from auth.second_factors.schemas import SecondFactorLogin
 from auth.sessions.beginning import answer_login
+from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens

@@ -9,9 +9,10 @@ from sqlalchemy import Text, and_, bindparam, delete, func, insert, literal, or_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.known_devices import KNOWN_BY
 from auth.models import LoginChallenge, Passkey, RecoveryCode, Session, TotpSecret, User
 from auth.sessions.device import Method
+from auth.sessions.known_devices import KNOWN_BY
+from auth.sessions.repository import delete_challenges
 from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
@@ -227,11 +228,6 @@ async def use_challenge(session: AsyncSession, token_hash: str, *, client_id: st
         .returning(LoginChallenge.token_hash)
     )
     return (await session.execute(statement)).one_or_none() is not None
-
-
-async def delete_challenges(session: AsyncSession, user_id: UUID) -> None:
-    """Void an account's half-done sign-ins. To be called after the account's own row was locked or changed."""
-    await session.execute(delete(LoginChallenge).where(LoginChallenge.user_id == user_id))
 
 
 async def delete_expired(session: AsyncSession) -> int:

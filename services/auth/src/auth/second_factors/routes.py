@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from auth.dependencies import SecondFactorsDep
 from auth.errors import (
     CodeWrong,
     NoSecondFactor,
@@ -12,13 +11,14 @@ from auth.errors import (
 )
 from auth.mail.dependencies import OutboxDep
 from auth.second_factors import service
+from auth.second_factors.dependencies import SecondFactorsDep
 from auth.second_factors.schemas import (
     RecoveryCodesAnswer,
     SecondFactorStatus,
     TotpConfirmation,
     TotpSecretAnswer,
 )
-from auth.sessions.live_caller import LiveCallerDep
+from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.problems import NotFound, problem_responses
 

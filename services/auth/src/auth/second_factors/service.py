@@ -11,13 +11,12 @@ from auth.errors import (
     SessionEnded,
 )
 from auth.mail.outbox import Outbox
-from auth.own_account import lock_own_account
-from auth.recent_login import require_recent_login
 from auth.second_factors import repository
 from auth.second_factors.codes import SecondFactors, read_app_code
 from auth.second_factors.recovery_codes import COUNT, new_code, read_code
 from auth.second_factors.schemas import RecoveryCodesAnswer, SecondFactorStatus, TotpSecretAnswer
 from auth.second_factors.totp import describe_secret, encode_secret, find_step, new_secret
+from auth.sessions.caller import lock_own_account, require_recent_login
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from webcommon.bearer import Caller

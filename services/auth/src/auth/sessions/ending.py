@@ -5,9 +5,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
-from auth.second_factors.repository import delete_challenges
 from auth.sessions import repository
-from auth.sessions.repository import EndReason
+from auth.sessions.repository import EndReason, delete_challenges
 
 
 async def end_sessions(

@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    Integer,
     Interval,
     LargeBinary,
     Text,
@@ -25,10 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INET, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.known_devices import KNOWN_BY, KNOWN_BY_SQL
-from auth.models import Session, User
+from auth.models import LoginChallenge, Session, User
 from auth.sessions.device import Device
+from auth.sessions.known_devices import KNOWN_BY, KNOWN_BY_SQL
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
 from dbcommon.models import new_id
 from dbcommon.reads import PreparedRead, PreparedText
 from dbcommon.rows import AnyRow
@@ -385,3 +387,41 @@ async def delete_old(session: AsyncSession) -> int:
     due = select(Session.id).where(over).limit(_BATCH).with_for_update(skip_locked=True)
     statement = delete(Session).where(Session.id.in_(due)).returning(Session.id)
     return len((await session.execute(statement)).all())
+
+
+async def delete_challenges(session: AsyncSession, user_id: UUID) -> None:
+    """Void an account's half-done sign-ins. To be called after the account's own row was locked or changed."""
+    await session.execute(delete(LoginChallenge).where(LoginChallenge.user_id == user_id))
+
+
+_PAGE = PreparedRead(
+    select(
+        json_item(
+            id=Session.id,
+            created_at=json_timestamp(Session.created_at),
+            last_used_at=json_timestamp(func.coalesce(Session.rotated_at, Session.created_at)),
+            expires_at=json_timestamp(Session.expires_at),
+            ip=func.host(Session.ip),
+            user_agent=Session.user_agent,
+            method=Session.method,
+            current=Session.id == bindparam("current"),
+        ),
+        Session.id,
+    )
+    .where(
+        Session.user_id == bindparam("user_id"),
+        Session.id < bindparam("before"),
+        Session.ended_at.is_(None),
+        Session.expires_at > func.now(),
+    )
+    .order_by(Session.id.desc())
+    .limit(bindparam("rows", type_=Integer()))
+)
+
+
+async def find_page(
+    database: Database, user_id: UUID, *, current: UUID, before: UUID, rows: int
+) -> "list[asyncpg.Record]":
+    """The live sessions of an account, the newest first, from the one after `before` on: `item` is the JSON of a
+    `SessionAnswer`, told apart from the `current` one."""
+    return await database.fetch_records(_PAGE, user_id=user_id, current=current, before=before, rows=rows)

@@ -4,12 +4,13 @@ from typing import TypeAlias
 
 from fastapi import APIRouter, Request, Response
 
-from auth.dependencies import PasswordCheckDep, TokensDep
+from auth.dependencies import PasswordCheckDep
 from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, OriginRefused, RefreshTokenRefused
 from auth.mail.dependencies import OutboxDep
 from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions import password_login, service
 from auth.sessions.beginning import answer_login
+from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import CookieLogin, CookieTokens, LoginAnswer, RefreshTokenBody, TokenPair
 from auth.sessions.transport import (

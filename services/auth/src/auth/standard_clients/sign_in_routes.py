@@ -7,10 +7,12 @@ from fastapi.responses import FileResponse
 from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
-from auth.dependencies import PasswordCheckDep, SecondFactorsDep, SettingsDep, TokensDep
+from auth.dependencies import PasswordCheckDep, SettingsDep
 from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, PasskeyRefused, SecondFactorFailed
 from auth.mail.dependencies import OutboxDep
-from auth.passkeys.routes import PasskeysDep
+from auth.passkeys.dependencies import PasskeysDep
+from auth.second_factors.dependencies import SecondFactorsDep
+from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
 from auth.standard_clients.dependencies import StandardClientsDep
 from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from auth.dependencies import TokensDep
 from auth.errors import SessionEnded
 from auth.mail.dependencies import OutboxDep
-from auth.sessions.live_caller import get_live_caller
+from auth.sessions.caller import get_live_caller
+from auth.sessions.dependencies import TokensDep
 from auth.standard_clients import repository
 from auth.standard_clients.dependencies import StandardClientsDep
 from auth.standard_clients.errors import NOT_STORED, NotAtTheMoment, OAuthRefusal

@@ -5,9 +5,9 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from auth.errors import SessionEnded
-from auth.own_sessions import service
-from auth.own_sessions.schemas import SessionAnswer
-from auth.sessions.live_caller import LiveCallerDep
+from auth.sessions import management as service
+from auth.sessions.caller import LiveCallerDep
+from auth.sessions.schemas import SessionAnswer
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.bearer import CallerDep
 from webcommon.fast_path import fast_path

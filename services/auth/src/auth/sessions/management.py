@@ -6,8 +6,8 @@ from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
-from auth.own_account import lock_own_account
-from auth.own_sessions import repository
+from auth.sessions import repository
+from auth.sessions.caller import lock_own_account
 from auth.sessions.ending import end_sessions
 from auth.sessions.live_caller import require_live
 from auth.sessions.repository import end_one

@@ -1,1 +1,0 @@
-"""The sessions of an account, as its owner sees and ends them."""

@@ -1,0 +1,97 @@
+"""The caller of Auth's own routes: asked of the database, so that an ended session is refused here at once."""
+
+import time
+from collections.abc import Collection
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.errors import ReauthenticationRequired, SessionEnded
+from auth.models import Session, User
+from auth.sessions import repository
+from dbcommon.rows import AnyRow
+from dbcommon.session import DatabaseDep
+from webcommon.bearer import Caller, CallerDep
+from webcommon.problems import Forbidden
+
+
+async def get_live_caller(caller: CallerDep, database: DatabaseDep) -> Caller:
+    """The caller, with the roles of this moment. Raises `SessionEnded` when the session or the account is no longer good."""
+    row = await repository.find_live(database, session_id=caller.session_id, user_id=caller.id)
+    if row is None:
+        raise SessionEnded
+    return Caller(
+        id=caller.id,
+        session_id=caller.session_id,
+        email=row["email"],
+        email_verified=row["email_verified"],
+        username=row["username"],
+        roles=frozenset(row["roles"]),
+        authenticated_at=caller.authenticated_at,
+        expires_at=caller.expires_at,
+        scope=caller.scope,
+    )
+
+
+LiveCallerDep = Annotated[Caller, Depends(get_live_caller)]
+"""The caller, whose session lives at this moment; 401 else. For every route that does not ask in its own statement. By the
+time of a change it may have ended: that is what `auth.sessions.caller.lock_own_account` is for."""
+
+
+async def get_administrator(caller: LiveCallerDep) -> Caller:
+    """The caller, who is an administrator at this moment, whatever the token says. Raises `Forbidden`."""
+    require_administrator(caller.roles)
+    return caller
+
+
+def require_administrator(roles: Collection[str]) -> None:
+    """Raise `Forbidden` unless the roles are an administrator's."""
+    if "admin" not in roles:
+        raise Forbidden("This needs the role admin.")
+
+
+AdministratorDep = Annotated[Caller, Depends(get_administrator)]
+"""The caller, an administrator; 401 without a live session, 403 without the role. By the time of an act on an account that
+may be past: the acts ask again, with both accounts locked (`auth.admin.service`)."""
+
+
+async def lock_own_account(session: AsyncSession, caller: Caller, *, changes_key: bool = False) -> AnyRow:
+    """The caller's account, which nobody else changes, and whose session nobody ends, until the transaction does.
+
+    What `LiveCallerDep` saw may be past: whoever took the account over meanwhile has ended the session and voided what it
+    had added, and a change let in behind that would stay. Raises `SessionEnded`.
+
+    `changes_key`: the account is to be deleted, or its e-mail or username changed. PostgreSQL locks the row `FOR UPDATE`
+    then ("Row-Level Locks"); asked for only at that point, that lock would wait for the refreshes and mails that refer to
+    the account, while they wait for what this transaction holds.
+    """
+    # Two statements: the second reads what the first has waited for. The account comes first, as everywhere.
+    account_row = select(User.id).where(User.id == caller.id)
+    await session.execute(account_row.with_for_update(key_share=not changes_key))
+    statement = (
+        select(User.id, User.email, User.email_verified, User.roles)
+        .join(Session, Session.user_id == User.id)
+        .where(
+            User.id == caller.id,
+            User.disabled_at.is_(None),
+            Session.id == caller.session_id,
+            Session.ended_at.is_(None),
+            Session.expires_at > func.now(),
+        )
+    )
+    account = (await session.execute(statement.with_for_update(read=True, of=Session))).one_or_none()
+    if account is None:
+        raise SessionEnded
+    return account
+
+
+RECENT_SECONDS = 10 * 60
+"""A login younger than this is recent."""
+
+
+def require_recent_login(caller: Caller) -> None:
+    """Raise `ReauthenticationRequired` unless the caller signed in less than `RECENT_SECONDS` ago; refreshing is no login."""
+    if time.time() - caller.authenticated_at >= RECENT_SECONDS:
+        raise ReauthenticationRequired
