@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from auth.sessions.password_login import PasswordCheck
 from auth.settings import Settings
 from webcommon.passwords import PasswordHasher
 from webcommon.state import kept_as
@@ -11,6 +10,3 @@ SettingsDep = Annotated[Settings, kept_as("settings")]
 
 HasherDep = Annotated[PasswordHasher, kept_as("hasher")]
 """The application's one hasher, whose limit holds for all requests together."""
-
-PasswordCheckDep = Annotated[PasswordCheck, kept_as("password_check")]
-"""What passwords are checked with."""

@@ -17,6 +17,9 @@ from auth.google.setup import CALLBACK_PATH, make_google
 from auth.keys.encryption import KeyVault
 from auth.keys.service import Keyring, Rotation
 from auth.linked_accounts.routes import router as linked_accounts_router
+from auth.login.password import PasswordCheck
+from auth.login.routes import router as login_router
+from auth.login.second_factor_routes import router as finishing_router
 from auth.mail.routes import router as development_mails_router
 from auth.mail.setup import make_outbox, make_worker
 from auth.passkeys.challenges import ChallengeCodec
@@ -27,13 +30,11 @@ from auth.passwords.routes import router as passwords_router
 from auth.revocations.routes import router as revocations_router
 from auth.revocations.service import RevocationFeed
 from auth.second_factors.codes import SecondFactors
-from auth.second_factors.login_routes import router as finishing_router
 from auth.second_factors.recovery_codes import RecoveryCodeHasher
 from auth.second_factors.routes import router as second_factors_router
 from auth.sessions.access_tokens import AccessTokenSigner
 from auth.sessions.beginning import Tokens
 from auth.sessions.management_routes import router as own_sessions_router
-from auth.sessions.password_login import PasswordCheck
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.routes import router as sessions_router
 from auth.settings import Settings
@@ -82,6 +83,7 @@ def create_app(
         description="Accounts, sessions, and the access tokens that every service of the suite accepts.",
         routers=[
             accounts_router,
+            login_router,
             sessions_router,
             own_sessions_router,
             finishing_router,

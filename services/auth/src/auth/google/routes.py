@@ -15,8 +15,8 @@ from auth.google.goals import AppReturn
 from auth.google.linking import NotAdmitted
 from auth.google.redirects import HEADERS, add_answer, is_allowed
 from auth.google.schemas import CodeExchange
+from auth.login.schemas import LoginOrSecondFactor
 from auth.sessions.dependencies import TokensDep
-from auth.sessions.routes import LoginOrSecondFactor
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from auth.settings.google import LONGEST_REDIRECT
 from dbcommon.session import DatabaseDep

@@ -23,12 +23,12 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import INET, distinct_on
+from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import LoginChallenge, Session, User
 from auth.sessions.device import Device
-from auth.sessions.known_devices import KNOWN_BY, KNOWN_BY_SQL
+from auth.sessions.known_devices import KNOWN_BY_SQL
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp
 from dbcommon.models import new_id
@@ -104,40 +104,6 @@ class NewSession:
         }
 
 
-_CREDENTIALS = select(
-    User.id, User.password_hash, User.disabled_at, User.email_verified, KNOWN_BY.label("known_by")
-)
-_LOGIN = bindparam("login", type_=User.email.type)
-_BY_EMAIL = PreparedRead(_CREDENTIALS.where(User.email == _LOGIN))
-_BY_USERNAME = PreparedRead(
-    _CREDENTIALS.where(
-        User.username == _LOGIN,
-        or_(User.withheld_from.is_(None), bindparam("withheld", type_=Boolean())),
-    )
-)
-_REGISTRATIONS = PreparedRead(
-    _CREDENTIALS.ext(distinct_on(User.email_verified))
-    .where(or_(User.email == _LOGIN, User.withheld_email == _LOGIN))
-    .order_by(User.email_verified, User.created_at.desc())
-)
-
-
-async def find_by_email(database: Database, email: str) -> "asyncpg.Record | None":
-    """Id, password hash, disabling and verification of the account with this e-mail, regardless of case."""
-    return await database.fetch_record(_BY_EMAIL, login=email)
-
-
-async def find_by_username(database: Database, username: str, *, withheld: bool) -> "asyncpg.Record | None":
-    """The same of the account with this username; of one that is withheld only if `withheld`."""
-    return await database.fetch_record(_BY_USERNAME, login=username, withheld=withheld)
-
-
-async def find_registrations(database: Database, email: str) -> "list[asyncpg.Record]":
-    """The same of the account that has proven this e-mail, and of the newest of those that were registered with it and
-    have not, withheld ones included."""
-    return await database.fetch_records(_REGISTRATIONS, login=email)
-
-
 # One statement and so one round trip. The share lock keeps the account as it is until the session stands: whoever
 # disables it or changes its password meanwhile comes after, and finds the session to end.
 _BEGIN_SQL = text(
@@ -195,12 +161,6 @@ async def begin_within(session: AsyncSession, new: NewSession) -> Mapping[Any, A
         (await session.execute(_BEGIN_SQL, new.parameters())).mappings().one_or_none()
     )
     return row
-
-
-async def upgrade_password_hash(session: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
-    """Put a hash of today's kind in place of an old one of the same password; False when the password was changed."""
-    statement = update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
-    return (await session.execute(statement.returning(User.id))).one_or_none() is not None
 
 
 async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None:

@@ -1,64 +1,23 @@
 """Routes of sessions."""
 
-from typing import TypeAlias
-
 from fastapi import APIRouter, Request, Response
 
-from auth.dependencies import PasswordCheckDep
-from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, OriginRefused, RefreshTokenRefused
+from auth.errors import KeysNotReady, OriginRefused, RefreshTokenRefused
 from auth.mail.dependencies import OutboxDep
-from auth.second_factors.schemas import SecondFactorAsked
-from auth.sessions import password_login, service
-from auth.sessions.beginning import answer_login
+from auth.sessions import service
 from auth.sessions.dependencies import TokensDep
-from auth.sessions.device import DeviceDep
-from auth.sessions.schemas import CookieLogin, CookieTokens, LoginAnswer, RefreshTokenBody, TokenPair
+from auth.sessions.schemas import CookieTokens, RefreshTokenBody, TokenPair
 from auth.sessions.transport import (
-    LoginTransportDep,
     TransportParameter,
     forget_refresh_token,
     read_refresh_token,
     write_tokens,
 )
 from dbcommon.session import DatabaseDep, SessionDep
-from webcommon.credentials import Login
 from webcommon.fast_path import fast_path
 from webcommon.problems import ServiceUnavailable, problem_responses
-from webcommon.throttling.dependencies import OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/v1/auth", tags=["sessions"])
-
-
-LoginOrSecondFactor: TypeAlias = LoginAnswer | CookieLogin | SecondFactorAsked
-
-
-@router.post(
-    "/login",
-    operation_id="sign_in",
-    response_model=LoginOrSecondFactor,
-    responses=problem_responses(
-        LoginFailed, EmailNotVerified, OriginRefused, TooManyAttempts, ServiceUnavailable, KeysNotReady
-    ),
-)
-async def sign_in(
-    credentials: Login,
-    transport: LoginTransportDep,
-    check: PasswordCheckDep,
-    tokens: TokensDep,
-    origin: OriginDep,
-    device: DeviceDep,
-) -> Response:
-    """Begin a session with an e-mail address or username and a password. Where the account has a second factor, no session
-    begins yet: /v1/auth/login/mfa finishes it."""
-    begun = await password_login.sign_in(
-        credentials, check=check, tokens=tokens, origin=origin, device=device
-    )
-    if isinstance(begun, SecondFactorAsked):
-        return write_tokens(begun)
-    response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    check.guard.remember_device(response, known_by=begun.known_by, origin=origin)
-    return response
 
 
 @router.post(

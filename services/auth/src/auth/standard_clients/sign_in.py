@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import LoginFailed
+from auth.login.password import PasswordCheck, prove_login
 from auth.mail.outbox import Outbox
 from auth.passkeys.schemas import PasskeyLogin
 from auth.passkeys.service import Passkeys, admit_proof, use_proof
@@ -15,7 +16,6 @@ from auth.second_factors.challenges import admit_code, finish_challenge, open_ch
 from auth.second_factors.codes import SecondFactors
 from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, begin_session
 from auth.sessions.device import Device
-from auth.sessions.password_login import PasswordCheck, prove_login
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.standard_clients.authorization_requests import AuthorizationRequest
 from auth.standard_clients.codes import store_code

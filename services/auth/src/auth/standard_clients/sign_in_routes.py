@@ -7,8 +7,9 @@ from fastapi.responses import FileResponse
 from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
-from auth.dependencies import PasswordCheckDep, SettingsDep
+from auth.dependencies import SettingsDep
 from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, PasskeyRefused, SecondFactorFailed
+from auth.login.dependencies import PasswordCheckDep
 from auth.mail.dependencies import OutboxDep
 from auth.passkeys.dependencies import PasskeysDep
 from auth.second_factors.dependencies import SecondFactorsDep

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from auth.audit.repository import record_login_failure
 from auth.errors import EmailNotVerified, LoginFailed
+from auth.login import repository
 from auth.second_factors.challenges import open_challenge
 from auth.second_factors.schemas import SecondFactorAsked
-from auth.sessions import repository
 from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, begin_session
 from auth.sessions.device import Device
 from dbcommon.engine import Database

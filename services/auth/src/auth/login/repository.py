@@ -1,0 +1,58 @@
+"""Every statement of the login routes."""
+
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import (
+    Boolean,
+    bindparam,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from auth.models import User
+from auth.sessions.known_devices import KNOWN_BY
+from dbcommon.engine import Database
+from dbcommon.reads import PreparedRead
+
+_CREDENTIALS = select(
+    User.id, User.password_hash, User.disabled_at, User.email_verified, KNOWN_BY.label("known_by")
+)
+_LOGIN = bindparam("login", type_=User.email.type)
+_BY_EMAIL = PreparedRead(_CREDENTIALS.where(User.email == _LOGIN))
+_BY_USERNAME = PreparedRead(
+    _CREDENTIALS.where(
+        User.username == _LOGIN,
+        or_(User.withheld_from.is_(None), bindparam("withheld", type_=Boolean())),
+    )
+)
+_REGISTRATIONS = PreparedRead(
+    _CREDENTIALS.ext(distinct_on(User.email_verified))
+    .where(or_(User.email == _LOGIN, User.withheld_email == _LOGIN))
+    .order_by(User.email_verified, User.created_at.desc())
+)
+
+
+async def find_by_email(database: Database, email: str) -> "asyncpg.Record | None":
+    """Id, password hash, disabling and verification of the account with this e-mail, regardless of case."""
+    return await database.fetch_record(_BY_EMAIL, login=email)
+
+
+async def find_by_username(database: Database, username: str, *, withheld: bool) -> "asyncpg.Record | None":
+    """The same of the account with this username; of one that is withheld only if `withheld`."""
+    return await database.fetch_record(_BY_USERNAME, login=username, withheld=withheld)
+
+
+async def find_registrations(database: Database, email: str) -> "list[asyncpg.Record]":
+    """The same of the account that has proven this e-mail, and of the newest of those that were registered with it and
+    have not, withheld ones included."""
+    return await database.fetch_records(_REGISTRATIONS, login=email)
+
+
+async def upgrade_password_hash(session: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
+    """Put a hash of today's kind in place of an old one of the same password; False when the password was changed."""
+    statement = update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
+    return (await session.execute(statement.returning(User.id))).one_or_none() is not None

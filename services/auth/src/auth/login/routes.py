@@ -1,0 +1,48 @@
+"""The route that begins a sign-in."""
+
+from fastapi import APIRouter, Response
+
+from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, OriginRefused
+from auth.login import password
+from auth.login.dependencies import PasswordCheckDep
+from auth.login.schemas import LoginOrSecondFactor
+from auth.second_factors.schemas import SecondFactorAsked
+from auth.sessions.beginning import answer_login
+from auth.sessions.dependencies import TokensDep
+from auth.sessions.device import DeviceDep
+from auth.sessions.transport import (
+    LoginTransportDep,
+    write_tokens,
+)
+from webcommon.credentials import Login
+from webcommon.problems import ServiceUnavailable, problem_responses
+from webcommon.throttling.dependencies import OriginDep
+from webcommon.throttling.throttle import TooManyAttempts
+
+router = APIRouter(prefix="/v1/auth", tags=["sessions"])
+
+
+@router.post(
+    "/login",
+    operation_id="sign_in",
+    response_model=LoginOrSecondFactor,
+    responses=problem_responses(
+        LoginFailed, EmailNotVerified, OriginRefused, TooManyAttempts, ServiceUnavailable, KeysNotReady
+    ),
+)
+async def sign_in(
+    credentials: Login,
+    transport: LoginTransportDep,
+    check: PasswordCheckDep,
+    tokens: TokensDep,
+    origin: OriginDep,
+    device: DeviceDep,
+) -> Response:
+    """Begin a session with an e-mail address or username and a password. Where the account has a second factor, no session
+    begins yet: /v1/auth/login/mfa finishes it."""
+    begun = await password.sign_in(credentials, check=check, tokens=tokens, origin=origin, device=device)
+    if isinstance(begun, SecondFactorAsked):
+        return write_tokens(begun)
+    response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
+    check.guard.remember_device(response, known_by=begun.known_by, origin=origin)
+    return response

@@ -1,0 +1,8 @@
+"""Answers to a first factor."""
+
+from typing import TypeAlias
+
+from auth.second_factors.schemas import SecondFactorAsked
+from auth.sessions.schemas import CookieLogin, LoginAnswer
+
+LoginOrSecondFactor: TypeAlias = LoginAnswer | CookieLogin | SecondFactorAsked
