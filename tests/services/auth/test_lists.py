@@ -14,6 +14,7 @@ from auth.admin.schemas import AdministeredUser
 from auth.audit.schemas import EventAnswer
 from auth.errors import SessionEnded
 from auth.linked_accounts.schemas import LinkedAccountAnswer
+from auth.google.schemas import LinkedAccountAnswer
 from auth.sessions.schemas import SessionAnswer
 from tests.clients import counting_statements, running
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from auth.email_links.service import UNDO_LIFETIME
-from auth.google import beginnings, id_tokens, provider
+from auth.google import id_tokens, provider
 from auth.google import repository as google
+from auth.google import state as beginnings
 from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
 from auth.mail import repository as mails
 from auth.mail import worker
+from auth.oidc import repository as standard_clients
+from auth.oidc import signed_forms
 from auth.passkeys import challenges as passkey_challenges
 from auth.passkeys import service as passkeys
 from auth.revocations.service import KEPT
@@ -21,8 +24,6 @@ from auth.sessions import access_tokens, repository
 from auth.sessions.caller import RECENT_SECONDS
 from auth.settings import Settings
 from auth.settings.mail import MAIL_REQUESTS
-from auth.standard_clients import forms
-from auth.standard_clients import repository as standard_clients
 from webcommon import passwords
 from webcommon.jwks import FETCH_SECONDS, FRESH_SECONDS
 from webcommon.revocations import POLL_SECONDS
@@ -91,7 +92,7 @@ PROMISES: dict[str, float] = {
     "clocks of Google and Auth may differ by, seconds": id_tokens.CLOCK_TOLERANCE_SECONDS,
     "authorization code, seconds": standard_clients.CODE_LIFETIME.total_seconds(),
     "ID token, seconds": access_tokens.LIFETIME_SECONDS,
-    "sign-in page can be sent for, seconds": forms.FORM_SECONDS,
+    "sign-in page can be sent for, seconds": signed_forms.FORM_SECONDS,
     "sign-in waits for a code for, seconds": CHALLENGE_LIFETIME.total_seconds(),
     "code of an app changes every, seconds": totp.STEP_SECONDS,
     "codes of earlier and later steps that are taken, each": totp.DRIFT_STEPS,

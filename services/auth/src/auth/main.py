@@ -8,20 +8,26 @@ from auth import __version__
 from auth.accounts.history_routes import router as own_history_router
 from auth.accounts.routes import router as accounts_router
 from auth.admin.routes import router as admin_router
-from auth.discovery.routes import router as discovery_router
 from auth.email_links.pages import router as email_pages_router
 from auth.email_links.routes import router as email_links_router
+from auth.google.linked_account_routes import router as linked_accounts_router
 from auth.google.page_routes import router as google_pages_router
 from auth.google.routes import router as google_router
 from auth.google.setup import CALLBACK_PATH, make_google
 from auth.keys.encryption import KeyVault
 from auth.keys.service import Keyring, Rotation
-from auth.linked_accounts.routes import router as linked_accounts_router
 from auth.login.password import PasswordCheck
 from auth.login.routes import router as login_router
 from auth.login.second_factor_routes import router as finishing_router
 from auth.mail.routes import router as development_mails_router
 from auth.mail.setup import make_outbox, make_worker
+from auth.oidc.authorize_routes import router as authorize_router
+from auth.oidc.dependencies import StandardClients
+from auth.oidc.discovery_routes import router as discovery_router
+from auth.oidc.id_tokens import IdTokenSigner
+from auth.oidc.sign_in_routes import router as sign_in_pages_router
+from auth.oidc.signed_forms import SignInForms
+from auth.oidc.token_routes import router as standard_clients_router
 from auth.passkeys.challenges import ChallengeCodec
 from auth.passkeys.routes import router as passkeys_router
 from auth.passkeys.service import Passkeys
@@ -38,12 +44,6 @@ from auth.sessions.management_routes import router as own_sessions_router
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.routes import router as sessions_router
 from auth.settings import Settings
-from auth.standard_clients.authorize_routes import router as authorize_router
-from auth.standard_clients.dependencies import StandardClients
-from auth.standard_clients.forms import SignInForms
-from auth.standard_clients.id_tokens import IdTokenSigner
-from auth.standard_clients.sign_in_routes import router as sign_in_pages_router
-from auth.standard_clients.token_routes import router as standard_clients_router
 from auth.worker import Sweeper
 from dbcommon.engine import Database
 from webcommon.app import Service

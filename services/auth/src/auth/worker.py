@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 from auth.google.sweeping import sweep_sign_ins
 from auth.keys.repository import delete_expired
+from auth.oidc.codes import end_unused
+from auth.oidc.repository import delete_used
 from auth.passkeys.repository import delete_expired as delete_answered_challenges
 from auth.revocations.repository import delete_older
 from auth.revocations.service import KEPT
 from auth.second_factors.repository import delete_expired as delete_expired_challenges
 from auth.sessions.repository import delete_old
-from auth.standard_clients.codes import end_unused
-from auth.standard_clients.repository import delete_used
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_batches, repeat_in_transactions
 from dbcommon.jobs.periodic import Schedule, run_every

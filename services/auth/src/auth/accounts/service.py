@@ -13,8 +13,8 @@ from auth.accounts.schemas import AccountPatch
 from auth.audit.repository import record_event
 from auth.email_links.service import ask_for_change
 from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
+from auth.google.repository import find_tokens
 from auth.google.service import GoogleSignIn
-from auth.linked_accounts.repository import find_tokens
 from auth.mail.email_tokens import find_left_addresses
 from auth.mail.outbox import Outbox
 from auth.passwords.service import prove_password

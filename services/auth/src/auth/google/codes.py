@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.audit.repository import record_event
 from auth.errors import CodeNoLongerGood
 from auth.google import repository
-from auth.google.beginnings import challenge_of, hash_secret
 from auth.google.repository import CodeKey
+from auth.google.state import challenge_of, hash_secret
 from auth.keys.encryption import KeyVault
 from auth.schemas import UserAnswer
 from auth.second_factors.schemas import SecondFactorAsked

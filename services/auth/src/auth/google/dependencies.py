@@ -6,8 +6,8 @@ from fastapi import Depends, Request, Response
 
 from auth.dependencies import SettingsDep
 from auth.errors import GoogleNotConfigured
-from auth.google.beginnings import LIFETIME, cookie_name, is_secret
 from auth.google.service import GoogleSignIn
+from auth.google.state import LIFETIME, cookie_name, is_secret
 from auth.settings import Settings
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from jose import jwt
 
-from auth.google.beginnings import LIFETIME
 from auth.google.keys import ALGORITHMS
 from auth.google.provider import Endpoints, Provider, ProviderRefused, ProviderTokens, ProviderUnavailable
+from auth.google.state import LIFETIME
 from webcommon.credentials import normalize_email
 from webcommon.jwks import KeysUnavailable
 

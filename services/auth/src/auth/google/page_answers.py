@@ -6,9 +6,9 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from auth.standard_clients.answers import answer_with_page
-from auth.standard_clients.authorization_requests import AuthorizationRequest
-from auth.standard_clients.dependencies import StandardClients
+from auth.oidc.authorization_requests import AuthorizationRequest
+from auth.oidc.dependencies import StandardClients
+from auth.oidc.responses import answer_with_page
 from auth.web.pages import show_page
 
 _RESERVED = ":/%#?=@[]!$&'()*+,;"

@@ -9,20 +9,20 @@ from starlette.responses import Response
 from auth.dependencies import SettingsDep
 from auth.errors import GoogleNotConfigured, SignInNotBegun
 from auth.google import service
-from auth.google.beginnings import new_secret
 from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
-from auth.google.goals import AppReturn
 from auth.google.linking import NotAdmitted
 from auth.google.page_answers import lead_to_google, show_google_fault
 from auth.google.redirects import HEADERS, add_answer
+from auth.google.return_targets import AppReturn
 from auth.google.service import Outcome, Return
 from auth.google.setup import CALLBACK_PATH
+from auth.google.state import new_secret
+from auth.oidc.dependencies import StandardClients, StandardClientsDep
+from auth.oidc.errors import UntrustedRequest
+from auth.oidc.sign_in import SignedIn
+from auth.oidc.sign_in_page import show_untrusted
+from auth.oidc.submitted_forms import answer_sign_in, read_sent_form, show_fault
 from auth.sessions.device import DeviceDep
-from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
-from auth.standard_clients.errors import UntrustedRequest
-from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault
-from auth.standard_clients.sign_in import SignedIn
-from auth.standard_clients.sign_in_page import show_untrusted
 from auth.web.pages import PageRoute, page_responses, show_refusal
 from webcommon.problems import problem_responses
 from webcommon.throttling.dependencies import GuardDep, OriginDep

@@ -1,17 +1,34 @@
 """Every statement of sign-ins with Google."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, null, or_, select, update
+import asyncpg
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.google.beginnings import LIFETIME
+from auth.google.state import LIFETIME
 from auth.models import OAuthAccount, OAuthCode, OAuthState, User
+from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
 from dbcommon.models import new_id
+from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
 
 PROVIDER = "google"
@@ -244,3 +261,43 @@ async def forget_expired_tokens(session: AsyncSession) -> int:
         .returning(OAuthAccount.id)
     )
     return len((await session.execute(statement)).all())
+
+
+_PAGE = PreparedRead(
+    select(
+        json_item(
+            id=OAuthAccount.id,
+            provider=OAuthAccount.provider,
+            provider_account_id=OAuthAccount.provider_account_id,
+            created_at=json_timestamp(OAuthAccount.created_at),
+        ),
+        OAuthAccount.id,
+    )
+    .where(OAuthAccount.user_id == bindparam("user_id"), OAuthAccount.id < bindparam("before"))
+    .order_by(OAuthAccount.id.desc())
+    .limit(bindparam("rows", type_=Integer()))
+)
+
+
+async def find_page(database: Database, user_id: UUID, *, before: UUID, rows: int) -> "list[asyncpg.Record]":
+    """What is linked to an account, the newest first, from the one after `before` on: `item` is the JSON of a
+    `LinkedAccountAnswer`."""
+    return await database.fetch_records(_PAGE, user_id=user_id, before=before, rows=rows)
+
+
+async def find_tokens(session: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
+    """The provider's id and token of whatever is linked to an account and has one."""
+    statement = select(OAuthAccount.provider_account_id, OAuthAccount.access_token).where(
+        OAuthAccount.user_id == user_id, OAuthAccount.access_token.is_not(None)
+    )
+    return (await session.execute(statement)).all()
+
+
+async def delete_link(session: AsyncSession, link_id: UUID, *, user_id: UUID) -> AnyRow | None:
+    """Unlink one of an account's own; the provider's id and token of it, None when there is no such link."""
+    statement = (
+        delete(OAuthAccount)
+        .where(OAuthAccount.id == link_id, OAuthAccount.user_id == user_id)
+        .returning(OAuthAccount.provider_account_id, OAuthAccount.access_token)
+    )
+    return (await session.execute(statement)).one_or_none()

@@ -9,12 +9,12 @@ from pydantic import StringConstraints
 from auth.dependencies import SettingsDep
 from auth.errors import CodeNoLongerGood, GoogleNotConfigured, KeysNotReady, OriginRefused
 from auth.google import codes, service
-from auth.google.beginnings import new_secret
 from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
-from auth.google.goals import AppReturn
 from auth.google.linking import NotAdmitted
 from auth.google.redirects import HEADERS, add_answer, is_allowed
+from auth.google.return_targets import AppReturn
 from auth.google.schemas import CodeExchange
+from auth.google.state import new_secret
 from auth.login.schemas import LoginOrSecondFactor
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.transport import LoginTransportDep, write_tokens

@@ -1,8 +1,10 @@
 """Bodies of the exchange."""
 
+from uuid import UUID
+
 from pydantic import Field
 
-from webcommon.schemas import RequestBody, Text
+from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 
 class CodeExchange(RequestBody):
@@ -16,3 +18,15 @@ class CodeExchange(RequestBody):
         repr=False,
         description="The verifier of the `code_challenge` that the sign-in began with, if it began with one.",
     )
+
+
+class LinkedAccountAnswer(ResponseBody):
+    """An account elsewhere that its owner may sign in with."""
+
+    id: UUID
+    provider: str = Field(examples=["google"])
+    provider_account_id: str = Field(
+        description="What the provider calls it, whatever becomes of its address.",
+        examples=["110169484474386276334"],
+    )
+    created_at: Timestamp = Field(description="When it was linked.")

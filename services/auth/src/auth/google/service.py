@@ -12,25 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import SignInNotBegun
 from auth.google import repository
-from auth.google.beginnings import (
-    BeginningCodec,
-    hash_secret,
-    is_secret,
-    new_secret,
-)
 from auth.google.codes import keep_for_factor, keep_for_session
-from auth.google.goals import AppReturn, Goal, describe_goal, read_goal
 from auth.google.id_tokens import Identity, read_identity
 from auth.google.linking import Arrival, NotAdmitted, SettledMeanwhile, settle
 from auth.google.provider import Provider, ProviderRefused, ProviderUnavailable
+from auth.google.return_targets import AppReturn, Goal, describe_goal, read_goal
+from auth.google.state import BeginningCodec, hash_secret, is_secret, new_secret
 from auth.google.token_vault import TokenVault
 from auth.mail.outbox import Outbox
+from auth.oidc.sign_in import FactorAsked, SignedIn, enter
 from auth.second_factors.challenges import open_challenge
 from auth.sessions.beginning import SecondFactorNeeded, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.settings.clients import RegisteredClient
-from auth.standard_clients.sign_in import FactorAsked, SignedIn, enter
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
 from dbcommon.rows import AnyRow

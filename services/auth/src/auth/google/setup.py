@@ -2,9 +2,9 @@
 
 import httpx
 
-from auth.google.beginnings import BeginningCodec
 from auth.google.provider import Provider
 from auth.google.service import GoogleSignIn
+from auth.google.state import BeginningCodec
 from auth.google.token_vault import TokenVault
 from auth.mail.outbox import Outbox
 from auth.sessions.beginning import Tokens

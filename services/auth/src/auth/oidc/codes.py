@@ -12,14 +12,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
+from auth.oidc import repository
+from auth.oidc.authorization_requests import AuthorizationRequest
+from auth.oidc.errors import OAuthRefusal
+from auth.oidc.repository import NewCode
 from auth.sessions.access_tokens import Subject
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.repository import end
 from auth.sessions.service import describe_subject
-from auth.standard_clients import repository
-from auth.standard_clients.authorization_requests import AuthorizationRequest
-from auth.standard_clients.errors import OAuthRefusal
-from auth.standard_clients.repository import NewCode
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 

@@ -12,16 +12,16 @@ from starlette.responses import Response
 
 from auth.errors import SessionEnded
 from auth.mail.dependencies import OutboxDep
+from auth.oidc import repository
+from auth.oidc.dependencies import StandardClientsDep
+from auth.oidc.errors import NOT_STORED, NotAtTheMoment, OAuthRefusal
+from auth.oidc.id_tokens import choose_claims
+from auth.oidc.introspection import TokenDesk
+from auth.oidc.parameters import FORM, read_form
+from auth.oidc.schemas import ClientTokens, Introspection, OAuthError, UserInfo
+from auth.oidc.token_service import TokenEndpoint, demand, identify_client
 from auth.sessions.caller import get_live_caller
 from auth.sessions.dependencies import TokensDep
-from auth.standard_clients import repository
-from auth.standard_clients.dependencies import StandardClientsDep
-from auth.standard_clients.errors import NOT_STORED, NotAtTheMoment, OAuthRefusal
-from auth.standard_clients.id_tokens import choose_claims
-from auth.standard_clients.parameters import FORM, read_form
-from auth.standard_clients.schemas import ClientTokens, Introspection, OAuthError, UserInfo
-from auth.standard_clients.token_service import TokenEndpoint, demand, identify_client
-from auth.standard_clients.token_state import TokenDesk
 from dbcommon.errors import DatabaseError
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import BearerToken, CallerDep, read_bearer_token

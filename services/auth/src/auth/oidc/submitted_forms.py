@@ -6,15 +6,15 @@ from fastapi import Request
 from starlette.responses import Response
 
 from auth.errors import EmailNotVerified
+from auth.oidc.authorization_requests import AuthorizationRequest, check_still_registered
+from auth.oidc.dependencies import StandardClients
+from auth.oidc.errors import OAuthRefusal, UntrustedRequest
+from auth.oidc.parameters import read_form
+from auth.oidc.responses import answer_with_page, read_browser_cookie, send_back
+from auth.oidc.sign_in import FactorAsked, SignedIn
+from auth.oidc.sign_in_page import show_untrusted
+from auth.oidc.signed_forms import SignInForm
 from auth.settings import Settings
-from auth.standard_clients.answers import answer_with_page, read_browser_cookie, send_back
-from auth.standard_clients.authorization_requests import AuthorizationRequest, check_still_registered
-from auth.standard_clients.dependencies import StandardClients
-from auth.standard_clients.errors import OAuthRefusal, UntrustedRequest
-from auth.standard_clients.forms import SignInForm
-from auth.standard_clients.parameters import read_form
-from auth.standard_clients.sign_in import FactorAsked, SignedIn
-from auth.standard_clients.sign_in_page import show_untrusted
 from auth.web.origins import is_own_origin
 from webcommon.problems import Problem
 from webcommon.throttling.guard import Guard, Origin

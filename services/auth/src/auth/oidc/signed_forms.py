@@ -13,7 +13,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from auth.standard_clients.authorization_requests import AuthorizationRequest
+from auth.oidc.authorization_requests import AuthorizationRequest
 
 FORM_SECONDS = 30 * 60
 """An older page is shown anew instead of being answered."""

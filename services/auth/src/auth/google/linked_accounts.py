@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.errors import OnlyWayIn
+from auth.google import repository
 from auth.google.service import GoogleSignIn
-from auth.linked_accounts import repository
 from auth.mail.outbox import Outbox
 from auth.own_account import lock_own_account
 from auth.recent_login import require_recent_login

@@ -5,9 +5,9 @@ from uuid import UUID
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from auth.errors import OnlyWayIn, ReauthenticationRequired, SessionEnded
+from auth.google import linked_accounts as service
+from auth.google.schemas import LinkedAccountAnswer
 from auth.google.service import GoogleSignIn
-from auth.linked_accounts import service
-from auth.linked_accounts.schemas import LinkedAccountAnswer
 from auth.mail.dependencies import OutboxDep
 from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Response
 
 from auth.dependencies import SettingsDep
-from auth.discovery.schemas import JsonWebKey, JsonWebKeySet, ProviderConfiguration
 from auth.errors import KeysNotReady
 from auth.keys.dependencies import KeyringDep
+from auth.oidc.discovery_schemas import JsonWebKey, JsonWebKeySet, ProviderConfiguration
 from webcommon.problems import ServiceUnavailable, problem_responses
 
 router = APIRouter(tags=["discovery"])

@@ -3,10 +3,10 @@
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from auth.standard_clients.authorization_requests import AuthorizationRequest, ReturnAddress
-from auth.standard_clients.dependencies import StandardClients
-from auth.standard_clients.forms import choose_browser_cookie, cookie_name
-from auth.standard_clients.sign_in_page import FormTarget, show_code_form, show_sign_in
+from auth.oidc.authorization_requests import AuthorizationRequest, ReturnAddress
+from auth.oidc.dependencies import StandardClients
+from auth.oidc.sign_in_page import FormTarget, show_code_form, show_sign_in
+from auth.oidc.signed_forms import choose_browser_cookie, cookie_name
 
 _FOLDER = "/oauth2/"
 

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from auth.oidc.errors import AuthorizationRefusal, UntrustedRequest
+from auth.oidc.parameters import Repeated, describe_repeated, parse_parameters
 from auth.settings.clients import EVERY_SCOPE, RegisteredClient
-from auth.standard_clients.errors import AuthorizationRefusal, UntrustedRequest
-from auth.standard_clients.parameters import Repeated, describe_repeated, parse_parameters
 
 SCOPES = tuple(EVERY_SCOPE.split())
 

@@ -6,17 +6,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
-from auth.standard_clients.answers import answer_with_page, send_back
-from auth.standard_clients.authorization_requests import (
+from auth.oidc.authorization_requests import (
     AuthorizationRequest,
     check_request,
     find_return_address,
     read_query,
 )
-from auth.standard_clients.dependencies import StandardClients, StandardClientsDep
-from auth.standard_clients.errors import AuthorizationRefusal, OAuthRefusal, UntrustedRequest
-from auth.standard_clients.parameters import read_form_text
-from auth.standard_clients.sign_in_page import show_untrusted
+from auth.oidc.dependencies import StandardClients, StandardClientsDep
+from auth.oidc.errors import AuthorizationRefusal, OAuthRefusal, UntrustedRequest
+from auth.oidc.parameters import read_form_text
+from auth.oidc.responses import answer_with_page, send_back
+from auth.oidc.sign_in_page import show_untrusted
 from auth.web.pages import page_responses
 
 router = APIRouter(tags=["standard clients"])

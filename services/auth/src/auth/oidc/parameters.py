@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from auth.standard_clients.errors import OAuthRefusal
+from auth.oidc.errors import OAuthRefusal
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from auth.errors import RefreshTokenRefused
 from auth.mail.outbox import Outbox
+from auth.oidc.codes import CodeExchange, exchange_code
+from auth.oidc.dependencies import StandardClients
+from auth.oidc.errors import OAuthRefusal
+from auth.oidc.schemas import ClientTokens
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
 from auth.sessions.service import ScopeNotGranted, refresh_session
-from auth.standard_clients.codes import CodeExchange, exchange_code
-from auth.standard_clients.dependencies import StandardClients
-from auth.standard_clients.errors import OAuthRefusal
-from auth.standard_clients.schemas import ClientTokens
 from dbcommon.engine import Database
 
 

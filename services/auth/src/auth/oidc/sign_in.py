@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.errors import LoginFailed
 from auth.login.password import PasswordCheck, prove_login
 from auth.mail.outbox import Outbox
+from auth.oidc.authorization_requests import AuthorizationRequest
+from auth.oidc.codes import store_code
 from auth.passkeys.schemas import PasskeyLogin
 from auth.passkeys.service import Passkeys, admit_proof, use_proof
 from auth.second_factors.challenges import admit_code, finish_challenge, open_challenge
@@ -17,8 +19,6 @@ from auth.second_factors.codes import SecondFactors
 from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
-from auth.standard_clients.authorization_requests import AuthorizationRequest
-from auth.standard_clients.codes import store_code
 from webcommon.credentials import Login
 from webcommon.throttling.guard import Origin
 

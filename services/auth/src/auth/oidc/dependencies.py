@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from auth.oidc.id_tokens import IdTokenSigner
+from auth.oidc.signed_forms import SignInForms
 from auth.settings.clients import RegisteredClient
-from auth.standard_clients.forms import SignInForms
-from auth.standard_clients.id_tokens import IdTokenSigner
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,11 @@ from uuid import UUID
 from jose import jwt
 
 from auth.audit.repository import record_event
+from auth.oidc import repository
+from auth.oidc.errors import OAuthRefusal
+from auth.oidc.schemas import Introspection
 from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, parse_token
 from auth.sessions.repository import end
-from auth.standard_clients import repository
-from auth.standard_clients.errors import OAuthRefusal
-from auth.standard_clients.schemas import Introspection
 from dbcommon.engine import Database
 from webcommon.bearer import Caller, TokenRefused, TokenVerifier
 

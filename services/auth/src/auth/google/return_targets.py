@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from auth.oidc.authorization_requests import AuthorizationRequest, check_still_registered
 from auth.settings.clients import RegisteredClient
-from auth.standard_clients.authorization_requests import AuthorizationRequest, check_still_registered
 from dbcommon.rows import AnyRow
 
 

@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from auth.standard_clients.authorization_requests import PROMPTS, SCOPES
-from auth.standard_clients.id_tokens import CLAIMS_SUPPORTED
+from auth.oidc.authorization_requests import PROMPTS, SCOPES
+from auth.oidc.id_tokens import CLAIMS_SUPPORTED
 from webcommon.bearer import ALGORITHM
 from webcommon.schemas import ResponseBody
 

@@ -11,14 +11,14 @@ from auth.dependencies import SettingsDep
 from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, PasskeyRefused, SecondFactorFailed
 from auth.login.dependencies import PasswordCheckDep
 from auth.mail.dependencies import OutboxDep
+from auth.oidc.dependencies import StandardClientsDep
+from auth.oidc.sign_in import PageSignIn
+from auth.oidc.sign_in_page import show_begin_again
+from auth.oidc.submitted_forms import answer_sign_in, read_sent_form, show_fault
 from auth.passkeys.dependencies import PasskeysDep
 from auth.second_factors.dependencies import SecondFactorsDep
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
-from auth.standard_clients.dependencies import StandardClientsDep
-from auth.standard_clients.sent_forms import answer_sign_in, read_sent_form, show_fault
-from auth.standard_clients.sign_in import PageSignIn
-from auth.standard_clients.sign_in_page import show_begin_again
 from auth.web.pages import PageRoute
 from webcommon.credentials import Login
 from webcommon.throttling.dependencies import OriginDep

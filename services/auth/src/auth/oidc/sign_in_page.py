@@ -6,9 +6,9 @@ from html import escape
 
 from fastapi.responses import HTMLResponse
 
+from auth.oidc.authorization_requests import AuthorizationRequest
+from auth.oidc.errors import UntrustedRequest
 from auth.settings.clients import RegisteredClient, origin_of
-from auth.standard_clients.authorization_requests import AuthorizationRequest
-from auth.standard_clients.errors import UntrustedRequest
 from auth.web.pages import show_page
 from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH
 

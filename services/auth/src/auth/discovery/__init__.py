@@ -1,1 +1,0 @@
-"""What other programs read about this service before they use it."""

@@ -1,1 +1,0 @@
-"""The accounts elsewhere that one may sign in with."""
