@@ -32,12 +32,12 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Delete all that is due now: sessions long over, what the revocation feed told of, keys that verify nothing."""
-        await repeat_in_transactions(self._database, delete_old)
-        await repeat_in_transactions(self._database, lambda db: delete_older(db, KEPT))
-        await repeat_in_transactions(self._database, delete_expired_challenges)
-        await repeat_in_transactions(self._database, delete_answered_challenges)
+        await repeat_in_transactions(self._database.transaction, delete_old)
+        await repeat_in_transactions(self._database.transaction, lambda db: delete_older(db, KEPT))
+        await repeat_in_transactions(self._database.transaction, delete_expired_challenges)
+        await repeat_in_transactions(self._database.transaction, delete_answered_challenges)
         await sweep_sign_ins(self._database)
         await repeat_batches(lambda: end_unused(self._database))
-        await repeat_in_transactions(self._database, delete_used)
+        await repeat_in_transactions(self._database.transaction, delete_used)
         async with self._database.transaction() as db:
             await delete_expired(db)

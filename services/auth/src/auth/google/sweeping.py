@@ -12,7 +12,7 @@ from dbcommon.jobs.batches import repeat_in_transactions
 async def sweep_sign_ins(database: Database) -> None:
     """End the sessions whose codes nobody exchanged, and delete what has expired, in small transactions."""
     for step in (_end_unclaimed, repository.delete_expired, repository.forget_expired_tokens):
-        await repeat_in_transactions(database, step)
+        await repeat_in_transactions(database.transaction, step)
 
 
 async def _end_unclaimed(db: AsyncSession) -> int:

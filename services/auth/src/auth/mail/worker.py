@@ -237,7 +237,7 @@ class MailWorker:
     async def sweep(self) -> None:
         """Delete, in batches, tokens that have expired, gates that are open again, and records of mails long gone."""
         await repeat_in_transactions(
-            self._database,
+            self._database.transaction,
             lambda db: repository.sweep(db, interval=self._pace.interval, most=_SWEPT_AT_ONCE),
             batch=_SWEPT_AT_ONCE,
         )
