@@ -1,4 +1,5 @@
-"""The caller of Auth's own routes: asked of the database, so that an ended session is refused here at once."""
+"""The caller of Auth's own routes: asked of the database, so that an ended session is refused at once, and locked where
+something changes."""
 
 import time
 from collections.abc import Collection
@@ -15,6 +16,9 @@ from dbcommon.rows import AnyRow
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import Caller, CallerDep
 from webcommon.problems import Forbidden
+
+RECENT_SECONDS = 10 * 60
+"""A login younger than this is recent."""
 
 
 async def get_live_caller(caller: CallerDep, database: DatabaseDep) -> Caller:
@@ -37,7 +41,7 @@ async def get_live_caller(caller: CallerDep, database: DatabaseDep) -> Caller:
 
 LiveCallerDep = Annotated[Caller, Depends(get_live_caller)]
 """The caller, whose session lives at this moment; 401 else. For every route that does not ask in its own statement. By the
-time of a change it may have ended: that is what `auth.sessions.caller.lock_own_account` is for."""
+time of a change it may have ended: that is what `lock_own_account` is for."""
 
 
 async def get_administrator(caller: LiveCallerDep) -> Caller:
@@ -85,10 +89,6 @@ async def lock_own_account(session: AsyncSession, caller: Caller, *, changes_key
     if account is None:
         raise SessionEnded
     return account
-
-
-RECENT_SECONDS = 10 * 60
-"""A login younger than this is recent."""
 
 
 def require_recent_login(caller: Caller) -> None:

@@ -216,7 +216,7 @@ _STATE = PreparedRead(
     )
 )
 
-_ROTATE_CURRENT = PreparedRead(
+_ROTATE = PreparedRead(
     update(Session)
     .where(
         Session.id == bindparam("session_id"),
@@ -239,34 +239,16 @@ async def find_current(database: Database, session_id: UUID, *, generation: int)
     return await database.fetch_record(_STATE, session_id=session_id, generation=generation)
 
 
-async def rotate_current(
-    database: Database, session_id: UUID, *, generation: int, refresh_token_hash: str
-) -> bool:
+async def rotate(database: Database, session_id: UUID, *, generation: int, refresh_token_hash: str) -> bool:
     """Make `generation` the current one if its predecessor still is and the session lives; whether it was this call."""
     row = await database.fetch_record(
-        _ROTATE_CURRENT,
+        _ROTATE,
         session_id=session_id,
         current=generation - 1,
         successor=generation,
         refresh_token_hash=refresh_token_hash,
     )
     return row is not None
-
-
-async def rotate(
-    session: AsyncSession, session_id: UUID, *, generation: int, refresh_token_hash: str
-) -> None:
-    """Make `generation` the session's current one, and let it live on."""
-    await session.execute(
-        update(Session)
-        .where(Session.id == session_id, Session.generation == generation - 1)
-        .values(
-            generation=generation,
-            refresh_token=refresh_token_hash,
-            rotated_at=func.now(),
-            expires_at=func.least(func.now() + IDLE_LIFETIME, Session.created_at + LONGEST_LIFETIME),
-        )
-    )
 
 
 async def end(session: AsyncSession, session_id: UUID, *, reason: EndReason) -> bool:

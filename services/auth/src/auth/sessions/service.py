@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Move(Enum):
+_TRIES = 2
+
+
+class RotationDecision(Enum):
     """What a presented refresh token leads to."""
 
     ROTATE = auto()
@@ -35,19 +38,19 @@ class Move(Enum):
     REFUSE = auto()
 
 
-def decide(*, lives: bool, current: int, presented: int, just_rotated: bool) -> Move:
+def decide(*, lives: bool, current: int, presented: int, just_rotated: bool) -> RotationDecision:
     """What to do with a genuine token of generation `presented` while `current` is the newest that was issued.
 
     The predecessor of the current one may come again for a moment: an answer that was lost, a second tab. Had the
     successor been used, a newer one would be current and the predecessor two generations old.
     """
     if not lives or presented > current:
-        return Move.REFUSE
+        return RotationDecision.REFUSE
     if presented == current:
-        return Move.ROTATE
+        return RotationDecision.ROTATE
     if presented == current - 1 and just_rotated:
-        return Move.REPEAT
-    return Move.END
+        return RotationDecision.REPEAT
+    return RotationDecision.END
 
 
 class ScopeNotGranted(Exception):
@@ -85,20 +88,25 @@ async def refresh_session(
     if presented is None:
         raise RefreshTokenRefused
     await tokens.access.ensure_ready()
-    refreshed = await _rotate_current(
-        presented, client_id=client_id, scope=scope, database=database, tokens=tokens
-    )
-    if refreshed is not None:
-        return refreshed
-    # A transaction of its own: what it decides, the end of the session too, is kept though the answer is a refusal.
-    async with database.transaction() as session:
-        state = await _lock_genuine(session, presented, codec=tokens.refresh)
-        if state.client_id != client_id:
-            raise RefreshTokenRefused
-        successor = await _advance(session, state, presented=presented, codec=tokens.refresh, outbox=outbox)
-        if successor is not None:
+    for _ in range(_TRIES):
+        refreshed = await _rotate_current(
+            presented, client_id=client_id, scope=scope, database=database, tokens=tokens
+        )
+        if refreshed is not None:
+            return refreshed
+        # A transaction of its own: what it decides, the end of the session too, is kept though the answer is a refusal.
+        async with database.transaction() as session:
+            state = await _lock_genuine(session, presented, codec=tokens.refresh)
+            if state.client_id != client_id:
+                raise RefreshTokenRefused
+            decision = await _decide_locked(session, state, presented=presented, outbox=outbox)
+        if decision is RotationDecision.REPEAT:
             subject = describe_subject(state._mapping)  # noqa: SLF001 - SQLAlchemy's public name of it
+            successor = _issue_successor(presented, seed=state.refresh_seed, codec=tokens.refresh)
             return RefreshedSession(subject=_narrow(subject, to=scope), refresh_token=successor)
+        if decision is not RotationDecision.ROTATE:
+            break
+        # It became the current token of a live session since it was read, so it is read again.
     raise RefreshTokenRefused
 
 
@@ -138,10 +146,12 @@ async def _rotate_current(
     if state["client_id"] != client_id:
         return None
     subject = _narrow(describe_subject(state), to=scope)
-    generation = presented.generation + 1
-    successor = tokens.refresh.issue(presented.session_id, generation=generation, seed=state["refresh_seed"])
-    if not await repository.rotate_current(
-        database, presented.session_id, generation=generation, refresh_token_hash=hash_token(successor)
+    successor = _issue_successor(presented, seed=state["refresh_seed"], codec=tokens.refresh)
+    if not await repository.rotate(
+        database,
+        presented.session_id,
+        generation=presented.generation + 1,
+        refresh_token_hash=hash_token(successor),
     ):
         return None
     return RefreshedSession(subject=subject, refresh_token=successor)
@@ -157,37 +167,26 @@ async def _lock_genuine(
     return state
 
 
-async def _advance(
-    session: AsyncSession,
-    state: AnyRow,
-    *,
-    presented: PresentedToken,
-    codec: RefreshTokenCodec,
-    outbox: Outbox,
-) -> str | None:
-    """The successor of the presented token, or None."""
-    move = decide(
+async def _decide_locked(
+    session: AsyncSession, state: AnyRow, *, presented: PresentedToken, outbox: Outbox
+) -> RotationDecision:
+    """What to do with the presented token, whose session is locked. A reused one ends it here."""
+    decision = decide(
         lives=state.lives,
         current=state.generation,
         presented=presented.generation,
         just_rotated=bool(state.just_rotated),
     )
-    if move is Move.END:
+    if decision is RotationDecision.END:
         await repository.end(session, state.id, reason="reuse")
         await record_event(session, "refresh_token_reuse", user_id=state.user_id, session_id=state.id)
         await outbox.tell(session, "refresh_token_reuse", address=state.email, user_id=state.user_id)
         logger.warning("session %s ended: a used refresh token came again", state.id)
-    if move in (Move.END, Move.REFUSE):
-        return None
-    successor = codec.issue(state.id, generation=presented.generation + 1, seed=state.refresh_seed)
-    if move is Move.ROTATE:
-        await repository.rotate(
-            session,
-            state.id,
-            generation=presented.generation + 1,
-            refresh_token_hash=hash_token(successor),
-        )
-    return successor
+    return decision
+
+
+def _issue_successor(presented: PresentedToken, *, seed: bytes, codec: RefreshTokenCodec) -> str:
+    return codec.issue(presented.session_id, generation=presented.generation + 1, seed=seed)
 
 
 async def sign_out(text: str, *, session: AsyncSession, codec: RefreshTokenCodec) -> None:

@@ -1,8 +1,8 @@
-"""Taking an account from whoever had it wrongly, when the owner of its address turns up.
+"""The methods by which one signs in to an account: password, linked accounts, passkeys, second factor.
 
-Anybody can make an account with an address that is not theirs and wait in it, and whoever gets into a foreign account can
-give it another address: what opens it because of them must not open it afterwards. The account is locked by the caller, who
-ends its sessions afterwards.
+The last one is never removed. All of them are voided when the owner of an address turns up: anybody can make an account with
+an address that is not theirs and wait in it, and whoever gets into a foreign account can give it another address. What opens
+it because of them must not open it afterwards. The account is locked by the caller, who ends its sessions afterwards.
 """
 
 from datetime import datetime
