@@ -11,9 +11,7 @@ from jose import jwt
 
 from auth.accounts.schemas import EventAnswer
 from auth.admin.schemas import AdministeredUser
-from auth.audit.schemas import EventAnswer
 from auth.errors import SessionEnded
-from auth.linked_accounts.schemas import LinkedAccountAnswer
 from auth.google.schemas import LinkedAccountAnswer
 from auth.sessions.schemas import SessionAnswer
 from tests.clients import counting_statements, running

@@ -2,11 +2,10 @@
 
 from fastapi import APIRouter, Response
 
+from auth.accounts.repository import find_page
 from auth.accounts.schemas import EventAnswer
-from auth.audit.repository import find_page
 from auth.errors import SessionEnded
-from auth.sessions.live_caller import require_live
-from auth.sessions.caller import LiveCallerDep
+from auth.sessions.caller import require_live
 from dbcommon.models import HIGHEST_ID
 from dbcommon.session import DatabaseDep
 from webcommon.bearer import CallerDep

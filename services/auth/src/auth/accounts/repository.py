@@ -3,13 +3,17 @@
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Text, bindparam, cast, delete, func, select, update
+from sqlalchemy import Text, bindparam, cast, delete, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.models import Session, User
+from auth.audit.repository import BY_THE_OPERATOR
+from auth.models import AuditEvent, Session, User
+from auth.sessions.repository import CALLER_ROLES
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
+from webcommon.bearer import Caller
 
 _LIVE_ACCOUNT = PreparedRead(
     select(
@@ -70,3 +74,32 @@ async def delete_account(session: AsyncSession, user_id: UUID, *, password_hash:
     same = User.password_hash.is_not_distinct_from(password_hash)
     statement = delete(User).where(User.id == user_id, same).returning(User.email, User.username)
     return (await session.execute(statement)).one_or_none()
+
+
+_BY_OTHER = or_(
+    AuditEvent.actor_id.is_not(None),
+    AuditEvent.event.in_([literal_column(f"'{event}'") for event in BY_THE_OPERATOR]),
+)
+_PAGE = prepare_page(
+    select(
+        json_item(
+            id=AuditEvent.id,
+            event=AuditEvent.event,
+            session_id=AuditEvent.session_id,
+            by_other=_BY_OTHER,
+            at=json_timestamp(AuditEvent.at),
+        ),
+        AuditEvent.id,
+    )
+    .where(AuditEvent.user_id == bindparam("user_id"), AuditEvent.id < bindparam("before"))
+    .order_by(AuditEvent.id.desc()),
+    CALLER_ROLES,
+)
+
+
+async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
+    """What happened to the caller's account, the newest first, from the one after `before` on: a page of the JSON of
+    `EventAnswer`, and the `CALLER_ROLES`."""
+    return await database.fetch_page(
+        _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
+    )

@@ -8,13 +8,11 @@ from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import User
-from auth.sessions.repository import CALLER_ROLES, AnyRow
+from auth.sessions.repository import CALLER_ROLES
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
-from webcommon.bearer import Caller
-from dbcommon.json_rows import json_item, json_timestamp
-from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
+from webcommon.bearer import Caller
 
 _COLUMNS = (
     User.id,

@@ -12,11 +12,8 @@ from auth.audit.repository import Event, record_event
 from auth.errors import OwnAccount
 from auth.mail.outbox import Outbox
 from auth.second_factors.repository import delete_secret
-from auth.sessions.caller import lock_own_account, require_administrator, require_recent_login
+from auth.sessions.caller import lock_own_account, require_administrator, require_live, require_recent_login
 from auth.sessions.ending import end_sessions
-from auth.sessions.live_caller import require_administrator, require_live
-from auth.sessions.repository import AnyRow
-from auth.sessions.live_caller import require_administrator
 from dbcommon.engine import Database
 from dbcommon.models import LOWEST_ID
 from dbcommon.rows import AnyRow

@@ -3,16 +3,12 @@
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
-from sqlalchemy import bindparam, insert, literal_column, or_, select, text
+from sqlalchemy import bindparam, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import AuditEvent
-from auth.sessions.repository import CALLER_ROLES
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
-from webcommon.bearer import Caller
 
 Event = Literal[
     "register",
@@ -47,7 +43,7 @@ Event = Literal[
     "role_revoked",
 ]
 
-_BY_THE_OPERATOR: tuple[Event, ...] = ("role_granted", "role_revoked")
+BY_THE_OPERATOR: tuple[Event, ...] = ("role_granted", "role_revoked")
 """Events of what no account does, which are written by the operator's command: nobody's id stands in them as the actor's."""
 
 
@@ -79,32 +75,3 @@ async def record_login_failure(database: Database, *, user_id: UUID | None) -> N
     """Write that a login of this account failed. For an account that does not exist the same statement writes nothing:
     it takes as long, and strangers cannot fill the history. For one that exists the limits of logins bound it."""
     await database.fetch_all(_LOGIN_FAILURE, {"id": new_id(), "user_id": user_id})
-
-
-_BY_OTHER = or_(
-    AuditEvent.actor_id.is_not(None),
-    AuditEvent.event.in_([literal_column(f"'{event}'") for event in _BY_THE_OPERATOR]),
-)
-_PAGE = prepare_page(
-    select(
-        json_item(
-            id=AuditEvent.id,
-            event=AuditEvent.event,
-            session_id=AuditEvent.session_id,
-            by_other=_BY_OTHER,
-            at=json_timestamp(AuditEvent.at),
-        ),
-        AuditEvent.id,
-    )
-    .where(AuditEvent.user_id == bindparam("user_id"), AuditEvent.id < bindparam("before"))
-    .order_by(AuditEvent.id.desc()),
-    CALLER_ROLES,
-)
-
-
-async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
-    """What happened to the caller's account, the newest first, from the one after `before` on: a page of the JSON of
-    `EventAnswer`, and the `CALLER_ROLES`."""
-    return await database.fetch_page(
-        _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
-    )

@@ -10,11 +10,7 @@ from auth.errors import OnlyWayIn
 from auth.google import repository
 from auth.google.service import GoogleSignIn
 from auth.mail.outbox import Outbox
-from auth.own_account import lock_own_account
-from auth.recent_login import require_recent_login
-from auth.sessions.live_caller import require_live
-from auth.ways_in import count_ways_in
-from auth.sessions.caller import lock_own_account, require_recent_login
+from auth.sessions.caller import lock_own_account, require_live, require_recent_login
 from auth.users.sign_in_methods import count_ways_in
 from dbcommon.engine import Database
 from dbcommon.models import HIGHEST_ID

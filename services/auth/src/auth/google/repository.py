@@ -9,7 +9,6 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     and_,
     bindparam,
     delete,
@@ -25,11 +24,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.google.state import LIFETIME
 from auth.models import OAuthAccount, OAuthCode, OAuthState, User
+from auth.sessions.repository import CALLER_ROLES
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
-from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
+from webcommon.bearer import Caller
 
 PROVIDER = "google"
 
@@ -263,28 +263,6 @@ async def forget_expired_tokens(session: AsyncSession) -> int:
     return len((await session.execute(statement)).all())
 
 
-_PAGE = PreparedRead(
-    select(
-        json_item(
-            id=OAuthAccount.id,
-            provider=OAuthAccount.provider,
-            provider_account_id=OAuthAccount.provider_account_id,
-            created_at=json_timestamp(OAuthAccount.created_at),
-        ),
-        OAuthAccount.id,
-    )
-    .where(OAuthAccount.user_id == bindparam("user_id"), OAuthAccount.id < bindparam("before"))
-    .order_by(OAuthAccount.id.desc())
-    .limit(bindparam("rows", type_=Integer()))
-)
-
-
-async def find_page(database: Database, user_id: UUID, *, before: UUID, rows: int) -> "list[asyncpg.Record]":
-    """What is linked to an account, the newest first, from the one after `before` on: `item` is the JSON of a
-    `LinkedAccountAnswer`."""
-    return await database.fetch_records(_PAGE, user_id=user_id, before=before, rows=rows)
-
-
 async def find_tokens(session: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
     """The provider's id and token of whatever is linked to an account and has one."""
     statement = select(OAuthAccount.provider_account_id, OAuthAccount.access_token).where(
@@ -301,3 +279,27 @@ async def delete_link(session: AsyncSession, link_id: UUID, *, user_id: UUID) ->
         .returning(OAuthAccount.provider_account_id, OAuthAccount.access_token)
     )
     return (await session.execute(statement)).one_or_none()
+
+
+_PAGE = prepare_page(
+    select(
+        json_item(
+            id=OAuthAccount.id,
+            provider=OAuthAccount.provider,
+            provider_account_id=OAuthAccount.provider_account_id,
+            created_at=json_timestamp(OAuthAccount.created_at),
+        ),
+        OAuthAccount.id,
+    )
+    .where(OAuthAccount.user_id == bindparam("user_id"), OAuthAccount.id < bindparam("before"))
+    .order_by(OAuthAccount.id.desc()),
+    CALLER_ROLES,
+)
+
+
+async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
+    """What is linked to the caller's account, the newest first, from the one after `before` on: a page of the JSON of
+    `LinkedAccountAnswer`, and the `CALLER_ROLES`."""
+    return await database.fetch_page(
+        _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
+    )

@@ -56,6 +56,13 @@ def require_administrator(roles: Collection[str]) -> None:
         raise Forbidden("This needs the role admin.")
 
 
+def require_live(roles: Collection[str] | None) -> Collection[str]:
+    """The roles that `repository.CALLER_ROLES` gave. Raises `SessionEnded` when it gave none."""
+    if roles is None:
+        raise SessionEnded
+    return roles
+
+
 AdministratorDep = Annotated[Caller, Depends(get_administrator)]
 """The caller, an administrator; 401 without a live session, 403 without the role. By the time of an act on an account that
 may be past: the acts ask again, with both accounts locked (`auth.admin.service`)."""

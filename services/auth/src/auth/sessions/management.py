@@ -7,9 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.sessions import repository
-from auth.sessions.caller import lock_own_account
+from auth.sessions.caller import lock_own_account, require_live
 from auth.sessions.ending import end_sessions
-from auth.sessions.live_caller import require_live
 from auth.sessions.repository import end_one
 from dbcommon.engine import Database
 from dbcommon.models import HIGHEST_ID

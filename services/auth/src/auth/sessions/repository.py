@@ -10,7 +10,6 @@ import asyncpg
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Integer,
     Interval,
     LargeBinary,
     Text,
@@ -30,10 +29,11 @@ from auth.models import LoginChallenge, Session, User
 from auth.sessions.device import Device
 from auth.sessions.known_devices import KNOWN_BY_SQL
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
 from dbcommon.reads import PreparedRead, PreparedText
 from dbcommon.rows import AnyRow
+from webcommon.bearer import Caller
 
 IDLE_LIFETIME = timedelta(days=30)
 """A session that is not refreshed for so long is over."""
@@ -336,7 +336,7 @@ async def delete_challenges(session: AsyncSession, user_id: UUID) -> None:
     await session.execute(delete(LoginChallenge).where(LoginChallenge.user_id == user_id))
 
 
-_PAGE = PreparedRead(
+_PAGE = prepare_page(
     select(
         json_item(
             id=Session.id,
@@ -346,7 +346,7 @@ _PAGE = PreparedRead(
             ip=func.host(Session.ip),
             user_agent=Session.user_agent,
             method=Session.method,
-            current=Session.id == bindparam("current"),
+            current=Session.id == bindparam("session_id"),
         ),
         Session.id,
     )
@@ -356,14 +356,14 @@ _PAGE = PreparedRead(
         Session.ended_at.is_(None),
         Session.expires_at > func.now(),
     )
-    .order_by(Session.id.desc())
-    .limit(bindparam("rows", type_=Integer()))
+    .order_by(Session.id.desc()),
+    CALLER_ROLES,
 )
 
 
-async def find_page(
-    database: Database, user_id: UUID, *, current: UUID, before: UUID, rows: int
-) -> "list[asyncpg.Record]":
-    """The live sessions of an account, the newest first, from the one after `before` on: `item` is the JSON of a
-    `SessionAnswer`, told apart from the `current` one."""
-    return await database.fetch_records(_PAGE, user_id=user_id, current=current, before=before, rows=rows)
+async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
+    """The live sessions of the caller, the newest first, from the one after `before` on: a page of the JSON of
+    `SessionAnswer`, and the `CALLER_ROLES`."""
+    return await database.fetch_page(
+        _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
+    )
