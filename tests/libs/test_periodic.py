@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 ALLOWED = {"libs/dbcommon/src/dbcommon/jobs/periodic.py"} | {
     f"libs/webcommon/src/webcommon/{cache}.py" for cache in ("jwks", "revocations")
 }
-PATIENT_SECONDS = 20
+PATIENT_SECONDS = 60
 NEVER = 3600.0
 
 

@@ -1,6 +1,7 @@
 """A queue in a table: who gets a job, what a lost lease means, the order of a key, dead letters."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
 
 from dbcommon.engine import Database
+from dbcommon.jobs.periodic import Schedule, run_every
 from dbcommon.jobs.queue import Job, JobColumns, Queue, retry_after
 from dbcommon.models import new_metadata
 from dbcommon.settings import DatabaseSettings, PoolSettings
@@ -53,17 +55,25 @@ async def settings(bare_server: TestServer) -> DatabaseSettings:
     return DatabaseSettings(url=url, pool=PoolSettings(max=20, wait_seconds=20))
 
 
-@pytest.fixture
-async def database(settings: DatabaseSettings) -> AsyncIterator[Database]:
+@contextlib.asynccontextmanager
+async def _running(settings: DatabaseSettings) -> AsyncIterator[Database]:
     database = Database(settings, application_name="queue")
     async with database.running():
+        yield database
+
+
+@pytest.fixture
+async def database(settings: DatabaseSettings) -> AsyncIterator[Database]:
+    async with _running(settings) as database:
         async with database.transaction() as db:
             await db.execute(text("TRUNCATE deliveries"))
         yield database
 
 
-async def add(database: Database, *orders: str) -> list[int]:
+async def add(database: Database, *orders: str, announce: bool = False) -> list[int]:
     async with database.transaction() as db:
+        if announce:
+            await JOBS.announce(db)
         rows = [{"order": order} for order in orders]
         return list(
             (
@@ -86,6 +96,27 @@ async def finish(database: Database, job: Job) -> bool:
 
 async def read(database: Database, job_id: int) -> Any:
     return await database.fetch_one(select(Delivery.__table__).where(Delivery.id == job_id))
+
+
+async def test_an_announced_job_is_taken_at_once_however_rarely_the_worker_looks(
+    database: Database, settings: DatabaseSettings
+) -> None:
+    wake, taken = asyncio.Event(), asyncio.Queue[str]()
+
+    async def work() -> None:
+        for job in await claim(database):
+            taken.put_nowait(job.order)
+
+    schedule = Schedule(seconds=3600)
+    async with contextlib.AsyncExitStack() as stack:
+        other = await stack.enter_async_context(_running(settings))
+        await stack.enter_async_context(run_every(schedule, work, name="the deliveries", wake=wake))
+        await add(database, "added before anybody listened")
+        stack.enter_context(JOBS.waking(database.listener, wake))
+        async with asyncio.timeout(60):
+            assert await taken.get() == "added before anybody listened"
+            await add(other, "announced", announce=True)
+            assert await taken.get() == "announced"
 
 
 async def test_fifty_that_claim_at_once_get_each_job_once(database: Database) -> None:
@@ -156,7 +187,7 @@ async def test_jobs_of_a_key_are_claimed_in_order(database: Database) -> None:
 
 
 async def test_fifty_that_claim_at_once_keep_the_order_of_each_key(database: Database) -> None:
-    added = await add(database, *("abcd"[number % 4] for number in range(60)))
+    added = await add(database, *("abcd"[number % 4] for number in range(24)))
     worked: dict[str, list[int]] = {"a": [], "b": [], "c": [], "d": []}
 
     async def work() -> None:
@@ -165,7 +196,7 @@ async def test_fifty_that_claim_at_once_keep_the_order_of_each_key(database: Dat
                 worked[job.order].append(job.id)
                 assert await finish(database, job)
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await asyncio.gather(*(work() for _ in range(50)))
     assert worked == {order: added[place::4] for place, order in enumerate("abcd")}
 

@@ -410,7 +410,7 @@ def test_access_rules_are_read_by_the_running_server(stopped_cluster: Cluster) -
         stopped_cluster.set_access_rules(before)
 
 
-def wait_until(condition: "object", *, seconds: float = 15) -> None:
+def wait_until(condition: "object", *, seconds: float = 60) -> None:
     """Return once the condition holds; fail when it does not in time."""
     assert callable(condition)
     deadline = time.monotonic() + seconds

@@ -248,7 +248,7 @@ class TestLifeOfAStack:
                 pids = stack.pids()
                 stack.process.kill()
                 stack.process.wait()
-                wait_until(lambda: not any(is_alive(pid) for pid in pids), seconds=10)
+                wait_until(lambda: not any(is_alive(pid) for pid in pids))
             assert place.quartet("ps").returncode == 1
             with place.up(SHUTDOWN_DRAIN_SECONDS="30") as stack:
                 assert kept == self._id_of(place, "ada")
@@ -266,7 +266,7 @@ class TestLifeOfAStack:
     def _assert_second_interrupt_ends_it_at_once(stack: RunningStack) -> None:
         pids = stack.pids()
         stack.process.send_signal(signal.SIGINT)
-        wait_until(lambda: "stopping" in stack.output, seconds=10)
+        wait_until(lambda: "stopping" in stack.output)
         assert stack.process.poll() is None
         beginning = time.monotonic()
         stack.process.send_signal(signal.SIGINT)

@@ -221,7 +221,7 @@ async def test_it_runs_as_a_process() -> None:
 
 
 async def _ask_stubbornly(url: str) -> dict[str, Any]:
-    async with asyncio.timeout(20), httpx.AsyncClient() as client:
+    async with asyncio.timeout(60), httpx.AsyncClient() as client:
         while True:
             try:
                 document: dict[str, Any] = (await client.get(url)).json()

@@ -46,7 +46,7 @@ async def everything_sent(database: AuthDatabase) -> bool:
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], *, seconds: float = 20
+    condition: Callable[[], Awaitable[bool]] | Callable[[], bool], *, seconds: float = 60
 ) -> None:
     """Ask again and again until it holds; fails after `seconds`."""
     deadline = time.monotonic() + seconds

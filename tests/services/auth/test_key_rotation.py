@@ -25,7 +25,7 @@ async def published(client: httpx.AsyncClient) -> list[str]:
 async def wait_for_keys(client: httpx.AsyncClient, count: int) -> list[str]:
     started = time.monotonic()
     while len(found := await published(client)) != count:
-        assert time.monotonic() - started < 15, found
+        assert time.monotonic() - started < 60, found
         await asyncio.sleep(0.05)
     return found
 
@@ -86,7 +86,7 @@ async def test_the_command_asks_once_and_a_running_service_follows_without_a_res
         (new,) = set(await wait_for_keys(client, 2)) - {old}
         started = time.monotonic()
         while await key_of(client) != new:
-            assert time.monotonic() - started < 10
+            assert time.monotonic() - started < 60
         me = await client.get("/v1/users/me", headers=bearer(before["access_token"]))
         assert me.status_code == 200
 
@@ -128,7 +128,7 @@ async def test_a_leaked_key_is_withdrawn_at_once_and_refresh_tokens_live_on(
         assert set(await withdraw_keys(url)) == set(withdrawn)
         started = time.monotonic()
         while (await client.get("/v1/users/me", headers=headers)).status_code != 401:
-            assert time.monotonic() - started < 10
+            assert time.monotonic() - started < 60
             await asyncio.sleep(0.05)
         (new,) = await wait_for_keys(client, 1)
         assert new not in withdrawn

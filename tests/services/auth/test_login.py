@@ -72,7 +72,7 @@ async def test_the_access_token_says_what_the_services_need(auth: httpx.AsyncCli
     assert claims["sub"] == answer["user"]["id"]
     assert claims["exp"] - claims["iat"] == 900
     assert claims["iat"] - claims["nbf"] == 30
-    assert abs(claims["auth_time"] - time.time()) < 10
+    assert abs(claims["auth_time"] - time.time()) < 60
     assert "openid" in claims["scope"].split()
     assert (claims["email"], claims["username"]) == (person.email, person.username)
     assert (claims["email_verified"], claims["roles"]) == (False, ["user"])

@@ -52,7 +52,7 @@ async def test_a_guess_whose_process_is_killed_counts(new_auth_database: NewData
         count = (
             "SELECT coalesce(max(cardinality(moments)), 0) FROM attempt_counters WHERE blocked_until > now()"
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await auth_database.fetch_value(count) < 10:
                 assert doomed.process.returncode is None
         doomed.process.send_signal(signal.SIGKILL)

@@ -320,7 +320,7 @@ async def test_a_holder_who_goes_at_this_moment_leaves_nothing_withheld(
             asyncio.create_task(auth.post("/v1/auth/register", json=person.registration)) for person in people
         ]
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await auth_database.fetch_value(waiting) == 0:
                 assert not any(call.done() and call.result().status_code >= 500 for call in calls)
         await deletion.commit()

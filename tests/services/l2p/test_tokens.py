@@ -37,7 +37,7 @@ async def test_a_token_names_its_owner_to_the_service_that_signed_it() -> None:
     caller = await TokenVerifier(signer().issuer).verify(token.text)
     assert (caller.id, caller.email, caller.username) == (user_id, "ada@example.com", "ada")
     assert token.expires_in == 600
-    assert abs(caller.expires_at - time.time() - 600) < 5
+    assert abs(caller.expires_at - time.time() - 600) < 60
 
 
 async def test_replicas_with_one_secret_have_one_key_and_another_secret_has_another() -> None:

@@ -139,7 +139,7 @@ async def test_the_policy_stops_what_gets_into_the_page_all_the_same(visit: Visi
     )
 
     # Not wait_for_function, which asks again by eval: the policy stops that too.
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             violations = await visit.violations()
             if len(violations) >= 3:

@@ -461,7 +461,7 @@ async def test_without_discovery_the_app_is_told_at_once(
         async def is_back() -> bool:
             return (await browser.begin()).startswith(provider.issuer)
 
-        await eventually(is_back, seconds=5)
+        await eventually(is_back)
 
 
 async def test_without_keys_nobody_is_let_in(auth_database: AuthDatabase, provider: Provider) -> None:

@@ -5,6 +5,8 @@ A process that dies leaves its jobs to the others once the lease is over, so wor
 apart by its id and the number of its attempt: whoever lost the lease can no longer decide what becomes of the job.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -12,6 +14,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Row, and_, exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, aliased, mapped_column
+
+from dbcommon.listen import Listener, notify
 
 Job: TypeAlias = Row[*tuple[Any, ...]]
 """The claimed columns of a row."""
@@ -54,6 +58,7 @@ class Queue:
         position: str = "id",
     ) -> None:
         self._model = model
+        self.channel = f"jobs of {model.__tablename__}"
         self._due_at, self._done_at, self._failed_at = due_at, done_at, failed_at
         self._key, self._position = key, position
         self._id, self._attempts = _column(model, "id"), _column(model, "attempts")
@@ -61,6 +66,17 @@ class Queue:
 
     def _is_pending(self, model: Any) -> ColumnElement[bool]:
         return and_(_column(model, self._done_at).is_(None), _column(model, self._failed_at).is_(None))
+
+    async def announce(self, db: AsyncSession) -> None:
+        """Wake the workers of all processes when the transaction commits, which added a job. Without it, and when the
+        notification is lost, they find the job at their next look."""
+        await notify(db, self.channel)
+
+    @contextlib.contextmanager
+    def waking(self, listener: Listener, wake: asyncio.Event) -> Iterator[None]:
+        """Set `wake`, which `run_every` takes, whenever jobs were announced while the block runs."""
+        with listener.subscribed(self.channel, lambda _payload: wake.set()):
+            yield
 
     async def claim(self, db: AsyncSession, *columns: Column, most: int, lease: timedelta) -> Sequence[Job]:
         """Take jobs that are due, `most` at most; gives `columns` of each, its `id` and `attempts`, this one included.

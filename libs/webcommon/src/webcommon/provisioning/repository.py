@@ -35,11 +35,7 @@ async def find_conflicts(database: Database, users: UserColumns, claims: Claims)
 
 
 async def lock_conflicts(db: AsyncSession, users: UserColumns, claims: Claims) -> Sequence[Row[Any]]:
-    """The same, locked in the order of their ids, as every transaction does that locks several users.
-
-    `FOR UPDATE`, which a change of names needs (PostgreSQL, "Row-Level Locks"): grown from a weaker lock, it would wait for
-    transactions that refer to these users while they wait for this one.
-    """
+    """The same, locked for a change of names."""
     return (await db.execute(_conflicts(users, claims).order_by(users.id).with_for_update())).all()
 
 

@@ -72,7 +72,7 @@ _READ_WAIT_SQL = text(
     bindparam("lease", LEASE, type_=Interval()),
 )
 
-# Rows are locked in the order of their keys: two attempts that share both their counters must not wait for each other.
+# In the order of their keys: two attempts may share both their counters.
 _LOCK_OWN = """
     WITH own AS (
         SELECT counter.key, given.moment

@@ -79,8 +79,7 @@ async def set_disabled(session: AsyncSession, user_id: UUID, *, disabled: bool) 
 
 
 async def lock_users(session: AsyncSession, *user_ids: UUID) -> None:
-    """Nobody else changes these accounts until the transaction ends. They are locked in the order of their ids, so that two
-    administrators who act on each other at once do not wait for each other."""
+    """Nobody else changes these accounts until the transaction ends."""
     statement = select(User.id).where(User.id.in_(user_ids), _IS_ACCOUNT).order_by(User.id)
     await session.execute(statement.with_for_update(key_share=True))
 

@@ -109,7 +109,7 @@ async def _set_email(session: AsyncSession, link: AnyRow) -> AnyRow:
 
 
 async def _use(session: AsyncSession, token: str, *, kinds: tuple[str, ...]) -> tuple[AnyRow, AnyRow]:
-    """The token, used up now, and its account, locked. Everybody locks the account first, so that nobody deadlocks."""
+    """The token, used up now, and its account, locked."""
     link = await repository.find_token(session, hash_link_token(token))
     if link is None or link.kind not in kinds:
         raise LinkNoLongerGood

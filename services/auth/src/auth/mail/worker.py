@@ -98,7 +98,6 @@ class MailWorker:
         self._codec = codec
         self._web_url = web_url.rstrip("/")
         self._pace = pace
-        self._swept_at = time.monotonic()
         self._delivery_of_due = SharedCall(self._deliver_due)
         self._settling = SharedCall(self._settle)
         self._stopping = asyncio.Event()
@@ -108,12 +107,15 @@ class MailWorker:
         """Send while the block runs. A mail that is being sent at its end is noted as such, if it is quick."""
         schedule = Schedule(seconds=min(POLL_SECONDS, self._pace.retry_seconds), at_once=True)
         # A `DBAPIError` is known already: /readyz says that migrations are pending.
-        async with run_every(
-            schedule,
-            self._work,
-            name="the sending of mails",
-            expected=(DBAPIError,),
-            stop_seconds=STOP_SECONDS,
+        async with (
+            run_every(Schedule(seconds=SWEEP_SECONDS), self.sweep, name="the sweep of mails"),
+            run_every(
+                schedule,
+                self.deliver_due,
+                name="the sending of mails",
+                expected=(DBAPIError,),
+                stop_seconds=STOP_SECONDS,
+            ),
         ):
             try:
                 yield
@@ -121,10 +123,6 @@ class MailWorker:
                 self._stopping.set()
         await self._settling.close()
         await self._delivery_of_due.close()
-
-    async def _work(self) -> None:
-        await self.deliver_due()
-        await self._sweep_now_and_then()
 
     async def deliver_due(self) -> None:
         """Send what is due, a few at once; all who ask at the same time wait for one run."""
@@ -227,12 +225,6 @@ class MailWorker:
                 await repository.note_given_up(session, mail)
             else:
                 await repository.note_failure(session, mail, pause=self._pace.pause(mail.attempts))
-
-    async def _sweep_now_and_then(self) -> None:
-        if time.monotonic() - self._swept_at < SWEEP_SECONDS:
-            return
-        self._swept_at = time.monotonic()
-        await self.sweep()
 
     async def sweep(self) -> None:
         """Delete, in batches, tokens that have expired, gates that are open again, and records of mails long gone."""

@@ -143,10 +143,7 @@ async def find_owner(session: AsyncSession, session_id: UUID) -> AnyRow | None:
 
 
 async def take_unused(session: AsyncSession) -> list[AnyRow]:
-    """Delete some codes whose time is over and that nobody exchanged; their sessions, locked.
-
-    The session is locked before its code, as whoever deletes a session does.
-    """
+    """Delete some codes whose time is over and that nobody exchanged; their sessions, locked."""
     due = (
         select(Session.id, Session.user_id, AuthorizationCode.code_hash)
         .join(AuthorizationCode, AuthorizationCode.session_id == Session.id)

@@ -210,7 +210,7 @@ async def find_challenge(database: Database, token_hash: str) -> "asyncpg.Record
 
 
 async def lock_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
-    """The account of a sign-in that is finished, locked before anything that hangs on it, as everybody does it."""
+    """The account of a sign-in that is finished, locked."""
     statement = select(User.id, User.email).where(User.id == user_id, User.disabled_at.is_(None))
     return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
 

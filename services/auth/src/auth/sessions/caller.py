@@ -74,11 +74,10 @@ async def lock_own_account(session: AsyncSession, caller: Caller, *, changes_key
     What `LiveCallerDep` saw may be past: whoever took the account over meanwhile has ended the session and voided what it
     had added, and a change let in behind that would stay. Raises `SessionEnded`.
 
-    `changes_key`: the account is to be deleted, or its e-mail or username changed. PostgreSQL locks the row `FOR UPDATE`
-    then ("Row-Level Locks"); asked for only at that point, that lock would wait for the refreshes and mails that refer to
-    the account, while they wait for what this transaction holds.
+    `changes_key`: the account is to be deleted, or its e-mail or username changed; the lock is `FOR UPDATE` from the start
+    then. The order of locks, and why none grows: CONTRIBUTING.md.
     """
-    # Two statements: the second reads what the first has waited for. The account comes first, as everywhere.
+    # Two statements: the second reads what the first has waited for.
     account_row = select(User.id).where(User.id == caller.id)
     await session.execute(account_row.with_for_update(key_share=not changes_key))
     statement = (

@@ -165,8 +165,7 @@ async def begin_within(session: AsyncSession, new: NewSession) -> Mapping[Any, A
 
 async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None:
     """The session and its user, locked: whoever refreshes it at the same time comes after us."""
-    # The account comes first, as everywhere: a mail about the session will want its row, and whoever changes the account
-    # ends its sessions afterwards.
+    # The account first (CONTRIBUTING.md): a mail about the session will want its row.
     whose = select(Session.user_id).where(Session.id == session_id).scalar_subquery()
     await session.execute(select(User.id).where(User.id == whose).with_for_update(read=True, key_share=True))
     lives = and_(Session.ended_at.is_(None), Session.expires_at > func.now(), User.disabled_at.is_(None))

@@ -188,8 +188,6 @@ async def reserve_stock(session: AsyncSession, quantities: Mapping[UUID, int]) -
 
 
 async def _lock_products(session: AsyncSession, product_ids: Sequence[UUID]) -> None:
-    # In one order for everybody, so that two orders of the same products cannot wait for each other in a ring. Not against
-    # the references that new lines make to a product: those need no turn.
     statement = select(Product.id).where(Product.id == any_(literal(product_ids, ARRAY(Uuid))))
     await session.execute(statement.order_by(Product.id).with_for_update(key_share=True))
 
