@@ -9,7 +9,8 @@ import pytest
 
 from dbcommon.errors import DatabaseBusy, DatabaseUnavailable
 from dbcommon.jobs.batches import repeat_batches
-from dbcommon.jobs.periodic import FAILURES_TO_WARN, Schedule, run_every
+from dbcommon.jobs.periodic import FAILURES_TO_WARN, run_every
+from dbcommon.schedule import Schedule
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = {"libs/dbcommon/src/dbcommon/jobs/periodic.py"} | {

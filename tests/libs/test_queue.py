@@ -14,9 +14,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
 
 from dbcommon.engine import Database
-from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.periodic import run_every
 from dbcommon.jobs.queue import Job, JobColumns, Queue, retry_after
 from dbcommon.models import new_metadata
+from dbcommon.schedule import Schedule
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer
 

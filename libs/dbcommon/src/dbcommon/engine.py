@@ -17,11 +17,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 
 from dbcommon.errors import CONNECTION_FAULTS, DatabaseUnavailable, is_plan_outdated, translate
-from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.periodic import run_every
 from dbcommon.listen import LISTENER_SCHEDULE, Listener
 from dbcommon.pool import KeptPool
 from dbcommon.probe import Probe
 from dbcommon.reads import PreparedRead
+from dbcommon.schedule import Schedule
 from dbcommon.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)

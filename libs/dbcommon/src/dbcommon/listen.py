@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.errors import CONNECTION_FAULTS, DatabaseUnavailable
-from dbcommon.jobs.periodic import Schedule
+from dbcommon.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 

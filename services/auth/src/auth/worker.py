@@ -14,7 +14,8 @@ from auth.second_factors.repository import delete_expired as delete_expired_chal
 from auth.sessions.repository import delete_old
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_batches, repeat_in_transactions
-from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.periodic import run_every
+from dbcommon.schedule import Schedule
 
 
 class Sweeper:

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_batches
-from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.periodic import run_every
+from dbcommon.schedule import Schedule
 from payment.orders.service import expire_lapsed
 from webcommon.app import Service
 from webcommon.idempotency.service import delete_expired

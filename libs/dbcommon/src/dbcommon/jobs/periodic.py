@@ -3,42 +3,16 @@
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dbcommon.errors import DatabaseError
+from dbcommon.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
 FAILURES_TO_WARN = 10
 """So many expected failures in a row are told at warning level, once: what should run does not, and somebody has to look."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """When work is repeated.
-
-    `seconds` lie between the end of one run and the start of the next, `retry_seconds` (the same by default) after a
-    failed one; with `retry_limit_seconds` each further failure in a row doubles them, up to that. `jitter` is the fraction by which a pause may be longer or shorter, so that replicas do not run at once.
-    `at_once`: whether the first run comes before the first pause.
-    """
-
-    seconds: float
-    retry_seconds: float | None = None
-    retry_limit_seconds: float | None = None
-    jitter: float = 0.0
-    at_once: bool = False
-
-    def pause(self, *, failures: int) -> float:
-        """The length of the next pause, in seconds, after so many failures in a row."""
-        seconds = self.seconds
-        if failures and self.retry_seconds is not None:
-            seconds = self.retry_seconds
-        if failures and self.retry_limit_seconds is not None:
-            # The exponent is bounded since a float's range is.
-            seconds = min(seconds * 2 ** min(failures - 1, 30), self.retry_limit_seconds)
-        return seconds * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - spreads load, guards nothing
 
 
 @contextlib.asynccontextmanager

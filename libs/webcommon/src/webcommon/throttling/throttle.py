@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_batches
-from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.periodic import run_every
+from dbcommon.schedule import Schedule
 from webcommon.problems import TooManyRequests
 from webcommon.throttling import repository
 from webcommon.throttling.limits import Limit

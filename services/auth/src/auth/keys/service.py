@@ -20,7 +20,8 @@ from auth.keys.encryption import CannotDecrypt, KeyVault
 from auth.keys.material import load_private_key, make_key_pair, sign_claims
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
-from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.periodic import run_every
+from dbcommon.schedule import Schedule
 from dbcommon.shared_call import SharedCall
 from webcommon.jwks import KeysUnavailable, build_keys
 

@@ -23,9 +23,10 @@ from auth.mail.messages import Message, write_message
 from auth.mail.repository import Kind
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_in_transactions
-from dbcommon.jobs.periodic import Schedule, run_every
+from dbcommon.jobs.periodic import run_every
 from dbcommon.jobs.queue import retry_after
 from dbcommon.rows import AnyRow
+from dbcommon.schedule import Schedule
 from dbcommon.shared_call import SharedCall
 
 logger = logging.getLogger(__name__)
