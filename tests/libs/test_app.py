@@ -218,9 +218,9 @@ async def test_the_lifespan_runs_inside_of_the_service_s_own() -> None:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Service) -> AsyncIterator[None]:
-        told.append(f"began with an open client: {not app.state.http.is_closed}")
+        told.append(f"began with an open client: {not app.http.is_closed}")
         yield
-        told.append(f"ended with an open client: {not app.state.http.is_closed}")
+        told.append(f"ended with an open client: {not app.http.is_closed}")
 
     settings = Settings(secret=SecretStr("s" * 32))
     app = Service(
@@ -229,13 +229,13 @@ async def test_the_lifespan_runs_inside_of_the_service_s_own() -> None:
     async with running(app) as client:
         assert (await client.get("/readyz")).status_code == 200
     assert told == ["began with an open client: True", "ended with an open client: True"]
-    assert app.state.http.is_closed
+    assert app.http.is_closed
 
 
 async def test_a_service_that_is_told_to_stop_is_not_ready_and_still_alive(mint: TokenMint) -> None:
     app = build(mint)
     async with running(app) as client:
-        app.state.health.draining = True
+        app.health.draining = True
         ready, alive = await client.get("/readyz"), await client.get("/livez")
         report, answer = await client.get("/health"), await client.get("/v1/answers/7")
     assert (ready.status_code, alive.status_code, report.status_code) == (503, 200, 503)
@@ -258,5 +258,5 @@ async def test_without_a_database_the_service_is_healthy_by_itself(client: httpx
 
 async def test_replicas_with_one_secret_share_their_cursors(mint: TokenMint) -> None:
     first, second = build(mint), build(mint)
-    cursor = first.state.cursors.encode("list", ["a"])
-    assert second.state.cursors.decode("list", cursor) == ["a"]
+    cursor = first.cursors.encode("list", ["a"])
+    assert second.cursors.decode("list", cursor) == ["a"]

@@ -80,7 +80,7 @@ async def _has_minimum(client: httpx.AsyncClient) -> bool:
 async def test_busy_pool_is_a_warning_and_never_a_failure(copy_database: CopyDatabase) -> None:
     app = build(await copy_database("auth"))
     async with running(app) as client:
-        async with full(app.state.database):
+        async with full(app.component(Database)):
             tasks = [asyncio.create_task(client.get("/sleep?seconds=0")) for _ in range(4)]
             await until(lambda: _pool_is_full(client))
             report = (await client.get("/health")).json()
@@ -109,7 +109,7 @@ async def _pool_is_full(client: httpx.AsyncClient) -> bool:
 async def test_request_that_waits_two_seconds_for_a_connection_gets_503(copy_database: CopyDatabase) -> None:
     app = build(await copy_database("auth", pool=PoolSettings(min=1, max=1)))
     async with running(app) as client:
-        async with full(app.state.database), asyncio.timeout(PATIENCE_SECONDS):
+        async with full(app.component(Database)), asyncio.timeout(PATIENCE_SECONDS):
             started = time.monotonic()
             answers = await asyncio.gather(*(client.post("/write") for _ in range(5)))
             assert time.monotonic() - started > 1.9
@@ -162,7 +162,7 @@ async def test_many_callers_of_readiness_share_one_question(
 async def test_draining_service_is_not_ready_and_still_serves(copy_database: CopyDatabase) -> None:
     app = build(await copy_database("auth"))
     async with running(app) as client:
-        app.state.health.draining = True
+        app.health.draining = True
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/livez")).status_code == 200
         assert (await client.get("/sleep?seconds=0")).status_code == 200

@@ -131,7 +131,7 @@ async def list_rows(
     cursor: CursorParameter = None,
     scope: str = "rows",
 ) -> Response:
-    cursors: CursorCodec = request.app.state.cursors
+    cursors: CursorCodec = request.app.cursors
     after = cursors.decode(scope, cursor)
     start = 0 if after is None else after[0] + 1
     assert after is None or isinstance(after[1], UUID)

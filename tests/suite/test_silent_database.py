@@ -26,6 +26,7 @@ import payment.main
 import payment.settings
 import videovault.main
 import videovault.settings
+from dbcommon.engine import Database
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.clients import quick_hasher, running
 from tests.servers import TestServer
@@ -141,7 +142,7 @@ async def _silent_server(server: TestServer, _app: Service) -> AsyncIterator[Non
 
 @contextlib.asynccontextmanager
 async def _full_pool(_server: TestServer, app: Service) -> AsyncIterator[None]:
-    database = app.state.database
+    database = app.component(Database)
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(database.settings.pool.max):
             held = await stack.enter_async_context(database.transaction())
@@ -208,7 +209,7 @@ async def test_six_callers_of_each_route_are_answered_in_time(
     app = create_app(
         settings(database=database, secret=SecretStr("s" * 32), **own), issuers=[mint.issuer], **hasher
     )
-    app.state.database.pool.queue.waited_seconds = lambda seconds: _waits.get([]).append(seconds)
+    app.component(Database).pool.queue.waited_seconds = lambda seconds: _waits.get([]).append(seconds)
     async with running(app) as client:
         calls = _calls(app, mint.headers(roles=("user", "admin")))
         for call in calls:  # the caller is stored, and what is read once is read

@@ -82,8 +82,7 @@ async def hold_lease(socket: WebSocket) -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Service) -> AsyncIterator[None]:
-    settings: Settings = app.state.settings
-    if settings.fail_at_start:
+    if app.component(Settings).fail_at_start:
         raise RuntimeError("the start failed")
     yield
     logger.info("the lifespan ended")

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from auth.worker import Sweeper
 from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, refresh, register
 from tests.services.auth.factors import age_sessions, ask, finish, new_app, problem
@@ -172,7 +173,7 @@ async def test_the_sweep_deletes_what_is_long_over_and_nothing_else(auth_databas
             "INSERT INTO revocations SELECT gen_random_uuid(), now() - interval '17 minutes'"
             " FROM generate_series(1, 2500)"
         )
-        await app.state.sweeper.sweep()
+        await app.component(Sweeper).sweep()
         left = "SELECT count(*) FROM sessions WHERE user_id = $1"
         assert await auth_database.fetch_value(left, user) == 2
         old = "SELECT count(*) FROM revocations WHERE ended_at < now() - interval '16 minutes'"

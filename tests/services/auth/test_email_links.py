@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import event
 
+from dbcommon.engine import Database
 from tests.clients import running
 from tests.services.auth.accounts import (
     AuthDatabase,
@@ -624,7 +625,7 @@ def statements_of_request(app: Service) -> Iterator[list[str]]:
         if mine.get():
             statements.append(statement)
 
-    engine = app.state.database.engine.sync_engine
+    engine = app.component(Database).engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     mine.set(True)
     try:

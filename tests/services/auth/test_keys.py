@@ -14,6 +14,7 @@ from sqlalchemy import event
 from auth.keys.material import load_private_key, make_key_pair, sign_claims
 from auth.main import create_app
 from auth.settings import Settings
+from dbcommon.engine import Database
 from dbcommon.migrations import upgrade
 from dbcommon.settings import DatabaseSettings
 from tests.clients import running
@@ -163,7 +164,7 @@ async def test_many_unknown_key_ids_cost_one_read(auth_database: AuthDatabase) -
 
     async with running(app) as client:
         answer = await log_in(client, await register(client))
-        event.listen(app.state.database.engine.sync_engine, "before_cursor_execute", count)
+        event.listen(app.component(Database).engine.sync_engine, "before_cursor_execute", count)
         _, payload, signature = answer["access_token"].split(".")
         for number in range(100):
             header = jose_jwt.encode(

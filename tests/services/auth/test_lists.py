@@ -14,6 +14,7 @@ from auth.admin.schemas import AdministeredUser
 from auth.errors import SessionEnded
 from auth.google.schemas import LinkedAccountAnswer
 from auth.sessions.schemas import SessionAnswer
+from dbcommon.engine import Database
 from tests.clients import counting_statements, running
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register
 from webcommon.app import Service
@@ -111,7 +112,7 @@ async def test_users_are_listed_as_they_are_read(client: httpx.AsyncClient, owne
 async def test_a_page_is_one_statement(
     app: Service, client: httpx.AsyncClient, owner: dict[str, str], path: str
 ) -> None:
-    async with counting_statements(app.state.database) as statements:
+    async with counting_statements(app.component(Database)) as statements:
         assert (await client.get(path, headers=owner)).json()["items"]
     # Others are of the background, none of which asks about a caller.
     assert sum("users.roles" in statement for statement in statements) == 1

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from auth.mail.delivery import Letter, compose
 from auth.mail.messages import Message
-from auth.mail.worker import Pace
+from auth.mail.worker import MailWorker, Pace
 from auth.models import Model
 from auth.settings import Settings
 from tests.clients import running
@@ -313,7 +313,7 @@ async def test_the_sweep_deletes_what_is_over_and_nothing_else(database: AuthDat
         await database.execute(
             "INSERT INTO mail_gates (key, at) VALUES ('over', now() - interval '61 seconds'), ('fresh', now())"
         )
-        await app.state.mail_worker.sweep()
+        await app.component(MailWorker).sweep()
     for statement in ("SELECT recipient::text FROM mails", "SELECT email::text FROM email_tokens"):
         assert [row[0] for row in await database.fetch(statement)] == [new.email]
     keys = [row["key"] for row in await database.fetch("SELECT key FROM mail_gates")]

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from jose import jwt
 
+from auth.worker import Sweeper
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.settings import DatabaseSettings
 from tests.clients import running
@@ -430,7 +431,7 @@ async def test_a_code_is_void_after_a_minute_and_its_session_is_swept(
         )
         response = await attempt.exchange(client, late)
         assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
-        await asyncio.gather(*(app.state.sweeper.sweep() for _ in range(5)))
+        await asyncio.gather(*(app.component(Sweeper).sweep() for _ in range(5)))
         assert (await attempt.exchange(client, fresh)).status_code == 200
         rows = await auth_database.fetch(
             "SELECT end_reason FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.email = $1 ORDER BY s.id",
@@ -441,7 +442,7 @@ async def test_a_code_is_void_after_a_minute_and_its_session_is_swept(
             "UPDATE authorization_codes SET created_at = created_at - interval '2 hours',"
             " expires_at = expires_at - interval '2 hours'"
         )
-        await app.state.sweeper.sweep()
+        await app.component(Sweeper).sweep()
         assert await auth_database.fetch_value("SELECT count(*) FROM authorization_codes") == 0
 
 

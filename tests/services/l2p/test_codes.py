@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from dbcommon.engine import Database
 from l2p.errors import NoFreeCode
 from l2p.lobbies.codes import CODE_ALPHABET, draw_code
 from l2p.lobbies.guesses import GUESSES
@@ -55,7 +56,7 @@ async def test_another_lobbys_code_opens_nothing(crowd: Crowd) -> None:
 async def create_with(app: Service, player: Player, codes: Iterable[str]) -> Lobby:
     drawn = iter(codes)
     request = LobbyRequest(name="Friday quiz")
-    async with app.state.database.transaction() as session:
+    async with app.component(Database).transaction() as session:
         return await create_lobby(session, request, player_id=player.id, draw=lambda: next(drawn))
 
 

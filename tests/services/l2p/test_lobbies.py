@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from dbcommon.engine import Database
 from l2p.lobbies.codes import CODE_ALPHABET
 from l2p.lobbies.schemas import LobbySettings, LobbySummary
 from l2p.settings import Settings
@@ -261,6 +262,6 @@ async def test_the_list_s_text_is_what_its_model_writes(crowd: Crowd, settings: 
 async def test_a_list_is_read_in_one_query(crowd: Crowd, app: Service) -> None:
     host = crowd.player()
     await host.create()
-    async with counting_statements(app.state.database) as statements:
+    async with counting_statements(app.component(Database)) as statements:
         assert (await host.get("/v1/lobbies")).status_code == 200
     assert len(statements) == 1

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from dbcommon.engine import Database
 from l2p.lobbies.service import join_lobby
 from tests.services.l2p.players import Crowd
 from webcommon.app import Service
@@ -119,7 +120,7 @@ async def test_present_is_since_the_seat_was_taken_not_since_it_was_asked_for(
     host, early, late = crowd.players(3)
     lobby = await host.create()
     await late.get("/v1/users/me")
-    async with app.state.database.transaction() as session:
+    async with app.component(Database).transaction() as session:
         await session.execute(text("SELECT now()"))  # the transaction of the late one begins
         await early.join(lobby)
         joined = await join_lobby(session, UUID(lobby["id"]), player_id=late.id)

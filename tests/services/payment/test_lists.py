@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import Numeric, Text, bindparam, select
 
+from dbcommon.engine import Database
 from dbcommon.reads import PreparedRead
 from payment.currencies import CURRENCIES
 from payment.money import show_amount
@@ -86,7 +87,7 @@ async def test_a_page_is_one_statement(
     buyer = shop.buyer()
     product = await shop.offer()
     await shop.placed({product["sku"]: 1}, buyer=buyer)
-    async with counting_statements(app.state.database) as statements:
+    async with counting_statements(app.component(Database)) as statements:
         assert (await client.get(path, headers=buyer)).json()["items"]
     assert len(statements) == 1
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from dbcommon.engine import Database
 from payment.main import create_app
 from payment.orders.service import expire_lapsed
 from payment.settings import Settings
@@ -97,7 +98,7 @@ async def test_order_expires_in_the_sweep_and_gives_its_stock_back(
     lapsed = await shop.placed({product["sku"]: 3}, buyer=buyer)
     waiting = await shop.placed({product["sku"]: 1}, buyer=buyer)
     await _lapse(sql, lapsed)
-    await sweep(app.state.database)
+    await sweep(app.component(Database))
     statuses = {
         order["id"]: order["status"]
         for order in (await client.get("/v1/orders", headers=buyer)).json()["items"]
@@ -111,7 +112,7 @@ async def test_order_that_was_paid_in_time_never_expires(shop: Shop, app: Servic
     order = await shop.placed({product["sku"]: 3})
     await _lapse(sql, order)
     await sql.execute("UPDATE orders SET status = 'paid' WHERE id = $1", order["id"])
-    await sweep(app.state.database)
+    await sweep(app.component(Database))
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", order["id"]) == "paid"
     assert await _reserved(sql, product) == (3, 3)
 
@@ -119,7 +120,7 @@ async def test_order_that_was_paid_in_time_never_expires(shop: Shop, app: Servic
 async def test_order_without_limited_stock_does_not_expire(shop: Shop, app: Service, sql: Sql) -> None:
     product = await shop.offer()
     order = await shop.placed({product["sku"]: 3})
-    await sweep(app.state.database)
+    await sweep(app.component(Database))
     assert order["expires_at"] is None
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", order["id"]) == "pending"
 
@@ -129,7 +130,7 @@ async def test_many_sweeps_at_once_give_stock_back_once(shop: Shop, app: Service
     for _ in range(12):
         await _lapse(sql, await shop.placed({product["sku"]: 2 for product in products}))
     kept = await shop.placed({products[0]["sku"]: 5})
-    expired = await asyncio.gather(*(expire_lapsed(app.state.database) for _ in range(8)))
+    expired = await asyncio.gather(*(expire_lapsed(app.component(Database)) for _ in range(8)))
     assert sum(expired) == 12
     assert [await _reserved(sql, product) for product in products] == [(5, 5), (0, 0), (0, 0)]
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", kept["id"]) == "pending"
@@ -158,7 +159,7 @@ async def test_buyers_and_sweeps_at_once_neither_oversell_nor_lose_a_piece(
     for _ in range(4):
         await _lapse(sql, await shop.placed({product["sku"]: 2, other["sku"]: 1}))
     orders = [shop.order({product["sku"]: 1, other["sku"]: 1}) for _ in range(30)]
-    sweeps = [expire_lapsed(app.state.database) for _ in range(5)]
+    sweeps = [expire_lapsed(app.component(Database)) for _ in range(5)]
     answers = (await asyncio.gather(*orders, *sweeps))[:30]
     statuses = sorted(answer.status_code for answer in answers if isinstance(answer, httpx.Response))
     assert statuses == [201] * 8 + [409] * 22

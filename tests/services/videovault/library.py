@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from dbcommon.engine import Database
 from dbcommon.settings import DatabaseSettings
 from videovault.settings import Settings
 from webcommon.app import Service
@@ -89,10 +90,11 @@ class Library:
 
     async def value(self, statement: str) -> Any:
         """The only value of a statement."""
-        row = await self.app.state.database.fetch_one(text(statement))
+        row = await self.app.component(Database).fetch_one(text(statement))
+        assert row is not None
         return row[0]
 
     async def execute(self, statement: str, **parameters: Any) -> None:
         """Run a statement as the service's own role."""
-        async with self.app.state.database.transaction() as session:
+        async with self.app.component(Database).transaction() as session:
             await session.execute(text(statement), parameters)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Dialect, Select
 from sqlalchemy.dialects import registry
 
+from dbcommon.engine import Database
 from dbcommon.settings import DatabaseSettings
 from tests.clients import counting_statements
 from tests.conftest import CopyDatabase
@@ -283,7 +284,7 @@ async def test_every_filter_is_bound_to_its_own_value(library: Library) -> None:
 async def test_a_page_with_tags_is_one_statement(library: Library) -> None:
     for _ in range(10):
         await library.add(tags=[tag("place", "harbour"), tag("mood", "calm")])
-    async with counting_statements(library.app.state.database) as statements:
+    async with counting_statements(library.app.component(Database)) as statements:
         videos = (await library.get("/v1/videos")).json()["items"]
     assert [len(video["tags"]) for video in videos] == [2] * 10
     assert len(statements) == 1

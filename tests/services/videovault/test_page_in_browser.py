@@ -272,7 +272,7 @@ async def test_without_a_database_the_page_says_so_and_asks_for_nothing(
 
 async def test_an_open_library_is_listed_at_once(browser: Browser, serve: Serve, library: Library) -> None:
     await library.add(file_name="mine.mp4")
-    app = create_app(settings_for(library.app.state.settings.database, access="open"))
+    app = create_app(settings_for(library.app.settings.database, access="open"))
 
     async with serve(app) as url, visiting(browser, url) as visit:
         await expect(visit.page.locator("#videos h3")).to_have_text("mine.mp4")

@@ -12,7 +12,7 @@ from dbcommon.engine import Database
 
 async def get_database(connection: HTTPConnection) -> Database:
     """The application's database, set by the app factory."""
-    database: Database = connection.app.state.database
+    database: Database = connection.app.database
     return database
 
 

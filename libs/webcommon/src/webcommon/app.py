@@ -1,11 +1,12 @@
 """The application that every service is built on: state, errors, health, metrics, CORS, and OpenAPI as it really is."""
 
 import contextlib
+import dataclasses
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -43,13 +44,15 @@ from webcommon.tracing import TracedClient, is_quiet
 BODY_LIMIT = 1024 * 1024
 """Bytes of a request body, unless a route names its own limit (`max_body_size=`)."""
 
+Kept = TypeVar("Kept")
+
 Lifespan = Callable[["Service"], AbstractAsyncContextManager[None]]
 
 
 class Service(FastAPI):
-    """A FastAPI application inside the frame. Its `state` has `settings`, `database`, `health`, `verifier`, `cursors`, `http`,
-    `ended_sessions`, which is asked for when Auth is the issuer, that is, when no `issuers` were given. Routes of GET take HEAD
-    as well, but for the paths of `get_only`."""
+    """A FastAPI application inside the frame, with what every service has: `settings`, `database`, `health`, `verifier`,
+    `cursors`, `http`, and `ended_sessions`, which is asked for when Auth is the issuer, that is, when no `issuers` were given.
+    What a service has of its own it gives to `keep`. Routes of GET take HEAD as well, but for the paths of `get_only`."""
 
     def __init__(
         self,
@@ -86,16 +89,18 @@ class Service(FastAPI):
             },
         )
         self.inner_lifespan = lifespan
+        self._components: dict[type[object], object] = {}
         self.drain = Drain()
         self._routers = routers
         self.request_metrics = RequestMetrics()
         self._prepare_state(
             settings, version=version, database=database, issuers=issuers, persistence=persistence
         )
-        self.state.get_only = get_only
+        self._add_components(self._common_components())
+        self.get_only = get_only
         add_problem_handlers(self)
         add_docs_page(self)
-        for router in (health_router(self.state.health), metrics_router(self.request_metrics), *routers):
+        for router in (health_router(self.health), metrics_router(self.request_metrics), *routers):
             self.include_router(router)
 
     def _prepare_state(
@@ -107,21 +112,49 @@ class Service(FastAPI):
         issuers: Sequence[Issuer] | None,
         persistence: Any,
     ) -> None:
-        self.state.settings = settings
-        self.state.database = database
-        self.state.health = Health(
+        self.settings = settings
+        self.database = database
+        self.health = Health(
             service=settings.service, version=version, database=database, persistence=persistence
         )
-        self.state.http = TracedClient(timeout=5.0, verify=_trusted_authorities())
-        self.state.jwks = JwksCache(settings.jwks_url, client=self.state.http)
-        self.state.ended_sessions = EndedSessions(settings.revocations_url, client=self.state.http)
+        self.http = TracedClient(timeout=5.0, verify=_trusted_authorities())
+        self.jwks = JwksCache(settings.jwks_url, client=self.http)
+        self.ended_sessions = EndedSessions(settings.revocations_url, client=self.http)
         self.asks_auth = issuers is None
         if issuers is None:
-            issuers = [auth_issuer(settings, keys=self.state.jwks, ended=self.state.ended_sessions)]
-        self.state.verifier = TokenVerifier(*issuers)
-        self.state.cursors = CursorCodec(derive_key(settings.secret.get_secret_value(), "cursors"))
+            issuers = [auth_issuer(settings, keys=self.jwks, ended=self.ended_sessions)]
+        self.verifier = TokenVerifier(*issuers)
+        self.cursors = CursorCodec(derive_key(settings.secret.get_secret_value(), "cursors"))
         if database is not None:
             PoolMetrics(database, self.request_metrics.registry)
+
+    def keep(self, components: object) -> None:
+        """Keep a service's components, which are the fields of a dataclass, for its routes (`webcommon.state.component`). A field
+        that is None is a part that the settings left out. Raises `TypeError` when two are of one type."""
+        given = (getattr(components, field.name) for field in dataclasses.fields(components))  # type: ignore[arg-type]
+        self._components.clear()
+        self._add_components([*self._common_components(), components, *given])
+
+    def _common_components(self) -> list[object]:
+        return [self.settings, self.database, self.cursors]
+
+    def _add_components(self, parts: Iterable[object]) -> None:
+        for part in (part for part in parts if part is not None):
+            if self._components.setdefault(type(part), part) is not part:
+                raise TypeError(f"two components are of the type {type(part).__qualname__}")
+
+    def component(self, kind: type[Kept]) -> Kept:
+        """The component of this type. Raises `LookupError` when there is none."""
+        found = self.find_component(kind)
+        if found is None:
+            raise LookupError(
+                f"{self.title} keeps no {kind.__qualname__}; give it to Service.keep as a component"
+            )
+        return found
+
+    def find_component(self, kind: type[Kept]) -> Kept | None:
+        """The component of this type, or None."""
+        return cast("Kept | None", self._components.get(kind))
 
     def on_drain(self, hook: Hook) -> None:
         """Have `hook` run once when the process is told to stop: `/readyz` says 503 by then, and requests and web sockets
@@ -132,8 +165,8 @@ class Service(FastAPI):
         """The frame outermost, so that it sees every answer, the framework's own included; then the fast path, which sees a
         HEAD as the GET that it asks about."""
         app: ASGIApp = FastPath(super().build_middleware_stack(), owner=self, routers=self._routers)
-        app = HeadRequests(app, owner=self, get_only=self.state.get_only)
-        settings: ServiceSettings = self.state.settings
+        app = HeadRequests(app, owner=self, get_only=self.get_only)
+        settings: ServiceSettings = self.settings
         if settings.allowed_origins:
             app = allow_origins(app, settings.allowed_origins)
         return Frame(app, metrics=self.request_metrics, is_https_only=settings.is_https_only)
@@ -187,12 +220,12 @@ async def _run(app: FastAPI) -> AsyncIterator[None]:
     if not isinstance(app, Service):
         raise TypeError("the lifespan belongs to a Service")
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(app.state.http)
-        if app.state.database is not None:
-            await stack.enter_async_context(app.state.database.running())
+        await stack.enter_async_context(app.http)
+        if app.database is not None:
+            await stack.enter_async_context(app.database.running())
         if app.asks_auth:
-            await stack.enter_async_context(app.state.jwks.running())
-            await stack.enter_async_context(app.state.ended_sessions.running())
+            await stack.enter_async_context(app.jwks.running())
+            await stack.enter_async_context(app.ended_sessions.running())
         if app.inner_lifespan is not None:
             await stack.enter_async_context(app.inner_lifespan(app))
         yield

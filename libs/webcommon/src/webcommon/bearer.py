@@ -252,7 +252,7 @@ class BearerToken(SecurityBase):
         token = read_bearer_token(connection)
         if token is None:
             raise Unauthorized("Send an access token: Authorization: Bearer …")
-        verifier: TokenVerifier = connection.app.state.verifier
+        verifier: TokenVerifier = connection.app.verifier
         try:
             return await verifier.verify(token)
         except TokenRefused:

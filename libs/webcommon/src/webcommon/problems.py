@@ -313,7 +313,7 @@ async def answer_http_error(request: Request, error: Exception) -> JSONResponse:
 
 def _list_methods(request: Request) -> Sequence[str]:
     """The methods that the path of a request takes, of all routes; the framework names those of the first one only."""
-    get_only = getattr(request.app.state, "get_only", ())
+    get_only = getattr(request.app, "get_only", ())
     return [
         method
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -72,14 +72,14 @@ class GracefulServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """First signal: drain. Second: stop now. Third: do not wait for requests either."""
-        health = self._app.state.health
+        health = self._app.health
         if self.should_exit:
             self.force_exit = True
         elif health.draining:
             self.should_exit = True
         else:
             health.draining = True
-            settings = self._app.state.settings
+            settings = self._app.settings
             self._stop_at = time.monotonic() + settings.drain_seconds
             seconds = longest_stop(drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
             watch = threading.Timer(seconds, _cut_off, (seconds,))
@@ -88,7 +88,7 @@ class GracefulServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Asked ten times a second: whether to stop."""
-        if self._app.state.health.draining:
+        if self._app.health.draining:
             # Not in the signal's handler, which may run in the middle of anything.
             self._app.drain.start()
             if time.monotonic() >= self._stop_at and self._app.drain.is_over:

@@ -1,4 +1,4 @@
-"""What the application keeps for all requests, as a route asks for it."""
+"""What an application keeps for all its requests, as routes ask for it: by its type."""
 
 from typing import Annotated, Any
 
@@ -8,15 +8,15 @@ from fastapi.requests import HTTPConnection
 from webcommon.paging import CursorCodec
 
 
-def kept_as(name: str) -> Any:
-    """The dependency on `app.state.<name>`: `HasherDep = Annotated[PasswordHasher, kept_as("hasher")]`."""
+def component(kind: type[object]) -> Any:
+    """The dependency on the one `kind` that the application keeps: `OutboxDep = Annotated[Outbox, component(Outbox)]`."""
 
     # Asynchronous, though it waits for nothing: FastAPI would send a plain function to a thread.
-    async def get_kept(connection: HTTPConnection) -> Any:
-        return getattr(connection.app.state, name)
+    async def get_component(connection: HTTPConnection) -> Any:
+        return connection.app.component(kind)
 
-    return Depends(get_kept)
+    return Depends(get_component)
 
 
-CursorsDep = Annotated[CursorCodec, kept_as("cursors")]
+CursorsDep = Annotated[CursorCodec, component(CursorCodec)]
 """The writer and reader of this service's page cursors."""

@@ -69,15 +69,15 @@ def tracing(app: Service) -> Iterator[None]:
             if span.attributes is not None and "url.query" in span.attributes:
                 span.set_attribute("url.query", "REDACTED")
 
-    own = {"service.name": f"quartet-{app.state.settings.service}", "service.version": app.version}
+    own = {"service.name": f"quartet-{app.settings.service}", "service.version": app.version}
     provider = TracerProvider(
         resource=Resource.create(own).merge(OTELResourceDetector().detect()), shutdown_on_exit=False
     )
     provider.add_span_processor(HideQueries())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    if app.state.database is not None:
-        trace_statements(app.state.database)
+    if app.database is not None:
+        trace_statements(app.database)
     try:
         yield
     finally:

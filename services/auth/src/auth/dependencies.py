@@ -4,9 +4,9 @@ from typing import Annotated
 
 from auth.settings import Settings
 from webcommon.passwords import PasswordHasher
-from webcommon.state import kept_as
+from webcommon.state import component
 
-SettingsDep = Annotated[Settings, kept_as("settings")]
+SettingsDep = Annotated[Settings, component(Settings)]
 
-HasherDep = Annotated[PasswordHasher, kept_as("hasher")]
+HasherDep = Annotated[PasswordHasher, component(PasswordHasher)]
 """The application's one hasher, whose limit holds for all requests together."""

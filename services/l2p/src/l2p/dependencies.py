@@ -9,16 +9,16 @@ from l2p.tokens import TokenSigner
 from webcommon.bearer import Caller, CallerDep
 from webcommon.passwords import PasswordHasher
 from webcommon.provisioning.service import UserProvisioner
-from webcommon.state import kept_as
+from webcommon.state import component
 
-ProvisionerDep = Annotated[UserProvisioner, kept_as("provisioner")]
+ProvisionerDep = Annotated[UserProvisioner, component(UserProvisioner)]
 """Stores callers, and remembers those it has stored."""
 
-HasherDep = Annotated[PasswordHasher, kept_as("hasher")]
-SignerDep = Annotated[TokenSigner, kept_as("signer")]
+HasherDep = Annotated[PasswordHasher, component(PasswordHasher)]
+SignerDep = Annotated[TokenSigner, component(TokenSigner)]
 """The signer of this service's own tokens."""
 
-SettingsDep = Annotated[Settings, kept_as("settings")]
+SettingsDep = Annotated[Settings, component(Settings)]
 
 
 async def get_player(caller: CallerDep, provisioner: ProvisionerDep) -> Caller:

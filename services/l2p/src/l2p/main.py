@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dbcommon.engine import Database
 from l2p import __version__
 from l2p.accounts.routes import router as accounts_router
+from l2p.components import Components
 from l2p.lobbies.routes import router as lobbies_router
 from l2p.models import USER_COLUMNS
 from l2p.settings import Settings
@@ -49,13 +50,15 @@ def create_app(
         settings.secret.get_secret_value(), issuer=settings.issuer, lifetime=settings.token_seconds
     )
     trusted = (
-        issuers
-        if issuers is not None
-        else [auth_issuer(settings, keys=app.state.jwks, ended=app.state.ended_sessions)]
+        issuers if issuers is not None else [auth_issuer(settings, keys=app.jwks, ended=app.ended_sessions)]
     )
-    app.state.verifier = TokenVerifier(*trusted, signer.issuer)
-    app.state.signer = signer
-    app.state.guard = Guard(settings, database=database, url=settings.issuer)
-    app.state.hasher = hasher or PasswordHasher()
-    app.state.provisioner = UserProvisioner(database, USER_COLUMNS)
+    app.verifier = TokenVerifier(*trusted, signer.issuer)
+    app.keep(
+        Components(
+            signer=signer,
+            guard=Guard(settings, database=database, url=settings.issuer),
+            hasher=hasher or PasswordHasher(),
+            provisioner=UserProvisioner(database, USER_COLUMNS),
+        )
+    )
     return app

@@ -8,15 +8,15 @@ from fastapi.requests import HTTPConnection
 from payment.settings import Settings
 from webcommon.bearer import BearerToken, Caller, CallerDep, RequireRole, read_bearer_token
 from webcommon.provisioning.service import UserProvisioner
-from webcommon.state import kept_as
+from webcommon.state import component
 
 ADMIN = "admin"
 
 _bearer_token = BearerToken()
 
 
-SettingsDep = Annotated[Settings, kept_as("settings")]
-ProvisionerDep = Annotated[UserProvisioner, kept_as("provisioner")]
+SettingsDep = Annotated[Settings, component(Settings)]
+ProvisionerDep = Annotated[UserProvisioner, component(UserProvisioner)]
 """Stores callers, and remembers those it has stored."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from dbcommon.engine import Database
 from payment import __version__
+from payment.components import Components
 from payment.models import USER_COLUMNS
 from payment.orders import routes as orders
 from payment.products import routes as products
@@ -31,5 +32,5 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         issuers=issuers,
         lifespan=sweeping,
     )
-    app.state.provisioner = UserProvisioner(database, USER_COLUMNS)
+    app.keep(Components(provisioner=UserProvisioner(database, USER_COLUMNS)))
     return app

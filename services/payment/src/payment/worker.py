@@ -8,6 +8,7 @@ from dbcommon.jobs.batches import repeat_batches
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from payment.orders.service import expire_lapsed
+from payment.settings import Settings
 from webcommon.app import Service
 from webcommon.idempotency.service import delete_expired
 
@@ -15,8 +16,8 @@ from webcommon.idempotency.service import delete_expired
 @contextlib.asynccontextmanager
 async def sweeping(app: Service) -> AsyncIterator[None]:
     """Sweep every `sweep_seconds` while the block runs. Every replica does; what one has in hand the others pass over."""
-    schedule = Schedule(seconds=app.state.settings.sweep_seconds, jitter=0.1)
-    async with run_every(schedule, lambda: sweep(app.state.database), name="the sweep"):
+    schedule = Schedule(seconds=app.component(Settings).sweep_seconds, jitter=0.1)
+    async with run_every(schedule, lambda: sweep(app.component(Database)), name="the sweep"):
         yield
 
 

@@ -28,7 +28,7 @@ LOCAL_OWNER = Caller(
 
 async def require_persistence(connection: HTTPConnection) -> None:
     """Refuse what needs a database where there is none."""
-    if connection.app.state.database is None:
+    if connection.app.database is None:
         raise NoPersistence(
             "The library is kept in the browser; GET /v1/persistence says why.", retry_after=3600
         )
@@ -38,7 +38,7 @@ class LibraryToken(BearerToken):
     """The caller of an access token; the library's one person where `VIDEOVAULT_ACCESS` is `open`."""
 
     async def __call__(self, connection: HTTPConnection) -> Caller:
-        settings: Settings = connection.app.state.settings
+        settings: Settings = connection.app.settings
         if settings.access == "token":
             return await super().__call__(connection)
         # A site that points a name of its own at 127.0.0.1 would otherwise be of our origin to the browser.

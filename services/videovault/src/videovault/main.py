@@ -25,7 +25,7 @@ class VideoVault(Service):
         """The description of the API as it is served here."""
         described = self.openapi_schema is not None
         document = super().openapi()
-        if not described and self.state.settings.access == "open":
+        if not described and self.component(Settings).access == "open":
             document["components"].pop("securitySchemes")
             for operations in document["paths"].values():
                 for operation in operations.values():

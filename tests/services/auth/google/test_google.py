@@ -14,9 +14,11 @@ import pytest
 from jose import jwt
 from pydantic import SecretStr
 
+from auth.components import Components
 from auth.google.provider import Provider as Google
 from auth.main import create_app
 from auth.settings import Settings
+from auth.worker import Sweeper
 from standins.openid_provider.faults import Fault
 from standins.openid_provider.provider import Provider
 from tests.clients import running
@@ -302,7 +304,7 @@ async def test_a_code_lives_a_minute_and_then_its_session_ends(
         code_hash,
     )
     assert (await browser.exchange(code)).status_code == 410
-    await app.state.sweeper.sweep()
+    await app.component(Sweeper).sweep()
     rows = await auth_database.fetch("SELECT end_reason FROM sessions WHERE id = $1", session)
     assert [tuple(row) for row in rows] == [("ended",)]
     assert (
@@ -322,7 +324,7 @@ async def test_what_is_long_over_is_swept(
             " expires_at = expires_at - interval '1 day'"
         )
     await auth_database.execute("UPDATE oauth_accounts SET expires_at = now()")
-    await app.state.sweeper.sweep()
+    await app.component(Sweeper).sweep()
     for table in ("oauth_states", "oauth_codes"):
         assert await auth_database.fetch_value(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 - as above
     kept = await auth_database.fetch_value(
@@ -480,10 +482,13 @@ async def test_google_may_change_its_keys(auth_database: AuthDatabase) -> None:
             issuer=provider.issuer,
             client_id=provider.client.id,
             client_secret=SecretStr(provider.client.secret),
-            http=service.state.http,
+            http=service.http,
             clock=lambda: seconds[0],
         )
-        service.state.google = dataclasses.replace(service.state.google, provider=google)
+        components = service.component(Components)
+        assert components.google is not None
+        replaced = dataclasses.replace(components.google, provider=google)
+        service.keep(dataclasses.replace(components, google=replaced))
         async with running(service), browser_of(service) as browser:
             await browser.sign_in(somebody(provider))
             provider.keys.rotate(keep_old=False)

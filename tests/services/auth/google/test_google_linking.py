@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from auth.google.service import GoogleSignIn
 from standins.openid_provider.provider import Person, Provider
 from tests.services.auth.accounts import (
     PASSWORD,
@@ -397,9 +398,9 @@ async def test_the_providers_token_is_stored_encrypted_for_one_account(
     stored = await auth_database.fetch_value(
         "SELECT access_token FROM oauth_accounts WHERE provider_account_id = $1", person.subject
     )
-    token = app.state.google.vault.decrypt(stored, subject=person.subject)
+    token = app.component(GoogleSignIn).vault.decrypt(stored, subject=person.subject)
     assert token in provider.issued
-    assert app.state.google.vault.decrypt(stored, subject="another") is None
+    assert app.component(GoogleSignIn).vault.decrypt(stored, subject="another") is None
     tables = await auth_database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     for table in tables:
         rows = await auth_database.fetch(f'SELECT t::text FROM "{table["tablename"]}" t')  # noqa: S608 - names of ours

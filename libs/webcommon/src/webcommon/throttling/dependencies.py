@@ -6,20 +6,20 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from webcommon.client_address import client_address
-from webcommon.state import kept_as
+from webcommon.state import component
 from webcommon.throttling.guard import Guard, Origin
 from webcommon.throttling.settings import ThrottledSettings
 
 
 async def get_origin(connection: HTTPConnection) -> Origin:
     """Where the request comes from."""
-    settings: ThrottledSettings = connection.app.state.settings
-    guard: Guard = connection.app.state.guard
+    settings: ThrottledSettings = connection.app.settings
+    guard: Guard = connection.app.component(Guard)
     return Origin(
         address=client_address(connection, settings.trusted_networks),
         device_cookie=connection.cookies.get(guard.device_cookie_name),
     )
 
 
-GuardDep = Annotated[Guard, kept_as("guard")]
+GuardDep = Annotated[Guard, component(Guard)]
 OriginDep = Annotated[Origin, Depends(get_origin)]

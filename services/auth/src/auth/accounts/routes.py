@@ -1,6 +1,6 @@
 """Routes of accounts."""
 
-from fastapi import APIRouter, BackgroundTasks, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Response
 
 from auth.accounts import service
 from auth.accounts.schemas import AccountDeletion, AccountPatch
@@ -13,7 +13,7 @@ from auth.errors import (
     SessionEnded,
     UsernameTaken,
 )
-from auth.google.service import GoogleSignIn
+from auth.google.dependencies import OptionalGoogleDep
 from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer, UserAnswer
 from auth.sessions.caller import LiveCallerDep
@@ -109,12 +109,11 @@ async def delete_own_account(
     guard: GuardDep,
     origin: OriginDep,
     outbox: OutboxDep,
-    request: Request,
+    google: OptionalGoogleDep,
     background: BackgroundTasks,
 ) -> None:
     """Delete the caller's own account with its sessions and everything personal; there is no way back. Its owner gets a
     mail."""
-    google: GoogleSignIn | None = request.app.state.google
     tokens = await service.delete_own(
         caller,
         deletion.password,

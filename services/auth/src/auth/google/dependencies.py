@@ -11,9 +11,17 @@ from auth.google.state import LIFETIME, cookie_name, is_secret
 from auth.settings import Settings
 
 
-async def get_google(request: Request) -> GoogleSignIn:
+async def find_google(request: Request) -> GoogleSignIn | None:
+    """What sign-ins with Google are made with; None when no client is set."""
+    found: GoogleSignIn | None = request.app.find_component(GoogleSignIn)
+    return found
+
+
+OptionalGoogleDep = Annotated[GoogleSignIn | None, Depends(find_google)]
+
+
+async def get_google(google: OptionalGoogleDep) -> GoogleSignIn:
     """What sign-ins with Google are made with. Raises `GoogleNotConfigured`."""
-    google: GoogleSignIn | None = request.app.state.google
     if google is None:
         raise GoogleNotConfigured
     return google

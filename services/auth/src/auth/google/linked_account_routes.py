@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Response
 
 from auth.errors import OnlyWayIn, ReauthenticationRequired, SessionEnded
 from auth.google import linked_accounts as service
+from auth.google.dependencies import OptionalGoogleDep
 from auth.google.schemas import LinkedAccountAnswer
-from auth.google.service import GoogleSignIn
 from auth.mail.dependencies import OutboxDep
 from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
@@ -49,11 +49,10 @@ async def unlink_account(
     caller: LiveCallerDep,
     database: DatabaseDep,
     outbox: OutboxDep,
-    request: Request,
+    google: OptionalGoogleDep,
     background: BackgroundTasks,
 ) -> None:
     """Unlink one, within ten minutes of signing in. The last way in stays. Sessions stay too; end them if they are to."""
-    google: GoogleSignIn | None = request.app.state.google
     token = await service.unlink(caller, link_id, database=database, outbox=outbox, google=google)
     if google is not None and token is not None:
         # After the answer: nobody waits for Google here.

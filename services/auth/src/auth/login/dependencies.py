@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from auth.login.password import PasswordCheck
-from webcommon.state import kept_as
+from webcommon.state import component
 
-PasswordCheckDep = Annotated[PasswordCheck, kept_as("password_check")]
+PasswordCheckDep = Annotated[PasswordCheck, component(PasswordCheck)]
 """What passwords are checked with."""

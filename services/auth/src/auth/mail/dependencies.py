@@ -4,10 +4,10 @@ from typing import Annotated
 
 from auth.mail.outbox import Outbox
 from auth.mail.worker import MailWorker
-from webcommon.state import kept_as
+from webcommon.state import component
 
-OutboxDep = Annotated[Outbox, kept_as("outbox")]
+OutboxDep = Annotated[Outbox, component(Outbox)]
 """Where mails are put."""
 
-MailWorkerDep = Annotated[MailWorker, kept_as("mail_worker")]
+MailWorkerDep = Annotated[MailWorker, component(MailWorker)]
 """What sends them."""

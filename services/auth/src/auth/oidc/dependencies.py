@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
-
 from auth.oidc.id_tokens import IdTokenSigner
 from auth.oidc.signed_forms import SignInForms
 from auth.settings.clients import RegisteredClient
+from webcommon.state import component
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +27,4 @@ class StandardClients:
         return self.issuer.startswith("https://")
 
 
-async def get_standard_clients(request: Request) -> StandardClients:
-    """The application's."""
-    clients: StandardClients = request.app.state.standard_clients
-    return clients
-
-
-StandardClientsDep = Annotated[StandardClients, Depends(get_standard_clients)]
+StandardClientsDep = Annotated[StandardClients, component(StandardClients)]

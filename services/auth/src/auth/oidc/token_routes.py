@@ -60,7 +60,7 @@ async def get_token_desk(
 ) -> TokenDesk:
     """What looks at tokens."""
     return TokenDesk(
-        database=database, codec=tokens.refresh, verifier=request.app.state.verifier, issuer=clients.issuer
+        database=database, codec=tokens.refresh, verifier=request.app.verifier, issuer=clients.issuer
     )
 
 

@@ -2,15 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
-
 from auth.passkeys.service import Passkeys
+from webcommon.state import component
 
-
-async def get_passkeys(request: Request) -> Passkeys:
-    """What passkeys are made and checked with."""
-    passkeys: Passkeys = request.app.state.passkeys
-    return passkeys
-
-
-PasskeysDep = Annotated[Passkeys, Depends(get_passkeys)]
+PasskeysDep = Annotated[Passkeys, component(Passkeys)]
+"""What passkeys are made and checked with."""

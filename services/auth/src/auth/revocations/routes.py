@@ -2,19 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Header, Response
 
 from auth.revocations.schemas import RevocationsAnswer
 from auth.revocations.service import RevocationFeed
 from webcommon.problems import ServiceUnavailable, problem_responses
+from webcommon.state import component
 
 router = APIRouter(tags=["discovery"])
-
-
-async def get_feed(request: Request) -> RevocationFeed:
-    """The application's feed."""
-    feed: RevocationFeed = request.app.state.revocations
-    return feed
 
 
 @router.head("/v1/revocations", include_in_schema=False)
@@ -25,7 +20,7 @@ async def get_feed(request: Request) -> RevocationFeed:
     responses={304: {"description": "Nothing has changed."}, **problem_responses(ServiceUnavailable)},
 )
 async def read_revocations(
-    feed: Annotated[RevocationFeed, Depends(get_feed)],
+    feed: Annotated[RevocationFeed, component(RevocationFeed)],
     if_none_match: Annotated[str, Header(description="The `ETag` of the answer before.")] = "",
 ) -> Response:
     """Sessions that ended while access tokens of theirs had not yet expired. Ask every second or two, with the last `ETag`."""

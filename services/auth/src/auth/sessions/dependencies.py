@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from auth.sessions.beginning import Tokens
-from webcommon.state import kept_as
+from webcommon.state import component
 
-TokensDep = Annotated[Tokens, kept_as("tokens")]
+TokensDep = Annotated[Tokens, component(Tokens)]
 """What tokens are made with."""

@@ -30,7 +30,7 @@ class Device:
 
 async def get_device(request: Request) -> Device:
     """Where the request comes from."""
-    settings: Settings = request.app.state.settings
+    settings: Settings = request.app.settings
     agent = request.headers.get("user-agent", "").replace("\x00", "")[:LONGEST_USER_AGENT]
     return Device(ip=client_address(request, settings.trusted_networks), user_agent=agent or None)
 

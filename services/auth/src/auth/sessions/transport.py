@@ -99,5 +99,5 @@ def _set(response: Response, value: str, *, seconds: int) -> None:
 
 
 def _check_origin(request: Request) -> None:
-    if not may_use_cookies(request, settings=request.app.state.settings):
+    if not may_use_cookies(request, settings=request.app.settings):
         raise OriginRefused

@@ -1,0 +1,20 @@
+"""The check of passwords, as the settings want it."""
+
+from auth.login.password import PasswordCheck
+from auth.settings import Settings
+from dbcommon.engine import Database
+from webcommon.passwords import PasswordHasher
+from webcommon.throttling.guard import Guard
+
+
+def make_password_check(
+    settings: Settings, *, database: Database, hasher: PasswordHasher, guard: Guard
+) -> PasswordCheck:
+    """What the passwords of sign-ins are checked with."""
+    return PasswordCheck(
+        database=database,
+        hasher=hasher,
+        guard=guard,
+        require_verified_email=settings.require_verified_email,
+        withholds_taken_email=settings.withholds_taken_email,
+    )

@@ -1,0 +1,17 @@
+"""Second factors, as the settings want them."""
+
+from auth.keys.encryption import KeyVault
+from auth.second_factors.codes import SecondFactors
+from auth.second_factors.recovery_codes import RecoveryCodeHasher
+from auth.settings import Settings
+from webcommon.keys import derive_key
+
+
+def make_second_factors(settings: Settings) -> SecondFactors:
+    """What second factors are made and checked with."""
+    secret = settings.secret.get_secret_value()
+    return SecondFactors(
+        vault=KeyVault(derive_key(secret, "second factors")),
+        recovery_codes=RecoveryCodeHasher(derive_key(secret, "recovery codes")),
+        name=settings.display_name,
+    )

@@ -1,0 +1,12 @@
+"""What Payment keeps for all its requests."""
+
+from dataclasses import dataclass
+
+from webcommon.provisioning.service import UserProvisioner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """Each is asked for by its type (`webcommon.state.component`)."""
+
+    provisioner: UserProvisioner
