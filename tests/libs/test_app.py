@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 import httpx
@@ -260,3 +261,37 @@ async def test_replicas_with_one_secret_share_their_cursors(mint: TokenMint) -> 
     first, second = build(mint), build(mint)
     cursor = first.cursors.encode("list", ["a"])
     assert second.cursors.decode("list", cursor) == ["a"]
+
+
+# Components.
+
+
+@dataclass(frozen=True)
+class _Kettle:
+    litres: int = 1
+
+
+@dataclass(frozen=True)
+class _Kitchen:
+    kettle: _Kettle | None
+    spare: _Kettle | None = None
+
+
+def test_a_component_is_found_by_its_type(mint: TokenMint) -> None:
+    app = build(mint)
+    app.keep(_Kitchen(_Kettle(2)))
+    assert app.component(_Kettle).litres == 2
+    assert app.component(_Kitchen).kettle is app.component(_Kettle)
+
+
+def test_a_part_that_is_left_out_is_told_by_its_name(mint: TokenMint) -> None:
+    app = build(mint)
+    app.keep(_Kitchen(None))
+    assert app.find_component(_Kettle) is None
+    with pytest.raises(LookupError, match="_Kettle"):
+        app.component(_Kettle)
+
+
+def test_two_components_of_one_type_are_refused(mint: TokenMint) -> None:
+    with pytest.raises(TypeError, match="_Kettle"):
+        build(mint).keep(_Kitchen(_Kettle(1), _Kettle(2)))

@@ -13,7 +13,7 @@ import pytest
 from dbcommon.engine import Database
 from l2p.errors import NoFreeCode
 from l2p.lobbies.codes import CODE_ALPHABET, draw_code
-from l2p.lobbies.guesses import GUESSES
+from l2p.lobbies.repository import GUESSES
 from l2p.lobbies.schemas import Lobby, LobbyRequest
 from l2p.lobbies.service import create_lobby
 from tests.services.l2p.players import Crowd, Player

@@ -89,8 +89,7 @@ async def change_own_account(
     if patch.email is not None:
         limit = settings.address_change_limit
         await service.admit_address_change(caller, guard=guard, limit=limit)
-    async with database.transaction() as session:
-        return await service.change_account(caller, patch, session=session, outbox=outbox)
+    return await service.change_own(caller, patch, database=database, outbox=outbox)
 
 
 @router.delete(

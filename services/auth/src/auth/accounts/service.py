@@ -112,13 +112,20 @@ async def admit_address_change(caller: Caller, *, guard: Guard, limit: Limit) ->
     await guard.admit_act("address change", account=caller.id, limit=limit)
 
 
-async def change_account(
-    caller: Caller, patch: AccountPatch, *, session: AsyncSession, outbox: Outbox
+async def change_own(
+    caller: Caller, patch: AccountPatch, *, database: Database, outbox: Outbox
 ) -> UserAnswer:
     """The account after the change; its e-mail address changes later, by a link.
 
     Raises `SessionEnded`, `UsernameTaken`, and `TooManyRequests` for a new address.
     """
+    async with database.transaction() as session:
+        return await _change(session, caller, patch, outbox=outbox)
+
+
+async def _change(
+    session: AsyncSession, caller: Caller, patch: AccountPatch, *, outbox: Outbox
+) -> UserAnswer:
     account = await lock_own_account(session, caller, changes_key=patch.username is not None)
     if patch.email is not None:
         await ask_for_change(patch.email, account=account, session=session, outbox=outbox)

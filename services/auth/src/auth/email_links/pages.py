@@ -106,8 +106,7 @@ async def use_email_link(action: str, request: Request, database: DatabaseDep) -
     fields = await read_form(request)
     try:
         body = LinkToken(token=fields.get("token", ""))
-        async with database.transaction() as session:
-            await service.confirm(body.token, session=session)
+        await service.confirm_at_once(body.token, database=database)
     except (ValidationError, LinkNoLongerGood):
         return show_refusal(title, LinkNoLongerGood(), more=_ASKED_ANEW.get(action, ""))
     except Problem as problem:

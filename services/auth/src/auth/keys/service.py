@@ -10,7 +10,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose.backends.base import Key
-from sqlalchemy import Row
 from sqlalchemy.exc import DBAPIError
 
 from auth.audit.repository import record_event
@@ -21,6 +20,7 @@ from auth.keys.material import load_private_key, make_key_pair, sign_claims
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.jobs.periodic import run_every
+from dbcommon.rows import AnyRow
 from dbcommon.schedule import Schedule
 from dbcommon.shared_call import SharedCall
 from webcommon.jwks import KeysUnavailable, build_keys
@@ -51,7 +51,7 @@ class Rotation:
     days: float = 30
     publish_seconds: float = 900
 
-    def is_due(self, row: Row[Any], now: datetime) -> bool:
+    def is_due(self, row: AnyRow, now: datetime) -> bool:
         """Whether this key, the newest, has to get a successor."""
         return bool(row.is_due) or now - row.active_from > timedelta(days=self.days)
 
@@ -209,7 +209,7 @@ class Keyring:
             logger.info("signing key %s is published; it signs from %s on", pair.kid, begins.isoformat())
             return self._decrypt(await repository.find_published(session))
 
-    def _decrypt(self, rows: Sequence[Row[Any]]) -> KeySet:
+    def _decrypt(self, rows: Sequence[AnyRow]) -> KeySet:
         documents = tuple(row.public_jwk for row in rows)
         signers = [signer for row in rows if (signer := self._load_signer(row)) is not None]
         return KeySet(
@@ -219,7 +219,7 @@ class Keyring:
             rotation_is_due=bool(rows) and self._rotation.is_due(rows[-1], datetime.now(UTC)),
         )
 
-    def _load_signer(self, row: Row[Any]) -> Signer | None:
+    def _load_signer(self, row: AnyRow) -> Signer | None:
         try:
             private_key = self._vault.decrypt(row.private_key, kid=row.kid)
         except CannotDecrypt:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from auth.errors import KeysNotReady, LoginExpired, OriginRefused, SecondFactorFailed
 from auth.mail.dependencies import OutboxDep
-from auth.second_factors.challenges import admit_code, finish_challenge
+from auth.second_factors.challenges import finish_login
 from auth.second_factors.dependencies import SecondFactorsDep
 from auth.second_factors.schemas import SecondFactorLogin
 from auth.sessions.beginning import answer_login
@@ -41,19 +41,17 @@ async def finish_sign_in(
 ) -> Response:
     """Finish a sign-in with a code of the app or a recovery code. After a wrong one the same token may be tried again."""
     await tokens.access.ensure_ready()
-    async with (
-        admit_code(body.mfa_token, database=database, guard=guard, origin=origin) as challenge,
-        database.transaction() as session,
-    ):
-        begun = await finish_challenge(
-            session,
-            challenge,
-            body.code,
-            factors=factors,
-            outbox=outbox,
-            codec=tokens.refresh,
-            device=device,
-        )
+    begun = await finish_login(
+        body.mfa_token,
+        body.code,
+        database=database,
+        guard=guard,
+        origin=origin,
+        factors=factors,
+        outbox=outbox,
+        codec=tokens.refresh,
+        device=device,
+    )
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
     guard.remember_device(response, known_by=begun.known_by, origin=origin)
     return response

@@ -1,7 +1,7 @@
 """Statements on the tokens of links in mails, and on the addresses that they keep reserved."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import (
@@ -76,7 +76,7 @@ async def insert_undo_token(
     token_hash: str,
     email: str,
     was_proven: bool,
-    expires_at: ColumnElement[datetime],
+    lifetime: timedelta,
 ) -> None:
     """The token that leads back to an address, which is as proven again as it was."""
     await session.execute(
@@ -87,7 +87,7 @@ async def insert_undo_token(
             token_hash=token_hash,
             email=email,
             was_proven=was_proven,
-            expires_at=expires_at,
+            expires_at=func.now() + lifetime,
         )
     )
 

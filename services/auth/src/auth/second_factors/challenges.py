@@ -89,6 +89,28 @@ async def admit_code(
     await admission.succeed()
 
 
+async def finish_login(
+    token: str,
+    code: str,
+    *,
+    database: Database,
+    guard: Guard,
+    origin: Origin,
+    factors: SecondFactors,
+    outbox: Outbox,
+    codec: RefreshTokenCodec,
+    device: Device,
+) -> BegunSession:
+    """Begin the session of a first-party login with a code. Raises what `admit_code` and `finish_challenge` raise."""
+    async with (
+        admit_code(token, database=database, guard=guard, origin=origin) as challenge,
+        database.transaction() as session,
+    ):
+        return await finish_challenge(
+            session, challenge, code, factors=factors, outbox=outbox, codec=codec, device=device
+        )
+
+
 async def finish_challenge(
     session: AsyncSession,
     challenge: LoginChallenge,

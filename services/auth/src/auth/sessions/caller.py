@@ -6,11 +6,9 @@ from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import ReauthenticationRequired, SessionEnded
-from auth.models import Session, User
 from auth.sessions import repository
 from dbcommon.rows import AnyRow
 from dbcommon.session import DatabaseDep
@@ -77,21 +75,9 @@ async def lock_own_account(session: AsyncSession, caller: Caller, *, changes_key
     `changes_key`: the account is to be deleted, or its e-mail or username changed; the lock is `FOR UPDATE` from the start
     then. The order of locks, and why none grows: CONTRIBUTING.md.
     """
-    # Two statements: the second reads what the first has waited for.
-    account_row = select(User.id).where(User.id == caller.id)
-    await session.execute(account_row.with_for_update(key_share=not changes_key))
-    statement = (
-        select(User.id, User.email, User.email_verified, User.roles)
-        .join(Session, Session.user_id == User.id)
-        .where(
-            User.id == caller.id,
-            User.disabled_at.is_(None),
-            Session.id == caller.session_id,
-            Session.ended_at.is_(None),
-            Session.expires_at > func.now(),
-        )
+    account = await repository.lock_live_account(
+        session, caller.id, session_id=caller.session_id, changes_key=changes_key
     )
-    account = (await session.execute(statement.with_for_update(read=True, of=Session))).one_or_none()
     if account is None:
         raise SessionEnded
     return account

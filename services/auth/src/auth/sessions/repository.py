@@ -320,6 +320,28 @@ async def find_live(database: Database, *, session_id: UUID, user_id: UUID) -> "
     return await database.fetch_record(_LIVE, session_id=session_id, user_id=user_id)
 
 
+async def lock_live_account(
+    session: AsyncSession, user_id: UUID, *, session_id: UUID, changes_key: bool
+) -> AnyRow | None:
+    """The account, locked, if the session is one of its own and lives and the account is not disabled; the session stays as
+    it is until the transaction ends. `changes_key` is explained at `auth.sessions.caller.lock_own_account`."""
+    # Two statements: the second reads what the first has waited for.
+    account_row = select(User.id).where(User.id == user_id)
+    await session.execute(account_row.with_for_update(key_share=not changes_key))
+    statement = (
+        select(User.id, User.email, User.email_verified, User.roles)
+        .join(Session, Session.user_id == User.id)
+        .where(
+            User.id == user_id,
+            User.disabled_at.is_(None),
+            Session.id == session_id,
+            Session.ended_at.is_(None),
+            Session.expires_at > func.now(),
+        )
+    )
+    return (await session.execute(statement.with_for_update(read=True, of=Session))).one_or_none()
+
+
 async def delete_old(session: AsyncSession) -> int:
     """Delete some sessions that have been over for long, those that nobody else has in hand; how many."""
     over = or_(

@@ -18,7 +18,7 @@ from l2p.errors import (
     QuestionSetUnknown,
     TooManyCodeGuesses,
 )
-from l2p.lobbies import guesses, repository
+from l2p.lobbies import repository
 from l2p.lobbies.codes import draw_code, normalize_code
 from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby
 from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings, LobbyStatus
@@ -108,13 +108,13 @@ async def _try_code(
     session: AsyncSession, code: str, *, player_id: UUID, lobby_id: UUID | None = None
 ) -> UUID | None:
     """The open lobby with this code, if it is `lobby_id` or that does not matter. None counts as a guess."""
-    guess = await guesses.count_guess(session, player_id)
+    guess = await repository.count_guess(session, player_id)
     if guess.is_one_too_many:
         raise TooManyCodeGuesses(retry_after=math.ceil(guess.seconds))
     found = await repository.find_open_lobby(session, normalize_code(code))
     if found is None or lobby_id not in (None, found):
         return None
-    await guesses.forgive_guess(session, player_id)
+    await repository.forgive_guess(session, player_id)
     return found
 
 

@@ -1,0 +1,106 @@
+"""The house's grammar, held by reading the code: what stands where in each service (CONTRIBUTING.md says why)."""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+STATEMENTS = frozenset({"select", "insert", "update", "delete", "text", "union", "union_all", "exists"})
+"""What SQL begins with, as SQLAlchemy names it."""
+
+KNOWN_SQL = frozenset(
+    {
+        "services/auth/src/auth/mail/email_tokens.py",
+        "services/auth/src/auth/users/sign_in_methods.py",
+    }
+)
+"""Repositories by another name. A new one is called `repository.py`."""
+
+
+def sources() -> Iterator[Path]:
+    """Every module of the services."""
+    return (
+        path for path in sorted((ROOT / "services").glob("*/src/**/*.py")) if "migrations" not in path.parts
+    )
+
+
+def find_transactions(tree: ast.AST) -> list[int]:
+    """Lines that open a transaction."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "transaction"
+    ]
+
+
+def find_statements(tree: ast.AST) -> list[int]:
+    """Lines that import what SQL statements are made of."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").split(".")[0] == "sqlalchemy"
+        and STATEMENTS.intersection(alias.name for alias in node.names)
+    ]
+
+
+def find_state(tree: ast.AST) -> list[int]:
+    """Lines that read or write an attribute of an application's `state`."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "state"
+        and ast.unparse(node.value.value).endswith("app")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("find", "source"),
+    [
+        (find_transactions, "async def route(database):\n    async with database.transaction() as db: ..."),
+        (find_statements, "from sqlalchemy import func\nfrom sqlalchemy import select as s"),
+        (find_state, "def wire(app):\n    app.state.guard = 1"),
+        (find_state, "def read(request):\n    return request.app.state.guard"),
+    ],
+)
+def test_what_breaks_a_rule_is_found(find: Callable[[ast.AST], list[int]], source: str) -> None:
+    assert find(ast.parse(source)) == [2]
+
+
+def test_routes_open_no_transaction() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources()
+        if path.name.endswith("routes.py") or path.name == "pages.py"
+        for line in find_transactions(ast.parse(path.read_text()))
+    }
+    assert found == set(), "let the public function of the service open it"
+
+
+def test_sql_stands_in_repositories() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources()
+        if path.name != "repository.py"
+        and "models" not in (path.stem, path.parent.name)
+        and str(path.relative_to(ROOT)) not in KNOWN_SQL
+        for line in find_statements(ast.parse(path.read_text()))
+    }
+    assert found == set(), "move the statement into the feature's repository.py, with a function that runs it"
+
+
+def test_nothing_is_kept_under_a_name_in_the_state() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for folder in ("services", "libs")
+        for path in sorted((ROOT / folder).glob("*/src/**/*.py"))
+        for line in find_state(ast.parse(path.read_text()))
+    }
+    assert found == set(), "make it a field of the service's Components, and ask for it by its type"
