@@ -15,6 +15,7 @@ from sqlalchemy import Double, bindparam, func, select, text
 
 from dbcommon.engine import KEEPER_SECONDS, SUSPECT_SECONDS, Database
 from dbcommon.errors import DatabaseUnavailable, PoolExhausted
+from dbcommon.pool import CLOSE_SECONDS
 from dbcommon.probe import PATIENCE_SECONDS as PROBE_PATIENCE_SECONDS
 from dbcommon.reads import PreparedRead
 from dbcommon.settings import DatabaseSettings, PoolSettings
@@ -427,8 +428,8 @@ async def _write(database: Database) -> None:
 
 
 def test_a_silent_server_is_noticed_within_three_seconds() -> None:
-    """A request's statement, then the keeper's next look, then the probe's question."""
-    assert SUSPECT_SECONDS + KEEPER_SECONDS + PROBE_PATIENCE_SECONDS < 3
+    """A request's statement, then the keeper's next look, after it closed what is surplus, then the probe's question."""
+    assert SUSPECT_SECONDS + KEEPER_SECONDS + CLOSE_SECONDS + PROBE_PATIENCE_SECONDS < 3
     assert PROBE_PATIENCE_SECONDS < 1.5
 
 
@@ -479,6 +480,29 @@ class TestServerThatGoesAway:
 
             await until(answers)
 
+    async def test_silent_server_keeps_no_service_from_closing(self, own_server: TestServer) -> None:
+        async with (
+            silence(own_server) as fall_silent,
+            asyncio.timeout(PATIENCE_SECONDS),
+            open_database(own_server, "pool-closing") as database,
+        ):
+            await asyncio.gather(*(read(database) for _ in range(10)))
+            await fall_silent()
+
+    async def test_silent_server_keeps_no_surplus_connection_open(self, own_server: TestServer) -> None:
+        """Nor the keeper, who frees the requests that wait on such a server."""
+        pool = PoolSettings(min=2, max=10, idle_seconds=0.5)
+        async with (
+            silence(own_server) as fall_silent,
+            open_database(own_server, "pool-surplus", pool=pool) as database,
+        ):
+            await asyncio.gather(*(read(database) for _ in range(10)))
+            await fall_silent()
+            await until(lambda: _true(database.pool_status().size <= 2))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                with pytest.raises(DatabaseUnavailable):
+                    await read(database)
+
     async def test_long_statement_of_a_healthy_server_is_not_broken(self, own_server: TestServer) -> None:
         async with open_database(own_server, "pool-long") as database:
             assert await read(database, milliseconds=4000) == 1
@@ -494,6 +518,23 @@ class TestServerThatGoesAway:
                 time.sleep(0.3)  # noqa: ASYNC251 - the loop is kept from listening
                 await asyncio.sleep(0)
             assert [await statement for statement in statements] == [1] * 5
+
+
+@contextlib.asynccontextmanager
+async def silence(server: TestServer) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """What makes the server and its back ends fall silent; they go on after the block."""
+    silenced: list[int] = []
+
+    async def fall_silent() -> None:
+        silenced.extend(await _back_ends(server))
+        for pid in silenced:
+            os.kill(pid, signal.SIGSTOP)
+
+    try:
+        yield fall_silent
+    finally:
+        for pid in silenced:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def _back_ends(server: TestServer) -> list[int]:

@@ -123,6 +123,7 @@ class Database:
         finally:
             self.listener.close()
             await self.probe.close()
+            await self.pool.sweep(minimum=0, idle_seconds=0)
             await self.engine.dispose()
 
     @contextlib.asynccontextmanager

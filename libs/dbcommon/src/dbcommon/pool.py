@@ -7,11 +7,13 @@ pool with `max_overflow=0`, a queue of its own that hands a connection straight 
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_, greenlet_spawn
@@ -19,6 +21,9 @@ from sqlalchemy.util.queue import Empty, Full, QueueCommon
 
 if TYPE_CHECKING:
     from sqlalchemy.pool.base import _ConnectionRecord
+
+CLOSE_SECONDS = 0.5
+"""How long a server may take to see a connection off."""
 
 
 class FairQueue(QueueCommon[ConnectionPoolEntry]):
@@ -207,12 +212,19 @@ class KeptPool(AsyncAdaptedQueuePool):
         closing = self._pool.take_idle(
             older_than=time.monotonic() - idle_seconds, keep=keep, broken=_is_broken
         )
-        for entry in closing:
-            try:
-                await greenlet_spawn(entry.close)
-            finally:
-                self._dec_overflow()
+        await asyncio.gather(*(self._close_counted(entry) for entry in closing))
         return len(closing)
+
+    async def _close_counted(self, entry: ConnectionPoolEntry) -> None:
+        try:
+            connection: asyncpg.Connection[Any] | None = entry.driver_connection
+            if connection is not None:
+                # The driver alone waits for a silent server without end, and the keeper with it; late ones are cut off.
+                with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+                    await connection.close(timeout=CLOSE_SECONDS)
+            await greenlet_spawn(entry.close)
+        finally:
+            self._dec_overflow()
 
     async def fill(self, *, minimum: int) -> None:
         """Open connections until `minimum` are there. Raises what connecting raises."""
