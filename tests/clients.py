@@ -1,7 +1,9 @@
-"""Clients of an application that runs in the test's own loop."""
+"""Clients of applications, most of which run in the test's own loop."""
 
 import asyncio
 import contextlib
+import functools
+import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -62,6 +64,12 @@ async def counting_statements(database: Database) -> AsyncIterator[list[str]]:
     finally:
         for driver in held:
             driver.remove_query_logger(note)
+
+
+@functools.cache
+def certificates() -> ssl.SSLContext:
+    """The `verify=` of clients that are made often: to read the certificates takes each of them longer than a request."""
+    return httpx.create_ssl_context()
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,11 @@
 """Fixtures of all tests. Every database test runs on a real PostgreSQL: that of `PG_BINDIR`, else the packaged one."""
 
+import atexit
+import functools
+import gc
 import os
 import signal
-import zlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -38,6 +41,9 @@ def pytest_configure() -> None:
     """Take interrupts, whoever started the tests: a shell ignores them for what it runs in the background, and every
     command under test would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # httpx tries to import it several times a request; a module that is absent is searched for each time.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # what `import` takes for absent
+    atexit.register(gc.freeze)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,12 +57,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what runs on a PostgreSQL server and what is a service's, and keep the half that was asked for."""
+    """Mark what runs on a PostgreSQL server and what is a service's, and keep the half that was asked for. Files with
+    long tests come first, so that no core waits at the end for another's last one."""
     for item in items:
         if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.database)
         if SERVICES_FOLDER in item.path.parents:
             item.add_marker(pytest.mark.service)
+    long_files = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long_files)
     half = config.getoption("services")
     others = [item for item in items if half != "all" and half_of(item) not in (None, half)]
     if others:
@@ -65,13 +74,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in dropped]
 
 
+def pytest_collection_finish() -> None:
+    """Spare what was imported, which stays to the end, from being looked through for garbage."""
+    gc.freeze()
+
+
 def half_of(item: pytest.Item) -> str | None:
-    """The half that a test's file belongs to, by the file's name; None for what runs with either half."""
+    """The half that a test's file belongs to; None for what runs with either half."""
     is_divided = item.get_closest_marker("service") and item.get_closest_marker("database")
-    if not is_divided or item.path.name == "test_migrations.py":
-        return None
-    name = item.path.relative_to(SERVICES_FOLDER).as_posix()
-    return "odd" if zlib.crc32(name.encode()) % 2 else "even"
+    return halves().get(item.path) if is_divided else None
+
+
+@functools.cache
+def halves() -> dict[Path, str]:
+    """The services' files by halves that are as long: the longest first, each to the half that has less so far."""
+    found = {}
+    taken = {"even": 0, "odd": 0}
+    files = (path for path in SERVICES_FOLDER.rglob("test_*.py") if path.name != "test_migrations.py")
+    for size, path in sorted(((path.stat().st_size, path) for path in files), reverse=True):
+        found[path] = min(taken, key=lambda half: taken[half])
+        taken[found[path]] += size
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import httpx
 
 from dbcommon.settings import DatabaseSettings
+from tests.clients import certificates
 from tests.servers import PATIENT
 
 START_SECONDS = 120
@@ -80,7 +81,7 @@ async def service_process(
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
     try:
         async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits
+            base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits, verify=certificates()
         ) as client:
             await _wait_until_ready(client, process)
             yield Running(service=service, process=process, client=client)

@@ -20,8 +20,14 @@ from quartet.provision import AdminConnection, Plan, provision
 
 Result = TypeVar("Result")
 
-FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Nothing of a test's server has to survive a power cut."""
+FAST_AND_FORGETFUL = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # With a database for each module, a vacuum's process would be started every second.
+    "autovacuum": "off",
+}
+"""Nothing of a test's server has to survive a power cut, and it does not live long."""
 
 PATIENT = PoolSettings(wait_seconds=30)
 """Fifty at once on a busy machine may wait longer than a request should; how long is what few tests ask."""

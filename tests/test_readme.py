@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.clients import certificates
 from tests.processes import free_ports
 
 pytestmark = pytest.mark.long
@@ -56,7 +57,10 @@ class Stack:
     @staticmethod
     def is_ready(port: int) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+            return (
+                httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2, verify=certificates()).status_code
+                == 200
+            )
         except httpx.HTTPError:
             return False
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk
 
+from tests.clients import certificates
 from tests.tokens import AUDIENCE, ISSUER, KEY_ID, TokenMint
 from webcommon.bearer import Issuer, TokenRefused, TokenVerifier
 from webcommon.jwks import FRESH_SECONDS, REFETCH_SECONDS, JwksCache, KeysUnavailable, build_keys
@@ -90,7 +91,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def cache(key_server: KeyServer, clock: Clock) -> AsyncIterator[JwksCache]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=certificates()) as client:
         yield JwksCache(key_server.url, client=client, clock=clock)
 
 
@@ -142,7 +143,7 @@ async def test_a_withdrawn_key_is_forgotten_with_the_next_fetch(
 
 
 async def test_a_withdrawn_key_is_forgotten_though_nobody_calls(key_server: KeyServer, clock: Clock) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=certificates()) as client:
         cache = JwksCache(key_server.url, client=client, clock=clock, fresh_seconds=0.05)
         async with cache.running():
             assert await cache.find_key(KEY_ID)
@@ -271,7 +272,7 @@ async def test_an_answer_other_than_200_changes_nothing(
 
 async def test_a_server_that_drips_is_given_up(key_server: KeyServer) -> None:
     key_server.drip = True
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=certificates()) as client:
         cache = JwksCache(key_server.url, client=client, fetch_seconds=0.2)
         async with asyncio.timeout(60):
             with pytest.raises(KeysUnavailable):
@@ -282,7 +283,7 @@ async def test_a_server_that_drips_is_given_up(key_server: KeyServer) -> None:
     "url", ["http://127.0.0.1:1/", "http://[", "nonsense", "http://no-such-host.invalid/", ""]
 )
 async def test_an_address_that_leads_nowhere_is_no_key(url: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=certificates()) as client:
         with pytest.raises(KeysUnavailable):
             await JwksCache(url, client=client).find_key(KEY_ID)
 

@@ -135,7 +135,14 @@ def test_the_line_of_a_request_has_its_fields_and_its_level(configure: Configure
 
 
 @pytest.mark.parametrize(
-    "identifier", [None, "01890a5d-ac96-774b-bcce-b302099a8057", 'their own "id"', "password=hunter2Canary", "eyJhbGciOiJFUzI1NiJ9.x"]
+    "identifier",
+    [
+        None,
+        "01890a5d-ac96-774b-bcce-b302099a8057",
+        'their own "id"',
+        "password=hunter2Canary",
+        "eyJhbGciOiJFUzI1NiJ9.x",
+    ],
 )
 @pytest.mark.parametrize("is_traced", [False, True])
 def test_the_line_of_a_request_is_spelled_as_every_other(

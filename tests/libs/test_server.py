@@ -18,6 +18,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from tests.clients import certificates
 from tests.processes import free_port
 from tests.services.auth.mails import eventually
 from tests.sockets import open_socket
@@ -86,7 +87,9 @@ async def started(**changed: str) -> AsyncIterator[Running]:
     """A service that answers; killed at the end of the block if it still runs."""
     port = free_port()
     process = await launch(environment(port, **changed))
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", timeout=60, verify=certificates()
+    ) as client:
         running = Running(process, port, client)
         running.readers = [
             asyncio.create_task(_collect(process.stdout, running.output)),
@@ -199,9 +202,9 @@ async def test_a_stop_drains_then_finishes_what_runs() -> None:
         await service.said("slow request began")
         service.terminate()
         # A connection of its own each time: the listener itself must still be open.
-        async with httpx.AsyncClient(base_url=str(service.client.base_url)) as fresh:
+        async with httpx.AsyncClient(base_url=str(service.client.base_url), verify=certificates()) as fresh:
             draining = await fresh.get("/readyz")
-        async with httpx.AsyncClient(base_url=str(service.client.base_url)) as fresh:
+        async with httpx.AsyncClient(base_url=str(service.client.base_url), verify=certificates()) as fresh:
             alive = await fresh.get("/livez")
             late = await fresh.post("/v1/body", content=b"abc")
         answer = await slow
@@ -236,7 +239,7 @@ async def test_after_the_drain_nobody_is_let_in() -> None:
         await service.said("slow request began")
         service.terminate()
         await service.said("Shutting down")
-        async with httpx.AsyncClient(base_url=str(service.client.base_url)) as fresh:
+        async with httpx.AsyncClient(base_url=str(service.client.base_url), verify=certificates()) as fresh:
             with pytest.raises(httpx.ConnectError):
                 await fresh.get("/livez")
         assert (await slow).status_code == 200
@@ -323,7 +326,7 @@ async def test_what_is_held_is_handed_over_before_the_sockets_close() -> None:
         service.terminate()
         assert await socket.receive() == {"held": False}
         # Without any drain time: the hook alone keeps the listener open.
-        async with httpx.AsyncClient(base_url=str(service.client.base_url)) as fresh:
+        async with httpx.AsyncClient(base_url=str(service.client.base_url), verify=certificates()) as fresh:
             assert (await fresh.get("/readyz")).status_code == 503
             assert (await fresh.post("/v1/body", content=b"abc")).json() == 3
         await socket.send({"taken": True})

@@ -26,6 +26,7 @@ from quartet.cli import app
 from quartet.processes import run, spawn
 from quartet.provision.plan import SERVICES
 from quartet.settings.known import GOVERNED_PREFIXES
+from tests.clients import certificates
 from tests.ops.places import open_folder
 from tests.processes import free_ports
 
@@ -43,7 +44,7 @@ def wait_until(condition: Callable[[], object], *, seconds: float = START_SECOND
 def status_of(url: str) -> int:
     """The HTTP status that a GET is answered with; 0 when nobody answers."""
     try:
-        return httpx.get(url, timeout=5).status_code
+        return httpx.get(url, timeout=5, verify=certificates()).status_code
     except httpx.HTTPError:
         return 0
 

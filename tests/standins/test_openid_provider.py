@@ -14,6 +14,7 @@ from jose import jwt
 from standins.openid_provider.faults import Fault
 from standins.openid_provider.provider import Person, Provider
 from standins.openid_provider.server import running_provider
+from tests.clients import certificates
 
 REDIRECT_URI = "http://localhost:9/back"
 VERIFIER = "v" * 43
@@ -29,7 +30,7 @@ async def provider() -> AsyncIterator[Provider]:
 
 @pytest.fixture
 async def client(provider: Provider) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=provider.issuer) as one:
+    async with httpx.AsyncClient(base_url=provider.issuer, verify=certificates()) as one:
         yield one
 
 

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from quartet.provision.plan import SERVICES
 from standins.openid_provider.provider import Provider
+from tests.clients import certificates
 from tests.ops.command import wait_until
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, new_person, refresh, register
 from tests.services.auth.factors import ask, finish, new_app, problem
@@ -251,7 +252,7 @@ def test_a_killed_process_is_started_again_and_no_request_is_refused(stack: Stac
     os.kill(before, signal.SIGKILL)
     asked = 0
     while running.state["services"]["l2p.2"]["restarts"] == 0 or asked < 50:
-        assert httpx.get(place.url("l2p", "/livez"), timeout=10).status_code == 200
+        assert httpx.get(place.url("l2p", "/livez"), timeout=10, verify=certificates()).status_code == 200
         asked += 1
     wait_until(lambda: running.state["services"]["l2p.2"]["state"] == "ready")
     shown = place.quartet_json("ps")["services"]
