@@ -14,6 +14,9 @@ from tests.containers.engine import SERVICES, DrillFailed, Stack
 
 INSIDE_PORTS = {"auth": 5500, "l2p": 3001, "payment": 3004, "videovault": 5100}
 PASSWORD = "seven quiet harbours"
+WRITERS = 8
+"""How many write to a service at the same time."""
+
 PAUSE_SECONDS = 0.2
 """Between two things of one writer: what it kept is looked for again at each later step."""
 
@@ -106,21 +109,21 @@ class Story:
 
     def add_during(self, event: Callable[[], None]) -> Counter[int]:
         """Keep one thing of each kind after another until `event` is over; how many answers had which status."""
-        token, told, over = self.sign_in(), Counter[int](), threading.Event()
+        token, over = self.sign_in(), threading.Event()
 
-        def write(service: str) -> None:
+        def write(service: str) -> Counter[int]:
+            told = Counter[int]()
             while not over.wait(PAUSE_SECONDS):
                 told[self._make(service, token)[0]] += 1
+            return told
 
-        with ThreadPoolExecutor(len(THINGS)) as pool:
-            writers = [pool.submit(write, service) for service in THINGS]
+        with ThreadPoolExecutor(WRITERS * len(THINGS)) as pool:
+            writers = [pool.submit(write, service) for service in THINGS for _ in range(WRITERS)]
             try:
                 event()
             finally:
                 over.set()
-            for writer in writers:
-                writer.result()
-        return told
+            return sum((writer.result() for writer in writers), Counter[int]())
 
     def _make(self, service: str, token: str) -> tuple[int, Any]:
         """Make a lobby, an order or a video, and keep it if it was made."""
