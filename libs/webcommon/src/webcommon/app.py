@@ -1,12 +1,12 @@
 """The application that every service is built on: state, errors, health, metrics, CORS, and OpenAPI as it really is."""
 
 import contextlib
-import dataclasses
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import cache
-from typing import Any, TypeVar, cast
+from types import NoneType
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -89,14 +89,13 @@ class Service(FastAPI):
             },
         )
         self.inner_lifespan = lifespan
-        self._components: dict[type[object], object] = {}
         self.drain = Drain()
         self._routers = routers
         self.request_metrics = RequestMetrics()
         self._prepare_state(
             settings, version=version, database=database, issuers=issuers, persistence=persistence
         )
-        self._add_components(self._common_components())
+        self._components = self._common_components()
         self.get_only = get_only
         add_problem_handlers(self)
         add_docs_page(self)
@@ -129,19 +128,20 @@ class Service(FastAPI):
             PoolMetrics(database, self.request_metrics.registry)
 
     def keep(self, components: object) -> None:
-        """Keep a service's components, which are the fields of a dataclass, for its routes (`webcommon.state.component`). A field
-        that is None is a part that the settings left out. Raises `TypeError` when two are of one type."""
-        given = (getattr(components, field.name) for field in dataclasses.fields(components))  # type: ignore[arg-type]
-        self._components.clear()
-        self._add_components([*self._common_components(), components, *given])
+        """Keep a service's components, which are the fields of a dataclass, for its routes: each under its declared type
+        (`webcommon.state.component`). A field that is None is a part that the settings left out. Raises `TypeError` when two
+        are of one type."""
+        self._components = self._common_components() | {type(components): components}
+        hints = get_type_hints(type(components))
+        given = {name: value for name, value in vars(components).items() if value is not None}
+        for name, value in given.items():
+            (kind,) = (part for part in get_args(hints[name]) or (hints[name],) if part is not NoneType)
+            if kind in self._components:
+                raise TypeError(f"two components are of the type {kind.__qualname__}")
+            self._components[kind] = value
 
-    def _common_components(self) -> list[object]:
-        return [self.settings, self.database, self.cursors]
-
-    def _add_components(self, parts: Iterable[object]) -> None:
-        for part in (part for part in parts if part is not None):
-            if self._components.setdefault(type(part), part) is not part:
-                raise TypeError(f"two components are of the type {type(part).__qualname__}")
+    def _common_components(self) -> dict[type[object], object]:
+        return {type(self.settings): self.settings, Database: self.database, CursorCodec: self.cursors}
 
     def component(self, kind: type[Kept]) -> Kept:
         """The component of this type. Raises `LookupError` when there is none."""
