@@ -151,6 +151,24 @@ def test_interrupt_at_any_time_of_the_start_leaves_no_traceback(place: Workplace
         assert str(Path(quartet.__file__).parent) not in told, told
 
 
+_INTERRUPTED_IMPORT = """
+import runpy, sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "signal":
+            raise KeyboardInterrupt
+del sys.modules["signal"]
+sys.meta_path.insert(0, Interrupted())
+runpy.run_module("quartet", run_name="__main__")
+"""
+
+
+def test_interrupt_before_the_command_can_see_to_it_leaves_no_traceback() -> None:
+    command = [sys.executable, "-c", f"import signal{_INTERRUPTED_IMPORT}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 @pytest.fixture(scope="module")
 def stopped_place(made_place: Workplace) -> Workplace:
     """The same after its server ran."""

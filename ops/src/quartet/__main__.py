@@ -2,9 +2,13 @@
 
 import atexit
 import gc
-import importlib
-import signal
 import sys
+
+try:
+    import importlib
+    import signal
+except KeyboardInterrupt:  # these take longer to load than all else that comes before `main` can see to it
+    sys.exit(130)
 
 
 def main() -> None:
