@@ -11,5 +11,6 @@ def launch(package: str) -> None:
     create_app = import_module(f"{package}.main").create_app
     settings_class = import_module(f"{package}.settings").Settings
     run_service = import_module("webcommon.server").run_service
+    gc.freeze()
     gc.enable()
     run_service(create_app, settings_class)
