@@ -61,11 +61,23 @@ def find_state(tree: ast.AST) -> list[int]:
     ]
 
 
+def find_listed_values(tree: ast.AST) -> list[int]:
+    """Lines of a CHECK that lists a column's values by hand."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "CheckConstraint"
+        and " IN ('" in str(getattr(node.args[0], "value", ""))
+    ]
+
+
 @pytest.mark.parametrize(
     ("find", "source"),
     [
         (find_transactions, "async def route(database):\n    async with database.transaction() as db: ..."),
         (find_statements, "from sqlalchemy import func\nfrom sqlalchemy import select as s"),
+        (find_listed_values, "class A:\n    b = CheckConstraint(\"kind IN ('a', 'b')\")"),
         (find_state, "def wire(app):\n    app.state.guard = 1"),
         (find_state, "def read(request):\n    return request.app.state.guard"),
     ],
@@ -104,3 +116,12 @@ def test_nothing_is_kept_under_a_name_in_the_state() -> None:
         for line in find_state(ast.parse(path.read_text()))
     }
     assert found == set(), "make it a field of the service's Components, and ask for it by its type"
+
+
+def test_values_of_a_column_are_listed_once() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources()
+        for line in find_listed_values(ast.parse(path.read_text()))
+    }
+    assert found == set(), "write a Literal, and its CHECK by dbcommon.models.one_of"

@@ -1,6 +1,6 @@
 """What every table shares: constraint names that can be relied on, and UUIDv7 keys."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 from uuid import UUID
 
 from sqlalchemy import MetaData, text
@@ -20,6 +20,12 @@ NAMING_CONVENTION = {
 def new_metadata() -> MetaData:
     """Metadata of one service, with the suite's constraint names."""
     return MetaData(naming_convention=NAMING_CONVENTION)
+
+
+def one_of(column: str, values: object) -> str:
+    """The condition of a CHECK that a column has one of the values of a `Literal`."""
+    listed = ", ".join(f"'{value}'" for value in get_args(values))
+    return f"{column} IN ({listed})"
 
 
 def new_id() -> UUID:

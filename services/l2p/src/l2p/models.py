@@ -5,28 +5,24 @@ questions and answers for good, whatever becomes of its lobby.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from dbcommon.models import PrimaryKey, new_metadata
+from dbcommon.models import PrimaryKey, new_metadata, one_of
 from webcommon.provisioning.columns import UserColumns
 from webcommon.throttling.table import AttemptCounterColumns
 
 INITIAL_RATING = 1500
 
-LOBBY_STATUSES = ("waiting", "in_game", "closed")
-GAME_STATUSES = ("starting", "question", "reveal", "finished", "aborted", "paused")
+LobbyStatus = Literal["waiting", "in_game", "closed"]
+GameStatus = Literal["starting", "question", "reveal", "finished", "aborted", "paused"]
 
 IS_PUBLIC = text("(NOT settings @> '{\"is_private\": true}'::jsonb)")
 """Written once, so that a query's condition and the index over it stay the same expression."""
-
-
-def _is_one_of(column: str, values: tuple[str, ...]) -> str:
-    return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
 class Model(DeclarativeBase):
@@ -81,7 +77,7 @@ class Lobby(Model):
     __tablename__ = "lobbies"
     __table_args__ = (
         CheckConstraint("max_players BETWEEN 1 AND 500", name="max_players"),
-        CheckConstraint(_is_one_of("status", LOBBY_STATUSES), name="status"),
+        CheckConstraint(one_of("status", LobbyStatus), name="status"),
         # An open lobby's code is its own; a closed one's may be given out again.
         Index("uq_lobbies_code", "code", unique=True, postgresql_where=text("status <> 'closed'")),
         Index("idx_lobbies_status", "status", IS_PUBLIC, "created_at", "id"),
@@ -132,7 +128,7 @@ class Game(Model):
 
     __tablename__ = "games"
     __table_args__ = (
-        CheckConstraint(_is_one_of("status", GAME_STATUSES), name="status"),
+        CheckConstraint(one_of("status", GameStatus), name="status"),
         CheckConstraint("current_question >= 0", name="current_question"),
         Index("idx_games_lobby", "lobby_id"),
         Index("idx_games_status", "status"),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import (
@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import CITEXT, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from dbcommon.models import PrimaryKey, new_metadata
+from dbcommon.models import PrimaryKey, new_metadata, one_of
 from webcommon.idempotency.table import IdempotencyKeyColumns
 from webcommon.provisioning.columns import UserColumns
 
@@ -38,11 +38,6 @@ PaymentStatus = Literal[
     "canceled",
 ]
 """The life of a PaymentIntent, in Stripe's words and spelling."""
-
-
-def _one_of(column: str, values: object) -> str:
-    listed = ", ".join(f"'{value}'" for value in get_args(values))
-    return f"{column} IN ({listed})"
 
 
 class Model(DeclarativeBase):
@@ -116,7 +111,7 @@ class Order(Model):
 
     __tablename__ = "orders"
     __table_args__ = (
-        CheckConstraint(_one_of("status", OrderStatus), name="status"),
+        CheckConstraint(one_of("status", OrderStatus), name="status"),
         CheckConstraint("total_amount > 0", name="total_amount"),
         CheckConstraint(CURRENCY_SHAPE, name="currency"),
         Index("ix_orders_user_id_created_at_id", "user_id", "created_at", "id"),
@@ -169,7 +164,7 @@ class Payment(Model):
 
     __tablename__ = "payments"
     __table_args__ = (
-        CheckConstraint(_one_of("status", PaymentStatus), name="status"),
+        CheckConstraint(one_of("status", PaymentStatus), name="status"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint(CURRENCY_SHAPE, name="currency"),
     )

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from auth.audit.repository import Event
+from auth.models.audit import Event
 from webcommon.credentials import Email, Password, Username
 from webcommon.schemas import RequestBody, ResponseBody, Timestamp
 

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.admin import repository
 from auth.admin.schemas import AdministeredUser
-from auth.audit.repository import Event, record_event
+from auth.audit.repository import record_event
 from auth.errors import OwnAccount
 from auth.mail.outbox import Outbox
+from auth.models.audit import Event
 from auth.second_factors.repository import delete_secret
 from auth.sessions.caller import lock_own_account, require_administrator, require_live, require_recent_login
 from auth.sessions.ending import end_sessions

@@ -1,47 +1,14 @@
 """Every statement on `audit_events`."""
 
-from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import AuditEvent
+from auth.models.audit import Event
 from dbcommon.engine import Database
 from dbcommon.models import new_id
-
-Event = Literal[
-    "register",
-    "register_taken_email",
-    "login",
-    "logout",
-    "refresh_token_reuse",
-    "login_failed",
-    "session_ended",
-    "password_changed",
-    "password_reset_requested",
-    "password_reset",
-    "email_change_requested",
-    "email_changed",
-    "email_change_undone",
-    "email_verified",
-    "username_changed",
-    "account_disabled",
-    "account_enabled",
-    "account_deleted",
-    "mfa_enabled",
-    "mfa_disabled",
-    "recovery_code_used",
-    "passkey_added",
-    "passkey_removed",
-    "oauth_linked",
-    "oauth_unlinked",
-    "keys_rotated",
-    "recovery_codes_replaced",
-    "password_voided",
-    "role_granted",
-    "role_revoked",
-]
 
 BY_THE_OPERATOR: tuple[Event, ...] = ("role_granted", "role_revoked")
 """Events of what no account does, which are written by the operator's command: nobody's id stands in them as the actor's."""

@@ -18,7 +18,7 @@ from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.email_links.service import MailRequests
 from auth.errors import LinkNoLongerGood
 from auth.mail.dependencies import OutboxDep
-from auth.mail.repository import Kind
+from auth.models.mail import MailKind
 from auth.web.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
 from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH
@@ -50,7 +50,7 @@ _ASKED_ANEW = {"verify": _ANOTHER.format(path="resend")}
 class _Asking:
     """What a page that asks for a link says: before it, beside the field, and once it was asked for."""
 
-    kind: Kind
+    kind: MailKind
     title: str
     hint: str
     done: str

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.audit.repository import Event, record_event
+from auth.audit.repository import record_event
 from auth.email_links import repository
 from auth.email_links.schemas import PasswordReset
 from auth.errors import EmailTaken, LinkNoLongerGood
@@ -14,7 +14,8 @@ from auth.mail import email_tokens
 from auth.mail import repository as mails
 from auth.mail.link_tokens import hash_link_token
 from auth.mail.outbox import Outbox
-from auth.mail.repository import Kind
+from auth.models.audit import Event
+from auth.models.mail import MailKind
 from auth.schemas import UserAnswer
 from auth.sessions.ending import end_sessions
 from auth.users.sign_in_methods import void_ways_in, void_ways_in_since
@@ -41,7 +42,7 @@ class MailRequests:
     origin: Origin
     limit: Limit
 
-    async def ask(self, kind: Kind, email: str) -> None:
+    async def ask(self, kind: MailKind, email: str) -> None:
         """Put down that somebody asked for a link to be sent to this address; the same for every address there is. Raises
         `TooManyAttempts`, whatever the address."""
         await self.guard.admit_stranger("mail request", origin=self.origin, limit=self.limit)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from html import escape
 
-from auth.mail.repository import Kind
+from auth.models.mail import MailKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class _Wording:
 
 
 # `{username}` and `{detail}` are filled in; a wording with a button has a link between its two paragraphs.
-_WORDINGS: dict[Kind, _Wording] = {
+_WORDINGS: dict[MailKind, _Wording] = {
     "verify": _Wording(
         subject="Confirm your e-mail address",
         before="please confirm that this e-mail address is yours. The link works once, for 24 hours.",
@@ -129,7 +129,7 @@ _WORDINGS: dict[Kind, _Wording] = {
 }
 
 
-def write_message(kind: Kind, *, username: str, detail: str | None, link: str | None) -> Message:
+def write_message(kind: MailKind, *, username: str, detail: str | None, link: str | None) -> Message:
     """The mail of a kind. `detail` is the other address where there is one."""
     wording = _WORDINGS[kind]
     filled = {"username": username, "detail": detail or ""}

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.mail import email_tokens, repository
 from auth.mail.link_tokens import SEED_BYTES, LinkTokenCodec, hash_link_token
-from auth.mail.repository import Kind
+from auth.models.mail import MailKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Outbox:
     interval: timedelta
 
     async def ask(
-        self, session: AsyncSession, kind: Kind, *, address: str, user_id: UUID | None = None
+        self, session: AsyncSession, kind: MailKind, *, address: str, user_id: UUID | None = None
     ) -> bool:
         """A mail that a stranger may have asked for; whether it is the first within the interval.
 
@@ -65,7 +65,7 @@ class Outbox:
         )
 
     async def tell(
-        self, session: AsyncSession, kind: Kind, *, address: str, user_id: UUID, detail: str | None = None
+        self, session: AsyncSession, kind: MailKind, *, address: str, user_id: UUID, detail: str | None = None
     ) -> None:
         """A mail to the owner about what happened: to the account's address, and to those that can take it back, since
         the new one may be that of whoever did it.
@@ -90,7 +90,7 @@ class Outbox:
         return await self._put(session, "undo_email", recipient=address, user_id=user_id, detail=new_address)
 
     async def _put(
-        self, session: AsyncSession, kind: Kind, *, recipient: str, user_id: UUID, detail: str | None
+        self, session: AsyncSession, kind: MailKind, *, recipient: str, user_id: UUID, detail: str | None
     ) -> str:
         seed = secrets.token_bytes(SEED_BYTES)
         mail_id = await repository.insert_mail(
@@ -101,7 +101,7 @@ class Outbox:
     async def _put_through_gate(
         self,
         session: AsyncSession,
-        kind: Kind,
+        kind: MailKind,
         *,
         recipient: str,
         user_id: UUID | None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -25,31 +25,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.mail.email_tokens import can_be_taken_back
 from auth.models import EmailToken, Mail, MailGate, User
+from auth.models.mail import MailKind
 from dbcommon.engine import Database
 from dbcommon.jobs.queue import Queue
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
-
-Kind = Literal[
-    "verify",
-    "reset",
-    "change_email",
-    "undo_email",
-    "email_taken",
-    "refresh_token_reuse",
-    "password_changed",
-    "password_reset",
-    "mfa_enabled",
-    "mfa_disabled",
-    "recovery_codes_replaced",
-    "recovery_code_used",
-    "passkey_added",
-    "passkey_removed",
-    "oauth_linked",
-    "oauth_unlinked",
-    "account_deleted",
-]
-
 
 KEPT = timedelta(days=30)
 """How long the table tells that a mail was sent or given up, and when."""
@@ -60,7 +40,7 @@ _PENDING = _QUEUE.pending
 
 async def insert_mail(
     session: AsyncSession,
-    kind: Kind,
+    kind: MailKind,
     *,
     recipient: str,
     user_id: UUID | None,
@@ -79,7 +59,7 @@ async def insert_mail(
 
 async def insert_mail_through_gate(
     session: AsyncSession,
-    kind: Kind,
+    kind: MailKind,
     *,
     recipient: str,
     user_id: UUID | None,

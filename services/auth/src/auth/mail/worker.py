@@ -20,7 +20,7 @@ from auth.mail import email_tokens, repository
 from auth.mail.delivery import CannotDeliver, Delivery, Letter
 from auth.mail.link_tokens import LinkTokenCodec, hash_link_token
 from auth.mail.messages import Message, write_message
-from auth.mail.repository import Kind
+from auth.models.mail import MailKind
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_in_transactions
 from dbcommon.jobs.periodic import run_every
@@ -207,7 +207,7 @@ class MailWorker:
             lifetime=_LIFETIMES[mail.kind],
         )
 
-    def _link(self, kind: Kind, *, token: str) -> str | None:
+    def _link(self, kind: MailKind, *, token: str) -> str | None:
         path = LINK_PATHS.get(kind)
         return None if path is None else f"{self._web_url}{path}?token={token}"
 
@@ -240,7 +240,7 @@ def _address(mail: AnyRow, message: Message, *, to: str) -> Letter:
     return Letter(id=mail.id, recipient=to, created_at=mail.created_at, message=message)
 
 
-def _wants(kind: Kind, user: AnyRow) -> bool:
+def _wants(kind: MailKind, user: AnyRow) -> bool:
     """Whether the account still has use for the mail."""
     if kind == "verify":
         return user.disabled_at is None and not user.email_verified

@@ -1,6 +1,7 @@
 """The tables of accounts, and of the guesses at them."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func, text
@@ -8,8 +9,11 @@ from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models.base import Model
-from dbcommon.models import PrimaryKey
+from dbcommon.models import PrimaryKey, one_of
 from webcommon.throttling.table import AttemptCounterColumns
+
+Provider = Literal["google"]
+"""Who else may say who somebody is."""
 
 
 class User(Model):
@@ -48,7 +52,7 @@ class OAuthAccount(Model):
 
     __tablename__ = "oauth_accounts"
     __table_args__ = (
-        CheckConstraint("provider IN ('google')", name="provider"),
+        CheckConstraint(one_of("provider", Provider), name="provider"),
         UniqueConstraint("provider", "provider_account_id"),
     )
 

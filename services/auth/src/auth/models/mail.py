@@ -1,14 +1,45 @@
 """The tables of mails, and of the links in them."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text, true
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    func,
+    text,
+    true,
+)
 from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models.base import Model
-from dbcommon.models import PrimaryKey
+from dbcommon.models import PrimaryKey, one_of
+
+LinkKind = Literal["verify", "reset", "change_email", "undo_email"]
+"""The mails with a link that does something."""
+
+MailKind = Literal[
+    "verify",
+    "reset",
+    "change_email",
+    "undo_email",
+    "email_taken",
+    "refresh_token_reuse",
+    "password_changed",
+    "password_reset",
+    "mfa_enabled",
+    "mfa_disabled",
+    "recovery_codes_replaced",
+    "recovery_code_used",
+    "passkey_added",
+    "passkey_removed",
+    "oauth_linked",
+    "oauth_unlinked",
+    "account_deleted",
+]
 
 
 class Mail(Model):
@@ -18,13 +49,7 @@ class Mail(Model):
 
     __tablename__ = "mails"
     __table_args__ = (
-        CheckConstraint(
-            "kind IN ('verify', 'reset', 'change_email', 'undo_email', 'email_taken', 'refresh_token_reuse',"
-            " 'password_changed', 'password_reset', 'mfa_enabled', 'mfa_disabled', 'recovery_codes_replaced',"
-            " 'recovery_code_used', 'passkey_added', 'passkey_removed', 'oauth_linked', 'oauth_unlinked',"
-            " 'account_deleted')",
-            name="kind",
-        ),
+        CheckConstraint(one_of("kind", MailKind), name="kind"),
         CheckConstraint("attempts >= 0", name="attempts"),
         CheckConstraint("sent_at IS NULL OR dead_at IS NULL", name="end"),
         CheckConstraint("(seed IS NULL) = (sent_at IS NOT NULL OR dead_at IS NOT NULL)", name="seed"),
@@ -66,7 +91,7 @@ class EmailToken(Model):
 
     __tablename__ = "email_tokens"
     __table_args__ = (
-        CheckConstraint("kind IN ('verify', 'reset', 'change_email', 'undo_email')", name="kind"),
+        CheckConstraint(one_of("kind", LinkKind), name="kind"),
         CheckConstraint("expires_at > created_at", name="expires_at"),
         Index(
             "ix_email_tokens_one_of_a_kind",

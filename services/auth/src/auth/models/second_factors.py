@@ -1,12 +1,17 @@
 """The tables of second factors."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models.base import Model
+from dbcommon.models import one_of
+
+FirstFactor = Literal["password", "google"]
+"""After these a second factor is asked for; a passkey is two by itself."""
 
 
 class TotpSecret(Model):
@@ -52,7 +57,7 @@ class LoginChallenge(Model):
 
     __tablename__ = "login_challenges"
     __table_args__ = (
-        CheckConstraint("method IN ('password', 'google')", name="method"),
+        CheckConstraint(one_of("method", FirstFactor), name="method"),
         CheckConstraint("char_length(client_id) BETWEEN 1 AND 128", name="client_id"),
         CheckConstraint("char_length(scope) BETWEEN 1 AND 256", name="scope"),
         CheckConstraint("expires_at > created_at", name="expires_at"),

@@ -1,16 +1,38 @@
 """The tables of sessions, and of the keys that sign their tokens."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models.base import Model
-from dbcommon.models import PrimaryKey
+from dbcommon.models import PrimaryKey, one_of
 from webcommon.client_address import IPAddress
+
+EndReason = Literal[
+    "logout",
+    "reuse",
+    "ended",
+    "password_changed",
+    "password_reset",
+    "email_changed",
+    "account_disabled",
+    "account_linked",
+    "administrator",
+]
+
+
+Method = Literal["password", "google", "passkey"]
+"""How someone signed in."""
 
 
 class Session(Model):
@@ -19,13 +41,9 @@ class Session(Model):
     __tablename__ = "sessions"
     __table_args__ = (
         CheckConstraint("generation >= 0", name="generation"),
-        CheckConstraint(
-            "end_reason IN ('logout', 'reuse', 'ended', 'password_changed', 'password_reset', 'email_changed',"
-            " 'account_disabled', 'account_linked', 'administrator')",
-            name="end_reason",
-        ),
+        CheckConstraint(one_of("end_reason", EndReason), name="end_reason"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
-        CheckConstraint("method IN ('password', 'google', 'passkey')", name="method"),
+        CheckConstraint(one_of("method", Method), name="method"),
         CheckConstraint("char_length(user_agent) <= 512", name="user_agent"),
         CheckConstraint("char_length(client_id) BETWEEN 1 AND 128", name="client_id"),
         CheckConstraint("char_length(scope) BETWEEN 1 AND 256", name="scope"),

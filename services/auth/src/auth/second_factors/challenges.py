@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.audit.repository import record_event, record_login_failure
 from auth.errors import LoginExpired, SecondFactorFailed
 from auth.mail.outbox import Outbox
+from auth.models.sessions import Method
 from auth.second_factors import repository
 from auth.second_factors.codes import SecondFactors, use_app_code, use_recovery_code
 from auth.sessions.beginning import BegunSession, begin_session
-from auth.sessions.device import Device, Method
+from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from dbcommon.engine import Database

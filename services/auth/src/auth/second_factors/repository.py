@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import LoginChallenge, Passkey, RecoveryCode, Session, TotpSecret, User
-from auth.sessions.device import Method
+from auth.models.sessions import Method
 from auth.sessions.known_devices import KNOWN_BY
 from auth.sessions.repository import delete_challenges
 from dbcommon.engine import Database

@@ -1,15 +1,13 @@
 """What a session remembers of where it began."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends, Request
 
+from auth.models.sessions import Method
 from auth.settings import Settings
 from webcommon.client_address import IPAddress, client_address
-
-Method = Literal["password", "google", "passkey"]
-"""How someone signed in."""
 
 LONGEST_USER_AGENT = 512
 """Characters; the rest is cut off."""

@@ -5,8 +5,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
+from auth.models.sessions import EndReason
 from auth.sessions import repository
-from auth.sessions.repository import EndReason, delete_challenges
+from auth.sessions.repository import delete_challenges
 
 
 async def end_sessions(

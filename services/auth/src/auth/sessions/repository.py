@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import INET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import LoginChallenge, Session, User
+from auth.models.sessions import EndReason
 from auth.sessions.device import Device
 from auth.sessions.known_devices import KNOWN_BY_SQL
 from dbcommon.engine import Database
@@ -48,19 +49,6 @@ _BATCH = 1_000
 
 REPEAT_WINDOW = timedelta(seconds=10)
 """For so long a token that was just rotated answers with the same successor."""
-
-
-EndReason = Literal[
-    "logout",
-    "reuse",
-    "ended",
-    "password_changed",
-    "password_reset",
-    "email_changed",
-    "account_disabled",
-    "account_linked",
-    "administrator",
-]
 
 _USER = (
     User.email,

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from auth.models.sessions import Method
 from auth.schemas import UserAnswer
-from auth.sessions.device import Method
 from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 

@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, delete, exists, func, literal_column, null
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
-from auth.audit.repository import Event, record_event
+from auth.audit.repository import record_event
 from auth.mail import repository as mails
 from auth.models import AuditEvent, OAuthAccount, Passkey, RecoveryCode, TotpSecret, User
+from auth.models.audit import Event
 
 _EVERY_LINK = ("verify", "reset", "change_email", "undo_email")
 

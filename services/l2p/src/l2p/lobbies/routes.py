@@ -17,7 +17,8 @@ from l2p.errors import (
     TooManyCodeGuesses,
 )
 from l2p.lobbies import service
-from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbyStatus, LobbySummary
+from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbySummary
+from l2p.models import LobbyStatus
 from webcommon.fast_path import fast_path
 from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.problems import Unauthorized, problem_responses

@@ -1,13 +1,12 @@
 """Bodies of the lobby routes."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from l2p.models import LobbyStatus
 from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
-
-LobbyStatus = Literal["waiting", "in_game", "closed"]
 
 
 def _trim(name: str) -> str:

@@ -21,7 +21,8 @@ from l2p.errors import (
 from l2p.lobbies import repository
 from l2p.lobbies.codes import draw_code, normalize_code
 from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby
-from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings, LobbyStatus
+from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings
+from l2p.models import LobbyStatus
 from webcommon.paging import CursorCodec
 
 CODE_DRAWS = 20
