@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 
 from dbcommon.engine import Database
+from tests.documented import checking
 from webcommon.app import Service
 from webcommon.passwords import PasswordHasher
 
@@ -74,10 +75,11 @@ def certificates() -> ssl.SSLContext:
 
 @contextlib.asynccontextmanager
 async def running(app: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """Start `app` (its pool, its background work) and give a client of it; stop it at the end."""
+    """Start `app` (its pool, its background work) and give a client of it, which refuses answers that are not as the
+    application documents them; stop it at the end."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://test", event_hooks=checking(app)) as client,
     ):
         yield client

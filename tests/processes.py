@@ -17,6 +17,7 @@ import httpx
 
 from dbcommon.settings import DatabaseSettings
 from tests.clients import certificates
+from tests.documented import checking
 from tests.servers import PATIENT
 
 START_SECONDS = 120
@@ -81,7 +82,11 @@ async def service_process(
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
     try:
         async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits, verify=certificates()
+            base_url=f"http://127.0.0.1:{port}",
+            timeout=60,
+            limits=limits,
+            verify=certificates(),
+            event_hooks=checking(service),
         ) as client:
             await _wait_until_ready(client, process)
             yield Running(service=service, process=process, client=client)

@@ -53,13 +53,13 @@ async def read_own_id(response: Response) -> None:
     response.headers["X-Request-ID"] = "of-the-route"
 
 
-@router.get("/v1/stream")
+@router.get("/v1/stream", response_class=StreamingResponse, responses={200: {"content": {"text/plain": {}}}})
 async def read_stream() -> StreamingResponse:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield b"x"
 
-    return StreamingResponse(chunks())
+    return StreamingResponse(chunks(), media_type="text/plain")
 
 
 @router.websocket("/v1/socket")

@@ -41,7 +41,7 @@ async def read_kept(caller: CallerDep, response: Response) -> str:
     return str(caller.id)
 
 
-@router.get("/v1/plain")
+@router.get("/v1/plain", response_class=PlainTextResponse)
 async def read_plain(response: Response) -> PlainTextResponse:
     return PlainTextResponse("plain", headers={"X-Content-Type-Options": "of-the-route"})
 

@@ -12,6 +12,7 @@ from dbcommon.settings import DatabaseSettings
 from quartet.postgres import Cluster
 from quartet.provision import Plan
 from quartet.provision.plan import SERVICES
+from tests.documented import checking
 from tests.ops.command import RunningStack, Workplace, workplace
 from tests.servers import PATIENT, TestServer
 from tests.services.auth.accounts import AuthDatabase
@@ -48,17 +49,13 @@ class Stack:
     async def each(self, service: str) -> AsyncIterator[Pair]:
         """A client of each of a service's two processes."""
         urls = [self.own_url(f"{service}.{number}") for number in (1, 2)]
-        async with (
-            httpx.AsyncClient(base_url=urls[0], timeout=60, limits=NOT_KEPT) as one,
-            httpx.AsyncClient(base_url=urls[1], timeout=60, limits=NOT_KEPT) as other,
-        ):
+        async with _client(service, urls[0]) as one, _client(service, urls[1]) as other:
             yield one, other
 
     @contextlib.asynccontextmanager
     async def shared(self, service: str) -> AsyncIterator[httpx.AsyncClient]:
         """A client of a service's one port, each of whose requests goes to either process."""
-        url = self.place.url(service, "")
-        async with httpx.AsyncClient(base_url=url, timeout=60, limits=NOT_KEPT) as client:
+        async with _client(service, self.place.url(service, "")) as client:
             yield client
 
     async def served(self, service: str, route: str) -> tuple[float, float]:
@@ -73,6 +70,10 @@ class Stack:
         password = self.place.call("config", "get", "POSTGRES_PASSWORD").stdout.strip()
         server = TestServer(cluster=Cluster(folder), password=password, plan=Plan.generated())
         return AuthDatabase(settings=DatabaseSettings(url=server.url(service)), server=server)
+
+
+def _client(service: str, url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, timeout=60, limits=NOT_KEPT, event_hooks=checking(service))
 
 
 def _count(metrics: str, route: str) -> float:

@@ -1,39 +1,19 @@
 """How the routes of all four services lie beside each other."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-import auth.main
-import auth.settings
-import l2p.main
-import l2p.settings
-import payment.main
-import payment.settings
-import videovault.main
-import videovault.settings
-from dbcommon.dsn import DatabaseUrl
-from dbcommon.settings import DatabaseSettings
+from tests.documented import unconnected
 from webcommon.app import Service
 
-SERVICES: dict[str, tuple[Callable[..., Service], Callable[..., Any]]] = {
-    "auth": (auth.main.create_app, auth.settings.Settings),
-    "l2p": (l2p.main.create_app, l2p.settings.Settings),
-    "payment": (payment.main.create_app, payment.settings.Settings),
-    "videovault": (videovault.main.create_app, videovault.settings.Settings),
-}
 
-
-@pytest.fixture(params=SERVICES)
+@pytest.fixture(params=["auth", "l2p", "payment", "videovault"])
 def app(request: pytest.FixtureRequest) -> Service:
     """Each service, not running: nobody listens where its database would be."""
-    create_app, settings = SERVICES[request.param]
-    url = DatabaseUrl.parse("postgresql://nobody:nothing@127.0.0.1:1/nowhere", variable="URL")
-    return create_app(settings(database=DatabaseSettings(url=url), secret=SecretStr("s" * 32)))
+    return unconnected(request.param)
 
 
 async def test_a_method_that_a_path_does_not_take_is_405_with_those_that_it_takes(app: Service) -> None:

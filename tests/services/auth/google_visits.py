@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from standins.openid_provider.provider import Person, Provider
 from standins.openid_provider.server import running_provider
+from tests.documented import checking
 from webcommon.app import Service
 
 APP = "http://localhost:3000/signed-in"
@@ -123,5 +124,7 @@ class Browser:
 async def browser_of(app: Service) -> AsyncIterator[Browser]:
     """A browser that was never here, and an application that runs already."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://test", event_hooks=checking(app)
+    ) as client:
         yield Browser(client)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from authlib.common.security import generate_token
 
+from tests.documented import checking
 from tests.services.auth.accounts import AuthDatabase, bearer, make_app, register
 from tests.services.auth.serving import serving
 from tests.services.auth.standard_client import send_page
@@ -42,7 +43,9 @@ def find_client(issuer: str, *, document: str = "openid-configuration") -> Any:
 @pytest.mark.parametrize("document", ["openid-configuration", "oauth-authorization-server"])
 async def test_a_client_signs_in_by_discovery_alone(issuer: str, document: str) -> None:
     client = find_client(issuer, document=document)
-    async with httpx.AsyncClient(base_url=issuer, follow_redirects=False) as browser:
+    async with httpx.AsyncClient(
+        base_url=issuer, follow_redirects=False, event_hooks=checking("auth")
+    ) as browser:
         person = await register(browser)
         begun = await client.create_authorization_url(REDIRECT_URI, nonce=generate_token(20))
         landed = await send_page(browser, await browser.get(begun["url"]), person)
@@ -80,7 +83,7 @@ async def test_a_client_signs_in_by_discovery_alone(issuer: str, document: str) 
 
 async def test_a_wrong_nonce_or_another_client_does_not_pass(issuer: str) -> None:
     client = find_client(issuer)
-    async with httpx.AsyncClient(base_url=issuer) as browser:
+    async with httpx.AsyncClient(base_url=issuer, event_hooks=checking("auth")) as browser:
         person = await register(browser)
         begun = await client.create_authorization_url(REDIRECT_URI, nonce=generate_token(20))
         landed = await send_page(browser, await browser.get(begun["url"]), person)
@@ -94,7 +97,7 @@ async def test_a_wrong_nonce_or_another_client_does_not_pass(issuer: str) -> Non
 
 
 async def test_discovery_tells_the_truth(issuer: str) -> None:
-    async with httpx.AsyncClient(base_url=issuer) as client:
+    async with httpx.AsyncClient(base_url=issuer, event_hooks=checking("auth")) as client:
         documents = [
             (await client.get(f"/.well-known/{name}")).json()
             for name in ("openid-configuration", "oauth-authorization-server")

@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from standins.openid_provider.provider import Provider
 from standins.openid_provider.server import running_provider
 from tests.contrast import CONTRASTS
+from tests.documented import checking
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register
 from tests.services.auth.browsing import Landing, focused, landing_page, visiting
 from tests.services.auth.factors import new_app
@@ -49,7 +50,7 @@ class Scene:
         await expect(page.get_by_role("heading", level=1)).to_have_text("Back at the app")
         answer = self.landing.answer_given()
         assert (answer["state"], answer["iss"]) == (attempt.state, self.issuer)
-        async with httpx.AsyncClient(base_url=self.issuer) as client:
+        async with httpx.AsyncClient(base_url=self.issuer, event_hooks=checking("auth")) as client:
             assert (await attempt.exchange(client, answer["code"])).status_code == 200
 
 
@@ -81,7 +82,7 @@ async def tab_to(page: Page, name: str) -> None:
 async def test_by_keyboard_and_without_javascript_somebody_signs_in_with_google(
     browser: Browser, scene: Scene, auth_database: AuthDatabase
 ) -> None:
-    async with httpx.AsyncClient(base_url=scene.issuer) as client:
+    async with httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as client:
         guarded = await new_app(client)
     email = guarded.person.email
     await auth_database.execute("UPDATE users SET email_verified = true WHERE email = $1", email)
@@ -136,7 +137,7 @@ async def test_by_keyboard_somebody_signs_in_with_a_passkey(browser: Browser, sc
     attempt, url = scene.attempt()
     async with (
         visiting(browser, url) as (page, complaints),
-        httpx.AsyncClient(base_url=scene.issuer) as client,
+        httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as client,
     ):
         cdp, authenticator = await add_authenticator(page)
         headers = bearer((await log_in(client, await register(client)))["access_token"])
@@ -164,7 +165,7 @@ async def test_by_keyboard_and_without_javascript_somebody_asks_for_a_new_passwo
     _, url = scene.attempt()
     async with (
         visiting(browser, url, java_script_enabled=False) as (page, complaints),
-        httpx.AsyncClient(base_url=scene.issuer) as client,
+        httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as client,
     ):
         person = await register(client)
         await page.get_by_role("link", name=FORGOTTEN).focus()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, CDPSession, Page
 
+from tests.documented import checking
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register
 from tests.services.auth.factors import new_app
 from tests.services.auth.serving import serving
@@ -124,7 +125,7 @@ async def test_a_passkey_is_made_used_elsewhere_and_removed(
     async with (
         await browser.new_context() as context,
         await browser.new_context() as elsewhere,
-        httpx.AsyncClient(base_url=site) as client,
+        httpx.AsyncClient(base_url=site, event_hooks=checking("auth")) as client,
     ):
         person = await register(client)
         token = (await log_in(client, person))["access_token"]
@@ -163,7 +164,10 @@ async def test_a_passkey_is_made_used_elsewhere_and_removed(
 
 
 async def test_who_is_not_verified_gets_no_proof(browser: Browser, site: str) -> None:
-    async with await browser.new_context() as context, httpx.AsyncClient(base_url=site) as client:
+    async with (
+        await browser.new_context() as context,
+        httpx.AsyncClient(base_url=site, event_hooks=checking("auth")) as client,
+    ):
         token = (await log_in(client, await register(client)))["access_token"]
         visitor = await visit(context, site)
         assert (await visitor.add_passkey(token))[0] == 201
@@ -175,7 +179,10 @@ async def test_who_is_not_verified_gets_no_proof(browser: Browser, site: str) ->
 
 
 async def test_a_page_of_another_origin_gets_no_session(browser: Browser, site: str) -> None:
-    async with await browser.new_context() as context, httpx.AsyncClient(base_url=site) as client:
+    async with (
+        await browser.new_context() as context,
+        httpx.AsyncClient(base_url=site, event_hooks=checking("auth")) as client,
+    ):
         token = (await log_in(client, await register(client)))["access_token"]
         visitor = await visit(context, site)
         assert (await visitor.add_passkey(token))[0] == 201

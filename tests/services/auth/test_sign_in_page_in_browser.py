@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.contrast import CONTRASTS
+from tests.documented import checking
 from tests.services.auth.accounts import AuthDatabase, Person, make_app, register
 from tests.services.auth.browsing import Landing, focused, landing_page, visiting
 from tests.services.auth.serving import serving
@@ -51,7 +52,7 @@ async def scene(auth_database: AuthDatabase, landing: Landing) -> AsyncIterator[
     clients = f"{CLIENT}={landing.url}"
     async with (
         serving(lambda url: make_app(auth_database.settings, auth_issuer=url, clients=clients)) as issuer,
-        httpx.AsyncClient(base_url=issuer) as client,
+        httpx.AsyncClient(base_url=issuer, event_hooks=checking("auth")) as client,
     ):
         attempt = Attempt(client_id=CLIENT, redirect_uri=landing.url)
         yield Scene(issuer=issuer, person=await register(client), attempt=attempt, landing=landing)
@@ -79,7 +80,7 @@ async def test_by_keyboard_and_without_javascript_somebody_signs_in(browser: Bro
     answer = scene.answer()
     assert (answer["state"], answer["iss"]) == (scene.attempt.state, scene.issuer)
     assert "referer" not in scene.landing.arrival().lower()
-    async with httpx.AsyncClient(base_url=scene.issuer) as client:
+    async with httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as client:
         assert (await scene.attempt.exchange(client, answer["code"])).status_code == 200
 
 
@@ -119,7 +120,7 @@ async def test_it_is_legible_in_light_and_dark_and_large(
 
 
 async def test_a_page_of_another_site_cannot_sign_the_browser_in(browser: Browser, scene: Scene) -> None:
-    async with httpx.AsyncClient(base_url=scene.issuer) as attacker:
+    async with httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as attacker:
         page = await scene.attempt.open_page(attacker)
     form = page.text[page.text.index("<form") :].replace(
         'action="sign-in"', f'action="{scene.issuer}/oauth2/sign-in"'

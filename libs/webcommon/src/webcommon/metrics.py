@@ -86,7 +86,12 @@ def metrics_router(metrics: RequestMetrics) -> APIRouter:
     """The route that Prometheus scrapes."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/metrics", operation_id="read_metrics", response_class=Response)
+    @router.get(
+        "/metrics",
+        operation_id="read_metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
     async def read_metrics() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 

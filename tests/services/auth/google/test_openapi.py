@@ -3,9 +3,11 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from standins.openid_provider.provider import Provider
-from tests.services.auth.accounts import AuthDatabase
+from tests.documented import DocumentedAnswers, NotAsDocumented
+from tests.services.auth.accounts import AuthDatabase, register
 from tests.services.auth.factors import new_app
 from tests.services.auth.google.test_google_for_clients import go
 from tests.services.auth.google_visits import APP, Browser, somebody
@@ -44,6 +46,22 @@ async def test_the_way_back_from_google_is_described_as_it_answers(
     email = guarded.person.email
     await auth_database.execute("UPDATE users SET email_verified = true WHERE email = $1", email)
     assert check(app, path, await go(browser, Attempt(), somebody(provider, email=email))) == 200
+
+
+async def test_what_signs_in_fits_an_answer_that_is_described(
+    app: Service, browser: Browser, provider: Provider
+) -> None:
+    described = DocumentedAnswers(app.openapi())
+    person = await register(browser.client)
+    login = {"login": person.email, "password": person.password}
+    by_password = await browser.client.post("/v1/auth/login", json=login)
+    with_google = await browser.exchange((await browser.visit_for(somebody(provider)))["code"])
+    for answer in (by_password, with_google):
+        assert answer.status_code == 200
+        await described.check(answer)
+        body = {name: value for name, value in answer.json().items() if name != "access_token"}
+        with pytest.raises(NotAsDocumented):
+            await described.check(httpx.Response(200, json=body, request=answer.request))
 
 
 async def test_the_google_routes_of_a_service_without_a_client_are_described(
