@@ -19,8 +19,8 @@ from starlette.routing import Route
 
 from auth.settings import Settings
 from measuring import answer
-from webcommon.bearer import Issuer, TokenRefused, TokenVerifier
-from webcommon.jwks import build_keys
+from webcommon.auth.bearer import Issuer, TokenRefused, TokenVerifier
+from webcommon.auth.jwks import build_keys
 
 SELECT = """
     SELECT u.id, u.email::text, u.username::text, u.email_verified, u.roles, u.created_at, u.updated_at

@@ -25,10 +25,10 @@ from l2p.settings import Settings as L2pSettings
 from measuring import answer
 from payment.settings import Settings as PaymentSettings
 from videovault.settings import Settings as VideoVaultSettings
-from webcommon.bearer import Issuer, TokenRefused, TokenVerifier
-from webcommon.jwks import build_keys
+from webcommon.api.paging import CursorCodec
+from webcommon.auth.bearer import Issuer, TokenRefused, TokenVerifier
+from webcommon.auth.jwks import build_keys
 from webcommon.keys import derive_key
-from webcommon.paging import CursorCodec
 from webcommon.settings import ServiceSettings
 
 

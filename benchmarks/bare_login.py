@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from measuring import PASSWORD, answer
-from webcommon.passwords import MEMORY_KIB, PARALLELISM, TIME_COST
+from webcommon.accounts.passwords import MEMORY_KIB, PARALLELISM, TIME_COST
 
 hasher = PasswordHasher(memory_cost=MEMORY_KIB, time_cost=TIME_COST, parallelism=PARALLELISM)
 stored = hasher.hash(PASSWORD)

@@ -17,7 +17,7 @@ from typing import Any
 from passlib.context import CryptContext
 
 from measuring import PASSWORD, Server, put_load, read_options, serve_auth, sign_in, tell
-from webcommon.passwords import MEMORY_KIB, PARALLELISM, TIME_COST
+from webcommon.accounts.passwords import MEMORY_KIB, PARALLELISM, TIME_COST
 
 PATH = "/v1/auth/login"
 WANTED = 1.3

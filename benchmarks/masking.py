@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from webcommon.masking import mask_text
+from webcommon.observability.masking import mask_text
 
 UNITS = ("a-", "a", "eyJ", "://a:", "token-", "password=", "bearer ")
 LONG = 50_000

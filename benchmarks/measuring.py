@@ -159,7 +159,7 @@ def serve_program(
 
 
 def answer(app: Starlette) -> None:
-    """Serve a yardstick on the port that the command line names, with the options of webcommon.server."""
+    """Serve a yardstick on the port that the command line names, with the options of webcommon.app.server."""
     uvicorn.run(
         app,
         host="127.0.0.1",

@@ -12,8 +12,8 @@ import httpx
 
 from dbcommon.engine import Database
 from tests.documented import checking
-from webcommon.app import Service
-from webcommon.passwords import PasswordHasher
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.app.service import Service
 
 
 def quick_hasher() -> PasswordHasher:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.settings import DatabaseSettings
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 EventHooks = dict[str, list[Callable[[httpx.Response], Awaitable[None]]]]
 

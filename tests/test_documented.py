@@ -14,8 +14,8 @@ from pydantic_settings import SettingsConfigDict
 
 from tests.clients import running
 from tests.documented import DocumentedAnswers, NotAsDocumented
-from webcommon.app import Service
-from webcommon.schemas import ResponseBody
+from webcommon.api.schemas import ResponseBody
+from webcommon.app.service import Service
 from webcommon.settings import ServiceSettings
 
 

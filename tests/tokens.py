@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jwt
 from jose.backends.base import Key
 
-from webcommon.bearer import Issuer
+from webcommon.auth.bearer import Issuer
 
 ISSUER = "http://localhost:5500"
 AUDIENCE = "quartet"

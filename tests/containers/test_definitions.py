@@ -14,8 +14,8 @@ from quartet.provision.plan import Plan
 from quartet.settings.known import known_settings
 from quartet.settings.operator import GENERATED
 from tests.containers.engine import ROOT, SERVICES
-from webcommon import trace_export
-from webcommon.drain import CLOSING_SECONDS, longest_stop
+from webcommon.app import trace_export
+from webcommon.app.drain import CLOSING_SECONDS, longest_stop
 
 COMPOSE: dict[str, Any] = yaml.safe_load(ROOT.joinpath("compose.yaml").read_text())
 DEFINED: dict[str, dict[str, Any]] = COMPOSE["services"]

@@ -17,9 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dbcommon.errors import DatabaseBusy, DatabaseUnavailable, PoolExhausted
 from tests.tokens import TokenMint
-from webcommon.app import Service
-from webcommon.bearer import CallerDep
-from webcommon.problems import (
+from webcommon.api.problems import (
     Conflict,
     Forbidden,
     InvalidRequest,
@@ -29,7 +27,9 @@ from webcommon.problems import (
     TooManyRequests,
     Unauthorized,
 )
-from webcommon.schemas import JsonObject, RequestBody, Text
+from webcommon.api.schemas import JsonObject, RequestBody, Text
+from webcommon.app.service import Service
+from webcommon.auth.bearer import CallerDep
 from webcommon.settings import ServiceSettings
 
 CANARY = "canary-7f3a"

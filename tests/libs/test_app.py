@@ -14,10 +14,10 @@ from pydantic_settings import SettingsConfigDict
 from tests.clients import running
 from tests.libs.faulty_app import problem_of
 from tests.tokens import TokenMint
-from webcommon.app import Service
-from webcommon.bearer import CallerDep
-from webcommon.fast_path import fast_path
-from webcommon.schemas import RequestBody, ResponseBody
+from webcommon.api.schemas import RequestBody, ResponseBody
+from webcommon.app.fast_path import fast_path
+from webcommon.app.service import Service
+from webcommon.auth.bearer import CallerDep
 from webcommon.settings import ServiceSettings
 
 ORIGIN = "https://app.example"

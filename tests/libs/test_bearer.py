@@ -16,9 +16,9 @@ from tests.clients import running
 from tests.forgeries import bearer, forged_tokens
 from tests.raw_tokens import malleated, sign_text
 from tests.tokens import AUDIENCE, ISSUER, KEY_ID, FixedKeys, TokenMint
-from webcommon.app import Service
-from webcommon.bearer import Caller, CallerDep, Issuer, RequireRole, TokenRefused, TokenVerifier
-from webcommon.jwks import KeysUnavailable
+from webcommon.app.service import Service
+from webcommon.auth.bearer import Caller, CallerDep, Issuer, RequireRole, TokenRefused, TokenVerifier
+from webcommon.auth.jwks import KeysUnavailable
 from webcommon.settings import ServiceSettings
 
 router = APIRouter()

@@ -8,7 +8,7 @@ import pytest
 from tests.clients import running
 from tests.libs.faulty_app import build, chunks_of, post, problem_of
 from tests.tokens import TokenMint
-from webcommon.app import BODY_LIMIT
+from webcommon.app.service import BODY_LIMIT
 
 LARGE = b'{"note": "' + b"x" * BODY_LIMIT + b'"}'
 

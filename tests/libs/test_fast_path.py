@@ -35,14 +35,14 @@ from dbcommon.settings import DatabaseSettings
 from tests.clients import running
 from tests.servers import TestServer
 from tests.tokens import TokenMint
-from webcommon.app import Service
-from webcommon.bearer import CallerDep
-from webcommon.fast_path import LONGEST_BODY, FastPath, FastRoutes, fast_path
-from webcommon.paging import CursorCodec, LimitParameter
-from webcommon.problems import Conflict
-from webcommon.schemas import RequestBody, ResponseBody
+from webcommon.api.paging import CursorCodec, LimitParameter
+from webcommon.api.problems import Conflict
+from webcommon.api.schemas import RequestBody, ResponseBody
+from webcommon.app.fast_path import LONGEST_BODY, FastPath, FastRoutes, fast_path
+from webcommon.app.service import Service
+from webcommon.app.state import CursorsDep
+from webcommon.auth.bearer import CallerDep
 from webcommon.settings import ServiceSettings
-from webcommon.state import CursorsDep
 
 ECHO = PreparedRead(select(bindparam("caller", type_=Uuid()).label("id"), literal("né").label("name")))
 

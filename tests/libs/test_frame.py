@@ -19,8 +19,8 @@ from pydantic_settings import SettingsConfigDict
 from starlette.types import Message
 
 from tests.clients import running
-from webcommon.app import Service
-from webcommon.context import request_id
+from webcommon.app.service import Service
+from webcommon.observability.context import request_id
 from webcommon.settings import ServiceSettings
 
 router = APIRouter()

@@ -23,7 +23,7 @@ from tests.clients import running
 from tests.conftest import CopyDatabase
 from tests.libs.test_pool import PATIENCE_SECONDS, until
 from tests.servers import TestServer
-from webcommon.app import Service
+from webcommon.app.service import Service
 from webcommon.settings import ServiceSettings
 
 router = APIRouter()

@@ -18,8 +18,8 @@ from dbcommon.errors import PoolExhausted
 from dbcommon.migrations import upgrade
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer
-from webcommon.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyReused
-from webcommon.idempotency.service import (
+from webcommon.api.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyReused
+from webcommon.api.idempotency.service import (
     Answer,
     IdempotentRequest,
     Run,
@@ -27,7 +27,7 @@ from webcommon.idempotency.service import (
     run_idempotent,
     run_idempotent_in_transaction,
 )
-from webcommon.problems import Conflict
+from webcommon.api.problems import Conflict
 
 Connection = asyncpg.Connection
 SOON = timedelta(seconds=30)

@@ -15,8 +15,8 @@ from jose import jwk
 
 from tests.clients import certificates
 from tests.tokens import AUDIENCE, ISSUER, KEY_ID, TokenMint
-from webcommon.bearer import Issuer, TokenRefused, TokenVerifier
-from webcommon.jwks import FRESH_SECONDS, REFETCH_SECONDS, JwksCache, KeysUnavailable, build_keys
+from webcommon.auth.bearer import Issuer, TokenRefused, TokenVerifier
+from webcommon.auth.jwks import FRESH_SECONDS, REFETCH_SECONDS, JwksCache, KeysUnavailable, build_keys
 
 
 class KeyServer:

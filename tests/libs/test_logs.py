@@ -16,8 +16,8 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanCont
 from sqlalchemy.exc import DBAPIError
 
 from tests.tokens import TokenMint
-from webcommon.context import request_id
-from webcommon.logs import configure_logging, log_request
+from webcommon.observability.context import request_id
+from webcommon.observability.logs import configure_logging, log_request
 from webcommon.settings import LogFormat
 
 CANARY = "hunter2Canary"

@@ -18,10 +18,10 @@ from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.clients import running
 from tests.servers import TestServer
 from tests.tokens import TokenMint
-from webcommon.app import Service
-from webcommon.bearer import CallerDep
-from webcommon.fast_path import fast_path
-from webcommon.schemas import ResponseBody
+from webcommon.api.schemas import ResponseBody
+from webcommon.app.fast_path import fast_path
+from webcommon.app.service import Service
+from webcommon.auth.bearer import CallerDep
 from webcommon.settings import ServiceSettings
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.documented import unconnected
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 SERVICES = ["auth", "l2p", "payment", "videovault"]
 BODILESS = {"/oauth2/revoke"}

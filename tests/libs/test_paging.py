@@ -15,8 +15,7 @@ from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from tests.clients import running
-from webcommon.app import Service
-from webcommon.paging import (
+from webcommon.api.paging import (
     DEFAULT_LIMIT,
     LONGEST_CURSOR,
     CursorCodec,
@@ -25,7 +24,8 @@ from webcommon.paging import (
     LimitParameter,
     Page,
 )
-from webcommon.problems import InvalidRequest
+from webcommon.api.problems import InvalidRequest
+from webcommon.app.service import Service
 from webcommon.settings import ServiceSettings
 
 codec = CursorCodec(b"k" * 32)

@@ -7,7 +7,7 @@ import pytest
 from passlib.hash import argon2, bcrypt
 
 from tests.clients import CountingHasher
-from webcommon.passwords import MEMORY_KIB, TIME_COST, PasswordHasher, normalize_password
+from webcommon.accounts.passwords import MEMORY_KIB, TIME_COST, PasswordHasher, normalize_password
 
 # passlib's types: https://passlib.readthedocs.io; cost 4 is bcrypt's least.
 WEAK = argon2.using(type="ID", memory_cost=64, time_cost=1, parallelism=1)  # type: ignore[no-untyped-call] # stubs

@@ -14,7 +14,7 @@ from dbcommon.schedule import Schedule
 
 ROOT = Path(__file__).parents[2]
 ALLOWED = {"libs/dbcommon/src/dbcommon/jobs/periodic.py"} | {
-    f"libs/webcommon/src/webcommon/{cache}.py" for cache in ("jwks", "revocations")
+    f"libs/webcommon/src/webcommon/auth/{cache}.py" for cache in ("jwks", "revocations")
 }
 PATIENT_SECONDS = 60
 NEVER = 3600.0

@@ -9,7 +9,7 @@ import pytest
 from tests.clients import running
 from tests.libs.faulty_app import CANARY, PROBLEMS, build, problem_of
 from tests.tokens import TokenMint
-from webcommon.problems import Conflict, InvalidRequest, NotFound, problem_responses
+from webcommon.api.problems import Conflict, InvalidRequest, NotFound, problem_responses
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ async def test_an_unhandled_error_is_500_without_a_word_of_its_cause(
     answer = await client.get(f"/v1/errors/{name}")
     document = problem_of(answer, 500, "internal-error")
     assert set(document) == {"type", "title", "status", "detail", "instance", "request_id"}
-    (record,) = [record for record in caplog.records if record.name == "webcommon.problems"]
+    (record,) = [record for record in caplog.records if record.name == "webcommon.api.problem_handlers"]
     assert record.levelno == logging.ERROR
     assert record.exc_info
 

@@ -12,9 +12,9 @@ from pydantic_settings import SettingsConfigDict
 
 from tests.clients import running
 from tests.tokens import TokenMint
-from webcommon.app import Service
-from webcommon.bearer import CallerDep
-from webcommon.fast_path import fast_path
+from webcommon.app.fast_path import fast_path
+from webcommon.app.service import Service
+from webcommon.auth.bearer import CallerDep
 from webcommon.settings import ServiceSettings
 
 router = APIRouter()

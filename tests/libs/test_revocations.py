@@ -9,8 +9,8 @@ import pytest
 from jose import jwt
 
 from tests.tokens import TokenMint
-from webcommon.bearer import Issuer, TokenRefused, TokenVerifier
-from webcommon.revocations import FAILURES_BEFORE_A_WARNING, EndedSessions
+from webcommon.auth.bearer import Issuer, TokenRefused, TokenVerifier
+from webcommon.auth.revocations import FAILURES_BEFORE_A_WARNING, EndedSessions
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -59,7 +59,7 @@ async def test_what_is_known_outlives_answers_that_cannot_be_read(
     failures = FAILURES_BEFORE_A_WARNING + 1
     answers = [told(session), *[spoilt] * failures, told(tag='"2"')]
     ended = feed(lambda _request: answers.pop(0))
-    with caplog.at_level(logging.INFO, logger="webcommon.revocations"):
+    with caplog.at_level(logging.INFO, logger="webcommon.auth.revocations"):
         for _ in range(1 + failures):
             await ended.ask()
             assert session in ended

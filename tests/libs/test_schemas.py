@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from webcommon.schemas import (
+from webcommon.api.schemas import (
     DEEPEST_JSON,
     Digits,
     JsonObject,

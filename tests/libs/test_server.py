@@ -22,9 +22,9 @@ from tests.clients import certificates
 from tests.processes import free_port
 from tests.services.auth.mails import eventually
 from tests.sockets import open_socket
-from webcommon.drain import CLOSING_SECONDS, HANDOVER_SECONDS, Drain, longest_stop
-from webcommon.http_protocol import BoundedHeadersProtocol
-from webcommon.server import EXIT_CUT_OFF
+from webcommon.app.drain import CLOSING_SECONDS, HANDOVER_SECONDS, Drain, longest_stop
+from webcommon.app.http_protocol import BoundedHeadersProtocol
+from webcommon.app.server import EXIT_CUT_OFF
 
 pytestmark = pytest.mark.long
 

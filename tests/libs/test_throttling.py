@@ -13,11 +13,11 @@ import pytest
 from dbcommon.engine import Database
 from dbcommon.migrations import upgrade
 from tests.servers import TestServer
-from webcommon.throttling import repository
-from webcommon.throttling.devices import REMEMBERED_ACCOUNTS, DeviceCookies
-from webcommon.throttling.limits import KeyMaker, Limit, fold_login, network_of
-from webcommon.throttling.repository import Reservation
-from webcommon.throttling.throttle import Counter, Throttle, TooManyAttempts
+from webcommon.accounts.throttling import repository
+from webcommon.accounts.throttling.devices import REMEMBERED_ACCOUNTS, DeviceCookies
+from webcommon.accounts.throttling.limits import KeyMaker, Limit, fold_login, network_of
+from webcommon.accounts.throttling.repository import Reservation
+from webcommon.accounts.throttling.throttle import Counter, Throttle, TooManyAttempts
 
 MINUTES_15 = timedelta(minutes=15)
 LIMIT = Limit(count=10, window=MINUTES_15, longest_block=timedelta(hours=1))

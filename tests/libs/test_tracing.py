@@ -7,8 +7,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from webcommon.trace_export import is_wanted
-from webcommon.tracing import TracedClient, describe_request
+from webcommon.app.trace_export import is_wanted
+from webcommon.observability.tracing import TracedClient, describe_request
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
 

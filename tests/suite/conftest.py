@@ -9,7 +9,7 @@ from standins.openid_provider.provider import Provider
 from tests.services.auth.google_visits import google_environment, google_standin
 from tests.services.auth.mails import MailServer
 from tests.suite.stack import Stack, running_stack
-from webcommon.jwks import REFETCH_SECONDS
+from webcommon.auth.jwks import REFETCH_SECONDS
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -27,7 +27,7 @@ from tests.services.auth.accounts import (
     register,
 )
 from tests.suite.stack import FIRST_PATHS, Stack
-from webcommon.revocations import ANSWER_SECONDS, POLL_SECONDS
+from webcommon.auth.revocations import ANSWER_SECONDS, POLL_SECONDS
 
 pytestmark = [pytest.mark.long, pytest.mark.database]
 

@@ -23,9 +23,9 @@ from tests.suite.stack import FIRST_PATHS
 from tests.tokens import AUDIENCE, ISSUER, KEY_ID, TokenMint
 from videovault.main import create_app as create_videovault
 from videovault.settings import Settings as VideovaultSettings
-from webcommon.app import Service
-from webcommon.bearer import Issuer, TokenVerifier
-from webcommon.jwks import JwksCache
+from webcommon.app.service import Service
+from webcommon.auth.bearer import Issuer, TokenVerifier
+from webcommon.auth.jwks import JwksCache
 
 SECRET = "s" * 32
 FACTORIES: Mapping[str, Any] = {

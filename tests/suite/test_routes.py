@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.documented import unconnected
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 @pytest.fixture(params=["auth", "l2p", "payment", "videovault"])

@@ -31,7 +31,7 @@ from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.clients import quick_hasher, running
 from tests.servers import TestServer
 from tests.tokens import TokenMint
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 CALLERS = 6
 

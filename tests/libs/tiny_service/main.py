@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 
 from tests.libs.tiny_service.settings import Settings
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 logger = logging.getLogger(__name__)
 router = APIRouter()

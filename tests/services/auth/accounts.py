@@ -19,8 +19,8 @@ from auth.settings import Settings
 from dbcommon.settings import DatabaseSettings
 from tests.clients import quick_hasher
 from tests.servers import TestServer
-from webcommon.app import Service
-from webcommon.passwords import PasswordHasher
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.app.service import Service
 
 PASSWORD = "seven quiet harbours"
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from standins.openid_provider.provider import Person, Provider
 from standins.openid_provider.server import running_provider
 from tests.documented import checking
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 APP = "http://localhost:3000/signed-in"
 """Where the app of these tests gets its people back."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import uvicorn
 
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 @contextlib.asynccontextmanager

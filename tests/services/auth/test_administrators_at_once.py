@@ -12,7 +12,7 @@ from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app,
 from tests.services.auth.factors import new_app, problem
 from tests.services.auth.mails import mails_to
 from tests.services.auth.waiting import EVERYTHING, holding_account, queue
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 TwoAuths = tuple[httpx.AsyncClient, httpx.AsyncClient]
 

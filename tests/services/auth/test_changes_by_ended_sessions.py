@@ -13,7 +13,7 @@ from tests.services.auth.authenticator import Authenticator
 from tests.services.auth.factors import begin_app, new_app, problem
 from tests.services.auth.mails import mails_to
 from tests.services.auth.waiting import EVERYTHING, holding_account, queue
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 @dataclass(frozen=True, kw_only=True)

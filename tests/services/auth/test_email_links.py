@@ -24,7 +24,7 @@ from tests.services.auth.accounts import (
 )
 from tests.services.auth.factors import new_app
 from tests.services.auth.mails import eventually, everything_sent, mails_to, newest_token, token_in
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 NEW_PASSWORD = "eight silent lagoons"
 

@@ -15,7 +15,7 @@ from standins.openid_provider.server import running_provider
 from tests.services.auth.accounts import AuthDatabase, make_app
 from tests.services.auth.google_visits import google_settings, somebody
 from tests.services.auth.serving import serving
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 pytestmark = pytest.mark.long
 

@@ -21,7 +21,7 @@ from tests.clients import running
 from tests.servers import TestServer
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, new_person, register
 from tests.services.auth.conftest import NewDatabase
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 def app_with_secret(database: AuthDatabase, letter: str) -> Service:

@@ -17,8 +17,8 @@ from auth.sessions.schemas import SessionAnswer
 from dbcommon.engine import Database
 from tests.clients import counting_statements, running
 from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register
-from webcommon.app import Service
-from webcommon.paging import Page
+from webcommon.api.paging import Page
+from webcommon.app.service import Service
 
 LISTS: dict[str, tuple[type[Page[Any]], str]] = {
     "/v1/admin/users": (Page[AdministeredUser], "disabled_at"),

@@ -22,7 +22,7 @@ from tests.services.auth.mails import mails_to
 from tests.services.auth.serving import serving
 from tests.services.auth.standard_client import Attempt
 from tests.services.auth.test_passkeys_in_browser import CREATE
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 pytestmark = pytest.mark.long
 

@@ -24,12 +24,12 @@ from auth.sessions import access_tokens, repository
 from auth.sessions.caller import RECENT_SECONDS
 from auth.settings import Settings
 from auth.settings.mail import MAIL_REQUESTS
-from webcommon import passwords
-from webcommon.jwks import FETCH_SECONDS, FRESH_SECONDS
-from webcommon.revocations import POLL_SECONDS
-from webcommon.throttling.devices import LIFETIME_SECONDS
-from webcommon.throttling.limits import MEMORY
-from webcommon.throttling.settings import SIGN_UPS
+from webcommon.accounts import passwords
+from webcommon.accounts.throttling.devices import LIFETIME_SECONDS
+from webcommon.accounts.throttling.limits import MEMORY
+from webcommon.accounts.throttling.settings import SIGN_UPS
+from webcommon.auth.jwks import FETCH_SECONDS, FRESH_SECONDS
+from webcommon.auth.revocations import POLL_SECONDS
 
 PAGE = Path(__file__).parents[3] / "docs" / "auth.md"
 

@@ -20,7 +20,7 @@ from tests.services.auth.accounts import (
     new_person,
     register,
 )
-from webcommon.credentials import normalize_email
+from webcommon.accounts.credentials import normalize_email
 
 
 async def post(client: httpx.AsyncClient, body: object) -> httpx.Response:

@@ -182,7 +182,7 @@ def test_without_a_collector_nothing_of_it_is_imported() -> None:
         import sys
         from types import SimpleNamespace
         import auth.main
-        from webcommon.tracing import tracing
+        from webcommon.app.trace_export import tracing
         with tracing(SimpleNamespace()):
             found = [name for name in sys.modules if name.startswith(("opentelemetry.sdk", "requests", "google"))]
             sys.exit(", ".join(found) or None)

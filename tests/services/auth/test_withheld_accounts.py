@@ -23,7 +23,7 @@ from tests.services.auth.accounts import (
     register,
 )
 from tests.services.auth.standard_client import Attempt
-from webcommon.passwords import PasswordHasher
+from webcommon.accounts.passwords import PasswordHasher
 
 WRONG = "not the password"
 PASSWORDS = ["first hollow lantern", "second hollow lantern", "third hollow lantern"]

@@ -15,7 +15,7 @@ from tests.clients import quick_hasher, running
 from tests.servers import TestServer
 from tests.services.l2p.players import Crowd
 from tests.tokens import TokenMint
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 NewDatabase = Callable[[], Awaitable[DatabaseSettings]]
 

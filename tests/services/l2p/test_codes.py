@@ -17,7 +17,7 @@ from l2p.lobbies.repository import GUESSES
 from l2p.lobbies.schemas import Lobby, LobbyRequest
 from l2p.lobbies.service import create_lobby
 from tests.services.l2p.players import Crowd, Player
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 Connection = asyncpg.Connection
 

@@ -14,8 +14,8 @@ from l2p.lobbies.schemas import LobbySettings, LobbySummary
 from l2p.settings import Settings
 from tests.clients import counting_statements
 from tests.services.l2p.players import Crowd
-from webcommon.app import Service
-from webcommon.paging import Page
+from webcommon.api.paging import Page
+from webcommon.app.service import Service
 
 Connection = asyncpg.Connection
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from dbcommon.engine import Database
 from l2p.lobbies.service import join_lobby
 from tests.services.l2p.players import Crowd
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 Connection = asyncpg.Connection
 

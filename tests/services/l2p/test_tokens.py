@@ -16,7 +16,7 @@ from l2p.settings import Settings
 from l2p.tokens import AUDIENCE, TokenSigner
 from tests.clients import running
 from tests.tokens import KEY_ID, TokenMint
-from webcommon.bearer import Issuer, TokenRefused, TokenVerifier
+from webcommon.auth.bearer import Issuer, TokenRefused, TokenVerifier
 from webcommon.settings import SettingsError
 
 ISSUER = "http://localhost:3001"

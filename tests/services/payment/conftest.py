@@ -14,7 +14,7 @@ from tests.clients import running
 from tests.conftest import CopyDatabase
 from tests.services.payment.shop import Shop, Sql
 from tests.tokens import TokenMint
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 @pytest_asyncio.fixture(scope="module")

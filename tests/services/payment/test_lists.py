@@ -17,8 +17,8 @@ from payment.orders.schemas import Order
 from payment.products.schemas import Product
 from tests.clients import counting_statements
 from tests.services.payment.shop import Shop, Sql
-from webcommon.app import Service
-from webcommon.paging import Page
+from webcommon.api.paging import Page
+from webcommon.app.service import Service
 
 WRITTEN = PreparedRead(
     select(

@@ -10,8 +10,8 @@ from dbcommon.engine import Database
 from dbcommon.settings import DatabaseSettings
 from payment.models import USER_COLUMNS
 from tests.services.payment.shop import Sql
-from webcommon.bearer import Caller
-from webcommon.provisioning.service import TRUSTED_SECONDS, UserProvisioner
+from webcommon.accounts.provisioning.service import TRUSTED_SECONDS, UserProvisioner
+from webcommon.auth.bearer import Caller
 
 
 class _Clock:

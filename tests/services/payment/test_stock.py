@@ -16,7 +16,7 @@ from payment.worker import sweep
 from tests.clients import running
 from tests.services.payment.shop import Shop, Sql, pointers, problem, until
 from tests.tokens import TokenMint
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 async def _reserved(sql: Sql, product: dict[str, Any]) -> tuple[int, int]:

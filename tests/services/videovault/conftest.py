@@ -17,7 +17,7 @@ from tests.conftest import CopyDatabase
 from tests.services.videovault.library import Library, settings_for
 from tests.tokens import TokenMint
 from videovault.main import create_app
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 Serve = Callable[[Service], AbstractAsyncContextManager[str]]
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from dbcommon.engine import Database
 from dbcommon.settings import DatabaseSettings
 from videovault.settings import Settings
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 _numbers = itertools.count()
 

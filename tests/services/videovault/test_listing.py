@@ -18,7 +18,7 @@ from tests.servers import TestServer
 from tests.services.videovault.library import Library, tag
 from videovault.videos.repository import SORT_KEYS, page_parameters, select_page
 from videovault.videos.schemas import VideoBody, VideoQuery
-from webcommon.paging import Page
+from webcommon.api.paging import Page
 
 DIALECT: Dialect = registry.load("postgresql.asyncpg")()
 SORTS = [f"{sign}{key}" for sign in ("", "-") for key in SORT_KEYS]

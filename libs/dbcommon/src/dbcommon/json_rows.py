@@ -55,7 +55,7 @@ def json_object(**fields: Column) -> ColumnElement[Any]:
 
 
 def json_timestamp(column: Column) -> ColumnElement[str | None]:
-    """A moment in UTC as `webcommon.schemas.Timestamp` writes it: with microseconds, unless there are none."""
+    """A moment in UTC as `webcommon.api.schemas.Timestamp` writes it: with microseconds, unless there are none."""
     written = func.to_char(
         func.timezone(literal_column("'UTC'"), column), literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
     )

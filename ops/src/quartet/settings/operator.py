@@ -27,7 +27,7 @@ from quartet.settings.known import (
     remember_settings,
 )
 from quartet.settings.secrets_file import FILE_NAME, ensure_secrets, read_secrets
-from webcommon.drain import longest_stop
+from webcommon.app.drain import longest_stop
 
 Role = Literal["user", "owner", "admin"]
 OWNER_CONNECTIONS = 12

@@ -24,13 +24,13 @@ from auth.sessions.setup import make_tokens
 from auth.settings import Settings
 from auth.worker import Sweeper
 from dbcommon.engine import Database
-from webcommon.passwords import PasswordHasher
-from webcommon.throttling.guard import Guard
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.throttling.guard import Guard
 
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Each is asked for by its type (`webcommon.state.component`)."""
+    """Each is asked for by its type (`webcommon.app.state.component`)."""
 
     hasher: PasswordHasher
     guard: Guard

@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from auth.settings import Settings
-from webcommon.passwords import PasswordHasher
-from webcommon.state import component
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.app.state import component
 
 SettingsDep = Annotated[Settings, component(Settings)]
 

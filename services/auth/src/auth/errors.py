@@ -33,7 +33,7 @@ Problem
     └── KeysNotReady
 """
 
-from webcommon.problems import Conflict, Forbidden, NotFound, Problem, ServiceUnavailable, Unauthorized
+from webcommon.api.problems import Conflict, Forbidden, NotFound, Problem, ServiceUnavailable, Unauthorized
 
 _HOW_TO_GET_A_PASSWORD = "POST /v1/auth/password/forgot mails a link that sets one"  # noqa: S105 - says how
 

@@ -31,10 +31,10 @@ from auth.sessions.management_routes import router as own_sessions_router
 from auth.sessions.routes import router as sessions_router
 from auth.settings import Settings
 from dbcommon.engine import Database
-from webcommon.app import Service
-from webcommon.bearer import Issuer
-from webcommon.passwords import PasswordHasher
-from webcommon.throttling.throttle import sweeping
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.throttling.throttle import sweeping
+from webcommon.app.service import Service
+from webcommon.auth.bearer import Issuer
 
 GET_ONLY = frozenset({"/v1/oauth/google/authorize", CALLBACK_PATH, "/oauth2/authorize"})
 """Steps of a sign-in, which whoever looks at a link by HEAD does not take: each counts, is used up, or sets a cookie."""

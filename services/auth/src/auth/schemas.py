@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from webcommon.schemas import ResponseBody, Timestamp
+from webcommon.api.schemas import ResponseBody, Timestamp
 
 
 class UserAnswer(ResponseBody):

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from l2p.tokens import TokenSigner
-from webcommon.passwords import PasswordHasher
-from webcommon.provisioning.service import UserProvisioner
-from webcommon.throttling.guard import Guard
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.provisioning.service import UserProvisioner
+from webcommon.accounts.throttling.guard import Guard
 
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Each is asked for by its type (`webcommon.state.component`)."""
+    """Each is asked for by its type (`webcommon.app.state.component`)."""
 
     signer: TokenSigner
     guard: Guard

@@ -6,10 +6,10 @@ from fastapi import Depends
 
 from l2p.settings import Settings
 from l2p.tokens import TokenSigner
-from webcommon.bearer import Caller, CallerDep
-from webcommon.passwords import PasswordHasher
-from webcommon.provisioning.service import UserProvisioner
-from webcommon.state import component
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.provisioning.service import UserProvisioner
+from webcommon.app.state import component
+from webcommon.auth.bearer import Caller, CallerDep
 
 ProvisionerDep = Annotated[UserProvisioner, component(UserProvisioner)]
 """Stores callers, and remembers those it has stored."""

@@ -20,7 +20,7 @@ Problem
     └── NoFreeCode
 """
 
-from webcommon.problems import (
+from webcommon.api.problems import (
     Conflict,
     InvalidRequest,
     NotFound,

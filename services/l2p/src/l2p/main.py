@@ -11,13 +11,13 @@ from l2p.models import USER_COLUMNS
 from l2p.settings import Settings
 from l2p.tokens import TokenSigner
 from l2p.users.routes import router as users_router
-from webcommon.app import Service, auth_issuer
-from webcommon.bearer import Issuer, TokenVerifier
-from webcommon.passwords import PasswordHasher
-from webcommon.provisioning.service import UserProvisioner
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.provisioning.service import UserProvisioner
+from webcommon.accounts.throttling.guard import Guard
+from webcommon.accounts.throttling.throttle import sweeping
+from webcommon.app.service import Service, auth_issuer
+from webcommon.auth.bearer import Issuer, TokenVerifier
 from webcommon.settings import SettingsError
-from webcommon.throttling.guard import Guard
-from webcommon.throttling.throttle import sweeping
 
 DESCRIPTION = (
     "Live quiz games in many lobbies at once. Accounts of Auth are welcome; Learn2Play also keeps its own."

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dbcommon.models import PrimaryKey, new_metadata, one_of
-from webcommon.provisioning.columns import UserColumns
-from webcommon.throttling.table import AttemptCounterColumns
+from webcommon.accounts.provisioning.columns import UserColumns
+from webcommon.accounts.throttling.table import AttemptCounterColumns
 
 INITIAL_RATING = 1500
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from webcommon.throttling.settings import ThrottledSettings
+from webcommon.accounts.throttling.settings import ThrottledSettings
 
 
 class Settings(ThrottledSettings):

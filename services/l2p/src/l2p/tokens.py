@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwk, jwt
 from jose.backends.base import Key
 
-from webcommon.bearer import ALGORITHM, TOKEN_TYPE, Issuer
+from webcommon.auth.bearer import ALGORITHM, TOKEN_TYPE, Issuer
 from webcommon.keys import derive_key
 
 AUDIENCE = "l2p"

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from webcommon.provisioning.service import UserProvisioner
+from webcommon.accounts.provisioning.service import UserProvisioner
 
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Each is asked for by its type (`webcommon.state.component`)."""
+    """Each is asked for by its type (`webcommon.app.state.component`)."""
 
     provisioner: UserProvisioner

@@ -6,9 +6,9 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from payment.settings import Settings
-from webcommon.bearer import BearerToken, Caller, CallerDep, RequireRole, read_bearer_token
-from webcommon.provisioning.service import UserProvisioner
-from webcommon.state import component
+from webcommon.accounts.provisioning.service import UserProvisioner
+from webcommon.app.state import component
+from webcommon.auth.bearer import BearerToken, Caller, CallerDep, RequireRole, read_bearer_token
 
 ADMIN = "admin"
 

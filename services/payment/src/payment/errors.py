@@ -18,7 +18,7 @@ Problem
 
 from collections.abc import Mapping
 
-from webcommon.problems import Conflict, NotFound, Problem
+from webcommon.api.problems import Conflict, NotFound, Problem
 
 
 class SkuTaken(Conflict):

@@ -10,9 +10,9 @@ from payment.orders import routes as orders
 from payment.products import routes as products
 from payment.settings import Settings
 from payment.worker import sweeping
-from webcommon.app import Service
-from webcommon.bearer import Issuer
-from webcommon.provisioning.service import UserProvisioner
+from webcommon.accounts.provisioning.service import UserProvisioner
+from webcommon.app.service import Service
+from webcommon.auth.bearer import Issuer
 from webcommon.settings import SettingsError
 
 

@@ -20,8 +20,8 @@ from sqlalchemy.dialects.postgresql import CITEXT, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from dbcommon.models import PrimaryKey, new_metadata, one_of
-from webcommon.idempotency.table import IdempotencyKeyColumns
-from webcommon.provisioning.columns import UserColumns
+from webcommon.accounts.provisioning.columns import UserColumns
+from webcommon.api.idempotency.table import IdempotencyKeyColumns
 
 # Which codes the payment processor takes changes over the years and is money.py's to know; the shape does not change.
 CURRENCY_SHAPE = "currency ~ '^[a-z]{3}$'"

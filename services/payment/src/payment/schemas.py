@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from payment.currencies import find_currency
 from payment.money import AMOUNT_PATTERN
-from webcommon.schemas import Text
+from webcommon.api.schemas import Text
 
 _SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
 

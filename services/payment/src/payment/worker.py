@@ -9,8 +9,8 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from payment.orders.service import expire_lapsed
 from payment.settings import Settings
-from webcommon.app import Service
-from webcommon.idempotency.service import delete_expired
+from webcommon.api.idempotency.service import delete_expired
+from webcommon.app.service import Service
 
 
 @contextlib.asynccontextmanager

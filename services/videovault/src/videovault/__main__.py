@@ -1,6 +1,6 @@
 """`python -m videovault`: serve until a signal."""
 
-from webcommon.launch import launch
+from webcommon.app.launch import launch
 
 if __name__ == "__main__":
     launch("videovault")

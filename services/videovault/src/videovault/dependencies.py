@@ -8,8 +8,8 @@ from fastapi.requests import HTTPConnection
 
 from videovault.errors import NoPersistence, StrangeHost
 from videovault.settings import Settings, is_loopback
-from webcommon.bearer import BearerToken, Caller
-from webcommon.problems import Forbidden
+from webcommon.api.problems import Forbidden
+from webcommon.auth.bearer import BearerToken, Caller
 
 EDITOR_ROLES = frozenset({"editor", "admin"})
 

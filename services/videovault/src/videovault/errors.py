@@ -13,7 +13,7 @@ Problem
     └── NoPersistence        503
 """
 
-from webcommon.problems import Conflict, Forbidden, InvalidRequest, NotFound, ServiceUnavailable
+from webcommon.api.problems import Conflict, Forbidden, InvalidRequest, NotFound, ServiceUnavailable
 
 
 class VideoNotFound(NotFound):

@@ -9,8 +9,8 @@ from videovault.persistence.routes import router as persistence_router
 from videovault.settings import Settings
 from videovault.videos.routes import router as videos_router
 from videovault.web.routes import page_router
-from webcommon.app import Service
-from webcommon.bearer import Issuer
+from webcommon.app.service import Service
+from webcommon.auth.bearer import Issuer
 
 DESCRIPTION = """A personal video library: which videos there are, what kind they are, and how they are tagged.
 

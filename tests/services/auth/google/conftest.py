@@ -8,7 +8,7 @@ from standins.openid_provider.provider import Provider
 from tests.clients import running
 from tests.services.auth.accounts import AuthDatabase, make_app
 from tests.services.auth.google_visits import Browser, browser_of, google_settings, google_standin
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from tests.services.auth.google_visits import (
 )
 from tests.services.auth.mails import eventually
 from tests.services.auth.standard_client import Attempt
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 @pytest.fixture(autouse=True)

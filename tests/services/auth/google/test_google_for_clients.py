@@ -25,7 +25,7 @@ from tests.services.auth.google_visits import (
 )
 from tests.services.auth.standard_client import Attempt, answer_of, read_page_form
 from tests.services.auth.test_sign_in_page_factor import send_code
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 BUTTON = "sign-in-google"
 

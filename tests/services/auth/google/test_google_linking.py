@@ -29,7 +29,7 @@ from tests.services.auth.google_visits import (
     somebody,
 )
 from tests.services.auth.mails import mails_to, newest_token
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 async def confirm(client: httpx.AsyncClient, email: str) -> None:

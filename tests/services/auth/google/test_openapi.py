@@ -12,7 +12,7 @@ from tests.services.auth.factors import new_app
 from tests.services.auth.google.test_google_for_clients import go
 from tests.services.auth.google_visits import APP, Browser, somebody
 from tests.services.auth.standard_client import Attempt
-from webcommon.app import Service
+from webcommon.app.service import Service
 
 
 def check(app: Service, path: str, response: httpx.Response) -> int:

@@ -8,11 +8,11 @@ from auth.errors import SessionEnded
 from auth.sessions.caller import require_live
 from dbcommon.models import HIGHEST_ID
 from dbcommon.session import DatabaseDep
-from webcommon.bearer import CallerDep
-from webcommon.fast_path import fast_path
-from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
-from webcommon.problems import problem_responses
-from webcommon.state import CursorsDep
+from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.api.problems import problem_responses
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
+from webcommon.auth.bearer import CallerDep
 
 router = APIRouter(tags=["accounts"])
 

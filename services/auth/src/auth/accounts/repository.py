@@ -13,7 +13,7 @@ from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
-from webcommon.bearer import Caller
+from webcommon.auth.bearer import Caller
 
 _LIVE_ACCOUNT = PreparedRead(
     select(

@@ -18,12 +18,12 @@ from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer, UserAnswer
 from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
-from webcommon.bearer import CallerDep
-from webcommon.credentials import Registration
-from webcommon.fast_path import fast_path
-from webcommon.problems import TooManyRequests, Unauthorized, problem_responses
-from webcommon.throttling.dependencies import GuardDep, OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.credentials import Registration
+from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import TooManyRequests, Unauthorized, problem_responses
+from webcommon.app.fast_path import fast_path
+from webcommon.auth.bearer import CallerDep
 
 router = APIRouter(tags=["accounts"])
 

@@ -5,8 +5,8 @@ from uuid import UUID
 from pydantic import Field
 
 from auth.models.audit import Event
-from webcommon.credentials import Email, Password, Username
-from webcommon.schemas import RequestBody, ResponseBody, Timestamp
+from webcommon.accounts.credentials import Email, Password, Username
+from webcommon.api.schemas import RequestBody, ResponseBody, Timestamp
 
 
 class AccountPatch(RequestBody):

@@ -26,11 +26,11 @@ from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
 from dbcommon.models import new_id
-from webcommon.bearer import Caller
-from webcommon.credentials import Registration
-from webcommon.passwords import PasswordHasher
-from webcommon.throttling.guard import Guard, Origin
-from webcommon.throttling.limits import Limit
+from webcommon.accounts.credentials import Registration
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.limits import Limit
+from webcommon.auth.bearer import Caller
 
 
 async def register(

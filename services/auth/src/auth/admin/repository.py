@@ -12,7 +12,7 @@ from auth.sessions.repository import CALLER_ROLES
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.rows import AnyRow
-from webcommon.bearer import Caller
+from webcommon.auth.bearer import Caller
 
 _COLUMNS = (
     User.id,

@@ -11,12 +11,12 @@ from auth.errors import OwnAccount, ReauthenticationRequired, SessionEnded
 from auth.mail.dependencies import OutboxDep
 from auth.sessions.caller import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
-from webcommon.bearer import CallerDep
-from webcommon.fast_path import fast_path
-from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
-from webcommon.problems import Forbidden, NotFound, problem_responses
-from webcommon.schemas import Text
-from webcommon.state import CursorsDep
+from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.api.problems import Forbidden, NotFound, problem_responses
+from webcommon.api.schemas import Text
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
+from webcommon.auth.bearer import CallerDep
 
 router = APIRouter(prefix="/v1/admin/users", tags=["administration"])
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from auth.schemas import UserAnswer
-from webcommon.schemas import ResponseBody, Timestamp
+from webcommon.api.schemas import ResponseBody, Timestamp
 
 
 class AdministeredUser(UserAnswer):

@@ -18,9 +18,9 @@ from auth.sessions.ending import end_sessions
 from dbcommon.engine import Database
 from dbcommon.models import LOWEST_ID
 from dbcommon.rows import AnyRow
-from webcommon.bearer import Caller
-from webcommon.paging import CursorCodec
-from webcommon.problems import NotFound
+from webcommon.api.paging import CursorCodec
+from webcommon.api.problems import NotFound
+from webcommon.auth.bearer import Caller
 
 
 async def list_users(

@@ -8,7 +8,7 @@ from auth.dependencies import SettingsDep
 from auth.email_links.service import MailRequests
 from auth.mail.dependencies import OutboxDep
 from dbcommon.session import DatabaseDep
-from webcommon.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
 
 
 async def get_mail_requests(

@@ -21,9 +21,9 @@ from auth.mail.dependencies import OutboxDep
 from auth.models.mail import MailKind
 from auth.web.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
-from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH
-from webcommon.problems import InvalidRequest, Problem
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import InvalidRequest, Problem
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -10,8 +10,8 @@ from auth.errors import EmailTaken, LinkNoLongerGood
 from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer
 from dbcommon.session import DatabaseDep, SessionDep
-from webcommon.problems import problem_responses
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import problem_responses
 
 router = APIRouter(prefix="/v1/auth", tags=["e-mail"])
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from webcommon.credentials import Email, Password
-from webcommon.schemas import RequestBody, Text
+from webcommon.accounts.credentials import Email, Password
+from webcommon.api.schemas import RequestBody, Text
 
 
 class LinkToken(RequestBody):

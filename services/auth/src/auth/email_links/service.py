@@ -22,11 +22,11 @@ from auth.users.sign_in_methods import void_ways_in, void_ways_in_since
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
-from webcommon.credentials import find_weakness
-from webcommon.passwords import PasswordHasher
-from webcommon.problems import InvalidRequest, TooManyRequests
-from webcommon.throttling.guard import Guard, Origin
-from webcommon.throttling.limits import Limit
+from webcommon.accounts.credentials import find_weakness
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.limits import Limit
+from webcommon.api.problems import InvalidRequest, TooManyRequests
 
 UNDO_LIFETIME = timedelta(days=7)
 """How long the old address can take a change back, from when it was asked for."""

@@ -12,8 +12,8 @@ from jose import jwt
 from auth.google.keys import ALGORITHMS
 from auth.google.provider import Endpoints, Provider, ProviderRefused, ProviderTokens, ProviderUnavailable
 from auth.google.state import LIFETIME
-from webcommon.credentials import normalize_email
-from webcommon.jwks import KeysUnavailable
+from webcommon.accounts.credentials import normalize_email
+from webcommon.auth.jwks import KeysUnavailable
 
 CLOCK_TOLERANCE_SECONDS = 30
 """Google's clock and ours may differ by so much."""

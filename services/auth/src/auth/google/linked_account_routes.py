@@ -11,11 +11,11 @@ from auth.google.schemas import LinkedAccountAnswer
 from auth.mail.dependencies import OutboxDep
 from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
-from webcommon.bearer import CallerDep
-from webcommon.fast_path import fast_path
-from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
-from webcommon.problems import NotFound, problem_responses
-from webcommon.state import CursorsDep
+from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.api.problems import NotFound, problem_responses
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
+from webcommon.auth.bearer import CallerDep
 
 router = APIRouter(prefix="/v1/oauth/accounts", tags=["Google"])
 

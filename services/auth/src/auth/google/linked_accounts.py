@@ -14,9 +14,9 @@ from auth.sessions.caller import lock_own_account, require_live, require_recent_
 from auth.users.sign_in_methods import count_ways_in
 from dbcommon.engine import Database
 from dbcommon.models import HIGHEST_ID
-from webcommon.bearer import Caller
-from webcommon.paging import CursorCodec
-from webcommon.problems import NotFound
+from webcommon.api.paging import CursorCodec
+from webcommon.api.problems import NotFound
+from webcommon.auth.bearer import Caller
 
 _SCOPE = "linked accounts"
 

@@ -24,10 +24,10 @@ from auth.oidc.sign_in_page import show_untrusted
 from auth.oidc.submitted_forms import answer_sign_in, read_sent_form, show_fault
 from auth.sessions.device import DeviceDep
 from auth.web.pages import PageRoute, page_responses, show_refusal
-from webcommon.problems import problem_responses
-from webcommon.throttling.dependencies import GuardDep, OriginDep
-from webcommon.throttling.guard import Guard, Origin
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import problem_responses
 
 router = APIRouter(tags=["Google"], route_class=PageRoute)
 

@@ -12,7 +12,7 @@ import httpx
 from pydantic import SecretStr
 
 from auth.google.keys import build_provider_keys
-from webcommon.jwks import JwksCache
+from webcommon.auth.jwks import JwksCache
 
 logger = logging.getLogger(__name__)
 

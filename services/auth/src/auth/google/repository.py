@@ -29,7 +29,7 @@ from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
-from webcommon.bearer import Caller
+from webcommon.auth.bearer import Caller
 
 PROVIDER = "google"
 

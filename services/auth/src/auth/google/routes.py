@@ -20,9 +20,9 @@ from auth.sessions.dependencies import TokensDep
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from auth.settings.google import LONGEST_REDIRECT
 from dbcommon.session import DatabaseDep
-from webcommon.problems import InvalidRequest, ServiceUnavailable, problem_responses
-from webcommon.throttling.dependencies import OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.throttling.dependencies import OriginDep
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import InvalidRequest, ServiceUnavailable, problem_responses
 
 router = APIRouter(prefix="/v1/oauth", tags=["Google"])
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 
 class CodeExchange(RequestBody):

@@ -29,8 +29,8 @@ from auth.settings.clients import RegisteredClient
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
 from dbcommon.rows import AnyRow
-from webcommon.throttling.guard import Guard, Origin
-from webcommon.throttling.limits import Limit
+from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.limits import Limit
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from auth.sessions.beginning import Tokens
 from auth.settings import Settings
 from auth.settings.google import GoogleSettings
 from dbcommon.engine import Database
+from webcommon.accounts.throttling.guard import Guard
 from webcommon.keys import derive_key
-from webcommon.throttling.guard import Guard
 
 CALLBACK_PATH = "/v1/oauth/google/callback"
 

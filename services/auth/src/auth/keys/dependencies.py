@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from auth.keys.service import Keyring
-from webcommon.state import component
+from webcommon.app.state import component
 
 KeyringDep = Annotated[Keyring, component(Keyring)]
 """The signing keys."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from webcommon.bearer import ALGORITHM
+from webcommon.auth.bearer import ALGORITHM
 
 _ES256 = ec.ECDSA(hashes.SHA256())
 _JSON = json.JSONEncoder(separators=(",", ":"))

@@ -23,7 +23,7 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.rows import AnyRow
 from dbcommon.schedule import Schedule
 from dbcommon.shared_call import SharedCall
-from webcommon.jwks import KeysUnavailable, build_keys
+from webcommon.auth.jwks import KeysUnavailable, build_keys
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from auth.login.password import PasswordCheck
-from webcommon.state import component
+from webcommon.app.state import component
 
 PasswordCheckDep = Annotated[PasswordCheck, component(PasswordCheck)]
 """What passwords are checked with."""

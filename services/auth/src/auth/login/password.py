@@ -12,9 +12,9 @@ from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, begin_session
 from auth.sessions.device import Device
 from dbcommon.engine import Database
-from webcommon.credentials import Login, normalize_login
-from webcommon.passwords import PasswordHasher
-from webcommon.throttling.guard import Guard, Origin
+from webcommon.accounts.credentials import Login, normalize_login
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.throttling.guard import Guard, Origin
 
 if TYPE_CHECKING:
     import asyncpg

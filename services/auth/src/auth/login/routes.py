@@ -14,10 +14,10 @@ from auth.sessions.transport import (
     LoginTransportDep,
     write_tokens,
 )
-from webcommon.credentials import Login
-from webcommon.problems import ServiceUnavailable, problem_responses
-from webcommon.throttling.dependencies import OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.credentials import Login
+from webcommon.accounts.throttling.dependencies import OriginDep
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import ServiceUnavailable, problem_responses
 
 router = APIRouter(prefix="/v1/auth", tags=["sessions"])
 

@@ -13,9 +13,9 @@ from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep
-from webcommon.problems import ServiceUnavailable, problem_responses
-from webcommon.throttling.dependencies import GuardDep, OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import ServiceUnavailable, problem_responses
 
 router = APIRouter(prefix="/v1/auth", tags=["sessions"])
 

@@ -3,8 +3,8 @@
 from auth.login.password import PasswordCheck
 from auth.settings import Settings
 from dbcommon.engine import Database
-from webcommon.passwords import PasswordHasher
-from webcommon.throttling.guard import Guard
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.throttling.guard import Guard
 
 
 def make_password_check(

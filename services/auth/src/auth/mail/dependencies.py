@@ -4,7 +4,7 @@ from typing import Annotated
 
 from auth.mail.outbox import Outbox
 from auth.mail.worker import MailWorker
-from webcommon.state import component
+from webcommon.app.state import component
 
 OutboxDep = Annotated[Outbox, component(Outbox)]
 """Where mails are put."""

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from auth.mail.delivery import FolderDelivery
 from auth.mail.dependencies import MailWorkerDep
 from auth.mail.schemas import DevelopmentMails
-from webcommon.problems import NotFound, problem_responses
+from webcommon.api.problems import NotFound, problem_responses
 
 router = APIRouter(tags=["development"])
 

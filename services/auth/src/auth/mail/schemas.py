@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from webcommon.schemas import ResponseBody, Timestamp
+from webcommon.api.schemas import ResponseBody, Timestamp
 
 
 class DevelopmentMail(ResponseBody):

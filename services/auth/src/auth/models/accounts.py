@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from auth.models.base import Model
 from dbcommon.models import PrimaryKey, one_of
-from webcommon.throttling.table import AttemptCounterColumns
+from webcommon.accounts.throttling.table import AttemptCounterColumns
 
 Provider = Literal["google"]
 """Who else may say who somebody is."""

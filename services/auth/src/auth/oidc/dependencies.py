@@ -7,7 +7,7 @@ from typing import Annotated
 from auth.oidc.id_tokens import IdTokenSigner
 from auth.oidc.signed_forms import SignInForms
 from auth.settings.clients import RegisteredClient
-from webcommon.state import component
+from webcommon.app.state import component
 
 
 @dataclass(frozen=True, kw_only=True)

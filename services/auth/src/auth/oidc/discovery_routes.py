@@ -6,7 +6,7 @@ from auth.dependencies import SettingsDep
 from auth.errors import KeysNotReady
 from auth.keys.dependencies import KeyringDep
 from auth.oidc.discovery_schemas import JsonWebKey, JsonWebKeySet, ProviderConfiguration
-from webcommon.problems import ServiceUnavailable, problem_responses
+from webcommon.api.problems import ServiceUnavailable, problem_responses
 
 router = APIRouter(tags=["discovery"])
 

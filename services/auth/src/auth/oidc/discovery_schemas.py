@@ -6,8 +6,8 @@ from pydantic import Field
 
 from auth.oidc.authorization_requests import PROMPTS, SCOPES
 from auth.oidc.id_tokens import CLAIMS_SUPPORTED
-from webcommon.bearer import ALGORITHM
-from webcommon.schemas import ResponseBody
+from webcommon.api.schemas import ResponseBody
+from webcommon.auth.bearer import ALGORITHM
 
 
 class JsonWebKey(ResponseBody):

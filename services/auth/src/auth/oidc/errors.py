@@ -9,7 +9,7 @@ Refusal
 
 from starlette.responses import JSONResponse
 
-from webcommon.problems import ServiceUnavailable
+from webcommon.api.problems import ServiceUnavailable
 
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """Headers of every answer that holds a token, or that speaks of one (RFC 6749, section 5.1)."""

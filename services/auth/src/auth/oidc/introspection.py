@@ -13,7 +13,7 @@ from auth.oidc.schemas import Introspection
 from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, parse_token
 from auth.sessions.repository import end
 from dbcommon.engine import Database
-from webcommon.bearer import Caller, TokenRefused, TokenVerifier
+from webcommon.auth.bearer import Caller, TokenRefused, TokenVerifier
 
 INACTIVE = Introspection(active=False)
 

@@ -19,8 +19,8 @@ from auth.second_factors.codes import SecondFactors
 from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
-from webcommon.credentials import Login
-from webcommon.throttling.guard import Origin
+from webcommon.accounts.credentials import Login
+from webcommon.accounts.throttling.guard import Origin
 
 _TRIES = 3
 

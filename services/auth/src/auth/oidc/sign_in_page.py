@@ -10,7 +10,7 @@ from auth.oidc.authorization_requests import AuthorizationRequest
 from auth.oidc.errors import UntrustedRequest
 from auth.settings.clients import RegisteredClient, origin_of
 from auth.web.pages import show_page
-from webcommon.credentials import MAXIMUM_PASSWORD_LENGTH
+from webcommon.accounts.credentials import MAXIMUM_PASSWORD_LENGTH
 
 _TOLD = {
     "openid": "that it is you, by an id of your account",

@@ -20,9 +20,9 @@ from auth.second_factors.dependencies import SecondFactorsDep
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
 from auth.web.pages import PageRoute
-from webcommon.credentials import Login
-from webcommon.throttling.dependencies import OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.credentials import Login
+from webcommon.accounts.throttling.dependencies import OriginDep
+from webcommon.accounts.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/oauth2", include_in_schema=False, route_class=PageRoute)
 

@@ -16,8 +16,8 @@ from auth.oidc.sign_in_page import show_untrusted
 from auth.oidc.signed_forms import SignInForm
 from auth.settings import Settings
 from auth.web.origins import is_own_origin
-from webcommon.problems import Problem
-from webcommon.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.api.problems import Problem
 
 
 @dataclass(frozen=True, kw_only=True)

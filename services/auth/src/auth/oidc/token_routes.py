@@ -24,8 +24,8 @@ from auth.sessions.caller import get_live_caller
 from auth.sessions.dependencies import TokensDep
 from dbcommon.errors import DatabaseError
 from dbcommon.session import DatabaseDep
-from webcommon.bearer import BearerToken, CallerDep, read_bearer_token
-from webcommon.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
+from webcommon.api.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
+from webcommon.auth.bearer import BearerToken, CallerDep, read_bearer_token
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from auth.passkeys.service import Passkeys
-from webcommon.state import component
+from webcommon.app.state import component
 
 PasskeysDep = Annotated[Passkeys, component(Passkeys)]
 """What passkeys are made and checked with."""

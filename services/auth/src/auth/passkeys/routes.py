@@ -33,10 +33,10 @@ from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep, SessionDep
-from webcommon.fast_path import fast_path
-from webcommon.problems import NotFound, ServiceUnavailable, problem_responses
-from webcommon.throttling.dependencies import GuardDep, OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import NotFound, ServiceUnavailable, problem_responses
+from webcommon.app.fast_path import fast_path
 
 router = APIRouter(prefix="/v1/passkeys", tags=["passkeys"])
 

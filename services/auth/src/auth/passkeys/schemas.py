@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from webcommon.schemas import JsonObject, RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import JsonObject, RequestBody, ResponseBody, Text, Timestamp
 
 
 def _refuse_unreadable(name: str) -> str:

@@ -37,9 +37,9 @@ from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.users.sign_in_methods import count_ways_in
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
-from webcommon.bearer import Caller
-from webcommon.problems import InvalidRequest, NotFound
-from webcommon.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.api.problems import InvalidRequest, NotFound
+from webcommon.auth.bearer import Caller
 
 MOST = 20
 """Passkeys of an account."""

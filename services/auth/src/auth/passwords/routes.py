@@ -9,9 +9,9 @@ from auth.passwords import service
 from auth.passwords.schemas import PasswordChange
 from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
-from webcommon.problems import problem_responses
-from webcommon.throttling.dependencies import GuardDep, OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import problem_responses
 
 router = APIRouter(prefix="/v1/auth/password", tags=["accounts"])
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from webcommon.credentials import Password
-from webcommon.schemas import RequestBody
+from webcommon.accounts.credentials import Password
+from webcommon.api.schemas import RequestBody
 
 
 class PasswordChange(RequestBody):

@@ -12,11 +12,11 @@ from auth.sessions.caller import lock_own_account, require_recent_login
 from auth.sessions.ending import end_sessions
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
-from webcommon.bearer import Caller
-from webcommon.credentials import find_weakness
-from webcommon.passwords import PasswordHasher
-from webcommon.problems import InvalidRequest
-from webcommon.throttling.guard import Guard, Origin
+from webcommon.accounts.credentials import find_weakness
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.api.problems import InvalidRequest
+from webcommon.auth.bearer import Caller
 
 
 async def prove_password(

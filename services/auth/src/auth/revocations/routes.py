@@ -6,8 +6,8 @@ from fastapi import APIRouter, Header, Response
 
 from auth.revocations.schemas import RevocationsAnswer
 from auth.revocations.service import RevocationFeed
-from webcommon.problems import ServiceUnavailable, problem_responses
-from webcommon.state import component
+from webcommon.api.problems import ServiceUnavailable, problem_responses
+from webcommon.app.state import component
 
 router = APIRouter(tags=["discovery"])
 

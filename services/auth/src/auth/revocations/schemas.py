@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from webcommon.schemas import ResponseBody
+from webcommon.api.schemas import ResponseBody
 
 
 class RevocationsAnswer(ResponseBody):

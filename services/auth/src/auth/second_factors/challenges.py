@@ -21,7 +21,7 @@ from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
-from webcommon.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import Guard, Origin
 
 PREFIX = "qma1_"
 """Tells the version, and lets scanners for leaked secrets find one."""

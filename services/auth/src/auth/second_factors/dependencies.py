@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from auth.second_factors.codes import SecondFactors
-from webcommon.state import component
+from webcommon.app.state import component
 
 SecondFactorsDep = Annotated[SecondFactors, component(SecondFactors)]
 """What second factors are made and checked with."""

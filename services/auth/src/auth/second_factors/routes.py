@@ -20,7 +20,7 @@ from auth.second_factors.schemas import (
 )
 from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep, SessionDep
-from webcommon.problems import NotFound, problem_responses
+from webcommon.api.problems import NotFound, problem_responses
 
 router = APIRouter(prefix="/v1/mfa", tags=["second factors"])
 

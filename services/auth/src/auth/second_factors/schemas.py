@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from auth.second_factors.recovery_codes import COUNT
-from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 
 class SecondFactorAsked(ResponseBody):

@@ -19,8 +19,8 @@ from auth.second_factors.totp import describe_secret, encode_secret, find_step, 
 from auth.sessions.caller import lock_own_account, require_recent_login
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
-from webcommon.bearer import Caller
-from webcommon.problems import NotFound
+from webcommon.api.problems import NotFound
+from webcommon.auth.bearer import Caller
 
 
 async def lock_factors(session: AsyncSession, caller: Caller) -> AnyRow:

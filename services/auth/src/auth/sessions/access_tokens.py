@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from auth.keys.service import Keyring
-from webcommon.bearer import TOKEN_TYPE
+from webcommon.auth.bearer import TOKEN_TYPE
 
 LIFETIME_SECONDS = 15 * 60
 

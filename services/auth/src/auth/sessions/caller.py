@@ -12,8 +12,8 @@ from auth.errors import ReauthenticationRequired, SessionEnded
 from auth.sessions import repository
 from dbcommon.rows import AnyRow
 from dbcommon.session import DatabaseDep
-from webcommon.bearer import Caller, CallerDep
-from webcommon.problems import Forbidden
+from webcommon.api.problems import Forbidden
+from webcommon.auth.bearer import Caller, CallerDep
 
 RECENT_SECONDS = 10 * 60
 """A login younger than this is recent."""

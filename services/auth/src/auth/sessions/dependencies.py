@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from auth.sessions.beginning import Tokens
-from webcommon.state import component
+from webcommon.app.state import component
 
 TokensDep = Annotated[Tokens, component(Tokens)]
 """What tokens are made with."""

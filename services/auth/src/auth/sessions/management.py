@@ -12,9 +12,9 @@ from auth.sessions.ending import end_sessions
 from auth.sessions.repository import end_one
 from dbcommon.engine import Database
 from dbcommon.models import HIGHEST_ID
-from webcommon.bearer import Caller
-from webcommon.paging import CursorCodec
-from webcommon.problems import NotFound
+from webcommon.api.paging import CursorCodec
+from webcommon.api.problems import NotFound
+from webcommon.auth.bearer import Caller
 
 _SCOPE = "own sessions"
 

@@ -9,11 +9,11 @@ from auth.sessions import management as service
 from auth.sessions.caller import LiveCallerDep
 from auth.sessions.schemas import SessionAnswer
 from dbcommon.session import DatabaseDep, SessionDep
-from webcommon.bearer import CallerDep
-from webcommon.fast_path import fast_path
-from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
-from webcommon.problems import NotFound, problem_responses
-from webcommon.state import CursorsDep
+from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.api.problems import NotFound, problem_responses
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
+from webcommon.auth.bearer import CallerDep
 
 router = APIRouter(prefix="/v1/auth/sessions", tags=["sessions"])
 

@@ -34,7 +34,7 @@ from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
 from dbcommon.reads import PreparedRead, PreparedText
 from dbcommon.rows import AnyRow
-from webcommon.bearer import Caller
+from webcommon.auth.bearer import Caller
 
 IDLE_LIFETIME = timedelta(days=30)
 """A session that is not refreshed for so long is over."""

@@ -14,8 +14,8 @@ from auth.sessions.transport import (
     write_tokens,
 )
 from dbcommon.session import DatabaseDep, SessionDep
-from webcommon.fast_path import fast_path
-from webcommon.problems import ServiceUnavailable, problem_responses
+from webcommon.api.problems import ServiceUnavailable, problem_responses
+from webcommon.app.fast_path import fast_path
 
 router = APIRouter(prefix="/v1/auth", tags=["sessions"])
 

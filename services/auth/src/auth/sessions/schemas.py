@@ -7,7 +7,7 @@ from pydantic import Field
 
 from auth.models.sessions import Method
 from auth.schemas import UserAnswer
-from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 
 class RefreshTokenBody(RequestBody):

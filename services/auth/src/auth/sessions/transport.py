@@ -15,7 +15,7 @@ from auth.errors import OriginRefused, RefreshTokenRefused
 from auth.sessions.repository import IDLE_LIFETIME
 from auth.sessions.schemas import RefreshTokenBody
 from auth.web.origins import may_use_cookies
-from webcommon.problems import InvalidRequest
+from webcommon.api.problems import InvalidRequest
 
 Transport = Literal["body", "cookie"]
 

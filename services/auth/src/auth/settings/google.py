@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from webcommon.accounts.throttling.limits import Limit
+from webcommon.accounts.throttling.settings import MOST
 from webcommon.settings import ServiceSettings
-from webcommon.throttling.limits import Limit
-from webcommon.throttling.settings import MOST
 
 LONGEST_REDIRECT = 2048
 

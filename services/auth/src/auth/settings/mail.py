@@ -11,9 +11,9 @@ from typing import Literal, Self
 import email_validator
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from webcommon.accounts.throttling.limits import Limit
+from webcommon.accounts.throttling.settings import MOST
 from webcommon.settings import ServiceSettings
-from webcommon.throttling.limits import Limit
-from webcommon.throttling.settings import MOST
 
 MAIL_REQUESTS = {"production": 100, "development": 1_000}
 """An hour, from one network."""

@@ -9,8 +9,8 @@ from pydantic_settings import SettingsConfigDict
 from auth.settings.google import GoogleSettings
 from auth.settings.mail import MailSettings
 from auth.settings.passkeys import PasskeySettings
-from webcommon.throttling.limits import Limit
-from webcommon.throttling.settings import ThrottledSettings
+from webcommon.accounts.throttling.limits import Limit
+from webcommon.accounts.throttling.settings import ThrottledSettings
 
 
 class Settings(GoogleSettings, MailSettings, PasskeySettings, ThrottledSettings):

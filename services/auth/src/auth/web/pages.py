@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from dbcommon.errors import DatabaseError
-from webcommon.problems import BadRequest, Problem, ServiceUnavailable
+from webcommon.api.problems import BadRequest, Problem, ServiceUnavailable
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from l2p.accounts import service
 from l2p.accounts.schemas import LoggedIn, Registered
 from l2p.dependencies import HasherDep, SettingsDep, SignerDep
 from l2p.errors import EmailTaken, LoginFailed, UsernameTaken
-from webcommon.credentials import Login, Registration
-from webcommon.problems import problem_responses
-from webcommon.throttling.dependencies import GuardDep, OriginDep
-from webcommon.throttling.throttle import TooManyAttempts
+from webcommon.accounts.credentials import Login, Registration
+from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.throttle import TooManyAttempts
+from webcommon.api.problems import problem_responses
 
 router = APIRouter(prefix="/v1/auth", tags=["accounts"])
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from l2p.users.schemas import OwnUser
-from webcommon.schemas import ResponseBody
+from webcommon.api.schemas import ResponseBody
 
 
 class Registered(ResponseBody):

@@ -9,10 +9,10 @@ from l2p.errors import EmailTaken, LoginFailed, UsernameTaken
 from l2p.models import INITIAL_RATING
 from l2p.tokens import TokenSigner
 from l2p.users.schemas import OwnUser
-from webcommon.credentials import Login, Registration, normalize_login
-from webcommon.passwords import PasswordHasher
-from webcommon.provisioning.repository import share_names
-from webcommon.throttling.guard import Guard, Origin
+from webcommon.accounts.credentials import Login, Registration, normalize_login
+from webcommon.accounts.passwords import PasswordHasher
+from webcommon.accounts.provisioning.repository import share_names
+from webcommon.accounts.throttling.guard import Guard, Origin
 
 
 async def register(

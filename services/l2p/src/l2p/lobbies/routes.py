@@ -19,11 +19,11 @@ from l2p.errors import (
 from l2p.lobbies import service
 from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbySummary
 from l2p.models import LobbyStatus
-from webcommon.fast_path import fast_path
-from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
-from webcommon.problems import Unauthorized, problem_responses
-from webcommon.schemas import Text
-from webcommon.state import CursorsDep
+from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.api.problems import Unauthorized, problem_responses
+from webcommon.api.schemas import Text
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
 
 router = APIRouter(prefix="/v1/lobbies", tags=["lobbies"], responses=problem_responses(Unauthorized))
 

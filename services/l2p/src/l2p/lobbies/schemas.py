@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field
 
 from l2p.models import LobbyStatus
-from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 
 def _trim(name: str) -> str:

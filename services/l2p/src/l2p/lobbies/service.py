@@ -23,7 +23,7 @@ from l2p.lobbies.codes import draw_code, normalize_code
 from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby
 from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings
 from l2p.models import LobbyStatus
-from webcommon.paging import CursorCodec
+from webcommon.api.paging import CursorCodec
 
 CODE_DRAWS = 20
 """Even with half of all codes in use, one in a million lobbies is refused."""

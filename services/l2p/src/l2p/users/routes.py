@@ -9,7 +9,7 @@ from l2p.dependencies import PlayerDep, get_player
 from l2p.errors import PlayerNotFound
 from l2p.users import service
 from l2p.users.schemas import OwnUser, PublicUser
-from webcommon.problems import Unauthorized, problem_responses
+from webcommon.api.problems import Unauthorized, problem_responses
 
 router = APIRouter(
     prefix="/v1/users", tags=["users"], responses=problem_responses(Unauthorized, PlayerNotFound)

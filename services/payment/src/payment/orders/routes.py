@@ -20,14 +20,14 @@ from payment.errors import (
 from payment.models import OrderStatus
 from payment.orders import service
 from payment.orders.schemas import NewOrder, Order, OrderFilter
-from webcommon.bearer import Caller
-from webcommon.fast_path import fast_path
-from webcommon.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyMissing, IdempotencyKeyReused
-from webcommon.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
-from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
-from webcommon.problems import InvalidRequest, Unauthorized, problem_responses
-from webcommon.schemas import Moment
-from webcommon.state import CursorsDep
+from webcommon.api.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyMissing, IdempotencyKeyReused
+from webcommon.api.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
+from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.api.problems import InvalidRequest, Unauthorized, problem_responses
+from webcommon.api.schemas import Moment
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
+from webcommon.auth.bearer import Caller
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 

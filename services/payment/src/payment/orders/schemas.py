@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from payment.models import OrderStatus
 from payment.schemas import AMOUNT_SHOWN, CURRENCY_SHOWN
-from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 LARGEST_QUANTITY = 1_000
 MOST_LINES = 100

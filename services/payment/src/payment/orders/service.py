@@ -19,15 +19,15 @@ from payment.money import can_be_charged, show_amount
 from payment.orders import repository
 from payment.orders.placing import Basket, Offer, check_skus, fill_basket
 from payment.orders.schemas import NewOrder, Order, OrderFilter, OrderItem
-from webcommon.bearer import Caller
-from webcommon.idempotency.service import (
+from webcommon.accounts.provisioning.service import UserProvisioner
+from webcommon.api.idempotency.service import (
     Answer,
     IdempotentRequest,
     fingerprint_of,
     run_idempotent_in_transaction,
 )
-from webcommon.paging import CursorCodec
-from webcommon.provisioning.service import UserProvisioner
+from webcommon.api.paging import CursorCodec
+from webcommon.auth.bearer import Caller
 
 LAPSED_AT_ONCE = 100
 """Orders that one transaction expires: it locks all of their products."""

@@ -10,10 +10,10 @@ from payment.errors import ProductNotFound, SkuTaken, StockReserved
 from payment.products import service
 from payment.products.schemas import NewProduct, Product, ProductChange
 from payment.schemas import read_product_reference
-from webcommon.fast_path import fast_path
-from webcommon.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
-from webcommon.problems import Forbidden, Unauthorized, problem_responses
-from webcommon.state import CursorsDep
+from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
+from webcommon.api.problems import Forbidden, Unauthorized, problem_responses
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
 
 router = APIRouter(prefix="/v1/products", tags=["products"])
 

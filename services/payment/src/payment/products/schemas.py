@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from payment.schemas import AMOUNT_SHOWN, CURRENCY_SHOWN, Amount, CurrencyCode, ProductName, Sku
-from webcommon.schemas import RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 LARGEST_STOCK = 2**31 - 1
 

@@ -18,8 +18,8 @@ from payment.errors import ProductNotFound, SkuTaken, StockReserved
 from payment.money import InvalidAmount, can_be_charged, format_amount, parse_amount, show_amount
 from payment.products import repository
 from payment.products.schemas import NewProduct, Product, ProductChange
-from webcommon.paging import CursorCodec
-from webcommon.problems import InvalidRequest
+from webcommon.api.paging import CursorCodec
+from webcommon.api.problems import InvalidRequest
 
 
 async def create_product(session: AsyncSession, new: NewProduct) -> Product:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from webcommon.schemas import ResponseBody
+from webcommon.api.schemas import ResponseBody
 
 
 class Persistence(ResponseBody):

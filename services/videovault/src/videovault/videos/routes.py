@@ -11,10 +11,16 @@ from videovault.entity_tags import entity_tag, is_unchanged
 from videovault.errors import NoPersistence, PathTaken, PathTooLong, VideoNotFound
 from videovault.videos import service
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
-from webcommon.fast_path import fast_path
-from webcommon.paging import Page
-from webcommon.problems import Forbidden, InvalidRequest, ServiceUnavailable, Unauthorized, problem_responses
-from webcommon.state import CursorsDep
+from webcommon.api.paging import Page
+from webcommon.api.problems import (
+    Forbidden,
+    InvalidRequest,
+    ServiceUnavailable,
+    Unauthorized,
+    problem_responses,
+)
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
 
 REFUSALS = problem_responses(Unauthorized, Forbidden, InvalidRequest, NoPersistence, ServiceUnavailable)
 READS = [Depends(read_caller)]

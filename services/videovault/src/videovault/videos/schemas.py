@@ -15,8 +15,8 @@ from pydantic import (
     StringConstraints,
 )
 
-from webcommon.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
-from webcommon.schemas import Digits, Moment, RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
+from webcommon.api.schemas import Digits, Moment, RequestBody, ResponseBody, Text, Timestamp
 
 LARGEST_INTEGER = 2**31 - 1
 LARGEST_BIGINT = 2**63 - 1

@@ -10,7 +10,7 @@ from dbcommon.engine import Database
 from videovault.errors import PathTaken, PathTooLong, VideoNotFound
 from videovault.videos import repository
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
-from webcommon.paging import CursorCodec
+from webcommon.api.paging import CursorCodec
 
 _PROGRAM_LIMIT_EXCEEDED = "54000"
 """SQLSTATE of a value that an index cannot hold: 2,704 bytes, after compression, in a B-tree."""

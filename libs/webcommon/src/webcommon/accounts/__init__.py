@@ -1,0 +1,1 @@
+"""What services with accounts share: credentials, limits of guesses, users stored from tokens."""

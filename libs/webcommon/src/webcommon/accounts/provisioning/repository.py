@@ -1,0 +1,84 @@
+"""Every statement of provisioning."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, false, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+from webcommon.accounts.provisioning.columns import UserColumns
+from webcommon.accounts.provisioning.conflicts import Claims, Resolution, possible_usernames
+
+NAMES_LOCK = 0x71755F6E616D6573
+"""Key of the advisory lock over the e-mails and usernames of a service's database."""
+
+
+async def share_names(db: AsyncSession) -> None:
+    """Say that this transaction gives names to one new or changed row; many may at once."""
+    await db.execute(select(func.pg_advisory_xact_lock_shared(NAMES_LOCK)))
+
+
+async def own_names(db: AsyncSession) -> None:
+    """Wait until nobody else gives or takes names, and keep it so until the end of the transaction.
+
+    Only a transaction that takes a name away from another row needs it: two that swap names would wait for each other's
+    rows.
+    """
+    await db.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK)))
+
+
+async def find_conflicts(database: Database, users: UserColumns, claims: Claims) -> Sequence[Row[Any]]:
+    """The caller's row, and every row with a name that the caller could get."""
+    return await database.fetch_all(_conflicts(users, claims))
+
+
+async def lock_conflicts(db: AsyncSession, users: UserColumns, claims: Claims) -> Sequence[Row[Any]]:
+    """The same, locked for a change of names."""
+    return (await db.execute(_conflicts(users, claims).order_by(users.id).with_for_update())).all()
+
+
+async def null_stale_names(db: AsyncSession, users: UserColumns, resolution: Resolution) -> None:
+    """Take names away from the rows for which they are out of date."""
+    for column, loser in (
+        (users.email, resolution.email_lost_by),
+        (users.username, resolution.username_lost_by),
+    ):
+        if loser is not None:
+            await db.execute(update(users.model).where(users.id == loser).values({column: None}))
+
+
+async def store_names(db: AsyncSession, users: UserColumns, claims: Claims, resolution: Resolution) -> None:
+    """Make or refresh the caller's row. A local account, or a row with a newer token's names, stays as it is."""
+    names = {
+        users.email.key: resolution.email,
+        users.username.key: resolution.username,
+        users.token_expires_at.key: claims.expires_at,
+    }
+    statement = insert(users.model).values({users.id.key: claims.id} | names)
+    new = statement.excluded
+    is_older = func.coalesce(users.token_expires_at <= new[users.token_expires_at.key], True)
+    await db.execute(
+        statement.on_conflict_do_update(
+            index_elements=[users.id],
+            set_={name: new[name] for name in names},
+            where=~users.is_local & is_older,
+        )
+    )
+
+
+def _conflicts(users: UserColumns, claims: Claims) -> Select[*tuple[Any, ...]]:
+    # `== None` would be IS NULL, and find every row without a name.
+    has_email = false() if claims.email is None else users.email == claims.email
+    usernames = possible_usernames(claims) if users.username_is_unique else []
+    has_username = users.username == usernames[0] if usernames else false()
+    return select(
+        users.id.label("id"),
+        users.email.label("email"),
+        users.username.label("username"),
+        users.token_expires_at.label("token_expires_at"),
+        users.is_local.label("is_local"),
+        func.coalesce(has_email, False).label("has_email"),
+        func.coalesce(has_username, False).label("has_username"),
+    ).where(or_(users.id == claims.id, has_email, users.username.in_(usernames)))

@@ -1,0 +1,105 @@
+"""Callers are stored, and remembered, so that a known caller costs no statement."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from dbcommon.constraints import violated_constraint
+from dbcommon.engine import Database
+from webcommon.accounts.provisioning import repository
+from webcommon.accounts.provisioning.columns import UserColumns
+from webcommon.accounts.provisioning.conflicts import Claims, Resolution, resolve_conflicts
+from webcommon.auth.bearer import Caller
+
+REMEMBERED = 50_000
+"""Callers at most; the one stored first is forgotten first."""
+
+TRUSTED_SECONDS = 60.0
+"""After so long a row is looked at again: another process may have given its names away, or a backup been restored."""
+
+_NAME_CONSTRAINTS = ("uq_users_email", "uq_users_username")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    claims: Claims
+    until: float
+
+    def covers(self, claims: Claims) -> bool:
+        """Whether these claims say the same, or are older."""
+        same = (self.claims.email, self.claims.username) == (claims.email, claims.username)
+        return same or claims.expires_at < self.claims.expires_at
+
+
+class UserProvisioner:
+    """Stores the callers of a process in the service's `users`. `clock` gives seconds."""
+
+    def __init__(
+        self, database: Database, users: UserColumns, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._clock = clock
+        self._known: dict[UUID, _Known] = {}
+
+    async def ensure_user(self, caller: Caller) -> None:
+        """Make sure that the caller has a row with the names of this token, or of a newer one."""
+        claims = _read_claims(caller)
+        known = self._known.get(caller.id)
+        if known is not None and known.covers(claims) and self._clock() < known.until:
+            return
+        await self._store(claims)
+        self._remember(claims)
+
+    def forget(self, user_id: UUID) -> None:
+        """Look at the row again at the next call: it is not what was remembered."""
+        self._known.pop(user_id, None)
+
+    def _remember(self, claims: Claims) -> None:
+        self.forget(claims.id)
+        if len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[claims.id] = _Known(claims=claims, until=self._clock() + TRUSTED_SECONDS)
+
+    async def _store(self, claims: Claims) -> None:
+        found = await repository.find_conflicts(self._database, self._users, claims)
+        resolution = resolve_conflicts(claims, found)
+        if resolution is None or await self._store_free_names(claims, resolution):
+            return
+        async with self._database.transaction() as db:
+            await repository.own_names(db)
+            found = await repository.lock_conflicts(db, self._users, claims)
+            resolution = resolve_conflicts(claims, found)
+            if resolution is None:
+                return
+            await repository.null_stale_names(db, self._users, resolution)
+            await repository.store_names(db, self._users, claims, resolution)
+        for loser in resolution.losers:
+            self.forget(loser)
+
+    async def _store_free_names(self, claims: Claims, resolution: Resolution) -> bool:
+        """Store a row that takes nothing from another. False when it would, or when another was faster."""
+        if resolution.losers:
+            return False
+        try:
+            async with self._database.transaction() as db:
+                await repository.share_names(db)
+                await repository.store_names(db, self._users, claims, resolution)
+        except IntegrityError as error:
+            if violated_constraint(error) not in _NAME_CONSTRAINTS:
+                raise
+            return False
+        return True
+
+
+def _read_claims(caller: Caller) -> Claims:
+    return Claims(
+        id=caller.id,
+        email=caller.email,
+        username=caller.username,
+        expires_at=datetime.fromtimestamp(caller.expires_at, tz=UTC),
+    )

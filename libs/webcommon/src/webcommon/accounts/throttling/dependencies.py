@@ -1,0 +1,25 @@
+"""What routes of logins and sign-ups ask for."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+
+from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.settings import ThrottledSettings
+from webcommon.app.state import component
+from webcommon.client_address import client_address
+
+
+async def get_origin(connection: HTTPConnection) -> Origin:
+    """Where the request comes from."""
+    settings: ThrottledSettings = connection.app.settings
+    guard: Guard = connection.app.component(Guard)
+    return Origin(
+        address=client_address(connection, settings.trusted_networks),
+        device_cookie=connection.cookies.get(guard.device_cookie_name),
+    )
+
+
+GuardDep = Annotated[Guard, component(Guard)]
+OriginDep = Annotated[Origin, Depends(get_origin)]

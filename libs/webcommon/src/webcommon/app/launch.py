@@ -1,0 +1,16 @@
+"""The start of a service's process. It imports nothing of weight, so that it can say how the rest is loaded."""
+
+import gc
+from importlib import import_module
+
+
+def launch(package: str) -> None:
+    """Load a service, its `main` and `settings`, and serve it as `webcommon.app.server.run_service` says."""
+    # What is loaded stays. Looking through it for garbage again and again would take a sixth of the start's work.
+    gc.disable()
+    create_app = import_module(f"{package}.main").create_app
+    settings_class = import_module(f"{package}.settings").Settings
+    run_service = import_module("webcommon.app.server").run_service
+    gc.freeze()
+    gc.enable()
+    run_service(create_app, settings_class)

@@ -1,0 +1,1 @@
+"""Whose request it is: access tokens, the keys that prove them, and sessions that have ended."""
