@@ -501,6 +501,14 @@ async def test_headers_over_the_limit_are_a_problem_document() -> None:
         }
 
 
+async def test_the_status_of_a_refusal_is_logged_as_a_number() -> None:
+    async with started(LOG_FORMAT="console", NO_COLOR="1") as service:
+        await exchange(service.port, b"GET /livez HTTP/1.1\r\nX-Filler: ".ljust(64 * 1024 + 1, b"x"))
+        await service.said("refused by the parser")
+        (line,) = [line for line in service.output if "refused by the parser" in line]
+        assert "status=431" in line
+
+
 async def test_headers_without_end_are_cut_off() -> None:
     async with started() as running:
         reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
