@@ -19,7 +19,7 @@ import uvicorn
 
 from webcommon.app import Service
 from webcommon.drain import longest_stop
-from webcommon.http_protocol import BoundedHeadersProtocol
+from webcommon.http_protocol import AnsweredHandshakeProtocol, BoundedHeadersProtocol
 from webcommon.logs import configure_logging
 from webcommon.settings import ServiceSettings, SettingsError
 from webcommon.trace_export import tracing
@@ -118,6 +118,7 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
     config = uvicorn.Config(
         app,
         http=BoundedHeadersProtocol,
+        ws=AnsweredHandshakeProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
