@@ -90,6 +90,8 @@ DATABASE_DRIFT = [
         "GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC": "EXECUTE on lo_create(oid) of PUBLIC",
         "GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO auth_user": "EXECUTE on pg_advisory_lock(bigint) of auth_user revoked",
         "GRANT EXECUTE ON FUNCTION pg_advisory_lock_shared(bigint) TO PUBLIC": "EXECUTE on pg_advisory_lock_shared(bigint) of PUBLIC",
+        "GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO auth_user": "EXECUTE on pg_advisory_xact_lock(bigint) of auth_user revoked",
+        "GRANT EXECUTE ON FUNCTION pg_try_advisory_xact_lock(integer, integer) TO PUBLIC": "EXECUTE on pg_try_advisory_xact_lock(integer,integer) of PUBLIC",
         "REVOKE EXECUTE ON FUNCTION pg_try_advisory_lock(bigint) FROM auth_owner": "EXECUTE on pg_try_advisory_lock(bigint) granted to auth_owner",
         "GRANT USAGE ON LANGUAGE plpgsql TO l2p_user": "rights of l2p_user on language plpgsql",
         "CREATE EXTENSION dblink": "extension dblink removed",

@@ -101,7 +101,7 @@ class UserProvisioner:
         if resolution is None or await self._store_free_names(claims, resolution):
             return
         async with self._database.transaction() as db:
-            await repository.own_names(db)
+            await repository.own_names(db, self._users)
             found = await repository.lock_conflicts(db, self._users, claims)
             resolution = resolve_conflicts(claims, found)
             if resolution is None:
@@ -117,7 +117,6 @@ class UserProvisioner:
             return False
         try:
             async with self._database.transaction() as db:
-                await repository.share_names(db)
                 await repository.store_names(db, self._users, claims, resolution)
         except IntegrityError as error:
             if violated_constraint(error) not in _NAME_CONSTRAINTS:
