@@ -9,6 +9,7 @@ import pytest
 
 from quartet.errors import ServerFailed, WrongPassword
 from quartet.provision import AdminConnection, Plan, provision
+from quartet.provision.run import LOCK_KEY
 from quartet.provision.scram import make_verifier, matches
 from tests.ops.walled_server import WalledServer
 
@@ -279,6 +280,28 @@ async def test_two_at_once_on_a_bare_server_make_everything_once(walled: WalledS
             await connection.execute(f'DROP DATABASE "{service.database}"')
             await connection.execute(f'DROP OWNED BY "{service.user}", "{service.owner}"')
             await connection.execute(f'DROP ROLE "{service.user}", "{service.owner}"')
+
+
+async def test_a_provisioning_says_whom_it_waits_for(walled: WalledServer) -> None:
+    lines: list[str] = []
+    said = asyncio.Event()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        said.set()
+
+    async with walled.connection("postgres", "postgres") as holder:
+        await holder.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
+        pid = await holder.fetchval("SELECT pg_backend_pid()")
+        waiting = asyncio.create_task(provision(walled.admin, walled.plan, say=say))
+        await asyncio.wait_for(said.wait(), timeout=30)
+    await waiting
+    (line,) = lines
+    assert line.startswith(
+        f"waiting for process {pid} of postgres (no application name), which holds the lock of"
+    )
+    assert "; its statement: SELECT pg_backend_pid()" in line
+    assert line.endswith(f"SELECT pg_terminate_backend({pid})")
 
 
 async def test_service_may_live_in_a_schema_of_its_own(planned: WalledServer) -> None:
