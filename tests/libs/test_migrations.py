@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import os
+import re
 import subprocess
 import sys
 import zlib
@@ -17,6 +18,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from dbcommon.dsn import DatabaseUrl
+from dbcommon.lock_holder import HOLDER, HolderTeller
 from dbcommon.migrations import (
     LOCK_SECONDS,
     create_revision,
@@ -218,7 +220,39 @@ async def test_a_migration_says_whom_it_waits_for(sample: SampleService, urls: D
     await holder.close()
     assert await migrating == ("first", "second", "third")
     (line,) = lines
-    assert line.startswith(f"waiting for process {pid} of {owner.user} (t), which holds the lock")
+    assert line.startswith(
+        f"waiting for process {pid} of {owner.user} (t), which holds the lock of the migrations; connected since "
+    )
+    assert line.endswith(f"; if it does not end by itself: SELECT pg_terminate_backend({pid})")
+
+
+async def test_a_holder_of_another_role_is_told_of_once_with_what_can_be_seen(
+    bare_server: TestServer, urls: Database
+) -> None:
+    owner, _ = urls
+    holder = await bare_server.connect(owner.database)
+    key = zlib.crc32(b"quartet migrations")
+    await holder.execute("SELECT pg_advisory_lock($1)", key)
+    waiter = await connect(owner)
+    lines: list[str] = []
+    teller = HolderTeller(lock="the lock", say=lines.append)
+    for _ in range(2):
+        teller.tell(await waiter.fetchrow(HOLDER, key))
+    pid = await holder.fetchval("SELECT pg_backend_pid()")
+    await holder.close()
+    (line,) = lines
+    assert re.fullmatch(
+        rf"waiting for process {pid} of postgres \([^)]*\), which holds the lock;"
+        rf" if it does not end by itself: SELECT pg_terminate_backend\({pid}\)",
+        line,
+    )
+    teller.tell(None)
+    await waiter.execute("SELECT pg_advisory_lock($1)", key)
+    teller.tell(await waiter.fetchrow(HOLDER, key))
+    await waiter.close()
+    assert len(lines) == 2
+    assert f"of {owner.user} (t), which holds the lock; connected since " in lines[1]
+    assert "; its statement: SELECT a.pid" in lines[1]
 
 
 async def test_a_migration_that_cannot_get_its_lock_gives_up_soon(

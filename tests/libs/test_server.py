@@ -484,6 +484,32 @@ async def test_what_the_parser_refuses_is_a_problem_document() -> None:
         await service.said("mine")
 
 
+HANDSHAKE = ("Connection: Upgrade", "Upgrade: websocket", "X-Request-ID: mine")
+HANDSHAKES = {
+    "key": (400, head("GET", "/livez", *HANDSHAKE, "Sec-WebSocket-Key: xx")),
+    "method": (405, head("POST", "/v1/socket", *HANDSHAKE)),
+}
+
+
+async def test_a_handshake_that_opens_no_web_socket_is_answered_with_a_problem_document() -> None:
+    async with started() as service:
+        for name, (expected, handshake) in HANDSHAKES.items():
+            status, headers, problem = parse_answer(await exchange(service.port, handshake))
+            assert (status, problem["status"]) == (expected, expected), name
+            assert headers["content-type"] == "application/problem+json"
+            assert (headers["connection"], headers["cache-control"]) == ("close", "no-store")
+            assert headers["x-request-id"] == problem["request_id"] == "mine"
+            assert problem["detail"] == "The handshake opens no web socket; see RFC 6455, section 4.1."
+            assert headers.get("allow") == ("get" if expected == 405 else None)
+        many = head("GET", "/v1/socket", *HANDSHAKE, *(f"X-{number}: x" for number in range(200)))
+        for unread in (many, head("GET", "/v1/socket", *HANDSHAKE, "Content-Length: 1")):
+            status, headers, problem = parse_answer(await exchange(service.port, unread))
+            assert (status, headers["x-request-id"]) == (400, problem["request_id"])
+            assert problem["detail"] == "The handshake has a body, or headers that are too many or too long."
+        async with open_socket(service.port, "/v1/socket") as socket:
+            assert await socket.receive_text() == "hello"
+
+
 async def test_headers_over_the_limit_are_a_problem_document() -> None:
     async with started() as service:
         start = b"GET /livez HTTP/1.1\r\nX-Request-ID: mine\r\nX-Filler: "
@@ -499,6 +525,14 @@ async def test_headers_over_the_limit_are_a_problem_document() -> None:
             "detail": "Send at most 64 KiB of headers.",
             "request_id": "mine",
         }
+
+
+async def test_the_status_of_a_refusal_is_logged_as_a_number() -> None:
+    async with started(LOG_FORMAT="console", NO_COLOR="1") as service:
+        await exchange(service.port, b"GET /livez HTTP/1.1\r\nX-Filler: ".ljust(64 * 1024 + 1, b"x"))
+        await service.said("refused by the parser")
+        (line,) = [line for line in service.output if "refused by the parser" in line]
+        assert "status=431" in line
 
 
 async def test_headers_without_end_are_cut_off() -> None:

@@ -373,6 +373,7 @@ PRODUCTION = {
     "QUARTET_ENV": "production",
     "AUTH_SMTP_HOST": "127.0.0.1",
     "AUTH_ISSUER": "https://auth.example.com",
+    "L2P_ISSUER": "https://quiz.example.com",
 }
 """What production wants before anything else is looked at."""
 

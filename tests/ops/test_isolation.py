@@ -277,26 +277,31 @@ async def test_statement_statistics_are_kept_where_no_service_can_look(walled: W
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_only_the_owner_takes_advisory_locks_that_outlive_a_transaction(
-    walled: WalledServer, service: str
-) -> None:
-    every = [
-        f"SELECT pg_{name}({key})"
-        for name in ("advisory_lock", "advisory_lock_shared", "try_advisory_lock", "try_advisory_lock_shared")
-        for key in ("1", "1, 2")
-    ]
+async def test_only_the_owner_takes_advisory_locks(walled: WalledServer, service: str) -> None:
+    async with walled.connection(f"{service}_owner", f"{service}_db") as connection:
+        names = await connection.fetch(
+            "SELECT DISTINCT proname FROM pg_proc WHERE proname ~ '^pg_.*advisory' AND proname !~ 'unlock'"
+        )
+        every = [f"SELECT {name}({key})" for (name,) in names for key in ("1", "1, 2")]
+        for statement in every:
+            await connection.execute(statement)
+    assert len(every) == 16
     async with walled.connection(f"{service}_user", f"{service}_db") as connection:
         for statement in every:
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for function"):
                 await connection.execute(statement)
-        assert await connection.fetchval("SELECT pg_try_advisory_xact_lock(1)")
-    async with walled.connection(f"{service}_owner", f"{service}_db") as connection:
-        for statement in every:
-            await connection.execute(statement)
 
 
-async def test_a_session_of_one_service_cannot_fill_the_servers_lock_table(walled: WalledServer) -> None:
-    greedy = "SELECT count(pg_advisory_lock(g)) FROM generate_series(1, 200000) g"
+@pytest.mark.parametrize(
+    "greedy",
+    [
+        "SELECT count(pg_advisory_lock(g)) FROM generate_series(1, 200000) g",
+        "SELECT count(pg_advisory_xact_lock(g)) FROM generate_series(1, 200000) g",
+    ],
+)
+async def test_a_statement_of_one_service_cannot_fill_the_servers_lock_table(
+    walled: WalledServer, greedy: str
+) -> None:
     async with walled.connection("l2p_user", "l2p_db") as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(greedy)

@@ -9,6 +9,7 @@ import pytest
 
 from quartet.errors import ServerFailed, WrongPassword
 from quartet.provision import AdminConnection, Plan, provision
+from quartet.provision.run import LOCK_KEY
 from quartet.provision.scram import make_verifier, matches
 from tests.ops.walled_server import WalledServer
 
@@ -90,6 +91,8 @@ DATABASE_DRIFT = [
         "GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC": "EXECUTE on lo_create(oid) of PUBLIC",
         "GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO auth_user": "EXECUTE on pg_advisory_lock(bigint) of auth_user revoked",
         "GRANT EXECUTE ON FUNCTION pg_advisory_lock_shared(bigint) TO PUBLIC": "EXECUTE on pg_advisory_lock_shared(bigint) of PUBLIC",
+        "GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO auth_user": "EXECUTE on pg_advisory_xact_lock(bigint) of auth_user revoked",
+        "GRANT EXECUTE ON FUNCTION pg_try_advisory_xact_lock(integer, integer) TO PUBLIC": "EXECUTE on pg_try_advisory_xact_lock(integer,integer) of PUBLIC",
         "REVOKE EXECUTE ON FUNCTION pg_try_advisory_lock(bigint) FROM auth_owner": "EXECUTE on pg_try_advisory_lock(bigint) granted to auth_owner",
         "GRANT USAGE ON LANGUAGE plpgsql TO l2p_user": "rights of l2p_user on language plpgsql",
         "CREATE EXTENSION dblink": "extension dblink removed",
@@ -277,6 +280,28 @@ async def test_two_at_once_on_a_bare_server_make_everything_once(walled: WalledS
             await connection.execute(f'DROP DATABASE "{service.database}"')
             await connection.execute(f'DROP OWNED BY "{service.user}", "{service.owner}"')
             await connection.execute(f'DROP ROLE "{service.user}", "{service.owner}"')
+
+
+async def test_a_provisioning_says_whom_it_waits_for(walled: WalledServer) -> None:
+    lines: list[str] = []
+    said = asyncio.Event()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        said.set()
+
+    async with walled.connection("postgres", "postgres") as holder:
+        await holder.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
+        pid = await holder.fetchval("SELECT pg_backend_pid()")
+        waiting = asyncio.create_task(provision(walled.admin, walled.plan, say=say))
+        await asyncio.wait_for(said.wait(), timeout=30)
+    await waiting
+    (line,) = lines
+    assert line.startswith(
+        f"waiting for process {pid} of postgres (no application name), which holds the lock of"
+    )
+    assert "; its statement: SELECT pg_backend_pid()" in line
+    assert line.endswith(f"SELECT pg_terminate_backend({pid})")
 
 
 async def test_service_may_live_in_a_schema_of_its_own(planned: WalledServer) -> None:

@@ -69,7 +69,22 @@ def test_all_names_of_the_interface_are_known() -> None:
         ({"AUTH_HOST": "0.0.0.0"}, "http://127.0.0.1:5500/.well-known/jwks.json"),  # noqa: S104 - a value
         ({"AUTH_HOST": "::"}, "http://[::1]:5500/.well-known/jwks.json"),
         ({"AUTH_HOST": "10.1.2.3"}, "http://10.1.2.3:5500/.well-known/jwks.json"),
+        ({"AUTH_ISSUER": "http://localhost:5500"}, "http://127.0.0.1:5500/.well-known/jwks.json"),
+        (
+            {"AUTH_ISSUER": "http://LOCALHOST:6520/", "AUTH_PORT": "6520"},
+            "http://127.0.0.1:6520/.well-known/jwks.json",
+        ),
+        (
+            {"AUTH_ISSUER": "http://127.0.0.1:5500", "AUTH_HOST": "::1"},
+            "http://[::1]:5500/.well-known/jwks.json",
+        ),
+        ({"AUTH_ISSUER": "http://[::1]:5500"}, "http://127.0.0.1:5500/.well-known/jwks.json"),
         ({"AUTH_ISSUER": "https://auth.example.com"}, None),
+        ({"AUTH_ISSUER": "http://auth.example.com:5500"}, None),
+        ({"AUTH_ISSUER": "https://localhost:5500"}, None),
+        ({"AUTH_ISSUER": "http://localhost:5500", "AUTH_PORT": "5600"}, None),
+        ({"AUTH_ISSUER": "http://localhost:5500/auth"}, None),
+        ({"AUTH_ISSUER": "http://localhost:x"}, None),
         ({"AUTH_JWKS_URL": "http://auth:5500/keys"}, "http://auth:5500/keys"),
     ],
 )

@@ -134,6 +134,30 @@ async def test_a_caller_who_is_out_gets_no_list(
     assert (await client.get(path, headers=bearer(disabled["access_token"]))).status_code == 200
     await auth_database.execute("UPDATE users SET disabled_at = now() WHERE id = $1", user_id)
     for answer in (ended, expired, disabled):
-        refused = await client.get(path, headers=bearer(answer["access_token"]))
-        assert (refused.status_code, refused.json()["title"]) == (401, SessionEnded.title)
+        for query in ({}, {"cursor": "AAAA"}):
+            refused = await client.get(path, params=query, headers=bearer(answer["access_token"]))
+            assert (refused.status_code, refused.json()["title"]) == (401, SessionEnded.title)
     assert (await client.get(path)).status_code == 401
+
+
+async def test_who_is_no_administrator_any_more_hears_nothing_of_the_cursor(
+    client: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    answer = await log_in(client, await register(client))
+    for role, status in (("admin", 422), ("user", 403)):
+        await auth_database.execute(
+            "UPDATE users SET roles = $2 WHERE id = $1", UUID(answer["user"]["id"]), [role]
+        )
+        refused = await client.get("/v1/admin/users?cursor=AAAA", headers=bearer(answer["access_token"]))
+        assert refused.status_code == status
+
+
+@pytest.mark.parametrize("path", [path for path in LISTS if path != "/v1/admin/users"])
+async def test_a_cursor_is_its_owners_alone(
+    client: httpx.AsyncClient, owner: dict[str, str], path: str
+) -> None:
+    cursor = (await client.get(path, params={"limit": 1}, headers=owner)).json()["next_cursor"]
+    other = bearer((await log_in(client, await register(client)))["access_token"])
+    refused = await client.get(path, params={"cursor": cursor}, headers=other)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#query/cursor")
+    assert (await client.get(path, params={"cursor": cursor}, headers=owner)).json()["items"]

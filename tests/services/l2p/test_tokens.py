@@ -118,3 +118,19 @@ def test_an_issuer_that_is_also_auths_is_refused() -> None:
     assert Settings.from_environment(environ).issuer == "https://quiz.example.com"
     with pytest.raises(SettingsError, match="L2P_ISSUER: must differ from AUTH_ISSUER"):
         Settings.from_environment(environ | {"L2P_ISSUER": "https://auth.example.com"})
+
+
+def test_production_refuses_an_issuer_that_is_not_https() -> None:
+    issuer = "http://quiz.example.com"
+    environ = {
+        "L2P_DB_PASSWORD": "correct horse battery",
+        "L2P_SECRET": "correct horse battery staple 0123456789",
+        "L2P_ISSUER": issuer,
+        "AUTH_ISSUER": "https://auth.example.com",
+    }
+    assert Settings.from_environment(environ).issuer == issuer
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(environ | {"QUARTET_ENV": "production"})
+    assert str(refused.value) == (
+        f"L2P_ISSUER: production needs https, unlike {issuer!r}; give a URL that browsers reach by TLS"
+    )

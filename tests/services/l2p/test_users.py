@@ -234,3 +234,23 @@ async def test_a_token_without_names_keeps_what_is_known(crowd: Crowd, sql: "Con
     nameless = crowd.player(username=None, email=None)
     user = await look(nameless)
     assert (user["username"], user["email"]) == (None, None)
+
+
+async def test_a_player_whose_row_is_gone_is_stored_again_with_the_next_write(
+    crowd: Crowd, sql: "Connection[Any]"
+) -> None:
+    host, player = crowd.players(2)
+    lobby = await host.create()
+    private = await host.create(settings={"is_private": True})
+    assert (await player.get("/v1/users/me")).status_code == 200
+    writes = (
+        ("POST", "/v1/lobbies", {"name": "Friday quiz"}, 201),
+        ("POST", f"/v1/lobbies/{lobby['id']}/join", None, 200),
+        ("POST", f"/v1/lobbies/{private['id']}/join", {"code": "WRONG2"}, 404),
+        ("GET", "/v1/lobbies/by-code/WRONG2", None, 404),
+    )
+    for method, path, body, status in writes:
+        await sql.execute("DELETE FROM users WHERE id = $1", player.id)
+        answer = await (player.get(path) if method == "GET" else player.post(path, body))
+        assert answer.status_code == status, path
+        assert await sql.fetchval("SELECT count(*) FROM users WHERE id = $1", player.id) == 1

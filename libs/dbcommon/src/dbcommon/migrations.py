@@ -25,15 +25,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from dbcommon.dsn import DatabaseUrl
+from dbcommon.lock_holder import HOLDER, TELLING_SECONDS, HolderTeller
 
 LOCK_SECONDS = 5
 """A migration that cannot get a table's lock for so long gives up, rather than queue the service's traffic behind it."""
 
 TURN_SECONDS = 300
 """How long a migrator waits for another one that is at work on the same database."""
-
-TELLING_SECONDS = 2
-"""After so long it says whom it waits for, and again whenever that has changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +178,8 @@ def _run_locked(connection: Connection, metadata: MetaData) -> None:
 def _take_turn(connection: Connection, *, key: int) -> None:
     """Take the lock of the migrations, and say who has it meanwhile. Raises `DBAPIError` after `TURN_SECONDS`."""
     say = context.config.attributes.get("say", lambda _line: None)
-    deadline, told = time.monotonic() + TURN_SECONDS, ""
+    teller = HolderTeller(lock="the lock of the migrations", say=say)
+    deadline = time.monotonic() + TURN_SECONDS
     while True:
         _limit_lock_waits(connection, seconds=TELLING_SECONDS)
         connection.commit()
@@ -190,38 +189,13 @@ def _take_turn(connection: Connection, *, key: int) -> None:
             if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
                 raise
             connection.rollback()
-            holder = _describe_holder(connection, key=key)
-            if holder and holder != told:
-                say(f"waiting for {holder}")
-                told = holder
+            teller.tell(connection.exec_driver_sql(HOLDER, (key,)).one_or_none())
+            connection.rollback()
         else:
             return
 
 
-def _describe_holder(connection: Connection, *, key: int) -> str:
-    row = connection.execute(_HOLDER, {"key": key}).one_or_none()
-    connection.rollback()
-    if row is None:
-        return ""
-    statement = f", its statement: {' '.join(row.query.split())}" if row.query else ""
-    return (
-        f"process {row.pid} of {row.usename} ({row.application_name or 'no application name'}),"
-        f" which holds the lock of the migrations; connected since {row.backend_start:%H:%M:%S} UTC{statement}"
-    )
-
-
 _LOCK_NOT_AVAILABLE = "55P03"
-
-# A lock of 64 bits is shown as two halves (PostgreSQL, "pg_locks").
-_HOLDER = text("""
-    SELECT a.pid, a.usename, a.application_name, left(a.query, 200) AS query,
-        coalesce(a.backend_start, now()) AT TIME ZONE 'UTC' AS backend_start
-    FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (l.classid::bigint << 32) | l.objid::bigint = :key
-    LIMIT 1
-""")
 
 
 def _read_revision(connection: Connection) -> str | None:

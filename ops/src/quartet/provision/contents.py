@@ -3,10 +3,10 @@
 from quartet.errors import ServerFailed
 from quartet.provision.drift import end_strange_grants, ensure_ownership
 from quartet.provision.plan import (
+    ADVISORY_LOCKS,
     FORBIDDEN_EXTENSIONS,
     OPTIONAL_EXTENSIONS,
     REQUIRED_EXTENSIONS,
-    SESSION_LOCKS,
     Plan,
     ServicePlan,
 )
@@ -75,7 +75,7 @@ async def ensure_contents(session: Session, plan: Plan, *, service: ServicePlan)
     await _ensure_extensions(session, service)
     await _ensure_default_privileges(session, plan, service=service)
     await _close_routines(session)
-    await _ensure_session_locks(session, service)
+    await _ensure_advisory_locks(session, service)
     await ensure_ownership(session, service)
     await end_strange_grants(session, plan, service=service)
 
@@ -169,12 +169,12 @@ async def _close_routines(session: Session) -> None:
         )
 
 
-async def _ensure_session_locks(session: Session, service: ServicePlan) -> None:
-    """Only the owner role takes advisory locks for a session; within a transaction everybody may."""
+async def _ensure_advisory_locks(session: Session, service: ServicePlan) -> None:
+    """Only the owner role takes advisory locks."""
     held: dict[str, set[str]] = {}
-    for row in await session.rows(_LOCK_GRANTS, list(SESSION_LOCKS)):
+    for row in await session.rows(_LOCK_GRANTS, list(ADVISORY_LOCKS)):
         held.setdefault(row["routine"], set()).add(row["grantee"])
-    for routine in (name.removeprefix("pg_catalog.") for name in SESSION_LOCKS):
+    for routine in (name.removeprefix("pg_catalog.") for name in ADVISORY_LOCKS):
         grantees = held.get(routine, set())
         for grantee in sorted(grantees - {service.owner}):
             target = "PUBLIC" if grantee == "PUBLIC" else identifier(grantee)

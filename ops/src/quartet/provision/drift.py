@@ -4,7 +4,7 @@ Only PUBLIC and the roles of the plan are judged. UPDATE and DELETE that a runti
 they are; on a table that the migrations made append-only it loses them.
 """
 
-from quartet.provision.plan import SESSION_LOCKS, Plan, ServicePlan
+from quartet.provision.plan import ADVISORY_LOCKS, Plan, ServicePlan
 from quartet.provision.session import Session, identifier
 
 ALLOWED_ON_TABLES = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
@@ -155,7 +155,7 @@ async def _revoke_elsewhere(session: Session, plan: Plan, *, service: ServicePla
         in_own_schema = row["schema"] == service.schema or row["identity"] == identifier_of(service.schema)
         if kind is None or (row["rolname"] in own and in_own_schema):
             continue
-        if row["rolname"] == service.owner and row["identity"] in SESSION_LOCKS:
+        if row["rolname"] == service.owner and row["identity"] in ADVISORY_LOCKS:
             continue
         await session.change(
             f"{service.database}: rights of {row['rolname']} on {row['type']} {row['identity']} revoked",

@@ -10,13 +10,15 @@ SERVICES = ("auth", "l2p", "payment", "videovault")
 
 REQUIRED_EXTENSIONS = ("citext", "pg_trgm")
 OPTIONAL_EXTENSIONS = ("btree_gist", "unaccent")
-SESSION_LOCKS = tuple(
-    f"pg_catalog.pg_{name}({arguments})"
-    for name in ("advisory_lock", "advisory_lock_shared", "try_advisory_lock", "try_advisory_lock_shared")
+ADVISORY_LOCKS = tuple(
+    f"pg_catalog.pg_{attempt}advisory_{scope}lock{mode}({arguments})"
+    for attempt in ("", "try_")
+    for scope in ("", "xact_")
+    for mode in ("", "_shared")
     for arguments in ("bigint", "integer,integer")
 )
-"""What takes advisory locks that outlive a transaction. One session could fill the lock table of the whole server with
-them, or keep the lock of the migrations; only the owner role, which migrates, may."""
+"""What takes advisory locks. One statement could fill the lock table of the whole server with them, or keep the lock of the
+migrations; only the owner role, which migrates, may. Services lock tables and rows."""
 
 FORBIDDEN_EXTENSIONS = (
     *("adminpack", "dblink", "file_fdw", "postgres_fdw"),

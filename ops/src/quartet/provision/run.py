@@ -1,8 +1,14 @@
 """One provisioning from beginning to end."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import asyncpg
+
+from dbcommon.lock_holder import HOLDER, TELLING_SECONDS, HolderTeller
+from quartet.errors import ServerFailed
 from quartet.provision.contents import ensure_contents
 from quartet.provision.databases import ensure_databases
 from quartet.provision.monitoring import ensure_monitoring
@@ -11,6 +17,9 @@ from quartet.provision.roles import ensure_role_settings, ensure_roles
 from quartet.provision.session import Session, open_session
 
 LOCK_KEY = 0x0A7E7_0001  # any number that nobody else of this database takes
+
+TURN_SECONDS = 60
+"""How long it waits for another provisioning of the same server."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +35,17 @@ class Report:
         return bool(self.changes)
 
 
-async def provision(admin: AdminConnection, plan: Plan) -> Report:
-    """Bring the server to the plan. Two at once take turns; run again, it changes nothing.
+async def provision(
+    admin: AdminConnection, plan: Plan, *, say: Callable[[str], None] = lambda _line: None
+) -> Report:
+    """Bring the server to the plan. Two at once take turns, and `say` is told whom it waits for; run again, it changes
+    nothing.
 
-    Raises WrongPassword, or ServerFailed when the server does not answer or lacks a required extension.
+    Raises WrongPassword, or ServerFailed when the server does not answer, lacks a required extension, or is being
+    provisioned by another process for longer than `TURN_SECONDS`.
     """
     async with open_session(admin) as session:
-        # Held by the session, hence let go even when this process dies.
-        await session.value("SELECT pg_catalog.pg_advisory_lock($1)", LOCK_KEY)
+        await _take_turn(session, say=say)
         await ensure_roles(session, plan)
         await ensure_databases(session, plan)
         await ensure_role_settings(session, plan)
@@ -41,6 +53,25 @@ async def provision(admin: AdminConnection, plan: Plan) -> Report:
         inside = await asyncio.gather(*(_ensure_inside(admin, plan, service) for service in plan))
         changes = (*session.changes, *(change for changes in inside for change in changes))
         return Report(changes=changes, shortage=await _find_shortage(session, plan))
+
+
+async def _take_turn(session: Session, *, say: Callable[[str], None]) -> None:
+    # Held by the session, hence let go even when this process dies.
+    teller = HolderTeller(lock="the lock of the provisioning", say=say)
+    deadline = time.monotonic() + TURN_SECONDS
+    await session.connection.execute(f"SET lock_timeout = '{TELLING_SECONDS}s'")
+    while True:
+        try:
+            await session.value("SELECT pg_catalog.pg_advisory_lock($1)", LOCK_KEY)
+        except asyncpg.LockNotAvailableError as error:
+            teller.tell(next(iter(await session.rows(HOLDER, LOCK_KEY)), None))
+            if time.monotonic() > deadline:
+                raise ServerFailed(
+                    f"another process has been provisioning this server for {TURN_SECONDS} seconds: wait for it or end it"
+                ) from error
+        else:
+            break
+    await session.connection.execute("RESET lock_timeout")  # to what the session began with
 
 
 async def _find_shortage(session: Session, plan: Plan) -> str | None:

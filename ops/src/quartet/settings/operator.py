@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
@@ -233,13 +235,14 @@ class OperatorSettings:
 
     @property
     def followed_jwks_url(self) -> str | None:
-        """Auth's keys at the address that Auth listens on; None where AUTH_ISSUER was given, and so says where they are.
+        """Auth's keys at the address that Auth listens on; None where AUTH_ISSUER names another place, which has them.
 
         Not at the issuer's `localhost`: on a machine where that is ::1 alone nobody would listen there.
         """
-        if "AUTH_ISSUER" in self.explicit:
-            return None
         host, port = self.host_and_port("auth")
+        issuer = self.explicit.get("AUTH_ISSUER")
+        if issuer and not _is_own_port(issuer, port):
+            return None
         host = reachable_host(host)
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/.well-known/jwks.json"
 
@@ -317,6 +320,20 @@ class OperatorSettings:
 def reachable_host(host: str) -> str:
     """The host by which this machine reaches what listens on `host`, which may be a wildcard."""
     return _WILDCARDS.get(host, host)
+
+
+def _is_own_port(url: str, port: int) -> bool:
+    """Whether a URL is that of a port of this machine, without TLS or a path, which somebody else would see to."""
+    try:
+        parts = urlsplit(url)
+        is_port = parts.scheme == "http" and (parts.port or 80) == port and parts.path in {"", "/"}
+    except ValueError:  # no service starts with that
+        return False
+    host = parts.hostname or ""
+    try:
+        return is_port and ip_address(host).is_loopback
+    except ValueError:
+        return is_port and host == "localhost"
 
 
 def load_settings(

@@ -59,7 +59,7 @@ def prepare_databases(
 
 
 def _prepare_databases(settings: OperatorSettings, server: Server, *, say: Say) -> None:
-    report = asyncio.run(provision(settings.admin(server), settings.plan()))
+    report = asyncio.run(provision(settings.admin(server), settings.plan(), say=say))
     if report.changed:
         say(f"provisioned: {len(report.changes)} changes" if len(report.changes) > 20 else "provisioned:")
         for change in report.changes if len(report.changes) <= 20 else ():

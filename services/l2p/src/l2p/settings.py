@@ -37,3 +37,8 @@ class Settings(ThrottledSettings):
         if self.issuer == self.auth_issuer:
             raise ValueError("L2P_ISSUER: must differ from AUTH_ISSUER, or tokens could not be told apart")
         return self
+
+    @property
+    def public_urls(self) -> dict[str, list[str]]:
+        """Those of every service, and the issuer of its own tokens."""
+        return super().public_urls | {"L2P_ISSUER": [self.issuer]}

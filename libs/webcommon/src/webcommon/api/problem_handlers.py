@@ -102,7 +102,9 @@ def problem_class(status: int) -> type[Problem]:
         return _FRAMEWORK_PROBLEMS[status]
     phrase = HTTPStatus(status).phrase
     slug = re.sub("[^a-z0-9]+", "-", phrase.lower())
-    return type(f"Http{status}", (Problem,), {"status": status, "title": phrase.capitalize(), "slug": slug})
+    # A number: logs would spell an HTTPStatus out.
+    members = {"status": int(status), "title": phrase.capitalize(), "slug": slug}
+    return type(f"Http{status}", (Problem,), members)
 
 
 async def answer_http_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,10 +1,13 @@
 """HTTP/1.1 on a connection: headers of a bounded size, and problem documents for what no application gets to see."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from webcommon.api.problem_handlers import problem_class
 from webcommon.api.problems import BadRequest, Problem, ProblemResponse, problem_document
@@ -71,29 +74,65 @@ class BoundedHeadersProtocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         # A second answer in the middle of one that has begun would be read as a part of it.
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(self._write_answer(problem))
+            # Between two requests the headers are those of the one before.
+            received = self.headers if self._reads_headers else []
+            self.transport.write(_write_answer(problem, received, more=self.server_state.default_headers))
         self.transport.close()
 
-    def _write_answer(self, problem: Problem) -> bytes:
-        # Between two requests the headers are those of the one before.
-        identifier = read_request_id(self.headers if self._reads_headers else ())
-        token = request_id.set(identifier.decode("ascii"))
-        try:
-            logger.warning(
-                "a request was refused by the parser", extra={"fields": {"status": problem.status}}
+
+class AnsweredHandshakeProtocol(WebSocketsSansIOProtocol):
+    """Web sockets by websockets, whose own refusals of a handshake are plain text, or nothing at all."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. Answers 400 and closes when websockets reads no handshake from them, of which uvicorn says nothing."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_complete:
+            self._refuse(
+                BadRequest("The handshake has a body, or headers that are too many or too long."), []
             )
-            body = bytes(ProblemResponse(problem_document(problem, path=None)).body)
-        finally:
-            request_id.reset(token)
-        headers: list[Header] = [
-            *self.server_state.default_headers,
-            (b"x-request-id", identifier),
-            NOSNIFF,
-            NOT_STORED,
-            (b"content-type", ProblemResponse.media_type.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
+
+    def handle_connect(self, event: Request) -> None:
+        """A handshake came. Answers what is wrong with it and closes, or goes on as uvicorn does."""
+        answer = self.conn.accept(event)
+        if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            super().handle_connect(event)
+            return
+        problem = problem_class(answer.status_code)(
+            "The handshake opens no web socket; see RFC 6455, section 4.1."
+        )
+        received = [
+            (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+            for name, value in event.headers.raw_items()
         ]
-        first_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
-        lines = [first_line, *(b": ".join(header) for header in headers)]
-        return b"\r\n".join([*lines, b"", body])
+        kept = [
+            (name.lower(), answer.headers[name]) for name in ("Allow", "Upgrade") if name in answer.headers
+        ]
+        self._refuse(problem, received, kept=[(name.encode(), value.encode()) for name, value in kept])
+
+    def _refuse(self, problem: Problem, received: list[Header], *, kept: Sequence[Header] = ()) -> None:
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(_write_answer(problem, received, more=[*self.default_headers, *kept]))
+        self.transport.close()
+
+
+def _write_answer(problem: Problem, received: list[Header], *, more: list[Header]) -> bytes:
+    """An answer to a request with the headers `received`; it has the headers `more` besides its own."""
+    identifier = read_request_id(received)
+    token = request_id.set(identifier.decode("ascii"))
+    try:
+        logger.warning("a request was refused by the parser", extra={"fields": {"status": problem.status}})
+        body = bytes(ProblemResponse(problem_document(problem, path=None)).body)
+    finally:
+        request_id.reset(token)
+    headers: list[Header] = [
+        *more,
+        (b"x-request-id", identifier),
+        NOSNIFF,
+        NOT_STORED,
+        (b"content-type", ProblemResponse.media_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    first_line = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode()
+    lines = [first_line, *(b": ".join(header) for header in headers)]
+    return b"\r\n".join([*lines, b"", body])

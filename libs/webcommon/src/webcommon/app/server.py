@@ -18,7 +18,7 @@ from typing import TypeVar
 import uvicorn
 
 from webcommon.app.drain import longest_stop
-from webcommon.app.http_protocol import BoundedHeadersProtocol
+from webcommon.app.http_protocol import AnsweredHandshakeProtocol, BoundedHeadersProtocol
 from webcommon.app.service import Service
 from webcommon.app.trace_export import tracing
 from webcommon.observability.logs import configure_logging
@@ -118,6 +118,7 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
     config = uvicorn.Config(
         app,
         http=BoundedHeadersProtocol,
+        ws=AnsweredHandshakeProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

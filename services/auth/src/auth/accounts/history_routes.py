@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from auth.accounts.repository import find_page
 from auth.accounts.schemas import EventAnswer
 from auth.errors import SessionEnded
-from auth.sessions.caller import require_live
+from auth.sessions.caller import read_position, require_live
 from dbcommon.models import HIGHEST_ID
 from dbcommon.session import DatabaseDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
@@ -15,8 +15,6 @@ from webcommon.app.state import CursorsDep
 from webcommon.auth.bearer import CallerDep
 
 router = APIRouter(tags=["accounts"])
-
-_SCOPE = "own events"
 
 
 @router.get(
@@ -34,7 +32,8 @@ async def list_own_events(
     cursor: CursorParameter = None,
 ) -> Response:
     """What happened to the caller's account, the newest first."""
-    (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
+    scope = f"own events {caller.id}"
+    before = await read_position(database, caller, cursors, scope=scope, cursor=cursor, first=HIGHEST_ID)
     page = await find_page(database, caller, before=before, limit=limit)
     require_live(page["caller_roles"])
-    return cursors.json_page(page[:-1], scope=_SCOPE)
+    return cursors.json_page(page[:-1], scope=scope)

@@ -13,7 +13,13 @@ from auth.errors import OwnAccount
 from auth.mail.outbox import Outbox
 from auth.models.audit import Event
 from auth.second_factors.repository import delete_secret
-from auth.sessions.caller import lock_own_account, require_administrator, require_live, require_recent_login
+from auth.sessions.caller import (
+    lock_own_account,
+    read_position,
+    require_administrator,
+    require_live,
+    require_recent_login,
+)
 from auth.sessions.ending import end_sessions
 from dbcommon.engine import Database
 from dbcommon.models import LOWEST_ID
@@ -34,11 +40,13 @@ async def list_users(
 ) -> Response:
     """A `Page[AdministeredUser]` of the accounts that `search` finds, the oldest first, for an administrator.
 
-    Raises `SessionEnded`, `Forbidden`.
+    Raises `SessionEnded`, `Forbidden`, and `InvalidRequest` for a wrong cursor.
     """
     # A cursor stands in URLs and logs: what was searched for is not to be read from it.
     scope = "users " + hashlib.sha256((search or "").encode()).hexdigest()
-    (after,) = cursors.decode(scope, cursor) or (LOWEST_ID,)
+    after = await read_position(
+        database, caller, cursors, scope=scope, cursor=cursor, first=LOWEST_ID, for_administrators=True
+    )
     page = await repository.find_page(database, caller, search=search, after=after, limit=limit)
     require_administrator(require_live(page["caller_roles"]))
     return cursors.json_page(page[:-1], scope=scope)

@@ -10,7 +10,7 @@ from auth.errors import OnlyWayIn
 from auth.google import repository
 from auth.google.service import GoogleSignIn
 from auth.mail.outbox import Outbox
-from auth.sessions.caller import lock_own_account, require_live, require_recent_login
+from auth.sessions.caller import lock_own_account, read_position, require_live, require_recent_login
 from auth.users.sign_in_methods import count_ways_in
 from dbcommon.engine import Database
 from dbcommon.models import HIGHEST_ID
@@ -18,17 +18,19 @@ from webcommon.api.paging import CursorCodec
 from webcommon.api.problems import NotFound
 from webcommon.auth.bearer import Caller
 
-_SCOPE = "linked accounts"
-
 
 async def list_linked(
     database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
 ) -> Response:
-    """A `Page[LinkedAccountAnswer]` of what is linked to the caller's account, the newest first. Raises `SessionEnded`."""
-    (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
+    """A `Page[LinkedAccountAnswer]` of what is linked to the caller's account, the newest first.
+
+    Raises `SessionEnded`, and `InvalidRequest` for a wrong cursor.
+    """
+    scope = f"linked accounts {caller.id}"
+    before = await read_position(database, caller, cursors, scope=scope, cursor=cursor, first=HIGHEST_ID)
     page = await repository.find_page(database, caller, before=before, limit=limit)
     require_live(page["caller_roles"])
-    return cursors.json_page(page[:-1], scope=_SCOPE)
+    return cursors.json_page(page[:-1], scope=scope)
 
 
 async def unlink(

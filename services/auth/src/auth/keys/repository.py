@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import SigningKey
 
-_LOCK = 0x5349474E  # any number that no other lock of this database has
-
 
 async def lock_keys(session: AsyncSession) -> None:
     """Take turns with every other replica that looks whether a key has to be made."""
-    await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    await session.execute(text("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE"))
 
 
 async def find_published(session: AsyncSession) -> Sequence[Row[Any]]:

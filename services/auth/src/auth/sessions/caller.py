@@ -4,15 +4,18 @@ something changes."""
 import time
 from collections.abc import Collection
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import ReauthenticationRequired, SessionEnded
 from auth.sessions import repository
+from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from dbcommon.session import DatabaseDep
-from webcommon.api.problems import Forbidden
+from webcommon.api.paging import CursorCodec
+from webcommon.api.problems import Forbidden, InvalidRequest
 from webcommon.auth.bearer import Caller, CallerDep
 
 RECENT_SECONDS = 10 * 60
@@ -59,6 +62,32 @@ def require_live(roles: Collection[str] | None) -> Collection[str]:
     if roles is None:
         raise SessionEnded
     return roles
+
+
+async def read_position(
+    database: Database,
+    caller: Caller,
+    cursors: CursorCodec,
+    *,
+    scope: str,
+    cursor: str | None,
+    first: UUID,
+    for_administrators: bool = False,
+) -> UUID:
+    """The id behind which a page begins, `first` without a cursor; for lists whose statement asks about its caller itself.
+
+    That statement does not run for a wrong cursor, so the caller is asked about here: who may not read the list hears that
+    and nothing of the cursor. Raises `SessionEnded`, `Forbidden`, `InvalidRequest`.
+    """
+    try:
+        position: UUID
+        (position,) = cursors.decode(scope, cursor) or (first,)
+    except InvalidRequest:
+        roles = (await get_live_caller(caller, database)).roles
+        if for_administrators:
+            require_administrator(roles)
+        raise
+    return position
 
 
 AdministratorDep = Annotated[Caller, Depends(get_administrator)]

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.sessions import repository
-from auth.sessions.caller import lock_own_account, require_live
+from auth.sessions.caller import lock_own_account, read_position, require_live
 from auth.sessions.ending import end_sessions
 from auth.sessions.repository import end_one
 from dbcommon.engine import Database
@@ -16,17 +16,19 @@ from webcommon.api.paging import CursorCodec
 from webcommon.api.problems import NotFound
 from webcommon.auth.bearer import Caller
 
-_SCOPE = "own sessions"
-
 
 async def list_sessions(
     database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
 ) -> Response:
-    """A `Page[SessionAnswer]` of the caller's live sessions, the newest first. Raises `SessionEnded`."""
-    (before,) = cursors.decode(_SCOPE, cursor) or (HIGHEST_ID,)
+    """A `Page[SessionAnswer]` of the caller's live sessions, the newest first.
+
+    Raises `SessionEnded`, and `InvalidRequest` for a wrong cursor.
+    """
+    scope = f"own sessions {caller.id}"
+    before = await read_position(database, caller, cursors, scope=scope, cursor=cursor, first=HIGHEST_ID)
     page = await repository.find_page(database, caller, before=before, limit=limit)
     require_live(page["caller_roles"])
-    return cursors.json_page(page[:-1], scope=_SCOPE)
+    return cursors.json_page(page[:-1], scope=scope)
 
 
 async def end_session(session: AsyncSession, caller: Caller, session_id: UUID) -> None:

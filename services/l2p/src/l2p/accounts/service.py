@@ -11,7 +11,6 @@ from l2p.tokens import TokenSigner
 from l2p.users.schemas import OwnUser
 from webcommon.accounts.credentials import Login, Registration, normalize_login
 from webcommon.accounts.passwords import PasswordHasher
-from webcommon.accounts.provisioning.repository import share_names
 from webcommon.accounts.throttling.guard import Guard, Origin
 
 
@@ -35,7 +34,6 @@ async def register(
         password_hash=await hasher.hash(registration.password.get_secret_value()),
     )
     async with database.transaction() as session:
-        await share_names(session)
         while True:
             row = await repository.insert_if_free(session, account)
             if row is not None:

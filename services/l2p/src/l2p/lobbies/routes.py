@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
-from l2p.dependencies import PlayerDep, get_player
+from l2p.dependencies import PlayerDep, ProvisionerDep, get_player
 from l2p.errors import (
     GameUnderWay,
     LobbyClosed,
@@ -43,10 +43,12 @@ CodeParameter = Annotated[
     responses=problem_responses(QuestionSetUnknown, NoFreeCode),
 )
 async def create_lobby(
-    body: LobbyRequest, response: Response, player: PlayerDep, session: SessionDep
+    body: LobbyRequest, response: Response, player: PlayerDep, provisioner: ProvisionerDep
 ) -> Lobby:
     """Open a lobby. You are in it and host it; its code lets others in."""
-    lobby = await service.create_lobby(session, body, player_id=player.id)
+    lobby = await provisioner.write(
+        player, lambda session: service.create_lobby(session, body, player_id=player.id)
+    )
     response.headers["Location"] = f"/v1/lobbies/{lobby.id}"
     return lobby
 
@@ -79,9 +81,14 @@ async def list_lobbies(
     summary="Find a lobby by its code",
     responses=problem_responses(LobbyNotFound, TooManyCodeGuesses),
 )
-async def read_lobby_by_code(code: CodeParameter, player: PlayerDep, database: DatabaseDep) -> Lobby:
+async def read_lobby_by_code(
+    code: CodeParameter, player: PlayerDep, database: DatabaseDep, provisioner: ProvisionerDep
+) -> Lobby:
     """The open lobby with this code, private ones too. Wrong codes are limited to 20 a minute."""
-    return await service.read_lobby_by_code(database, code, player_id=player.id)
+    # A guess is counted, which is a row of the player's.
+    return await provisioner.run(
+        player, lambda: service.read_lobby_by_code(database, code, player_id=player.id)
+    )
 
 
 @router.get(
@@ -105,14 +112,17 @@ async def join_lobby(
     lobby_id: UUID,
     player: PlayerDep,
     database: DatabaseDep,
-    session: SessionDep,
+    provisioner: ProvisionerDep,
     body: JoinRequest | None = None,
 ) -> Lobby:
     """Take a seat. A private lobby wants its code. Joining twice is joining once."""
-    await service.prove_code(
-        database, lobby_id, player_id=player.id, code=body.code if body is not None else None
+    code = body.code if body is not None else None
+    await provisioner.run(
+        player, lambda: service.prove_code(database, lobby_id, player_id=player.id, code=code)
     )
-    return await service.join_lobby(session, lobby_id, player_id=player.id)
+    return await provisioner.write(
+        player, lambda session: service.join_lobby(session, lobby_id, player_id=player.id)
+    )
 
 
 @router.post(

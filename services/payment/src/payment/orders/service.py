@@ -7,10 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import Response
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
@@ -31,8 +29,6 @@ from webcommon.auth.bearer import Caller
 
 LAPSED_AT_ONCE = 100
 """Orders that one transaction expires: it locks all of their products."""
-
-_CALLER_IS_GONE = ("fk_idempotency_keys_user_id_users", "fk_orders_user_id_users")
 
 
 async def place_order(
@@ -58,19 +54,16 @@ async def place_order(
         order = await _place(db, new, user_id=caller.id, held_for=held_for)
         return Answer(status_code=201, body=order.model_dump_json(), location=f"/v1/orders/{order.id}")
 
-    try:
+    async def answer() -> Answer:
         return await run_idempotent_in_transaction(database, request, work=place)
+
+    try:
+        return await provisioner.run(caller, answer)
     except OutOfStock:
         # Perhaps only for want of a sweep: what is held by orders whose time is over is free for the next buyer.
         if not await expire_holding(database, [item.sku for item in new.items]):
             raise
-    except IntegrityError as error:
-        # The row of a caller whom this process has stored is gone: the database was reset or restored meanwhile.
-        if violated_constraint(error) not in _CALLER_IS_GONE:
-            raise
-        provisioner.forget(caller.id)
-        await provisioner.ensure_user(caller)
-    return await run_idempotent_in_transaction(database, request, work=place)
+    return await provisioner.run(caller, answer)
 
 
 async def expire_holding(database: Database, skus: list[str]) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, false, func, or_, select, update
+from sqlalchemy import Row, Select, false, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,22 +11,14 @@ from dbcommon.engine import Database
 from webcommon.accounts.provisioning.columns import UserColumns
 from webcommon.accounts.provisioning.conflicts import Claims, Resolution, possible_usernames
 
-NAMES_LOCK = 0x71755F6E616D6573
-"""Key of the advisory lock over the e-mails and usernames of a service's database."""
 
-
-async def share_names(db: AsyncSession) -> None:
-    """Say that this transaction gives names to one new or changed row; many may at once."""
-    await db.execute(select(func.pg_advisory_xact_lock_shared(NAMES_LOCK)))
-
-
-async def own_names(db: AsyncSession) -> None:
-    """Wait until nobody else gives or takes names, and keep it so until the end of the transaction.
+async def own_names(db: AsyncSession, users: UserColumns) -> None:
+    """Wait until nobody else writes users, and keep it so until the end of the transaction; reading them goes on.
 
     Only a transaction that takes a name away from another row needs it: two that swap names would wait for each other's
     rows.
     """
-    await db.execute(select(func.pg_advisory_xact_lock(NAMES_LOCK)))
+    await db.execute(text(f'LOCK TABLE "{users.model.__tablename__}" IN SHARE ROW EXCLUSIVE MODE'))
 
 
 async def find_conflicts(database: Database, users: UserColumns, claims: Claims) -> Sequence[Row[Any]]:

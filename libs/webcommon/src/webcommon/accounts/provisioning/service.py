@@ -1,12 +1,15 @@
 """Callers are stored, and remembered, so that a known caller costs no statement."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
@@ -22,6 +25,10 @@ TRUSTED_SECONDS = 60.0
 """After so long a row is looked at again: another process may have given its names away, or a backup been restored."""
 
 _NAME_CONSTRAINTS = ("uq_users_email", "uq_users_username")
+_USER_IS_GONE = re.compile("fk_.*_users")
+"""Foreign keys are named by their table, their column and the table that they refer to."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,12 +62,35 @@ class UserProvisioner:
         await self._store(claims)
         self._remember(claims)
 
-    def forget(self, user_id: UUID) -> None:
-        """Look at the row again at the next call: it is not what was remembered."""
+    async def run(self, caller: Caller, work: Callable[[], Awaitable[Result]]) -> Result:
+        """The result of work that writes rows of a caller who was ensured, in transactions of its own.
+
+        When the caller's row is gone all the same (the database was reset or restored meanwhile), it is stored again, and
+        the work is done once more. So whatever work did before it failed must have been rolled back.
+        """
+        try:
+            return await work()
+        except IntegrityError as error:
+            if not _USER_IS_GONE.fullmatch(violated_constraint(error) or ""):
+                raise
+        self._forget(caller.id)
+        await self.ensure_user(caller)
+        return await work()
+
+    async def write(self, caller: Caller, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        """The result of work in one transaction, which is committed; `run` for everything else that it promises."""
+
+        async def write_once() -> Result:
+            async with self._database.transaction() as db:
+                return await work(db)
+
+        return await self.run(caller, write_once)
+
+    def _forget(self, user_id: UUID) -> None:
         self._known.pop(user_id, None)
 
     def _remember(self, claims: Claims) -> None:
-        self.forget(claims.id)
+        self._forget(claims.id)
         if len(self._known) >= REMEMBERED:
             del self._known[next(iter(self._known))]
         self._known[claims.id] = _Known(claims=claims, until=self._clock() + TRUSTED_SECONDS)
@@ -71,7 +101,7 @@ class UserProvisioner:
         if resolution is None or await self._store_free_names(claims, resolution):
             return
         async with self._database.transaction() as db:
-            await repository.own_names(db)
+            await repository.own_names(db, self._users)
             found = await repository.lock_conflicts(db, self._users, claims)
             resolution = resolve_conflicts(claims, found)
             if resolution is None:
@@ -79,7 +109,7 @@ class UserProvisioner:
             await repository.null_stale_names(db, self._users, resolution)
             await repository.store_names(db, self._users, claims, resolution)
         for loser in resolution.losers:
-            self.forget(loser)
+            self._forget(loser)
 
     async def _store_free_names(self, claims: Claims, resolution: Resolution) -> bool:
         """Store a row that takes nothing from another. False when it would, or when another was faster."""
@@ -87,7 +117,6 @@ class UserProvisioner:
             return False
         try:
             async with self._database.transaction() as db:
-                await repository.share_names(db)
                 await repository.store_names(db, self._users, claims, resolution)
         except IntegrityError as error:
             if violated_constraint(error) not in _NAME_CONSTRAINTS:
