@@ -195,8 +195,10 @@ class Database:
             self.pool.give_back(entry)
 
     async def _take(self) -> ConnectionPoolEntry:
+        deadline = time.monotonic() + self.settings.pool.wait_seconds
         with self._translated():
-            return await greenlet_spawn(self.pool.take)
+            ready = await self.pool.wait_ready(deadline)
+            return await greenlet_spawn(self.pool.take, deadline) if ready is None else ready
 
     # One greenlet a read: each await of SQLAlchemy's asyncio front makes one of its own, and a read has four of them.
     def _fetch_one(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Row[Any] | None:

@@ -68,7 +68,7 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
     def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
         if self._idle or not block:
             return self.get_nowait()
-        item = await_(self._wait(timeout))
+        item = await_(self.wait(timeout))
         if item is None:
             raise Empty
         return item
@@ -95,7 +95,8 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
                 return True
         return False
 
-    async def _wait(self, seconds: float | None) -> ConnectionPoolEntry | None:
+    async def wait(self, seconds: float | None) -> ConnectionPoolEntry | None:
+        """The next connection that is given back; None after so many seconds, and when one may be opened instead."""
         waiter: asyncio.Future[ConnectionPoolEntry | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         started = time.monotonic()
@@ -152,10 +153,13 @@ class KeptPool(AsyncAdaptedQueuePool):
         return self.checkedout()
 
     def _do_get(self) -> ConnectionPoolEntry:
-        deadline = time.monotonic() + self.timeout()
+        return self._get_until(time.monotonic() + self.timeout())
+
+    def _get_until(self, deadline: float) -> ConnectionPoolEntry:
         while True:
+            seconds = deadline - time.monotonic()
             try:
-                return self._pool.get(self.overflow() >= 0, max(0.0, deadline - time.monotonic()))
+                return self._pool.get(self.overflow() >= 0 and seconds > 0, seconds)
             except Empty:
                 pass
             if self._inc_overflow():
@@ -186,10 +190,23 @@ class KeptPool(AsyncAdaptedQueuePool):
             return None
         return entry
 
-    def take(self) -> ConnectionPoolEntry:
-        """A connection, opened or waited for if need be; it must be given back. For a greenlet of SQLAlchemy's."""
+    async def wait_ready(self, deadline: float) -> ConnectionPoolEntry | None:
+        """The next connection that is given back, when all that there may be are held; it must be given back again. None when
+        the deadline (of the monotonic clock) has passed, when one may be opened, and when the one that came is broken: `take`
+        knows what to do then. It costs less than `take`, which needs a greenlet."""
+        if self.overflow() < 0:
+            return None
+        entry = await self._pool.wait(deadline - time.monotonic())
+        if entry is not None and _is_broken(entry):
+            self._pool.put_nowait(entry)
+            return None
+        return entry
+
+    def take(self, deadline: float) -> ConnectionPoolEntry:
+        """A connection, opened or waited for until the deadline if need be; it must be given back. For a greenlet of
+        SQLAlchemy's."""
         # The annotation of SQLAlchemy's base class hides that every entry can connect.
-        entry = cast("_ConnectionRecord", self._do_get())
+        entry = cast("_ConnectionRecord", self._get_until(deadline))
         try:
             if entry.dbapi_connection is not None and _is_broken(entry):
                 entry.invalidate()

@@ -17,13 +17,15 @@ from webcommon.auth.bearer import Caller
 
 _LIVE_ACCOUNT = PreparedRead(
     select(
-        User.id,
-        User.email,
-        User.username,
-        User.email_verified,
-        User.roles,
-        User.created_at,
-        User.updated_at,
+        json_item(
+            id=User.id,
+            email=User.email,
+            username=User.username,
+            email_verified=User.email_verified,
+            roles=User.roles,
+            created_at=json_timestamp(User.created_at),
+            updated_at=json_timestamp(User.updated_at),
+        )
     )
     .join(Session, Session.user_id == User.id)
     .where(
@@ -36,11 +38,11 @@ _LIVE_ACCOUNT = PreparedRead(
 )
 
 
-async def find_live_account(
-    database: Database, *, user_id: UUID, session_id: UUID
-) -> "asyncpg.Record | None":
-    """The account, if the session is one of its own and lives and the account is not disabled. One round trip."""
-    return await database.fetch_record(_LIVE_ACCOUNT, user_id=user_id, session_id=session_id)
+async def find_live_account(database: Database, *, user_id: UUID, session_id: UUID) -> str | None:
+    """The JSON of the account's `UserAnswer`, if the session is one of its own and lives and the account is not disabled. One
+    round trip."""
+    row = await database.fetch_record(_LIVE_ACCOUNT, user_id=user_id, session_id=session_id)
+    return None if row is None else row["item"]
 
 
 async def rename(session: AsyncSession, user_id: UUID, *, username: str) -> bool:

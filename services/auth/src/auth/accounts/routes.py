@@ -62,12 +62,14 @@ async def register_account(
 @router.get(
     "/v1/users/me",
     operation_id="read_own_account",
+    response_model=UserAnswer,
     responses=problem_responses(Unauthorized, SessionEnded),
 )
 @fast_path
-async def read_own_account(caller: CallerDep, database: DatabaseDep) -> UserAnswer:
+async def read_own_account(caller: CallerDep, database: DatabaseDep) -> Response:
     """The caller's own account, as it is now."""
-    return await service.read_own(database, user_id=caller.id, session_id=caller.session_id)
+    account = await service.read_own(database, user_id=caller.id, session_id=caller.session_id)
+    return Response(account, media_type="application/json")
 
 
 @router.patch(

@@ -97,12 +97,12 @@ def _describe_new(account: NewAccount, *, at: datetime) -> UserAnswer:
     )
 
 
-async def read_own(database: Database, *, user_id: UUID, session_id: UUID) -> UserAnswer:
-    """The caller's account. Raises `SessionEnded` when the session or the account is no longer good."""
-    row = await repository.find_live_account(database, user_id=user_id, session_id=session_id)
-    if row is None:
+async def read_own(database: Database, *, user_id: UUID, session_id: UUID) -> str:
+    """The JSON of the caller's `UserAnswer`. Raises `SessionEnded` when the session or the account is no longer good."""
+    account = await repository.find_live_account(database, user_id=user_id, session_id=session_id)
+    if account is None:
         raise SessionEnded
-    return UserAnswer.model_validate(dict(row))
+    return account
 
 
 async def admit_address_change(caller: Caller, *, guard: Guard, limit: Limit) -> None:
