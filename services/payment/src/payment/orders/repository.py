@@ -112,7 +112,7 @@ async def find_page(
 ) -> "asyncpg.Record":
     """Orders with their lines, newest first, from the one after `before` on, of `owner` only unless that is None: a page of
     the JSON of `Order`."""
-    given = wanted.model_dump() | {"owner": owner}
+    given = vars(wanted) | {"owner": owner}
     if before is not None:
         given |= {"last_time": before[0], "last_id": before[1]}
     parameters = {name: value for name, value in given.items() if value is not None}

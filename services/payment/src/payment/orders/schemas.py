@@ -1,5 +1,6 @@
 """What orders are made of, and how they are shown."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -56,7 +57,8 @@ class Order(ResponseBody):
     updated_at: Timestamp
 
 
-class OrderFilter(RequestBody):
+@dataclass(frozen=True, kw_only=True)
+class OrderFilter:
     """Which orders to list. A field that is None does not narrow the list."""
 
     status: OrderStatus | None = None

@@ -100,7 +100,7 @@ async def list_orders(
     cursor: str | None,
 ) -> Response:
     """A `Page[Order]` of orders of `owner`, or everybody's when that is None, newest first."""
-    scope = f"orders {owner} {wanted.model_dump_json()}"
+    scope = f"orders {owner} {wanted}"
     position = cursors.decode(scope, cursor)
     page = await repository.find_page(
         database,

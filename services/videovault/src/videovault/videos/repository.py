@@ -97,7 +97,7 @@ async def find_page(database: Database, query: VideoQuery, after: Sequence[Any] 
 
 def page_parameters(query: VideoQuery, after: Sequence[Any] | None) -> dict[str, Any]:
     """What a page asks for, by name; without the filters that are not given."""
-    filters = query.model_dump(include=set(_BOUNDS), exclude_none=True)
+    filters = {name: value for name in _BOUNDS if (value := getattr(query, name)) is not None}
     tags: dict[str, str] = {}
     for number, criterion in enumerate(query.tag):
         category, _, name = criterion.removeprefix("-").partition(":")

@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from functools import cached_property
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -229,7 +230,7 @@ class VideoQuery(BaseModel):
     max_size: Digits | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
     created_after: Moment | None = Field(None, description="RFC 3339, with its offset from UTC.")
 
-    @property
+    @cached_property
     def scope(self) -> str:
         """Names the list that a cursor belongs to: its filters and its order."""
         return f"videos {self.model_dump_json(exclude={'limit', 'cursor'}, exclude_defaults=True)}"
