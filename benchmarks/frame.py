@@ -17,7 +17,7 @@ from typing import Any
 from measuring import Server, put_load, read_options, serve, serve_auth, serve_program, sign_in, tell
 
 PATH = "/v1/users/me"
-WANTED = 0.5
+WANTED = 0.8
 
 
 def measure(server: Server, *, seconds: float, tokens: list[str]) -> float:

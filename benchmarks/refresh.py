@@ -25,7 +25,7 @@ from measuring import (
 )
 
 PATH = "/v1/auth/refresh"
-WANTED = 0.4
+WANTED = 0.65
 
 
 def start_session(port: int, number: int) -> dict[str, Any]:
