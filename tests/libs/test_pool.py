@@ -413,6 +413,22 @@ async def test_prepared_read_on_killed_back_ends_recovers(bare_server: TestServe
         assert await asyncio.gather(*(read_prepared(database) for _ in range(30))) == [False] * 30
 
 
+async def test_a_broken_connection_of_a_full_pool_is_opened_again_without_a_wait(
+    bare_server: TestServer,
+) -> None:
+    waits: list[float] = []
+    only_one = PoolSettings(min=1, max=1, wait_seconds=30)
+    async with open_database(bare_server, "broken", pool=only_one) as database:
+        await read_prepared(database)  # it is open
+        database.pool.queue.waited_seconds = waits.append
+        entry = database.pool.take_ready()
+        assert entry is not None
+        database.pool.give_back(entry)
+        entry.driver_connection.terminate()  # type: ignore[union-attr]
+        await read_prepared(database)
+    assert waits == []
+
+
 async def test_prepared_read_of_a_full_pool_is_exhausted_after_two_seconds(bare_server: TestServer) -> None:
     numbers = PoolSettings(min=1, max=1)
     async with (

@@ -194,7 +194,8 @@ class KeptPool(AsyncAdaptedQueuePool):
         """The next connection that is given back, when all that there may be are held; it must be given back again. None when
         the deadline (of the monotonic clock) has passed, when one may be opened, and when the one that came is broken: `take`
         knows what to do then. It costs less than `take`, which needs a greenlet."""
-        if self.overflow() < 0:
+        if self.overflow() < 0 or not self._pool.empty():
+            # One may be opened, or an idle one that broke may be opened again; nobody may be there to give one back.
             return None
         entry = await self._pool.wait(deadline - time.monotonic())
         if entry is not None and _is_broken(entry):
