@@ -50,9 +50,9 @@ async def database(bare_server: TestServer) -> AsyncIterator[Database]:
 
 
 async def run(database: Database, *statements: str, pause: float = 0) -> None:
-    async with database.transaction() as session:
+    async with database.transaction() as db:
         for statement in statements:
-            await session.execute(text(statement))
+            await db.execute(text(statement))
             await asyncio.sleep(pause)
 
 
@@ -89,8 +89,8 @@ async def test_the_rule_that_refused_a_write_has_a_name(
 async def test_of_many_that_claim_a_name_at_once_the_rule_names_all_but_one(database: Database) -> None:
     async def claim(number: int) -> str | None:
         try:
-            async with database.transaction() as session:
-                await session.execute(text("INSERT INTO owners VALUES (:id, 'wanted')"), {"id": number})
+            async with database.transaction() as db:
+                await db.execute(text("INSERT INTO owners VALUES (:id, 'wanted')"), {"id": number})
         except IntegrityError as error:
             return violated_constraint(error)
         return None
@@ -147,17 +147,17 @@ async def test_a_mistake_stays_a_mistake(database: Database, statement: str) -> 
 
 
 async def test_a_deadlock_ends_one_of_two_as_busy(database: Database) -> None:
-    async with database.transaction() as session:
-        await session.execute(text("INSERT INTO owners VALUES (201, 'one'), (202, 'two')"))
+    async with database.transaction() as db:
+        await db.execute(text("INSERT INTO owners VALUES (201, 'one'), (202, 'two')"))
     both = asyncio.Barrier(2)
 
     async def update(first: int, second: int) -> type[Exception] | None:
         try:
-            async with database.transaction() as session:
+            async with database.transaction() as db:
                 statement = text("UPDATE owners SET name = name WHERE id = :id")
-                await session.execute(statement, {"id": first})
+                await db.execute(statement, {"id": first})
                 await both.wait()
-                await session.execute(statement, {"id": second})
+                await db.execute(statement, {"id": second})
         except DatabaseError as error:
             return type(error)
         return None
@@ -197,8 +197,8 @@ async def write_with_core(database: Database) -> list[str]:
 
 
 async def read_in_transaction(database: Database) -> list[str]:
-    async with database.transaction() as session:
-        return list(await session.scalars(NAMES))
+    async with database.transaction() as db:
+        return list(await db.scalars(NAMES))
 
 
 @pytest.fixture

@@ -340,8 +340,8 @@ async def set_a_header(response: Response) -> Echo:
     raise AssertionError(response)
 
 
-async def write_in_a_transaction(session: SessionDep) -> Echo:
-    raise AssertionError(session)
+async def write_in_a_transaction(db: SessionDep) -> Echo:
+    raise AssertionError(db)
 
 
 @pytest.mark.parametrize("endpoint", [read_path, set_a_header, write_in_a_transaction])

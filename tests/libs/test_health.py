@@ -37,8 +37,8 @@ async def sleep(database: DatabaseDep, seconds: float) -> int:
 
 
 @router.post("/write")
-async def write(session: SessionDep) -> int:
-    await session.execute(text("SELECT pg_sleep(0.01)"))
+async def write(db: SessionDep) -> int:
+    await db.execute(text("SELECT pg_sleep(0.01)"))
     return 1
 
 

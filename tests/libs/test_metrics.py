@@ -56,8 +56,8 @@ async def read_fast(caller: CallerDep) -> Answer:
 
 @router.get("/v1/hold")
 async def hold(database: DatabaseDep, seconds: float) -> int:
-    async with database.transaction() as session:
-        await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
+    async with database.transaction() as db:
+        await db.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
     return 1
 
 

@@ -174,10 +174,10 @@ async def test_waiters_are_served_in_the_order_of_their_coming(bare_server: Test
     async with open_database(bare_server, "pool-order", pool=numbers) as database:
 
         async def client(number: int) -> None:
-            async with database.transaction() as session:
-                await session.connection()
+            async with database.transaction() as db:
+                await db.connection()
                 served.append(number)
-                await session.execute(text("SELECT pg_sleep(0.005)"))
+                await db.execute(text("SELECT pg_sleep(0.005)"))
 
         tasks = []
         for number in range(60):
@@ -192,8 +192,8 @@ async def test_cancelled_requests_leak_nothing_and_poison_nothing(bare_server: T
     async with open_database(bare_server, "pool-cancel") as database:
 
         async def write() -> int:
-            async with database.transaction() as session:
-                await session.execute(text("SELECT pg_sleep(0.05)"))
+            async with database.transaction() as db:
+                await db.execute(text("SELECT pg_sleep(0.05)"))
             return 1
 
         requests = [read(database, milliseconds=50) if number % 2 else write() for number in range(200)]
@@ -252,13 +252,13 @@ async def test_failed_transaction_is_rolled_back_and_its_connection_is_good(bare
     async with open_database(bare_server, "pool-rollback", pool=PoolSettings(min=1, max=1)) as database:
         with pytest.raises(ZeroDivisionError):
             await _fail_within_a_transaction(database)
-        async with database.transaction() as session:
-            assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+        async with database.transaction() as db:
+            assert (await db.execute(text("SELECT 1"))).scalar_one() == 1
 
 
 async def _fail_within_a_transaction(database: Database) -> None:
-    async with database.transaction() as session:
-        await session.execute(text("SELECT set_config('work_mem', '64kB', true)"))
+    async with database.transaction() as db:
+        await db.execute(text("SELECT set_config('work_mem', '64kB', true)"))
         raise ZeroDivisionError
 
 
@@ -439,8 +439,8 @@ async def test_prepared_read_of_a_full_pool_is_exhausted_after_two_seconds(bare_
 
 
 async def _write(database: Database) -> None:
-    async with database.transaction() as session:
-        await session.execute(text("SELECT 1"))
+    async with database.transaction() as db:
+        await db.execute(text("SELECT 1"))
 
 
 def test_a_silent_server_is_noticed_within_three_seconds() -> None:

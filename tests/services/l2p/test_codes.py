@@ -56,8 +56,8 @@ async def test_another_lobbys_code_opens_nothing(crowd: Crowd) -> None:
 async def create_with(app: Service, player: Player, codes: Iterable[str]) -> Lobby:
     drawn = iter(codes)
     request = LobbyRequest(name="Friday quiz")
-    async with app.component(Database).transaction() as session:
-        return await create_lobby(session, request, player_id=player.id, draw=lambda: next(drawn))
+    async with app.component(Database).transaction() as db:
+        return await create_lobby(db, request, player_id=player.id, draw=lambda: next(drawn))
 
 
 async def test_a_code_that_is_in_use_is_drawn_again(crowd: Crowd, app: Service) -> None:

@@ -120,10 +120,10 @@ async def test_present_is_since_the_seat_was_taken_not_since_it_was_asked_for(
     host, early, late = crowd.players(3)
     lobby = await host.create()
     await late.get("/v1/users/me")
-    async with app.component(Database).transaction() as session:
-        await session.execute(text("SELECT now()"))  # the transaction of the late one begins
+    async with app.component(Database).transaction() as db:
+        await db.execute(text("SELECT now()"))  # the transaction of the late one begins
         await early.join(lobby)
-        joined = await join_lobby(session, UUID(lobby["id"]), player_id=late.id)
+        joined = await join_lobby(db, UUID(lobby["id"]), player_id=late.id)
     assert [player.user_id for player in joined.players] == [host.id, early.id, late.id]
 
 

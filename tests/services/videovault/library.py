@@ -96,5 +96,5 @@ class Library:
 
     async def execute(self, statement: str, **parameters: Any) -> None:
         """Run a statement as the service's own role."""
-        async with self.app.component(Database).transaction() as session:
-            await session.execute(text(statement), parameters)
+        async with self.app.component(Database).transaction() as db:
+            await db.execute(text(statement), parameters)

@@ -130,8 +130,8 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session in a transaction that is committed at the end of the block and rolled back by an exception."""
         with self._translated():
-            async with self._sessions.begin() as session:
-                yield session
+            async with self._sessions.begin() as db:
+                yield db
 
     async def fetch_one(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None

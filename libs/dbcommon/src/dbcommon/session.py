@@ -22,8 +22,8 @@ DatabaseDep = Annotated[Database, Depends(get_database)]
 
 async def get_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
     """The session of the request's transaction."""
-    async with database.transaction() as session:
-        yield session
+    async with database.transaction() as db:
+        yield db
 
 
 # scope="function": the commit comes before the response is sent, so that a failed commit is never answered with 200.

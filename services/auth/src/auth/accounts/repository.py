@@ -45,7 +45,7 @@ async def find_live_account(database: Database, *, user_id: UUID, session_id: UU
     return None if row is None else row["item"]
 
 
-async def rename(session: AsyncSession, user_id: UUID, *, username: str) -> bool:
+async def rename(db: AsyncSession, user_id: UUID, *, username: str) -> bool:
     """Give the account another username; False when it had exactly that one. Breaks `uq_users_username` when it is taken."""
     statement = (
         update(User)
@@ -53,10 +53,10 @@ async def rename(session: AsyncSession, user_id: UUID, *, username: str) -> bool
         .values(username=username)
         .returning(User.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def read_account(session: AsyncSession, user_id: UUID) -> AnyRow:
+async def read_account(db: AsyncSession, user_id: UUID) -> AnyRow:
     """An account that there is, as this transaction sees it."""
     statement = select(
         User.id,
@@ -67,15 +67,15 @@ async def read_account(session: AsyncSession, user_id: UUID) -> AnyRow:
         User.created_at,
         User.updated_at,
     ).where(User.id == user_id)
-    return (await session.execute(statement)).one()
+    return (await db.execute(statement)).one()
 
 
-async def delete_account(session: AsyncSession, user_id: UUID, *, password_hash: str | None) -> AnyRow | None:
+async def delete_account(db: AsyncSession, user_id: UUID, *, password_hash: str | None) -> AnyRow | None:
     """Delete the account, and with it everything that hangs on it, unless its password was changed meanwhile; gives the
     e-mail and username that it had."""
     same = User.password_hash.is_not_distinct_from(password_hash)
     statement = delete(User).where(User.id == user_id, same).returning(User.email, User.username)
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
 _BY_OTHER = or_(

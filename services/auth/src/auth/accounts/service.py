@@ -58,31 +58,31 @@ async def register(
         username=registration.username,
         password_hash=await hasher.hash(registration.password.get_secret_value()),
     )
-    async with database.transaction() as session:
-        await users.insert_if_free(session, account)
+    async with database.transaction() as db:
+        await users.insert_if_free(db, account)
         if withholds_taken_email:
-            await users.insert_withheld(session, account)
-        holders = await users.find_holders(session, email=account.email, username=account.username)
+            await users.insert_withheld(db, account)
+        holders = await users.find_holders(db, email=account.email, username=account.username)
         if holders.of_username not in (account.id, None):
             raise UsernameTaken
         if holders.of_email is None or (withholds_taken_email and holders.of_username is None):
             raise DatabaseBusy("the account that held the e-mail or username was deleted at this moment")
-        await _record(session, account, holders=holders, reveal_taken_email=reveal_taken_email)
+        await _record(db, account, holders=holders, reveal_taken_email=reveal_taken_email)
         is_new = holders.of_email == account.id
         kind: Literal["verify", "email_taken"] = "verify" if is_new else "email_taken"
-        await outbox.greet(session, kind, address=account.email, user_id=holders.of_email)
+        await outbox.greet(db, kind, address=account.email, user_id=holders.of_email)
     return _describe_new(account, at=holders.at)
 
 
 async def _record(
-    session: AsyncSession, account: NewAccount, *, holders: Holders, reveal_taken_email: bool
+    db: AsyncSession, account: NewAccount, *, holders: Holders, reveal_taken_email: bool
 ) -> None:
     if holders.of_email == account.id:
-        await record_event(session, "register", user_id=account.id)
+        await record_event(db, "register", user_id=account.id)
     elif reveal_taken_email:
         raise EmailTaken
     else:
-        await record_event(session, "register_taken_email", user_id=holders.of_email)
+        await record_event(db, "register_taken_email", user_id=holders.of_email)
 
 
 def _describe_new(account: NewAccount, *, at: datetime) -> UserAnswer:
@@ -119,26 +119,24 @@ async def change_own(
 
     Raises `SessionEnded`, `UsernameTaken`, and `TooManyRequests` for a new address.
     """
-    async with database.transaction() as session:
-        return await _change(session, caller, patch, outbox=outbox)
+    async with database.transaction() as db:
+        return await _change(db, caller, patch, outbox=outbox)
 
 
-async def _change(
-    session: AsyncSession, caller: Caller, patch: AccountPatch, *, outbox: Outbox
-) -> UserAnswer:
-    account = await lock_own_account(session, caller, changes_key=patch.username is not None)
+async def _change(db: AsyncSession, caller: Caller, patch: AccountPatch, *, outbox: Outbox) -> UserAnswer:
+    account = await lock_own_account(db, caller, changes_key=patch.username is not None)
     if patch.email is not None:
-        await ask_for_change(patch.email, account=account, session=session, outbox=outbox)
+        await ask_for_change(patch.email, account=account, db=db, outbox=outbox)
     if patch.username is not None:
         try:
-            renamed = await repository.rename(session, caller.id, username=patch.username)
+            renamed = await repository.rename(db, caller.id, username=patch.username)
         except IntegrityError as error:
             if violated_constraint(error) == "uq_users_username":
                 raise UsernameTaken from None
             raise
         if renamed:
-            await record_event(session, "username_changed", user_id=caller.id, session_id=caller.session_id)
-    return UserAnswer.model_validate(await repository.read_account(session, caller.id))
+            await record_event(db, "username_changed", user_id=caller.id, session_id=caller.session_id)
+    return UserAnswer.model_validate(await repository.read_account(db, caller.id))
 
 
 async def delete_own(
@@ -166,14 +164,14 @@ async def delete_own(
         password_hash = account.password_hash
     else:
         require_recent_login(caller)
-    async with database.transaction() as session:
-        account = await lock_own_account(session, caller, changes_key=True)
-        left = await find_left_addresses(session, account.id, address=account.email)
-        links = await find_tokens(session, account.id)
-        deleted = await repository.delete_account(session, caller.id, password_hash=password_hash)
+    async with database.transaction() as db:
+        account = await lock_own_account(db, caller, changes_key=True)
+        left = await find_left_addresses(db, account.id, address=account.email)
+        links = await find_tokens(db, account.id)
+        deleted = await repository.delete_account(db, caller.id, password_hash=password_hash)
         if deleted is None:
             raise PasswordWrong
         for address in (deleted.email, *left):
-            await outbox.take_leave(session, address=address, username=deleted.username)
-        await record_event(session, "account_deleted", user_id=caller.id, session_id=caller.session_id)
+            await outbox.take_leave(db, address=address, username=deleted.username)
+        await record_event(db, "account_deleted", user_id=caller.id, session_id=caller.session_id)
     return [] if google is None else google.open_tokens(links)

@@ -66,7 +66,7 @@ async def find_user(database: Database, user_id: UUID) -> AnyRow | None:
     return await database.fetch_one(select(*_COLUMNS).where(User.id == user_id, _IS_ACCOUNT))
 
 
-async def set_disabled(session: AsyncSession, user_id: UUID, *, disabled: bool) -> bool:
+async def set_disabled(db: AsyncSession, user_id: UUID, *, disabled: bool) -> bool:
     """Disable or enable an account; whether that changed anything."""
     before = User.disabled_at.is_(None) if disabled else User.disabled_at.is_not(None)
     statement = (
@@ -75,15 +75,15 @@ async def set_disabled(session: AsyncSession, user_id: UUID, *, disabled: bool) 
         .values(disabled_at=func.now() if disabled else None)
         .returning(User.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def lock_users(session: AsyncSession, *user_ids: UUID) -> None:
+async def lock_users(db: AsyncSession, *user_ids: UUID) -> None:
     """Nobody else changes these accounts until the transaction ends."""
     statement = select(User.id).where(User.id.in_(user_ids), _IS_ACCOUNT).order_by(User.id)
-    await session.execute(statement.with_for_update(key_share=True))
+    await db.execute(statement.with_for_update(key_share=True))
 
 
-async def read_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
+async def read_user(db: AsyncSession, user_id: UUID) -> AnyRow | None:
     """An account, as this transaction sees it."""
-    return (await session.execute(select(*_COLUMNS).where(User.id == user_id, _IS_ACCOUNT))).one_or_none()
+    return (await db.execute(select(*_COLUMNS).where(User.id == user_id, _IS_ACCOUNT))).one_or_none()

@@ -62,11 +62,9 @@ async def read_user(
     operation_id="disable_user",
     responses=problem_responses(SessionEnded, Forbidden, OwnAccount, NotFound),
 )
-async def disable_user(
-    user_id: UUID, administrator: AdministratorDep, session: SessionDep
-) -> AdministeredUser:
+async def disable_user(user_id: UUID, administrator: AdministratorDep, db: SessionDep) -> AdministeredUser:
     """Disable an account: nobody signs in to it, and its sessions end everywhere within five seconds."""
-    return await service.set_disabled(session, user_id, disabled=True, administrator=administrator)
+    return await service.set_disabled(db, user_id, disabled=True, administrator=administrator)
 
 
 @router.post(
@@ -74,11 +72,9 @@ async def disable_user(
     operation_id="enable_user",
     responses=problem_responses(SessionEnded, Forbidden, OwnAccount, NotFound),
 )
-async def enable_user(
-    user_id: UUID, administrator: AdministratorDep, session: SessionDep
-) -> AdministeredUser:
+async def enable_user(user_id: UUID, administrator: AdministratorDep, db: SessionDep) -> AdministeredUser:
     """Enable an account again. The sessions that it had stay ended."""
-    return await service.set_disabled(session, user_id, disabled=False, administrator=administrator)
+    return await service.set_disabled(db, user_id, disabled=False, administrator=administrator)
 
 
 @router.delete(
@@ -86,11 +82,9 @@ async def enable_user(
     operation_id="end_user_sessions",
     responses=problem_responses(SessionEnded, Forbidden, NotFound),
 )
-async def end_user_sessions(
-    user_id: UUID, administrator: AdministratorDep, session: SessionDep
-) -> SessionsEnded:
+async def end_user_sessions(user_id: UUID, administrator: AdministratorDep, db: SessionDep) -> SessionsEnded:
     """End all sessions of an account."""
-    ended = await service.end_all_sessions(session, user_id, administrator=administrator)
+    ended = await service.end_all_sessions(db, user_id, administrator=administrator)
     return SessionsEnded(ended=ended)
 
 
@@ -101,7 +95,7 @@ async def end_user_sessions(
     responses=problem_responses(SessionEnded, Forbidden, OwnAccount, ReauthenticationRequired, NotFound),
 )
 async def remove_user_second_factor(
-    user_id: UUID, administrator: AdministratorDep, session: SessionDep, outbox: OutboxDep
+    user_id: UUID, administrator: AdministratorDep, db: SessionDep, outbox: OutboxDep
 ) -> None:
     """Remove the authenticator app and the recovery codes of an account; its owner gets a mail. Sessions go on."""
-    await service.remove_second_factor(session, user_id, administrator=administrator, outbox=outbox)
+    await service.remove_second_factor(db, user_id, administrator=administrator, outbox=outbox)

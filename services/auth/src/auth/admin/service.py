@@ -61,7 +61,7 @@ async def read_user(database: Database, user_id: UUID) -> AdministeredUser:
 
 
 async def set_disabled(
-    session: AsyncSession, user_id: UUID, *, disabled: bool, administrator: Caller
+    db: AsyncSession, user_id: UUID, *, disabled: bool, administrator: Caller
 ) -> AdministeredUser:
     """Disable an account, which ends its sessions, or enable it. Twice is once.
 
@@ -69,23 +69,23 @@ async def set_disabled(
     """
     if user_id == administrator.id:
         raise OwnAccount
-    await _lock_user(session, user_id, administrator=administrator)
-    if await repository.set_disabled(session, user_id, disabled=disabled):
+    await _lock_user(db, user_id, administrator=administrator)
+    if await repository.set_disabled(db, user_id, disabled=disabled):
         event: Event = "account_disabled" if disabled else "account_enabled"
-        await record_event(session, event, user_id=user_id, actor_id=administrator.id)
+        await record_event(db, event, user_id=user_id, actor_id=administrator.id)
     if disabled:
-        await end_sessions(session, user_id, reason="account_disabled", actor_id=administrator.id)
-    return AdministeredUser.model_validate(await repository.read_user(session, user_id))
+        await end_sessions(db, user_id, reason="account_disabled", actor_id=administrator.id)
+    return AdministeredUser.model_validate(await repository.read_user(db, user_id))
 
 
-async def end_all_sessions(session: AsyncSession, user_id: UUID, *, administrator: Caller) -> int:
+async def end_all_sessions(db: AsyncSession, user_id: UUID, *, administrator: Caller) -> int:
     """End all sessions of an account; how many there were. Raises what `_lock_user` raises."""
-    await _lock_user(session, user_id, administrator=administrator)
-    return await end_sessions(session, user_id, reason="administrator", actor_id=administrator.id)
+    await _lock_user(db, user_id, administrator=administrator)
+    return await end_sessions(db, user_id, reason="administrator", actor_id=administrator.id)
 
 
 async def remove_second_factor(
-    session: AsyncSession, user_id: UUID, *, administrator: Caller, outbox: Outbox
+    db: AsyncSession, user_id: UUID, *, administrator: Caller, outbox: Outbox
 ) -> None:
     """Take the second factor from an account whose owner has lost it, or who never had it. Twice is once; the owner is told.
 
@@ -94,22 +94,22 @@ async def remove_second_factor(
     require_recent_login(administrator)
     if user_id == administrator.id:
         raise OwnAccount
-    user = await _lock_user(session, user_id, administrator=administrator)
-    if await delete_secret(session, user_id):
-        await record_event(session, "mfa_disabled", user_id=user_id, actor_id=administrator.id)
-        await outbox.tell(session, "mfa_disabled", address=user.email, user_id=user_id)
+    user = await _lock_user(db, user_id, administrator=administrator)
+    if await delete_secret(db, user_id):
+        await record_event(db, "mfa_disabled", user_id=user_id, actor_id=administrator.id)
+        await outbox.tell(db, "mfa_disabled", address=user.email, user_id=user_id)
 
 
-async def _lock_user(session: AsyncSession, user_id: UUID, *, administrator: Caller) -> AnyRow:
+async def _lock_user(db: AsyncSession, user_id: UUID, *, administrator: Caller) -> AnyRow:
     """An account that an administrator acts on; nobody else changes it, nor theirs, until the transaction ends.
 
     What `AdministratorDep` saw may be past: whoever was disabled, lost the role or the session while the request waited
     acts no more. Raises `SessionEnded`, `Forbidden` and `NotFound`.
     """
-    await repository.lock_users(session, user_id, administrator.id)
-    actor = await lock_own_account(session, administrator)
+    await repository.lock_users(db, user_id, administrator.id)
+    actor = await lock_own_account(db, administrator)
     require_administrator(actor.roles)
-    user = await repository.read_user(session, user_id)
+    user = await repository.read_user(db, user_id)
     if user is None:
         raise _unknown()
     return user

@@ -15,7 +15,7 @@ BY_THE_OPERATOR: tuple[Event, ...] = ("role_granted", "role_revoked")
 
 
 async def record_event(
-    session: AsyncSession,
+    db: AsyncSession,
     event: Event,
     *,
     user_id: UUID | None,
@@ -27,7 +27,7 @@ async def record_event(
     `actor_id` is who did it, where that was not the account's owner.
     """
     values = {"event": event, "user_id": user_id, "session_id": session_id, "actor_id": actor_id}
-    await session.execute(insert(AuditEvent).values(values))
+    await db.execute(insert(AuditEvent).values(values))
 
 
 _LOGIN_FAILURE = text(

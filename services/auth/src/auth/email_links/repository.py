@@ -21,7 +21,7 @@ _USER = (
 )
 
 
-async def find_token(session: AsyncSession, token_hash: str) -> AnyRow | None:
+async def find_token(db: AsyncSession, token_hash: str) -> AnyRow | None:
     """A token that could be used now, not locked: the account is to be locked first."""
     statement = select(
         EmailToken.id,
@@ -35,19 +35,17 @@ async def find_token(session: AsyncSession, token_hash: str) -> AnyRow | None:
         EmailToken.used_at.is_(None),
         EmailToken.expires_at > func.now(),
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def lock_enabled_user(
-    session: AsyncSession, user_id: UUID, *, changes_key: bool = False
-) -> AnyRow | None:
+async def lock_enabled_user(db: AsyncSession, user_id: UUID, *, changes_key: bool = False) -> AnyRow | None:
     """The account, unless it is disabled; nobody else changes it until the transaction ends. `changes_key` as in
     `lock_own_account`."""
     statement = select(*_USER).where(User.id == user_id, User.disabled_at.is_(None))
-    return (await session.execute(statement.with_for_update(key_share=not changes_key))).one_or_none()
+    return (await db.execute(statement.with_for_update(key_share=not changes_key))).one_or_none()
 
 
-async def use_token(session: AsyncSession, token_id: UUID) -> bool:
+async def use_token(db: AsyncSession, token_id: UUID) -> bool:
     """Use a token up; whether it was this call that did."""
     statement = (
         update(EmailToken)
@@ -55,10 +53,10 @@ async def use_token(session: AsyncSession, token_id: UUID) -> bool:
         .values(used_at=func.now())
         .returning(EmailToken.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def set_email(session: AsyncSession, user_id: UUID, email: str, *, is_proven: bool) -> AnyRow:
+async def set_email(db: AsyncSession, user_id: UUID, email: str, *, is_proven: bool) -> AnyRow:
     """Give an account an address. A taken one violates `uq_users_email`."""
     statement = (
         update(User)
@@ -66,25 +64,25 @@ async def set_email(session: AsyncSession, user_id: UUID, email: str, *, is_prov
         .values(email=email, email_verified=is_proven, updated_at=func.now())
         .returning(*_USER)
     )
-    return (await session.execute(statement)).one()
+    return (await db.execute(statement)).one()
 
 
-async def is_reserved(session: AsyncSession, email: str, *, user_id: UUID) -> bool:
+async def is_reserved(db: AsyncSession, email: str, *, user_id: UUID) -> bool:
     """Whether another account can still take the address back."""
     others = former_holder(email).where(EmailToken.user_id != user_id)
-    return bool((await session.execute(select(others.exists()))).scalar_one())
+    return bool((await db.execute(select(others.exists()))).scalar_one())
 
 
-async def set_password(session: AsyncSession, user_id: UUID, password_hash: str) -> None:
+async def set_password(db: AsyncSession, user_id: UUID, password_hash: str) -> None:
     """Replace the password; whoever read the mail has proven the address too."""
-    await session.execute(
+    await db.execute(
         update(User)
         .where(User.id == user_id)
         .values(password_hash=password_hash, email_verified=True, updated_at=func.now())
     )
 
 
-async def find_departure(session: AsyncSession, link: AnyRow) -> datetime:
+async def find_departure(db: AsyncSession, link: AnyRow) -> datetime:
     """When the change that a link takes back began: of several that were asked for at one address, the first."""
     statement = select(func.min(EmailToken.created_at)).where(
         EmailToken.user_id == link.user_id,
@@ -92,12 +90,12 @@ async def find_departure(session: AsyncSession, link: AnyRow) -> datetime:
         EmailToken.email == link.email,
         or_(EmailToken.id == link.id, EmailToken.used_at.is_(None)),
     )
-    return (await session.execute(statement)).scalar_one()
+    return (await db.execute(statement)).scalar_one()
 
 
-async def void_undo_tokens_since(session: AsyncSession, user_id: UUID, moment: datetime) -> None:
+async def void_undo_tokens_since(db: AsyncSession, user_id: UUID, moment: datetime) -> None:
     """Void the ways back to addresses that were left at that moment or later; earlier ones stay."""
-    await session.execute(
+    await db.execute(
         delete(EmailToken).where(
             EmailToken.user_id == user_id,
             EmailToken.kind == "undo_email",

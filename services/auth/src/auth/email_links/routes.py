@@ -21,9 +21,9 @@ router = APIRouter(prefix="/v1/auth", tags=["e-mail"])
     operation_id="confirm_email",
     responses=problem_responses(LinkNoLongerGood, EmailTaken),
 )
-async def confirm_email(body: LinkToken, session: SessionDep) -> RegistrationAnswer:
+async def confirm_email(body: LinkToken, db: SessionDep) -> RegistrationAnswer:
     """Use the link of a mail about an address: confirm it, change to it, or take the change back. It works once."""
-    return RegistrationAnswer(user=await service.confirm(body.token, session=session))
+    return RegistrationAnswer(user=await service.confirm(body.token, db=db))
 
 
 @router.post(

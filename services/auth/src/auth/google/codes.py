@@ -27,20 +27,18 @@ _SEALED = "token of a second factor"
 
 
 async def keep_for_session(
-    session: AsyncSession, code: str, *, code_challenge: str | None, session_id: UUID
+    db: AsyncSession, code: str, *, code_challenge: str | None, session_id: UUID
 ) -> None:
     """Let the code stand for a session that has begun. Whatever ends the session voids it."""
     key = CodeKey(code_hash=hash_secret(code), code_challenge=code_challenge)
-    await repository.insert_code(session, key, session_id=session_id)
+    await repository.insert_code(db, key, session_id=session_id)
 
 
-async def keep_for_factor(
-    session: AsyncSession, code: str, *, code_challenge: str | None, token: str
-) -> None:
+async def keep_for_factor(db: AsyncSession, code: str, *, code_challenge: str | None, token: str) -> None:
     """Let the code stand for the token that a second factor is given with."""
     key = CodeKey(code_hash=hash_secret(code), code_challenge=code_challenge)
     sealed = _vault_of(code).encrypt(token.encode(), kid=_SEALED)
-    await repository.insert_code(session, key, sealed_factor_token=sealed)
+    await repository.insert_code(db, key, sealed_factor_token=sealed)
 
 
 async def exchange(
@@ -56,12 +54,12 @@ async def exchange(
     )
     state = None
     # What this decides, the end of a session too, is kept though the answer is a refusal.
-    async with database.transaction() as session:
-        meant = await repository.use_code(session, key)
+    async with database.transaction() as db:
+        meant = await repository.use_code(db, key)
         if meant is None:
-            await _end_twice_used(session, key)
+            await _end_twice_used(db, key)
         elif meant.session_id is not None:
-            state = await lock_session(session, meant.session_id)
+            state = await lock_session(db, meant.session_id)
     if meant is not None and meant.sealed_factor_token is not None:
         token = _vault_of(code).decrypt(meant.sealed_factor_token, kid=_SEALED)
         return SecondFactorAsked(mfa_token=token.decode())
@@ -75,11 +73,11 @@ def _vault_of(code: str) -> KeyVault:
     return KeyVault(derive_key(code, _SEALED))
 
 
-async def _end_twice_used(session: AsyncSession, key: CodeKey) -> None:
-    session_id = await repository.find_used_code(session, key)
-    state = None if session_id is None else await lock_session(session, session_id)
-    if state is not None and await end(session, state.id, reason="reuse"):
-        await record_event(session, "session_ended", user_id=state.user_id, session_id=state.id)
+async def _end_twice_used(db: AsyncSession, key: CodeKey) -> None:
+    session_id = await repository.find_used_code(db, key)
+    state = None if session_id is None else await lock_session(db, session_id)
+    if state is not None and await end(db, state.id, reason="reuse"):
+        await record_event(db, "session_ended", user_id=state.user_id, session_id=state.id)
         logger.warning("session %s ended: its code was exchanged twice", state.id)
 
 

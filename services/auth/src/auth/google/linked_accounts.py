@@ -41,22 +41,22 @@ async def unlink(
     Raises `ReauthenticationRequired`, `SessionEnded`, `NotFound`, and `OnlyWayIn`, after which everything is as it was.
     """
     require_recent_login(caller)
-    async with database.transaction() as session:
-        return await _delete_link(session, caller, link_id, outbox=outbox, google=google)
+    async with database.transaction() as db:
+        return await _delete_link(db, caller, link_id, outbox=outbox, google=google)
 
 
 async def _delete_link(
-    session: AsyncSession, caller: Caller, link_id: UUID, *, outbox: Outbox, google: GoogleSignIn | None
+    db: AsyncSession, caller: Caller, link_id: UUID, *, outbox: Outbox, google: GoogleSignIn | None
 ) -> str | None:
-    account = await lock_own_account(session, caller)
-    ways_in = await count_ways_in(session, account.id)
-    link = await repository.delete_link(session, link_id, user_id=caller.id)
+    account = await lock_own_account(db, caller)
+    ways_in = await count_ways_in(db, account.id)
+    link = await repository.delete_link(db, link_id, user_id=caller.id)
     if link is None:
         raise NotFound("There is no such linked account of yours.")
     if ways_in < 2:
         raise OnlyWayIn
-    await record_event(session, "oauth_unlinked", user_id=caller.id, session_id=caller.session_id)
-    await outbox.tell(session, "oauth_unlinked", address=account.email, user_id=caller.id)
+    await record_event(db, "oauth_unlinked", user_id=caller.id, session_id=caller.session_id)
+    await outbox.tell(db, "oauth_unlinked", address=account.email, user_id=caller.id)
     if google is None or link.access_token is None:
         return None
     return google.vault.decrypt(link.access_token, subject=link.provider_account_id)

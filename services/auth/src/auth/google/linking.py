@@ -39,7 +39,7 @@ class Arrival:
     lifetime: timedelta
 
 
-async def settle(session: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> UUID:
+async def settle(db: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> UUID:
     """The account that they get into, linked now if it was not. Raises `NotAdmitted` and `SettledMeanwhile`.
 
     A Google account that is known gets into its account, whatever became of either's address. Else the address decides,
@@ -47,35 +47,35 @@ async def settle(session: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> 
     proven the address here, since whoever made it may be a stranger who waits for its owner.
     """
     identity = arrival.identity
-    owner = await repository.find_owner(session, identity.subject)
+    owner = await repository.find_owner(db, identity.subject)
     if owner is not None:
-        return await _enter(session, owner, arrival)
+        return await _enter(db, owner, arrival)
     if identity.email is None or not identity.email_verified:
         raise NotAdmitted("email_unverified")
-    account = await repository.lock_account_by_email(session, identity.email)
+    account = await repository.lock_account_by_email(db, identity.email)
     if account is None:
-        user_id = await _make_account(session, identity, email=identity.email)
-        await _link(session, user_id, arrival)
+        user_id = await _make_account(db, identity, email=identity.email)
+        await _link(db, user_id, arrival)
         return user_id
     _refuse_disabled(account)
     if account.email_verified:
         # What proved it may have been a new password, which leaves a stranger's factor, and the owner outside.
-        if await void_second_factor_in_doubt(session, account.id):
-            await outbox.tell(session, "mfa_disabled", address=account.email, user_id=account.id)
+        if await void_second_factor_in_doubt(db, account.id):
+            await outbox.tell(db, "mfa_disabled", address=account.email, user_id=account.id)
     else:
-        await _void(session, account.id)
-    await _link(session, account.id, arrival)
-    await outbox.tell(session, "oauth_linked", address=account.email, user_id=account.id)
+        await _void(db, account.id)
+    await _link(db, account.id, arrival)
+    await outbox.tell(db, "oauth_linked", address=account.email, user_id=account.id)
     return UUID(str(account.id))
 
 
-async def _enter(session: AsyncSession, user_id: UUID, arrival: Arrival) -> UUID:
-    account = await repository.lock_account(session, user_id)
+async def _enter(db: AsyncSession, user_id: UUID, arrival: Arrival) -> UUID:
+    account = await repository.lock_account(db, user_id)
     if account is None:
         raise SettledMeanwhile
     _refuse_disabled(account)
     kept = await repository.update_link(
-        session,
+        db,
         user_id,
         subject=arrival.identity.subject,
         access_token=arrival.access_token,
@@ -92,9 +92,9 @@ def _refuse_disabled(account: AnyRow) -> None:
         raise NotAdmitted("sign_in_refused")
 
 
-async def _link(session: AsyncSession, user_id: UUID, arrival: Arrival) -> None:
+async def _link(db: AsyncSession, user_id: UUID, arrival: Arrival) -> None:
     linked = await repository.insert_link(
-        session,
+        db,
         user_id,
         subject=arrival.identity.subject,
         access_token=arrival.access_token,
@@ -102,30 +102,30 @@ async def _link(session: AsyncSession, user_id: UUID, arrival: Arrival) -> None:
     )
     if not linked:
         raise SettledMeanwhile
-    await record_event(session, "oauth_linked", user_id=user_id)
+    await record_event(db, "oauth_linked", user_id=user_id)
 
 
-async def _void(session: AsyncSession, user_id: UUID) -> None:
-    await void_ways_in(session, user_id)
-    await repository.note_proven(session, user_id)
-    await end_sessions(session, user_id, reason="account_linked")
-    await record_event(session, "email_verified", user_id=user_id)
+async def _void(db: AsyncSession, user_id: UUID) -> None:
+    await void_ways_in(db, user_id)
+    await repository.note_proven(db, user_id)
+    await end_sessions(db, user_id, reason="account_linked")
+    await record_event(db, "email_verified", user_id=user_id)
 
 
-async def _make_account(session: AsyncSession, identity: Identity, *, email: str) -> UUID:
+async def _make_account(db: AsyncSession, identity: Identity, *, email: str) -> UUID:
     user_id = new_id()
     for username in suggest_usernames(name=identity.name, email=email):
         account = NewAccount(
             id=user_id, email=email, username=username, password_hash=None, email_verified=True
         )
-        await insert_if_free(session, account)
-        holders = await find_holders(session, email=email, username=username)
+        await insert_if_free(db, account)
+        holders = await find_holders(db, email=email, username=username)
         if holders.of_email == user_id:
-            await record_event(session, "register", user_id=user_id)
+            await record_event(db, "register", user_id=user_id)
             return user_id
         if holders.of_email is not None:
             # Either an account that was made at this moment, or one that may still take this address back.
-            if await repository.lock_account_by_email(session, email) is None:
+            if await repository.lock_account_by_email(db, email) is None:
                 raise NotAdmitted("email_reserved")
             raise SettledMeanwhile
     raise SettledMeanwhile

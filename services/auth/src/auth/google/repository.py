@@ -43,14 +43,14 @@ _BATCH = 500
 
 
 async def insert_state(
-    session: AsyncSession,
+    db: AsyncSession,
     *,
     state_hash: str,
     browser_hash: str,
     goal: dict[str, Any],
 ) -> None:
     """Put down that a browser began to sign in, and what for: `goal` has the columns that say it."""
-    await session.execute(
+    await db.execute(
         insert(OAuthState).values(
             state_hash=state_hash, browser_hash=browser_hash, expires_at=func.now() + LIFETIME, **goal
         )
@@ -60,7 +60,7 @@ async def insert_state(
 _GOAL = (OAuthState.redirect_to, OAuthState.code_challenge, OAuthState.authorization_request)
 
 
-async def use_state(session: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
+async def use_state(db: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
     """What was begun, used up now by this call; None for anything but an unused, unexpired state of this browser."""
     statement = (
         update(OAuthState)
@@ -73,43 +73,43 @@ async def use_state(session: AsyncSession, *, state_hash: str, browser_hash: str
         .values(used_at=func.now())
         .returning(*_GOAL)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def find_state(session: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
+async def find_state(db: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
     """What this browser began, used or expired as it may be."""
     statement = select(*_GOAL, OAuthState.used_at).where(
         OAuthState.state_hash == state_hash, OAuthState.browser_hash == browser_hash
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def find_owner(session: AsyncSession, subject: str) -> UUID | None:
+async def find_owner(db: AsyncSession, subject: str) -> UUID | None:
     """Whose way in this Google account is. Not locked: the account is to be locked first."""
     statement = select(OAuthAccount.user_id).where(
         OAuthAccount.provider == PROVIDER, OAuthAccount.provider_account_id == subject
     )
-    owner: UUID | None = (await session.execute(statement)).scalar_one_or_none()
+    owner: UUID | None = (await db.execute(statement)).scalar_one_or_none()
     return owner
 
 
 _ACCOUNT = (User.id, User.email, User.email_verified, User.disabled_at)
 
 
-async def lock_account(session: AsyncSession, user_id: UUID) -> AnyRow | None:
+async def lock_account(db: AsyncSession, user_id: UUID) -> AnyRow | None:
     """The account; nobody else changes it until the transaction ends."""
     statement = select(*_ACCOUNT).where(User.id == user_id).with_for_update(key_share=True)
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def lock_account_by_email(session: AsyncSession, email: str) -> AnyRow | None:
+async def lock_account_by_email(db: AsyncSession, email: str) -> AnyRow | None:
     """The account with this address, regardless of case, locked like `lock_account`."""
     statement = select(*_ACCOUNT).where(User.email == email).with_for_update(key_share=True)
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
 async def update_link(
-    session: AsyncSession, user_id: UUID, *, subject: str, access_token: str, lifetime: timedelta
+    db: AsyncSession, user_id: UUID, *, subject: str, access_token: str, lifetime: timedelta
 ) -> bool:
     """Keep the newest token of a link; False when there is no such link (any more)."""
     statement = (
@@ -122,11 +122,11 @@ async def update_link(
         .values(access_token=access_token, expires_at=func.now() + lifetime)
         .returning(OAuthAccount.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
 async def insert_link(
-    session: AsyncSession, user_id: UUID, *, subject: str, access_token: str, lifetime: timedelta
+    db: AsyncSession, user_id: UUID, *, subject: str, access_token: str, lifetime: timedelta
 ) -> bool:
     """Make a Google account a way in; False when it became one meanwhile, be it of another account."""
     statement = (
@@ -142,12 +142,12 @@ async def insert_link(
         .on_conflict_do_nothing(index_elements=[OAuthAccount.provider, OAuthAccount.provider_account_id])
         .returning(OAuthAccount.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def note_proven(session: AsyncSession, user_id: UUID) -> None:
+async def note_proven(db: AsyncSession, user_id: UUID) -> None:
     """Take the account's address for proven."""
-    await session.execute(
+    await db.execute(
         update(User).where(User.id == user_id).values(email_verified=True, updated_at=func.now())
     )
 
@@ -161,14 +161,14 @@ class CodeKey:
 
 
 async def insert_code(
-    session: AsyncSession,
+    db: AsyncSession,
     key: CodeKey,
     *,
     session_id: UUID | None = None,
     sealed_factor_token: bytes | None = None,
 ) -> None:
     """Keep a code, and the one thing that it stands for."""
-    await session.execute(
+    await db.execute(
         insert(OAuthCode).values(
             code_hash=key.code_hash,
             code_challenge=key.code_challenge,
@@ -187,7 +187,7 @@ def _is_code(key: CodeKey) -> ColumnElement[bool]:
     )
 
 
-async def use_code(session: AsyncSession, key: CodeKey) -> AnyRow | None:
+async def use_code(db: AsyncSession, key: CodeKey) -> AnyRow | None:
     """What a code stands for, used up now by this call; None for anything but an unused, unexpired code."""
     statement = (
         update(OAuthCode)
@@ -199,17 +199,17 @@ async def use_code(session: AsyncSession, key: CodeKey) -> AnyRow | None:
         .values(used_at=func.now())
         .returning(OAuthCode.session_id, OAuthCode.sealed_factor_token)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def find_used_code(session: AsyncSession, key: CodeKey) -> UUID | None:
+async def find_used_code(db: AsyncSession, key: CodeKey) -> UUID | None:
     """The session of a code that was used before."""
     statement = select(OAuthCode.session_id).where(_is_code(key), OAuthCode.used_at.is_not(None))
-    session_id: UUID | None = (await session.execute(statement)).scalar_one_or_none()
+    session_id: UUID | None = (await db.execute(statement)).scalar_one_or_none()
     return session_id
 
 
-async def take_unused_codes(session: AsyncSession) -> list[UUID | None]:
+async def take_unused_codes(db: AsyncSession) -> list[UUID | None]:
     """Delete some codes that nobody exchanged in time; their sessions, None for one that had none."""
     due = (
         select(OAuthCode.code_hash)
@@ -218,10 +218,10 @@ async def take_unused_codes(session: AsyncSession) -> list[UUID | None]:
         .with_for_update(skip_locked=True)
     )
     statement = delete(OAuthCode).where(OAuthCode.code_hash.in_(due)).returning(OAuthCode.session_id)
-    return list((await session.execute(statement)).scalars().all())
+    return list((await db.execute(statement)).scalars().all())
 
 
-async def delete_expired(session: AsyncSession) -> int:
+async def delete_expired(db: AsyncSession) -> int:
     """Delete some states and used codes whose time is over; how many."""
     states = (
         select(OAuthState.state_hash)
@@ -239,11 +239,11 @@ async def delete_expired(session: AsyncSession) -> int:
     second = delete(OAuthCode).where(OAuthCode.code_hash.in_(codes)).returning(OAuthCode.code_hash)
     deleted = 0
     for statement in (first, second):
-        deleted += len((await session.execute(statement)).all())
+        deleted += len((await db.execute(statement)).all())
     return deleted
 
 
-async def forget_expired_tokens(session: AsyncSession) -> int:
+async def forget_expired_tokens(db: AsyncSession) -> int:
     """Delete some of Google's tokens that are good for nothing any more; how many."""
     due = (
         select(OAuthAccount.id)
@@ -260,25 +260,25 @@ async def forget_expired_tokens(session: AsyncSession) -> int:
         .values(access_token=null())
         .returning(OAuthAccount.id)
     )
-    return len((await session.execute(statement)).all())
+    return len((await db.execute(statement)).all())
 
 
-async def find_tokens(session: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
+async def find_tokens(db: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
     """The provider's id and token of whatever is linked to an account and has one."""
     statement = select(OAuthAccount.provider_account_id, OAuthAccount.access_token).where(
         OAuthAccount.user_id == user_id, OAuthAccount.access_token.is_not(None)
     )
-    return (await session.execute(statement)).all()
+    return (await db.execute(statement)).all()
 
 
-async def delete_link(session: AsyncSession, link_id: UUID, *, user_id: UUID) -> AnyRow | None:
+async def delete_link(db: AsyncSession, link_id: UUID, *, user_id: UUID) -> AnyRow | None:
     """Unlink one of an account's own; the provider's id and token of it, None when there is no such link."""
     statement = (
         delete(OAuthAccount)
         .where(OAuthAccount.id == link_id, OAuthAccount.user_id == user_id)
         .returning(OAuthAccount.provider_account_id, OAuthAccount.access_token)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
 _PAGE = prepare_page(

@@ -97,9 +97,9 @@ async def begin(google: GoogleSignIn, goal: Goal, *, browser: str, origin: Origi
     except (ProviderUnavailable, ProviderRefused) as error:
         raise NotAdmitted(_explain(error)) from None
     beginning = google.beginnings.begin()
-    async with google.database.transaction() as session:
+    async with google.database.transaction() as db:
         await repository.insert_state(
-            session,
+            db,
             state_hash=hash_secret(beginning.state),
             browser_hash=hash_secret(browser),
             goal=describe_goal(goal),
@@ -142,11 +142,11 @@ async def _use_state(google: GoogleSignIn, back: Return) -> tuple[Goal, Fault | 
     if back.browser is None or not is_secret(back.state) or not is_secret(back.browser):
         raise SignInNotBegun
     hashes = {"state_hash": hash_secret(back.state), "browser_hash": hash_secret(back.browser)}
-    async with google.database.transaction() as session:
-        begun = await repository.use_state(session, **hashes)
+    async with google.database.transaction() as db:
+        begun = await repository.use_state(db, **hashes)
         if begun is not None:
             return read_goal(begun, clients=google.clients), None
-        spent = await repository.find_state(session, **hashes)
+        spent = await repository.find_state(db, **hashes)
     if spent is None:
         raise SignInNotBegun
     fault: Fault = "state_expired" if spent.used_at is None else "state_used"
@@ -181,9 +181,9 @@ async def _admit(
 ) -> SignedIn | FactorAsked:
     for _ in range(_TRIES):
         try:
-            async with google.database.transaction() as session:
-                user_id = await settle(session, arrival, outbox=google.outbox)
-                done = await _enter(session, user_id, goal, codec=google.codec, device=device)
+            async with google.database.transaction() as db:
+                user_id = await settle(db, arrival, outbox=google.outbox)
+                done = await _enter(db, user_id, goal, codec=google.codec, device=device)
                 if done is None:
                     raise NotAdmitted("sign_in_refused")
         except SettledMeanwhile:
@@ -193,28 +193,28 @@ async def _admit(
 
 
 async def _enter(
-    session: AsyncSession, user_id: UUID, goal: Goal, *, codec: RefreshTokenCodec, device: Device
+    db: AsyncSession, user_id: UUID, goal: Goal, *, codec: RefreshTokenCodec, device: Device
 ) -> SignedIn | FactorAsked | None:
     if isinstance(goal, AppReturn):
-        return await _enter_app(session, user_id, goal, codec=codec, device=device)
-    return await enter(session, user_id, request=goal, codec=codec, device=device)
+        return await _enter_app(db, user_id, goal, codec=codec, device=device)
+    return await enter(db, user_id, request=goal, codec=codec, device=device)
 
 
 async def _enter_app(
-    session: AsyncSession, user_id: UUID, app: AppReturn, *, codec: RefreshTokenCodec, device: Device
+    db: AsyncSession, user_id: UUID, app: AppReturn, *, codec: RefreshTokenCodec, device: Device
 ) -> SignedIn | None:
     """Begin what the code will stand for: the session, whose tokens nobody has yet, or the wait for a second factor."""
     code, known_by = new_secret(), None
     try:
-        begun = await begin_session(session, user_id, codec=codec, device=device)
+        begun = await begin_session(db, user_id, codec=codec, device=device)
     except SecondFactorNeeded:
-        token = await open_challenge(session, user_id, method=device.method)
+        token = await open_challenge(db, user_id, method=device.method)
         if token is None:
             return None
-        await keep_for_factor(session, code, code_challenge=app.code_challenge, token=token)
+        await keep_for_factor(db, code, code_challenge=app.code_challenge, token=token)
     else:
         if begun is None:
             return None
         session_id, known_by = begun.subject.session_id, begun.known_by
-        await keep_for_session(session, code, code_challenge=app.code_challenge, session_id=session_id)
+        await keep_for_session(db, code, code_challenge=app.code_challenge, session_id=session_id)
     return SignedIn(code=code, known_by=known_by)

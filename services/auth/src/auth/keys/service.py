@@ -171,43 +171,43 @@ class Keyring:
         self._keys = keys
 
     async def _read_published(self) -> KeySet:
-        async with self._database.transaction() as session:
-            return self._decrypt(await repository.find_published(session))
+        async with self._database.transaction() as db:
+            return self._decrypt(await repository.find_published(db))
 
     async def _make_first_key(self) -> KeySet:
-        async with self._database.transaction() as session:
-            await repository.lock_keys(session)
-            keys = self._decrypt(await repository.find_published(session))
+        async with self._database.transaction() as db:
+            await repository.lock_keys(db)
+            keys = self._decrypt(await repository.find_published(db))
             if keys.choose_signer(datetime.now(UTC)) is not None:
                 return keys
             pair = make_key_pair()
             await repository.insert_key(
-                session,
+                db,
                 kid=pair.kid,
                 public_jwk=pair.public_jwk,
                 private_key=self._vault.encrypt(pair.private_key, kid=pair.kid),
             )
             logger.info("a signing key was made: %s", pair.kid)
-            return self._decrypt(await repository.find_published(session))
+            return self._decrypt(await repository.find_published(db))
 
     async def _make_successor(self) -> KeySet:
-        async with self._database.transaction() as session:
-            await repository.lock_keys(session)
-            keys = self._decrypt(await repository.find_published(session))
+        async with self._database.transaction() as db:
+            await repository.lock_keys(db)
+            keys = self._decrypt(await repository.find_published(db))
             if not keys.rotation_is_due:
                 return keys  # another replica was quicker
             pair = make_key_pair()
             begins = await repository.insert_successor(
-                session,
+                db,
                 kid=pair.kid,
                 public_jwk=pair.public_jwk,
                 private_key=self._vault.encrypt(pair.private_key, kid=pair.kid),
                 after=timedelta(seconds=self._rotation.publish_seconds),
             )
-            await repository.retire(session, successor=pair.kid, at=begins, verifies_for=VERIFIES_FOR)
-            await record_event(session, "keys_rotated", user_id=None)
+            await repository.retire(db, successor=pair.kid, at=begins, verifies_for=VERIFIES_FOR)
+            await record_event(db, "keys_rotated", user_id=None)
             logger.info("signing key %s is published; it signs from %s on", pair.kid, begins.isoformat())
-            return self._decrypt(await repository.find_published(session))
+            return self._decrypt(await repository.find_published(db))
 
     def _decrypt(self, rows: Sequence[AnyRow]) -> KeySet:
         documents = tuple(row.public_jwk for row in rows)

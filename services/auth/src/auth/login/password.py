@@ -73,9 +73,9 @@ async def sign_in(
 async def _ask_for_factor(
     database: Database, proven: ProvenPassword, *, device: Device
 ) -> SecondFactorAsked | None:
-    async with database.transaction() as session:
+    async with database.transaction() as db:
         token = await open_challenge(
-            session, proven.user_id, method=device.method, password_hash=proven.password_hash
+            db, proven.user_id, method=device.method, password_hash=proven.password_hash
         )
     return None if token is None else SecondFactorAsked(mfa_token=token)
 
@@ -143,7 +143,7 @@ def _find_counted(account: "asyncpg.Record | None", *, check: PasswordCheck) -> 
 
 
 async def _upgrade(database: Database, account: "asyncpg.Record", *, replacement: str) -> bool:
-    async with database.transaction() as session:
+    async with database.transaction() as db:
         return await repository.upgrade_password_hash(
-            session, account["id"], old=account["password_hash"], new=replacement
+            db, account["id"], old=account["password_hash"], new=replacement
         )

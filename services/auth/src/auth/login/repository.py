@@ -52,7 +52,7 @@ async def find_registrations(database: Database, email: str) -> "list[asyncpg.Re
     return await database.fetch_records(_REGISTRATIONS, login=email)
 
 
-async def upgrade_password_hash(session: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
+async def upgrade_password_hash(db: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
     """Put a hash of today's kind in place of an old one of the same password; False when the password was changed."""
     statement = update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
-    return (await session.execute(statement.returning(User.id))).one_or_none() is not None
+    return (await db.execute(statement.returning(User.id))).one_or_none() is not None

@@ -24,18 +24,18 @@ from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 
 
-async def find_proven_addresses(session: AsyncSession, user_id: UUID) -> Collection[str]:
+async def find_proven_addresses(db: AsyncSession, user_id: UUID) -> Collection[str]:
     """The addresses of an account, the present one and those it may go back to, at which somebody has shown to read its
     mails."""
     present = select(User.email).where(User.id == user_id, User.email_verified)
     left = select(EmailToken.email).where(
         EmailToken.user_id == user_id, EmailToken.kind == "undo_email", EmailToken.was_proven
     )
-    return set((await session.execute(union(present, left))).scalars())
+    return set((await db.execute(union(present, left))).scalars())
 
 
 async def upsert_token(
-    session: AsyncSession, mail: AnyRow, *, user: AnyRow, token_hash: str, lifetime: timedelta
+    db: AsyncSession, mail: AnyRow, *, user: AnyRow, token_hash: str, lifetime: timedelta
 ) -> bool:
     """The token of a mail that is about to be sent to `user.address`, its time running from now; it takes the place of the
     one before.
@@ -50,7 +50,7 @@ async def upsert_token(
         "expires_at": func.now() + lifetime,
     }
     statement = upsert(EmailToken).values(id=new_id(), created_at=func.now(), **values)
-    kept = await session.execute(
+    kept = await db.execute(
         statement.on_conflict_do_update(
             index_elements=[EmailToken.user_id, EmailToken.kind],
             # Spelt out: a parameter here would not match the index once the server plans for all values.
@@ -70,7 +70,7 @@ async def upsert_token(
 
 
 async def insert_undo_token(
-    session: AsyncSession,
+    db: AsyncSession,
     *,
     user_id: UUID,
     token_hash: str,
@@ -79,7 +79,7 @@ async def insert_undo_token(
     lifetime: timedelta,
 ) -> None:
     """The token that leads back to an address, which is as proven again as it was."""
-    await session.execute(
+    await db.execute(
         insert(EmailToken).values(
             id=new_id(),
             kind="undo_email",
@@ -92,7 +92,7 @@ async def insert_undo_token(
     )
 
 
-async def find_left_addresses(session: AsyncSession, user_id: UUID, *, address: str) -> Sequence[str]:
+async def find_left_addresses(db: AsyncSession, user_id: UUID, *, address: str) -> Sequence[str]:
     """The addresses that an account may still go back to by a link, beside the one that it has."""
     statement = select(EmailToken.email).where(
         EmailToken.user_id == user_id,
@@ -101,7 +101,7 @@ async def find_left_addresses(session: AsyncSession, user_id: UUID, *, address: 
         EmailToken.used_at.is_(None),
         EmailToken.expires_at > func.now(),
     )
-    return (await session.execute(statement.distinct())).scalars().all()
+    return (await db.execute(statement.distinct())).scalars().all()
 
 
 def can_be_taken_back(email: str) -> ColumnElement[bool]:

@@ -39,7 +39,7 @@ _PENDING = _QUEUE.pending
 
 
 async def insert_mail(
-    session: AsyncSession,
+    db: AsyncSession,
     kind: MailKind,
     *,
     recipient: str,
@@ -49,7 +49,7 @@ async def insert_mail(
 ) -> UUID:
     """Put a mail into the outbox; gives its id."""
     mail_id = new_id()
-    await session.execute(
+    await db.execute(
         insert(Mail).values(
             id=mail_id, kind=kind, recipient=recipient, user_id=user_id, seed=seed, detail=detail
         )
@@ -58,7 +58,7 @@ async def insert_mail(
 
 
 async def insert_mail_through_gate(
-    session: AsyncSession,
+    db: AsyncSession,
     kind: MailKind,
     *,
     recipient: str,
@@ -90,13 +90,13 @@ async def insert_mail_through_gate(
     }
     source = select(*values.values()).select_from(passed)
     statement = insert(Mail).from_select(list(values), source, include_defaults=False).returning(Mail.id)
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def close_gate(session: AsyncSession, gate_key: bytes) -> None:
+async def close_gate(db: AsyncSession, gate_key: bytes) -> None:
     """Let no other mail through for the next interval."""
     gate = upsert(MailGate).values(key=gate_key, at=func.now())
-    await session.execute(gate.on_conflict_do_update(index_elements=[MailGate.key], set_={"at": func.now()}))
+    await db.execute(gate.on_conflict_do_update(index_elements=[MailGate.key], set_={"at": func.now()}))
 
 
 _IS_PENDING = select(exists().where(_PENDING))
@@ -108,14 +108,14 @@ async def has_pending(database: Database) -> bool:
     return row is not None and bool(row[0])
 
 
-async def claim_mails(session: AsyncSession, *, most: int, lease: timedelta) -> Sequence[AnyRow]:
+async def claim_mails(db: AsyncSession, *, most: int, lease: timedelta) -> Sequence[AnyRow]:
     """Take mails that are due. For the length of the lease no other process sees them; should this one die, they are due
     again after it."""
     columns = (Mail.kind, Mail.user_id, Mail.recipient, Mail.detail, Mail.seed, Mail.created_at)
-    return await _QUEUE.claim(session, *columns, most=most, lease=lease)
+    return await _QUEUE.claim(db, *columns, most=most, lease=lease)
 
 
-async def lock_recipient(session: AsyncSession, mail: AnyRow) -> AnyRow | None:
+async def lock_recipient(db: AsyncSession, mail: AnyRow) -> AnyRow | None:
     """The account that the mail is for, locked; of a mail that was asked for by address alone, the one that has it.
 
     `address` is where the mail goes: to the account's own address if that is the one that was typed, since what equals
@@ -130,16 +130,16 @@ async def lock_recipient(session: AsyncSession, mail: AnyRow) -> AnyRow | None:
         User.disabled_at,
         case((own, User.email), else_=literal(mail.recipient, User.email.type)).label("address"),
     ).where(whose)
-    return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
+    return (await db.execute(statement.with_for_update(key_share=True))).one_or_none()
 
 
-async def lock_mail(session: AsyncSession, mail_id: UUID) -> bool:
+async def lock_mail(db: AsyncSession, mail_id: UUID) -> bool:
     """Whether a mail still waits, locked. To be called after the account was, as by whoever takes mails back."""
     statement = select(Mail.id).where(Mail.id == mail_id, _PENDING).with_for_update()
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def is_superseded(session: AsyncSession, mail: AnyRow, *, user_id: UUID) -> bool:
+async def is_superseded(db: AsyncSession, mail: AnyRow, *, user_id: UUID) -> bool:
     """Whether a newer mail of this kind was asked for, which makes this one's link void."""
     same = or_(Mail.user_id == user_id, Mail.recipient == mail.recipient)
     if mail.kind == "change_email":
@@ -148,10 +148,10 @@ async def is_superseded(session: AsyncSession, mail: AnyRow, *, user_id: UUID) -
         Mail.created_at > mail.created_at, and_(Mail.created_at == mail.created_at, Mail.id > mail.id)
     )
     statement = select(Mail.id).where(same, Mail.kind == mail.kind, newer, Mail.dead_at.is_(None)).limit(1)
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def find_other_holder(session: AsyncSession, email: str, *, user_id: UUID) -> AnyRow | None:
+async def find_other_holder(db: AsyncSession, email: str, *, user_id: UUID) -> AnyRow | None:
     """Username of another account that has the address, or can take it back, and the address as it is spelt there."""
     has_it = select(User.username, User.email.label("address")).where(User.email == email)
     had_it = (
@@ -160,46 +160,44 @@ async def find_other_holder(session: AsyncSession, email: str, *, user_id: UUID)
         .where(can_be_taken_back(email))
     )
     others = (statement.where(User.id != user_id) for statement in (has_it, had_it))
-    return (await session.execute(union_all(*others).limit(1))).one_or_none()
+    return (await db.execute(union_all(*others).limit(1))).one_or_none()
 
 
-async def note_owner(session: AsyncSession, mail_id: UUID, *, user_id: UUID) -> None:
+async def note_owner(db: AsyncSession, mail_id: UUID, *, user_id: UUID) -> None:
     """Whose mail it turned out to be, so that it goes with the account."""
-    await session.execute(
-        update(Mail).where(Mail.id == mail_id, Mail.user_id.is_(None)).values(user_id=user_id)
-    )
+    await db.execute(update(Mail).where(Mail.id == mail_id, Mail.user_id.is_(None)).values(user_id=user_id))
 
 
-async def drop_mail(session: AsyncSession, mail_id: UUID) -> None:
+async def drop_mail(db: AsyncSession, mail_id: UUID) -> None:
     """Forget a mail that nobody is to get."""
-    await session.execute(delete(Mail).where(Mail.id == mail_id))
+    await db.execute(delete(Mail).where(Mail.id == mail_id))
 
 
-async def note_sent(session: AsyncSession, mail_id: UUID) -> None:
+async def note_sent(db: AsyncSession, mail_id: UUID) -> None:
     """Sent: what could make its link again goes, and all of it when its reader has no account any more."""
-    await _drop_farewell(session, mail_id)
+    await _drop_farewell(db, mail_id)
     # Whoever sent it, also when the lease was over: that settles it for the others too.
-    await session.execute(
+    await db.execute(
         update(Mail).where(Mail.id == mail_id, _PENDING).values(sent_at=func.now(), seed=None, detail=None)
     )
 
 
-async def note_given_up(session: AsyncSession, mail: AnyRow) -> None:
+async def note_given_up(db: AsyncSession, mail: AnyRow) -> None:
     """Never to be sent: what could make its link goes, and all of it when its reader has no account any more."""
-    await _drop_farewell(session, mail.id)
-    await _QUEUE.give_up(session, mail, seed=None, detail=None)
+    await _drop_farewell(db, mail.id)
+    await _QUEUE.give_up(db, mail, seed=None, detail=None)
 
 
-async def _drop_farewell(session: AsyncSession, mail_id: UUID) -> None:
-    await session.execute(delete(Mail).where(Mail.id == mail_id, Mail.kind == "account_deleted"))
+async def _drop_farewell(db: AsyncSession, mail_id: UUID) -> None:
+    await db.execute(delete(Mail).where(Mail.id == mail_id, Mail.kind == "account_deleted"))
 
 
-async def note_failure(session: AsyncSession, mail: AnyRow, *, pause: timedelta) -> None:
+async def note_failure(db: AsyncSession, mail: AnyRow, *, pause: timedelta) -> None:
     """Not sent this time: due again after the pause."""
-    await _QUEUE.retry(session, mail, pause=pause)
+    await _QUEUE.retry(db, mail, pause=pause)
 
 
-async def sweep(session: AsyncSession, *, interval: timedelta, most: int) -> int:
+async def sweep(db: AsyncSession, *, interval: timedelta, most: int) -> int:
     """Delete what is over, at most so many rows a table: gates that are open again, mails long sent, tokens long expired.
     Gives the largest number of rows that one table lost."""
     gates = delete(MailGate).where(
@@ -208,7 +206,7 @@ async def sweep(session: AsyncSession, *, interval: timedelta, most: int) -> int
     old = select(Mail.id).where(~_PENDING, Mail.created_at < func.now() - KEPT).limit(most)
     expired = select(EmailToken.id).where(EmailToken.expires_at < func.now()).limit(most)
     counts = [
-        len((await session.execute(statement)).all())
+        len((await db.execute(statement)).all())
         for statement in (
             gates.returning(MailGate.key),
             delete(Mail).where(Mail.id.in_(old)).returning(Mail.id),
@@ -218,7 +216,7 @@ async def sweep(session: AsyncSession, *, interval: timedelta, most: int) -> int
     return max(counts)
 
 
-async def delete_tokens(session: AsyncSession, user_id: UUID, *, kinds: Sequence[str]) -> None:
+async def delete_tokens(db: AsyncSession, user_id: UUID, *, kinds: Sequence[str]) -> None:
     """Void a user's links of these kinds, and take back mails with them that are not sent yet."""
-    await session.execute(delete(EmailToken).where(EmailToken.user_id == user_id, EmailToken.kind.in_(kinds)))
-    await session.execute(delete(Mail).where(Mail.user_id == user_id, Mail.kind.in_(kinds), _PENDING))
+    await db.execute(delete(EmailToken).where(EmailToken.user_id == user_id, EmailToken.kind.in_(kinds)))
+    await db.execute(delete(Mail).where(Mail.user_id == user_id, Mail.kind.in_(kinds), _PENDING))

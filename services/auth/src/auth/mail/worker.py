@@ -150,8 +150,8 @@ class MailWorker:
     async def _claim(self) -> Sequence[AnyRow]:
         if self._stopping.is_set():
             return ()
-        async with self._database.transaction() as session:
-            return await repository.claim_mails(session, most=_AT_ONCE, lease=self._pace.lease)
+        async with self._database.transaction() as db:
+            return await repository.claim_mails(db, most=_AT_ONCE, lease=self._pace.lease)
 
     async def _deliver(self, mail: AnyRow) -> None:
         letter = await self._prepare(mail)
@@ -165,42 +165,42 @@ class MailWorker:
             logger.exception("mail %s (%s) could not be sent", mail.id, mail.kind)
             await self._note_failure(mail, CannotDeliver(type(error).__name__))
         else:
-            async with self._database.transaction() as session:
-                await repository.note_sent(session, mail.id)
+            async with self._database.transaction() as db:
+                await repository.note_sent(db, mail.id)
 
     async def _prepare(self, mail: AnyRow) -> Letter | None:
         """What to send; None when the mail was taken back, there is nobody to send it to, or a newer one is under way."""
         if mail.kind == "account_deleted":
             message = write_message(mail.kind, username=mail.detail, detail=None, link=None)
             return _address(mail, message, to=mail.recipient)
-        async with self._database.transaction() as session:
-            user = await repository.lock_recipient(session, mail)
+        async with self._database.transaction() as db:
+            user = await repository.lock_recipient(db, mail)
             # Whoever had the account until now may have voided the links in its mails.
-            if not await repository.lock_mail(session, mail.id):
+            if not await repository.lock_mail(db, mail.id):
                 return None
             if user is None or not _wants(mail.kind, user):
-                await repository.drop_mail(session, mail.id)
+                await repository.drop_mail(db, mail.id)
                 return None
-            await repository.note_owner(session, mail.id, user_id=user.id)
+            await repository.note_owner(db, mail.id, user_id=user.id)
             if mail.kind == "change_email":
-                holder = await repository.find_other_holder(session, mail.recipient, user_id=user.id)
+                holder = await repository.find_other_holder(db, mail.recipient, user_id=user.id)
                 if holder is not None:
                     taken = write_message("email_taken", username=holder.username, detail=None, link=None)
                     return _address(mail, taken, to=holder.address)
             token = self._codec.issue(mail.id, seed=mail.seed)
-            if mail.kind in _LIFETIMES and not await self._arm(session, mail, user=user, token=token):
-                await repository.drop_mail(session, mail.id)
+            if mail.kind in _LIFETIMES and not await self._arm(db, mail, user=user, token=token):
+                await repository.drop_mail(db, mail.id)
                 return None
         link = self._link(mail.kind, token=token)
         message = write_message(mail.kind, username=user.username, detail=mail.detail, link=link)
         return _address(mail, message, to=user.address)
 
-    async def _arm(self, session: AsyncSession, mail: AnyRow, *, user: AnyRow, token: str) -> bool:
+    async def _arm(self, db: AsyncSession, mail: AnyRow, *, user: AnyRow, token: str) -> bool:
         """Make the link work from now on; False when it is not to be sent."""
-        if await repository.is_superseded(session, mail, user_id=user.id):
+        if await repository.is_superseded(db, mail, user_id=user.id):
             return False
         return await email_tokens.upsert_token(
-            session,
+            db,
             mail,
             user=user,
             token_hash=hash_link_token(token),
@@ -221,11 +221,11 @@ class MailWorker:
             "given up" if give_up else "to be tried again",
             error,
         )
-        async with self._database.transaction() as session:
+        async with self._database.transaction() as db:
             if give_up:
-                await repository.note_given_up(session, mail)
+                await repository.note_given_up(db, mail)
             else:
-                await repository.note_failure(session, mail, pause=self._pace.pause(mail.attempts))
+                await repository.note_failure(db, mail, pause=self._pace.pause(mail.attempts))
 
     async def sweep(self) -> None:
         """Delete, in batches, tokens that have expired, gates that are open again, and records of mails long gone."""

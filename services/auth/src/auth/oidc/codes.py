@@ -49,7 +49,7 @@ class ExchangedCode:
     nonce: str | None
 
 
-async def store_code(session: AsyncSession, session_id: UUID, *, request: AuthorizationRequest) -> str:
+async def store_code(db: AsyncSession, session_id: UUID, *, request: AuthorizationRequest) -> str:
     """The code for a session that began in this transaction."""
     code = secrets.token_urlsafe(_CODE_BYTES)
     new = NewCode(
@@ -59,7 +59,7 @@ async def store_code(session: AsyncSession, session_id: UUID, *, request: Author
         code_challenge=request.code_challenge,
         nonce=request.nonce,
     )
-    await repository.insert_code(session, new)
+    await repository.insert_code(db, new)
     return code
 
 
@@ -72,13 +72,13 @@ async def exchange_code(
     is shown without the client's verifier proves nothing and changes nothing, so a stranger cannot burn it either.
     """
     # A transaction of its own: the end of the session is kept though the answer is a refusal.
-    async with database.transaction() as session:
-        found = await repository.find_code(session, _hash(exchange.code))
+    async with database.transaction() as db:
+        found = await repository.find_code(db, _hash(exchange.code))
         if found is None or not _is_bound(found, exchange):
             raise _refused()
-        used_now = found.in_time and await repository.use_code(session, _hash(exchange.code))
+        used_now = found.in_time and await repository.use_code(db, _hash(exchange.code))
         if not used_now and (found.used_at is not None or found.in_time):
-            await _end_session(session, found)
+            await _end_session(db, found)
     if not used_now or not found.lives:
         raise _refused()
     return ExchangedCode(
@@ -90,11 +90,11 @@ async def exchange_code(
 
 async def end_unused(database: Database) -> int:
     """End some sessions whose code nobody exchanged in time; how many codes went."""
-    async with database.transaction() as session:
-        unused = await repository.take_unused(session)
+    async with database.transaction() as db:
+        unused = await repository.take_unused(db)
         for row in unused:
-            if await end(session, row.id, reason="ended"):
-                await record_event(session, "session_ended", user_id=row.user_id, session_id=row.id)
+            if await end(db, row.id, reason="ended"):
+                await record_event(db, "session_ended", user_id=row.user_id, session_id=row.id)
     return len(unused)
 
 
@@ -108,9 +108,9 @@ def _is_bound(found: AnyRow, exchange: CodeExchange) -> bool:
     return hmac.compare_digest(challenge, found.code_challenge.encode())
 
 
-async def _end_session(session: AsyncSession, found: AnyRow) -> None:
-    if await end(session, found.id, reason="reuse"):
-        await record_event(session, "session_ended", user_id=found.user_id, session_id=found.id)
+async def _end_session(db: AsyncSession, found: AnyRow) -> None:
+    if await end(db, found.id, reason="reuse"):
+        await record_event(db, "session_ended", user_id=found.user_id, session_id=found.id)
         logger.warning("session %s ended: its authorization code came again", found.id)
 
 

@@ -44,20 +44,20 @@ class TokenDesk:
         session_id = presented.session_id if presented is not None else await self._read_session(token)
         if session_id is None:
             return
-        async with self.database.transaction() as session:
-            owner = await repository.find_owner(session, session_id)
+        async with self.database.transaction() as db:
+            owner = await repository.find_owner(db, session_id)
             if owner is None:
                 return
             if presented is not None and not self.codec.is_genuine(presented, seed=owner.refresh_seed):
                 return
             if client_id is not None and owner.client_id != client_id:
                 raise OAuthRefusal("invalid_grant", "the token belongs to another client")
-            if await end(session, session_id, reason="logout"):
-                await record_event(session, "logout", user_id=owner.user_id, session_id=session_id)
+            if await end(db, session_id, reason="logout"):
+                await record_event(db, "logout", user_id=owner.user_id, session_id=session_id)
 
     async def _introspect_refresh_token(self, presented: PresentedToken) -> Introspection:
-        async with self.database.transaction() as session:
-            found = await repository.find_live_session(session, presented.session_id)
+        async with self.database.transaction() as db:
+            found = await repository.find_live_session(db, presented.session_id)
         if found is None or found.generation != presented.generation:
             return INACTIVE
         if not self.codec.is_genuine(presented, seed=found.refresh_seed):
@@ -78,8 +78,8 @@ class TokenDesk:
         session_id = await self._read_session(token)
         if session_id is None:
             return INACTIVE
-        async with self.database.transaction() as session:
-            found = await repository.find_live_session(session, session_id)
+        async with self.database.transaction() as db:
+            found = await repository.find_live_session(db, session_id)
         if found is None:
             return INACTIVE
         claims: dict[str, Any] = jwt.get_unverified_claims(token)  # verified a moment ago

@@ -36,9 +36,9 @@ class NewCode:
     nonce: str | None
 
 
-async def insert_code(session: AsyncSession, code: NewCode) -> None:
+async def insert_code(db: AsyncSession, code: NewCode) -> None:
     """Store a code, which lives from now on."""
-    await session.execute(
+    await db.execute(
         insert(AuthorizationCode).values(
             code_hash=code.code_hash,
             session_id=code.session_id,
@@ -50,7 +50,7 @@ async def insert_code(session: AsyncSession, code: NewCode) -> None:
     )
 
 
-async def find_code(session: AsyncSession, code_hash: str) -> AnyRow | None:
+async def find_code(db: AsyncSession, code_hash: str) -> AnyRow | None:
     """What a code is bound to, and whether its session and account are still good. Nothing is locked."""
     lives = (
         Session.ended_at.is_(None) & (Session.expires_at > func.now()) & User.disabled_at.is_(None)
@@ -78,10 +78,10 @@ async def find_code(session: AsyncSession, code_hash: str) -> AnyRow | None:
         .join(User, User.id == Session.user_id)
         .where(AuthorizationCode.code_hash == code_hash)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def use_code(session: AsyncSession, code_hash: str) -> bool:
+async def use_code(db: AsyncSession, code_hash: str) -> bool:
     """Use a code up; whether it was this call that did. Of many at once one does, and the others wait for it."""
     statement = (
         update(AuthorizationCode)
@@ -89,7 +89,7 @@ async def use_code(session: AsyncSession, code_hash: str) -> bool:
         .values(used_at=func.clock_timestamp())
         .returning(AuthorizationCode.code_hash)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
 _CLAIMS = PreparedRead(
@@ -110,7 +110,7 @@ async def find_claims(database: Database, *, session_id: UUID, user_id: UUID) ->
     return await database.fetch_record(_CLAIMS, session_id=session_id, user_id=user_id)
 
 
-async def find_live_session(session: AsyncSession, session_id: UUID) -> AnyRow | None:
+async def find_live_session(db: AsyncSession, session_id: UUID) -> AnyRow | None:
     """The session of a token, if it lives, with the name and the state of its account."""
     statement = (
         select(
@@ -131,18 +131,18 @@ async def find_live_session(session: AsyncSession, session_id: UUID) -> AnyRow |
             User.disabled_at.is_(None),
         )
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def find_owner(session: AsyncSession, session_id: UUID) -> AnyRow | None:
+async def find_owner(db: AsyncSession, session_id: UUID) -> AnyRow | None:
     """Whose a session is, and which client's, whether or not it lives."""
     statement = select(Session.user_id, Session.client_id, Session.refresh_seed).where(
         Session.id == session_id
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def take_unused(session: AsyncSession) -> list[AnyRow]:
+async def take_unused(db: AsyncSession) -> list[AnyRow]:
     """Delete some codes whose time is over and that nobody exchanged; their sessions, locked."""
     due = (
         select(Session.id, Session.user_id, AuthorizationCode.code_hash)
@@ -151,17 +151,17 @@ async def take_unused(session: AsyncSession) -> list[AnyRow]:
         .limit(_BATCH)
         .with_for_update(skip_locked=True, of=Session)
     )
-    found = {row.code_hash: row for row in (await session.execute(due)).all()}
+    found = {row.code_hash: row for row in (await db.execute(due)).all()}
     statement = (
         delete(AuthorizationCode)
         .where(AuthorizationCode.code_hash.in_(found), AuthorizationCode.used_at.is_(None))
         .returning(AuthorizationCode.code_hash)
     )
-    deleted = (await session.execute(statement)).scalars().all()
+    deleted = (await db.execute(statement)).scalars().all()
     return [found[code_hash] for code_hash in deleted]
 
 
-async def delete_used(session: AsyncSession) -> int:
+async def delete_used(db: AsyncSession) -> int:
     """Delete some codes that were exchanged long ago; how many."""
     due = (
         select(AuthorizationCode.code_hash)
@@ -170,4 +170,4 @@ async def delete_used(session: AsyncSession) -> int:
         .with_for_update(skip_locked=True)
     )
     statement = delete(AuthorizationCode).where(AuthorizationCode.code_hash.in_(due))
-    return len((await session.execute(statement.returning(AuthorizationCode.code_hash))).all())
+    return len((await db.execute(statement.returning(AuthorizationCode.code_hash))).all())

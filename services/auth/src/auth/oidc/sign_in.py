@@ -41,7 +41,7 @@ class FactorAsked:
 
 
 async def enter(
-    session: AsyncSession,
+    db: AsyncSession,
     user_id: UUID,
     *,
     request: AuthorizationRequest,
@@ -55,7 +55,7 @@ async def enter(
     """
     try:
         begun = await begin_session(
-            session,
+            db,
             user_id,
             codec=codec,
             device=device,
@@ -65,7 +65,7 @@ async def enter(
         )
     except SecondFactorNeeded:
         token = await open_challenge(
-            session,
+            db,
             user_id,
             method=device.method,
             client_id=request.address.client_id,
@@ -73,13 +73,11 @@ async def enter(
             password_hash=password_hash,
         )
         return None if token is None else FactorAsked(mfa_token=token)
-    return None if begun is None else await _give_code(session, begun, request=request)
+    return None if begun is None else await _give_code(db, begun, request=request)
 
 
-async def _give_code(
-    session: AsyncSession, begun: BegunSession, *, request: AuthorizationRequest
-) -> SignedIn:
-    code = await store_code(session, begun.subject.session_id, request=request)
+async def _give_code(db: AsyncSession, begun: BegunSession, *, request: AuthorizationRequest) -> SignedIn:
+    code = await store_code(db, begun.subject.session_id, request=request)
     return SignedIn(code=code, known_by=begun.known_by)
 
 
@@ -97,9 +95,9 @@ class PageSignIn:
         """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises."""
         for _ in range(_TRIES):
             proven = await prove_login(credentials, check=self.check, origin=self.origin)
-            async with self.check.database.transaction() as session:
+            async with self.check.database.transaction() as db:
                 done = await enter(
-                    session,
+                    db,
                     proven.user_id,
                     request=self.request,
                     codec=self.tokens.refresh,
@@ -123,10 +121,10 @@ class PageSignIn:
                 guard=self.check.guard,
                 origin=self.origin,
             ) as proof,
-            database.transaction() as session,
+            database.transaction() as db,
         ):
             begun = await use_proof(
-                session,
+                db,
                 proof,
                 passkeys=passkeys,
                 codec=self.tokens.refresh,
@@ -134,7 +132,7 @@ class PageSignIn:
                 client_id=self.request.address.client_id,
                 scope=self.request.scope,
             )
-            return await _give_code(session, begun, request=self.request)
+            return await _give_code(db, begun, request=self.request)
 
     async def prove_code(
         self, code: str, *, mfa_token: str, factors: SecondFactors, outbox: Outbox
@@ -143,10 +141,10 @@ class PageSignIn:
         database, guard = self.check.database, self.check.guard
         async with (
             admit_code(mfa_token, database=database, guard=guard, origin=self.origin) as challenge,
-            database.transaction() as session,
+            database.transaction() as db,
         ):
             begun = await finish_challenge(
-                session,
+                db,
                 challenge,
                 code,
                 factors=factors,
@@ -156,7 +154,7 @@ class PageSignIn:
                 client_id=self.request.address.client_id,
                 scope=self.request.scope,
             )
-            return await _give_code(session, begun, request=self.request)
+            return await _give_code(db, begun, request=self.request)
 
 
 def _read_credential(text: str) -> dict[str, Any]:

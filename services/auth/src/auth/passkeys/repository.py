@@ -45,13 +45,13 @@ async def find_by_credential(database: Database, credential_id: bytes) -> "async
     return await database.fetch_record(_BY_CREDENTIAL, credential_id=credential_id)
 
 
-async def count_passkeys(session: AsyncSession, user_id: UUID) -> int:
+async def count_passkeys(db: AsyncSession, user_id: UUID) -> int:
     """How many an account has. Its row is to be locked, or others may add some meanwhile."""
     statement = select(func.count()).where(Passkey.user_id == user_id)
-    return (await session.execute(statement)).scalar_one()
+    return (await db.execute(statement)).scalar_one()
 
 
-async def insert_passkey(session: AsyncSession, user_id: UUID, new: NewPasskey, *, name: str) -> AnyRow:
+async def insert_passkey(db: AsyncSession, user_id: UUID, new: NewPasskey, *, name: str) -> AnyRow:
     """Store a passkey. A known one breaks `uq_passkeys_credential_id`."""
     statement = insert(Passkey).values(
         id=new_id(),
@@ -62,17 +62,17 @@ async def insert_passkey(session: AsyncSession, user_id: UUID, new: NewPasskey, 
         sign_count=new.sign_count,
         transports=new.transports,
     )
-    return (await session.execute(statement.returning(*_SHOWN))).one()
+    return (await db.execute(statement.returning(*_SHOWN))).one()
 
 
-async def spend_challenge(session: AsyncSession, challenge: bytes, *, ends_at: datetime) -> bool:
+async def spend_challenge(db: AsyncSession, challenge: bytes, *, ends_at: datetime) -> bool:
     """Write down that a challenge was answered; whether it was this call that did."""
     statement = upsert(PasskeyChallenge).values(challenge_hash=hash_challenge(challenge), expires_at=ends_at)
     spent = statement.on_conflict_do_nothing().returning(PasskeyChallenge.challenge_hash)
-    return (await session.execute(spent)).one_or_none() is not None
+    return (await db.execute(spent)).one_or_none() is not None
 
 
-async def note_use(session: AsyncSession, passkey_id: UUID, *, sign_count: int) -> bool:
+async def note_use(db: AsyncSession, passkey_id: UUID, *, sign_count: int) -> bool:
     """Write down a signature; False when the passkey was removed, or another with this count or a higher one was quicker."""
     forward = Passkey.sign_count < sign_count if sign_count else Passkey.sign_count == 0
     statement = (
@@ -81,12 +81,10 @@ async def note_use(session: AsyncSession, passkey_id: UUID, *, sign_count: int) 
         .values(sign_count=sign_count, last_used_at=func.now())
         .returning(Passkey.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def rename_passkey(
-    session: AsyncSession, passkey_id: UUID, *, user_id: UUID, name: str
-) -> AnyRow | None:
+async def rename_passkey(db: AsyncSession, passkey_id: UUID, *, user_id: UUID, name: str) -> AnyRow | None:
     """Give one of an account's passkeys another name."""
     statement = (
         update(Passkey)
@@ -94,16 +92,16 @@ async def rename_passkey(
         .values(name=name)
         .returning(*_SHOWN)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def delete_passkey(session: AsyncSession, passkey_id: UUID, *, user_id: UUID) -> bool:
+async def delete_passkey(db: AsyncSession, passkey_id: UUID, *, user_id: UUID) -> bool:
     """Remove one of an account's passkeys; whether there was one."""
     statement = delete(Passkey).where(Passkey.id == passkey_id, Passkey.user_id == user_id)
-    return (await session.execute(statement.returning(Passkey.id))).one_or_none() is not None
+    return (await db.execute(statement.returning(Passkey.id))).one_or_none() is not None
 
 
-async def delete_expired(session: AsyncSession) -> int:
+async def delete_expired(db: AsyncSession) -> int:
     """Forget some answered challenges whose time is over, since that alone refuses them; how many."""
     due = (
         select(PasskeyChallenge.challenge_hash)
@@ -112,4 +110,4 @@ async def delete_expired(session: AsyncSession) -> int:
         .with_for_update(skip_locked=True)
     )
     statement = delete(PasskeyChallenge).where(PasskeyChallenge.challenge_hash.in_(due))
-    return len((await session.execute(statement.returning(PasskeyChallenge.challenge_hash))).all())
+    return len((await db.execute(statement.returning(PasskeyChallenge.challenge_hash))).all())

@@ -63,13 +63,13 @@ async def begin_passkey_registration(
 async def add_passkey(
     registration: PasskeyRegistration,
     caller: LiveCallerDep,
-    session: SessionDep,
+    db: SessionDep,
     passkeys: PasskeysDep,
     outbox: OutboxDep,
 ) -> PasskeyAnswer:
     """Let a passkey that was just made sign in to the caller's account."""
     return await service.add_passkey(
-        session,
+        db,
         caller,
         registration.credential,
         name=registration.name,
@@ -130,10 +130,10 @@ async def list_passkeys(caller: LiveCallerDep, database: DatabaseDep) -> Passkey
     "/{passkey_id:uuid}", operation_id="rename_passkey", responses=problem_responses(SessionEnded, NotFound)
 )
 async def rename_passkey(
-    passkey_id: UUID, patch: PasskeyPatch, caller: LiveCallerDep, session: SessionDep
+    passkey_id: UUID, patch: PasskeyPatch, caller: LiveCallerDep, db: SessionDep
 ) -> PasskeyAnswer:
     """Give a passkey another name."""
-    return await service.rename_passkey(session, caller, passkey_id, name=patch.name)
+    return await service.rename_passkey(db, caller, passkey_id, name=patch.name)
 
 
 @router.delete(
@@ -142,8 +142,6 @@ async def rename_passkey(
     status_code=204,
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, OnlyWayIn),
 )
-async def remove_passkey(
-    passkey_id: UUID, caller: LiveCallerDep, session: SessionDep, outbox: OutboxDep
-) -> None:
+async def remove_passkey(passkey_id: UUID, caller: LiveCallerDep, db: SessionDep, outbox: OutboxDep) -> None:
     """Remove a passkey, within ten minutes of signing in; sessions go on. Not the only way into the account."""
-    await service.remove_passkey(session, caller, passkey_id, outbox=outbox)
+    await service.remove_passkey(db, caller, passkey_id, outbox=outbox)

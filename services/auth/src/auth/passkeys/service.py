@@ -86,7 +86,7 @@ async def begin_registration(database: Database, caller: Caller, *, passkeys: Pa
 
 
 async def add_passkey(
-    session: AsyncSession,
+    db: AsyncSession,
     caller: Caller,
     credential: dict[str, Any],
     *,
@@ -99,11 +99,11 @@ async def add_passkey(
     Raises `InvalidRequest` for a proof that does not hold, `PasskeyKnown`, `TooManyPasskeys`, `ReauthenticationRequired`
     and `SessionEnded`.
     """
-    account = await lock_factors(session, caller)
+    account = await lock_factors(db, caller)
     try:
         challenge = read_challenge(credential)
         ends_at = passkeys.challenges.read(challenge, registers=caller.id)
-        if ends_at is None or not await repository.spend_challenge(session, challenge, ends_at=ends_at):
+        if ends_at is None or not await repository.spend_challenge(db, challenge, ends_at=ends_at):
             raise ProofRefused("the challenge is used, too old, or another's")  # noqa: TRY301 - one answer for all
         new = verify_registration(credential, party=passkeys.party, challenge=challenge)
     except ProofRefused:
@@ -111,16 +111,16 @@ async def add_passkey(
             "The passkey does not answer the options. Ask for new ones, and try again on a page that may use passkeys.",
             pointer="#/credential",
         ) from None
-    if await repository.count_passkeys(session, account.id) >= MOST:
+    if await repository.count_passkeys(db, account.id) >= MOST:
         raise TooManyPasskeys
     try:
-        row = await repository.insert_passkey(session, account.id, new, name=name)
+        row = await repository.insert_passkey(db, account.id, new, name=name)
     except IntegrityError as error:
         if violated_constraint(error) == "uq_passkeys_credential_id":
             raise PasskeyKnown from None
         raise
-    await record_event(session, "passkey_added", user_id=account.id, session_id=caller.session_id)
-    await outbox.tell(session, "passkey_added", address=account.email, user_id=account.id)
+    await record_event(db, "passkey_added", user_id=account.id, session_id=caller.session_id)
+    await outbox.tell(db, "passkey_added", address=account.email, user_id=account.id)
     return PasskeyAnswer.model_validate(row)
 
 
@@ -130,30 +130,28 @@ async def list_passkeys(database: Database, caller: Caller) -> PasskeyList:
     return PasskeyList(items=[PasskeyAnswer.model_validate(row) for row in rows])
 
 
-async def rename_passkey(
-    session: AsyncSession, caller: Caller, passkey_id: UUID, *, name: str
-) -> PasskeyAnswer:
+async def rename_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, name: str) -> PasskeyAnswer:
     """The passkey under its new name, which changes nothing about who may sign in. Raises `NotFound` and `SessionEnded`."""
-    await lock_own_account(session, caller)
-    row = await repository.rename_passkey(session, passkey_id, user_id=caller.id, name=name)
+    await lock_own_account(db, caller)
+    row = await repository.rename_passkey(db, passkey_id, user_id=caller.id, name=name)
     if row is None:
         raise _unknown()
     return PasskeyAnswer.model_validate(row)
 
 
-async def remove_passkey(session: AsyncSession, caller: Caller, passkey_id: UUID, *, outbox: Outbox) -> None:
+async def remove_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, outbox: Outbox) -> None:
     """Let a passkey sign nobody in any more; sessions that it began go on.
 
     Raises `NotFound`, `OnlyWayIn`, after which all is as it was, `ReauthenticationRequired` and `SessionEnded`.
     """
-    account = await lock_factors(session, caller)
-    ways_in = await count_ways_in(session, account.id)
-    if not await repository.delete_passkey(session, passkey_id, user_id=account.id):
+    account = await lock_factors(db, caller)
+    ways_in = await count_ways_in(db, account.id)
+    if not await repository.delete_passkey(db, passkey_id, user_id=account.id):
         raise _unknown()
     if ways_in < 2:
         raise OnlyWayIn
-    await record_event(session, "passkey_removed", user_id=account.id, session_id=caller.session_id)
-    await outbox.tell(session, "passkey_removed", address=account.email, user_id=account.id)
+    await record_event(db, "passkey_removed", user_id=account.id, session_id=caller.session_id)
+    await outbox.tell(db, "passkey_removed", address=account.email, user_id=account.id)
 
 
 def begin_sign_in(passkeys: Passkeys) -> PasskeyOptions:
@@ -176,9 +174,9 @@ async def sign_in(
     asked for. Raises `PasskeyRefused`, alike whatever is wrong, `TooManyAttempts`, and `EmailNotVerified`."""
     async with (
         admit_proof(credential, database=database, passkeys=passkeys, guard=guard, origin=origin) as proof,
-        database.transaction() as session,
+        database.transaction() as db,
     ):
-        return await use_proof(session, proof, passkeys=passkeys, codec=codec, device=device)
+        return await use_proof(db, proof, passkeys=passkeys, codec=codec, device=device)
 
 
 @contextlib.asynccontextmanager
@@ -202,7 +200,7 @@ async def admit_proof(
 
 
 async def use_proof(
-    session: AsyncSession,
+    db: AsyncSession,
     proof: Proof,
     *,
     passkeys: Passkeys,
@@ -214,7 +212,7 @@ async def use_proof(
     """Begin the session, using the challenge up, all in the transaction given, which is to be rolled back when this raises:
     `PasskeyRefused`, `EmailNotVerified`. To be called within `admit_proof`."""
     begun = await begin_session(
-        session,
+        db,
         proof.user_id,
         codec=codec,
         device=device.by("passkey"),
@@ -224,8 +222,8 @@ async def use_proof(
     )
     if (
         begun is None
-        or not await repository.note_use(session, proof.passkey_id, sign_count=proof.sign_count)
-        or not await repository.spend_challenge(session, proof.challenge, ends_at=proof.ends_at)
+        or not await repository.note_use(db, proof.passkey_id, sign_count=proof.sign_count)
+        or not await repository.spend_challenge(db, proof.challenge, ends_at=proof.ends_at)
     ):
         raise PasskeyRefused
     if passkeys.require_verified_email and not begun.user.email_verified:

@@ -16,7 +16,7 @@ async def find_account(database: Database, user_id: UUID) -> AnyRow | None:
     return await database.fetch_one(statement)
 
 
-async def replace_hash(session: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
+async def replace_hash(db: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
     """Store another password's hash, unless the password was changed meanwhile; whether it was stored."""
     statement = (
         update(User)
@@ -24,4 +24,4 @@ async def replace_hash(session: AsyncSession, user_id: UUID, *, old: str, new: s
         .values(password_hash=new)
         .returning(User.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None

@@ -73,13 +73,13 @@ async def change_password(
         caller, change.current_password, database=database, hasher=hasher, guard=guard, origin=origin
     )
     replacement = await hasher.hash(new)
-    async with database.transaction() as session:
-        await lock_own_account(session, caller)
-        if not await repository.replace_hash(session, account.id, old=account.password_hash, new=replacement):
+    async with database.transaction() as db:
+        await lock_own_account(db, caller)
+        if not await repository.replace_hash(db, account.id, old=account.password_hash, new=replacement):
             # Another change was quicker: what was proven no longer holds.
             raise PasswordWrong
         # Links that whoever knew the old one has asked for must not outlive it.
-        await mails.delete_tokens(session, account.id, kinds=["reset", "change_email"])
-        await end_sessions(session, account.id, reason="password_changed", keep=caller.session_id)
-        await record_event(session, "password_changed", user_id=account.id, session_id=caller.session_id)
-        await outbox.tell(session, "password_changed", address=account.email, user_id=account.id)
+        await mails.delete_tokens(db, account.id, kinds=["reset", "change_email"])
+        await end_sessions(db, account.id, reason="password_changed", keep=caller.session_id)
+        await record_event(db, "password_changed", user_id=account.id, session_id=caller.session_id)
+        await outbox.tell(db, "password_changed", address=account.email, user_id=account.id)

@@ -20,7 +20,7 @@ async def find_since(database: Database, age: timedelta) -> Sequence[UUID]:
     return [row.session_id for row in rows]
 
 
-async def delete_older(session: AsyncSession, age: timedelta) -> int:
+async def delete_older(db: AsyncSession, age: timedelta) -> int:
     """Delete some rows older than `age`, those that no other replica has in hand; how many."""
     due = (
         select(Revocation.session_id)
@@ -30,4 +30,4 @@ async def delete_older(session: AsyncSession, age: timedelta) -> int:
         .with_for_update(skip_locked=True)
     )
     statement = delete(Revocation).where(Revocation.session_id.in_(due)).returning(Revocation.session_id)
-    return len((await session.execute(statement)).all())
+    return len((await db.execute(statement)).all())

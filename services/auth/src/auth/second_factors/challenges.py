@@ -40,7 +40,7 @@ class LoginChallenge:
 
 
 async def open_challenge(
-    session: AsyncSession,
+    db: AsyncSession,
     user_id: UUID,
     *,
     method: Method,
@@ -55,7 +55,7 @@ async def open_challenge(
     """
     token = PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
     opened = await repository.insert_challenge(
-        session,
+        db,
         user_id,
         token_hash=_hash(token),
         method=method,
@@ -105,15 +105,15 @@ async def finish_login(
     """Begin the session of a first-party login with a code. Raises what `admit_code` and `finish_challenge` raise."""
     async with (
         admit_code(token, database=database, guard=guard, origin=origin) as challenge,
-        database.transaction() as session,
+        database.transaction() as db,
     ):
         return await finish_challenge(
-            session, challenge, code, factors=factors, outbox=outbox, codec=codec, device=device
+            db, challenge, code, factors=factors, outbox=outbox, codec=codec, device=device
         )
 
 
 async def finish_challenge(
-    session: AsyncSession,
+    db: AsyncSession,
     challenge: LoginChallenge,
     code: str,
     *,
@@ -130,18 +130,18 @@ async def finish_challenge(
 
     To be called within `admit_code`. The account is locked first: of any number of calls at once one uses a code.
     """
-    account = await repository.lock_user(session, challenge.user_id)
+    account = await repository.lock_user(db, challenge.user_id)
     if account is None or not await repository.use_challenge(
-        session, challenge.token_hash, client_id=client_id, scope=scope
+        db, challenge.token_hash, client_id=client_id, scope=scope
     ):
         raise LoginExpired
-    if not await use_app_code(session, account.id, code, factors=factors):
-        if not await use_recovery_code(session, account.id, code, factors=factors):
+    if not await use_app_code(db, account.id, code, factors=factors):
+        if not await use_recovery_code(db, account.id, code, factors=factors):
             raise SecondFactorFailed
-        await _tell_of_recovery_code(session, account, outbox=outbox)
-    await repository.note_proven(session, account.id)
+        await _tell_of_recovery_code(db, account, outbox=outbox)
+    await repository.note_proven(db, account.id)
     begun = await begin_session(
-        session,
+        db,
         account.id,
         codec=codec,
         device=device.by(challenge.method),
@@ -154,12 +154,10 @@ async def finish_challenge(
     return begun
 
 
-async def _tell_of_recovery_code(session: AsyncSession, account: AnyRow, *, outbox: Outbox) -> None:
-    left = await repository.count_recovery_codes(session, account.id)
-    await record_event(session, "recovery_code_used", user_id=account.id)
-    await outbox.tell(
-        session, "recovery_code_used", address=account.email, user_id=account.id, detail=str(left)
-    )
+async def _tell_of_recovery_code(db: AsyncSession, account: AnyRow, *, outbox: Outbox) -> None:
+    left = await repository.count_recovery_codes(db, account.id)
+    await record_event(db, "recovery_code_used", user_id=account.id)
+    await outbox.tell(db, "recovery_code_used", address=account.email, user_id=account.id, detail=str(left))
 
 
 def _hash(token: str) -> str:

@@ -44,23 +44,21 @@ def read_app_code(typed: str) -> str | None:
     return text if _APP_CODE.fullmatch(text) else None
 
 
-async def use_app_code(session: AsyncSession, user_id: UUID, typed: str, *, factors: SecondFactors) -> bool:
+async def use_app_code(db: AsyncSession, user_id: UUID, typed: str, *, factors: SecondFactors) -> bool:
     """Use a code of the app up; False when it is wrong, too old or used. The account's row is to be locked."""
     code = read_app_code(typed)
-    stored = None if code is None else await repository.find_confirmed_secret(session, user_id)
+    stored = None if code is None else await repository.find_confirmed_secret(db, user_id)
     if code is None or stored is None:
         return False
     secret = factors.decrypt(stored, user_id=user_id)
     step = None if secret is None else find_step(secret, code)
-    return step is not None and await repository.use_step(session, user_id, step=step)
+    return step is not None and await repository.use_step(db, user_id, step=step)
 
 
-async def use_recovery_code(
-    session: AsyncSession, user_id: UUID, typed: str, *, factors: SecondFactors
-) -> bool:
+async def use_recovery_code(db: AsyncSession, user_id: UUID, typed: str, *, factors: SecondFactors) -> bool:
     """Use a recovery code up; False when it is wrong or used. The account's row is to be locked."""
     characters = read_code(typed)
     if characters is None:
         return False
     code_hash = factors.recovery_codes.hash(characters, user_id=user_id)
-    return await repository.use_recovery_code(session, user_id, code_hash=code_hash)
+    return await repository.use_recovery_code(db, user_id, code_hash=code_hash)

@@ -23,7 +23,7 @@ CHALLENGE_LIFETIME = timedelta(minutes=5)
 _BATCH = 1_000
 
 
-async def read_factors(session: AsyncSession, user_id: UUID, *, session_id: UUID) -> AnyRow:
+async def read_factors(db: AsyncSession, user_id: UUID, *, session_id: UUID) -> AnyRow:
     """An account and its second factor. The account is to be locked, so that its factors change one after the other.
 
     `never_proved` tells that the session began before the factor was confirmed, and is not the one that confirmed it.
@@ -44,10 +44,10 @@ async def read_factors(session: AsyncSession, user_id: UUID, *, session_id: UUID
         .outerjoin(TotpSecret, TotpSecret.user_id == User.id)
         .where(User.id == user_id)
     )
-    return (await session.execute(statement)).one()
+    return (await db.execute(statement)).one()
 
 
-async def store_pending_secret(session: AsyncSession, user_id: UUID, *, secret: bytes) -> bool:
+async def store_pending_secret(db: AsyncSession, user_id: UUID, *, secret: bytes) -> bool:
     """Keep a secret that is still to be confirmed, in place of one that was not; False when there is a confirmed one."""
     statement = upsert(TotpSecret).values(user_id=user_id, secret=secret)
     kept = statement.on_conflict_do_update(
@@ -55,10 +55,10 @@ async def store_pending_secret(session: AsyncSession, user_id: UUID, *, secret: 
         set_={"secret": statement.excluded.secret, "created_at": func.now()},
         where=TotpSecret.confirmed_at.is_(None),
     ).returning(TotpSecret.user_id)
-    return (await session.execute(kept)).one_or_none() is not None
+    return (await db.execute(kept)).one_or_none() is not None
 
 
-async def confirm_secret(session: AsyncSession, user_id: UUID, *, step: int, session_id: UUID) -> bool:
+async def confirm_secret(db: AsyncSession, user_id: UUID, *, step: int, session_id: UUID) -> bool:
     """The factor guards from now on, and the code that confirmed it is used; whether it was this call that did it."""
     statement = (
         update(TotpSecret)
@@ -66,19 +66,19 @@ async def confirm_secret(session: AsyncSession, user_id: UUID, *, step: int, ses
         .values(confirmed_at=func.now(), confirmed_by=session_id, last_step=step)
         .returning(TotpSecret.user_id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def find_confirmed_secret(session: AsyncSession, user_id: UUID) -> bytes | None:
+async def find_confirmed_secret(db: AsyncSession, user_id: UUID) -> bytes | None:
     """The encrypted secret of a factor that guards."""
     statement = select(TotpSecret.secret).where(
         TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None)
     )
-    secret: bytes | None = (await session.execute(statement)).scalar_one_or_none()
+    secret: bytes | None = (await db.execute(statement)).scalar_one_or_none()
     return secret
 
 
-async def use_step(session: AsyncSession, user_id: UUID, *, step: int) -> bool:
+async def use_step(db: AsyncSession, user_id: UUID, *, step: int) -> bool:
     """Use the codes up to this step's; False when this one or a later one was used already."""
     statement = (
         update(TotpSecret)
@@ -90,27 +90,23 @@ async def use_step(session: AsyncSession, user_id: UUID, *, step: int) -> bool:
         .values(last_step=step)
         .returning(TotpSecret.user_id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def delete_secret(session: AsyncSession, user_id: UUID) -> bool:
+async def delete_secret(db: AsyncSession, user_id: UUID) -> bool:
     """Remove the factor, its recovery codes and the sign-ins that wait for it; whether it guarded."""
-    await delete_challenges(session, user_id)
+    await delete_challenges(db, user_id)
     statement = delete(TotpSecret).where(TotpSecret.user_id == user_id).returning(TotpSecret.confirmed_at)
-    return (await session.execute(statement)).scalar_one_or_none() is not None
+    return (await db.execute(statement)).scalar_one_or_none() is not None
 
 
-async def replace_recovery_codes(
-    session: AsyncSession, user_id: UUID, *, code_hashes: Sequence[bytes]
-) -> None:
+async def replace_recovery_codes(db: AsyncSession, user_id: UUID, *, code_hashes: Sequence[bytes]) -> None:
     """These codes and no others."""
-    await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-    await session.execute(
-        insert(RecoveryCode), [{"user_id": user_id, "code_hash": each} for each in code_hashes]
-    )
+    await db.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    await db.execute(insert(RecoveryCode), [{"user_id": user_id, "code_hash": each} for each in code_hashes])
 
 
-async def use_recovery_code(session: AsyncSession, user_id: UUID, *, code_hash: bytes) -> bool:
+async def use_recovery_code(db: AsyncSession, user_id: UUID, *, code_hash: bytes) -> bool:
     """Use a code up; whether it was this call that did."""
     statement = (
         update(RecoveryCode)
@@ -122,20 +118,20 @@ async def use_recovery_code(session: AsyncSession, user_id: UUID, *, code_hash: 
         .values(used_at=func.now())
         .returning(RecoveryCode.user_id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def note_proven(session: AsyncSession, user_id: UUID) -> None:
+async def note_proven(db: AsyncSession, user_id: UUID) -> None:
     """Whoever has the account has its factor as well, so that this is no longer in doubt."""
-    await session.execute(
+    await db.execute(
         update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.in_doubt).values(in_doubt=False)
     )
 
 
-async def count_recovery_codes(session: AsyncSession, user_id: UUID) -> int:
+async def count_recovery_codes(db: AsyncSession, user_id: UUID) -> int:
     """Codes that are left."""
     left = select(func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
-    return (await session.execute(left)).scalar_one()
+    return (await db.execute(left)).scalar_one()
 
 
 async def read_status(database: Database, user_id: UUID) -> AnyRow | None:
@@ -156,7 +152,7 @@ async def read_status(database: Database, user_id: UUID) -> AnyRow | None:
 
 
 async def insert_challenge(
-    session: AsyncSession,
+    db: AsyncSession,
     user_id: UUID,
     *,
     token_hash: str,
@@ -186,7 +182,7 @@ async def insert_challenge(
     statement = insert(LoginChallenge).from_select(
         list(values), select(*values.values()).select_from(whose), include_defaults=False
     )
-    return (await session.execute(statement.returning(LoginChallenge.token_hash))).one_or_none() is not None
+    return (await db.execute(statement.returning(LoginChallenge.token_hash))).one_or_none() is not None
 
 
 _CHALLENGE = PreparedRead(
@@ -209,13 +205,13 @@ async def find_challenge(database: Database, token_hash: str) -> "asyncpg.Record
     return await database.fetch_record(_CHALLENGE, token_hash=token_hash)
 
 
-async def lock_user(session: AsyncSession, user_id: UUID) -> AnyRow | None:
+async def lock_user(db: AsyncSession, user_id: UUID) -> AnyRow | None:
     """The account of a sign-in that is finished, locked."""
     statement = select(User.id, User.email).where(User.id == user_id, User.disabled_at.is_(None))
-    return (await session.execute(statement.with_for_update(key_share=True))).one_or_none()
+    return (await db.execute(statement.with_for_update(key_share=True))).one_or_none()
 
 
-async def use_challenge(session: AsyncSession, token_hash: str, *, client_id: str, scope: str) -> bool:
+async def use_challenge(db: AsyncSession, token_hash: str, *, client_id: str, scope: str) -> bool:
     """End a half-done sign-in of that client and scope; False when it was finished, voided or too late, or is another's."""
     statement = (
         delete(LoginChallenge)
@@ -227,10 +223,10 @@ async def use_challenge(session: AsyncSession, token_hash: str, *, client_id: st
         )
         .returning(LoginChallenge.token_hash)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def delete_expired(session: AsyncSession) -> int:
+async def delete_expired(db: AsyncSession) -> int:
     """Delete some half-done sign-ins whose time is over; how many."""
     due = (
         select(LoginChallenge.token_hash)
@@ -239,4 +235,4 @@ async def delete_expired(session: AsyncSession) -> int:
         .with_for_update(skip_locked=True)
     )
     statement = delete(LoginChallenge).where(LoginChallenge.token_hash.in_(due))
-    return len((await session.execute(statement.returning(LoginChallenge.token_hash))).all())
+    return len((await db.execute(statement.returning(LoginChallenge.token_hash))).all())

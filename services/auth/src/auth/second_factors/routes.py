@@ -45,11 +45,9 @@ async def read_second_factors(caller: LiveCallerDep, database: DatabaseDep) -> S
     dependencies=_NOT_STORED,
     responses=problem_responses(SessionEnded, ReauthenticationRequired, SecondFactorEnabled),
 )
-async def begin_totp(
-    caller: LiveCallerDep, session: SessionDep, factors: SecondFactorsDep
-) -> TotpSecretAnswer:
+async def begin_totp(caller: LiveCallerDep, db: SessionDep, factors: SecondFactorsDep) -> TotpSecretAnswer:
     """A secret for an authenticator app, within ten minutes of signing in. It guards once a code of it is confirmed."""
-    return await service.begin_totp(session, caller, factors=factors)
+    return await service.begin_totp(db, caller, factors=factors)
 
 
 @router.post(
@@ -63,12 +61,12 @@ async def begin_totp(
 async def confirm_totp(
     confirmation: TotpConfirmation,
     caller: LiveCallerDep,
-    session: SessionDep,
+    db: SessionDep,
     factors: SecondFactorsDep,
     outbox: OutboxDep,
 ) -> RecoveryCodesAnswer:
     """Ask for a code at every sign-in from now on; gives the recovery codes."""
-    return await service.confirm_totp(session, caller, confirmation.code, factors=factors, outbox=outbox)
+    return await service.confirm_totp(db, caller, confirmation.code, factors=factors, outbox=outbox)
 
 
 @router.delete(
@@ -77,9 +75,9 @@ async def confirm_totp(
     status_code=204,
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound),
 )
-async def remove_totp(caller: LiveCallerDep, session: SessionDep, outbox: OutboxDep) -> None:
+async def remove_totp(caller: LiveCallerDep, db: SessionDep, outbox: OutboxDep) -> None:
     """Ask for no code any more. Within ten minutes of a sign-in with one; sessions go on."""
-    await service.remove_totp(session, caller, outbox=outbox)
+    await service.remove_totp(db, caller, outbox=outbox)
 
 
 @router.post(
@@ -89,7 +87,7 @@ async def remove_totp(caller: LiveCallerDep, session: SessionDep, outbox: Outbox
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NoSecondFactor),
 )
 async def renew_recovery_codes(
-    caller: LiveCallerDep, session: SessionDep, factors: SecondFactorsDep, outbox: OutboxDep
+    caller: LiveCallerDep, db: SessionDep, factors: SecondFactorsDep, outbox: OutboxDep
 ) -> RecoveryCodesAnswer:
     """New recovery codes in place of the old ones, used or not."""
-    return await service.renew_recovery_codes(session, caller, factors=factors, outbox=outbox)
+    return await service.renew_recovery_codes(db, caller, factors=factors, outbox=outbox)

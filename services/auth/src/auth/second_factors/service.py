@@ -23,47 +23,47 @@ from webcommon.api.problems import NotFound
 from webcommon.auth.bearer import Caller
 
 
-async def lock_factors(session: AsyncSession, caller: Caller) -> AnyRow:
+async def lock_factors(db: AsyncSession, caller: Caller) -> AnyRow:
     """The caller's account, locked, its factors about to change.
 
     Raises `ReauthenticationRequired` when the sign-in is not recent, or when it is older than the second factor and never
     proved it: it may be of the very one whom the factor is to keep out. Raises `SessionEnded`.
     """
-    account = await _lock_account(session, caller)
+    account = await _lock_account(db, caller)
     if account.never_proved:
         raise ReauthenticationRequired
     return account
 
 
-async def _lock_account(session: AsyncSession, caller: Caller) -> AnyRow:
+async def _lock_account(db: AsyncSession, caller: Caller) -> AnyRow:
     require_recent_login(caller)
-    account = await lock_own_account(session, caller)
-    return await repository.read_factors(session, account.id, session_id=caller.session_id)
+    account = await lock_own_account(db, caller)
+    return await repository.read_factors(db, account.id, session_id=caller.session_id)
 
 
-async def begin_totp(session: AsyncSession, caller: Caller, *, factors: SecondFactors) -> TotpSecretAnswer:
+async def begin_totp(db: AsyncSession, caller: Caller, *, factors: SecondFactors) -> TotpSecretAnswer:
     """A new secret, which guards once a code of it was given; one that was not confirmed yet is replaced.
 
     Raises `SecondFactorEnabled` when there is a confirmed one, `ReauthenticationRequired` and `SessionEnded`.
     """
-    account = await _lock_account(session, caller)
+    account = await _lock_account(db, caller)
     secret = new_secret()
     stored = factors.encrypt(secret, user_id=account.id)
-    if not await repository.store_pending_secret(session, account.id, secret=stored):
+    if not await repository.store_pending_secret(db, account.id, secret=stored):
         raise SecondFactorEnabled
     uri = describe_secret(secret, account=account.email, issuer=factors.name)
     return TotpSecretAnswer(secret=encode_secret(secret), otpauth_uri=uri)
 
 
 async def confirm_totp(
-    session: AsyncSession, caller: Caller, typed: str, *, factors: SecondFactors, outbox: Outbox
+    db: AsyncSession, caller: Caller, typed: str, *, factors: SecondFactors, outbox: Outbox
 ) -> RecoveryCodesAnswer:
     """Let the factor guard from now on; gives the recovery codes. The code is used up by it.
 
     Raises `CodeWrong`, `NoSecondFactor` when none was begun under this AUTH_SECRET, `SecondFactorEnabled`,
     `SessionEnded` and `ReauthenticationRequired`. Wrong codes are not counted: who confirms knows the secret.
     """
-    account = await _lock_account(session, caller)
+    account = await _lock_account(db, caller)
     if account.confirmed_at is not None:
         raise SecondFactorEnabled
     secret = None if account.secret is None else factors.decrypt(account.secret, user_id=account.id)
@@ -73,46 +73,46 @@ async def confirm_totp(
     step = None if code is None else find_step(secret, code)
     if step is None:
         raise CodeWrong
-    if not await repository.confirm_secret(session, account.id, step=step, session_id=caller.session_id):
+    if not await repository.confirm_secret(db, account.id, step=step, session_id=caller.session_id):
         raise SecondFactorEnabled
-    codes = await _replace_recovery_codes(session, account, factors=factors)
-    await record_event(session, "mfa_enabled", user_id=account.id, session_id=caller.session_id)
-    await outbox.tell(session, "mfa_enabled", address=account.email, user_id=account.id)
+    codes = await _replace_recovery_codes(db, account, factors=factors)
+    await record_event(db, "mfa_enabled", user_id=account.id, session_id=caller.session_id)
+    await outbox.tell(db, "mfa_enabled", address=account.email, user_id=account.id)
     return codes
 
 
-async def remove_totp(session: AsyncSession, caller: Caller, *, outbox: Outbox) -> None:
+async def remove_totp(db: AsyncSession, caller: Caller, *, outbox: Outbox) -> None:
     """Take the factor away, with its recovery codes; the owner is told. One that never guarded goes without a word.
 
     The recent sign-in is the proof: it asked for the factor. Raises `NotFound`, and what `lock_factors` raises.
     """
-    account = await lock_factors(session, caller)
+    account = await lock_factors(db, caller)
     if account.secret is None:
         raise NotFound("There is no authenticator app to remove.")
-    if await repository.delete_secret(session, account.id):
-        await record_event(session, "mfa_disabled", user_id=account.id, session_id=caller.session_id)
-        await outbox.tell(session, "mfa_disabled", address=account.email, user_id=account.id)
+    if await repository.delete_secret(db, account.id):
+        await record_event(db, "mfa_disabled", user_id=account.id, session_id=caller.session_id)
+        await outbox.tell(db, "mfa_disabled", address=account.email, user_id=account.id)
 
 
 async def renew_recovery_codes(
-    session: AsyncSession, caller: Caller, *, factors: SecondFactors, outbox: Outbox
+    db: AsyncSession, caller: Caller, *, factors: SecondFactors, outbox: Outbox
 ) -> RecoveryCodesAnswer:
     """New recovery codes; the old ones are void. Raises `NoSecondFactor`, and what `lock_factors` raises."""
-    account = await lock_factors(session, caller)
+    account = await lock_factors(db, caller)
     if account.confirmed_at is None:
         raise NoSecondFactor
-    codes = await _replace_recovery_codes(session, account, factors=factors)
-    await record_event(session, "recovery_codes_replaced", user_id=account.id, session_id=caller.session_id)
-    await outbox.tell(session, "recovery_codes_replaced", address=account.email, user_id=account.id)
+    codes = await _replace_recovery_codes(db, account, factors=factors)
+    await record_event(db, "recovery_codes_replaced", user_id=account.id, session_id=caller.session_id)
+    await outbox.tell(db, "recovery_codes_replaced", address=account.email, user_id=account.id)
     return codes
 
 
 async def _replace_recovery_codes(
-    session: AsyncSession, account: AnyRow, *, factors: SecondFactors
+    db: AsyncSession, account: AnyRow, *, factors: SecondFactors
 ) -> RecoveryCodesAnswer:
     codes = [new_code() for _ in range(COUNT)]
     hashes = [factors.recovery_codes.hash(read_code(code) or "", user_id=account.id) for code in codes]
-    await repository.replace_recovery_codes(session, account.id, code_hashes=hashes)
+    await repository.replace_recovery_codes(db, account.id, code_hashes=hashes)
     return RecoveryCodesAnswer(recovery_codes=codes)
 
 

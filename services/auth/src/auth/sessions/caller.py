@@ -95,7 +95,7 @@ AdministratorDep = Annotated[Caller, Depends(get_administrator)]
 may be past: the acts ask again, with both accounts locked (`auth.admin.service`)."""
 
 
-async def lock_own_account(session: AsyncSession, caller: Caller, *, changes_key: bool = False) -> AnyRow:
+async def lock_own_account(db: AsyncSession, caller: Caller, *, changes_key: bool = False) -> AnyRow:
     """The caller's account, which nobody else changes, and whose session nobody ends, until the transaction does.
 
     What `LiveCallerDep` saw may be past: whoever took the account over meanwhile has ended the session and voided what it
@@ -105,7 +105,7 @@ async def lock_own_account(session: AsyncSession, caller: Caller, *, changes_key
     then. The order of locks, and why none grows: CONTRIBUTING.md.
     """
     account = await repository.lock_live_account(
-        session, caller.id, session_id=caller.session_id, changes_key=changes_key
+        db, caller.id, session_id=caller.session_id, changes_key=changes_key
     )
     if account is None:
         raise SessionEnded

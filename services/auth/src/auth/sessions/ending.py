@@ -11,7 +11,7 @@ from auth.sessions.repository import delete_challenges
 
 
 async def end_sessions(
-    session: AsyncSession,
+    db: AsyncSession,
     user_id: UUID,
     *,
     reason: EndReason,
@@ -24,10 +24,8 @@ async def end_sessions(
     Call it after the change that is the reason (a new password, a disabling) in the same transaction, so that no session
     of the state before can begin behind it.
     """
-    await delete_challenges(session, user_id)
-    ended = await repository.end_all(session, user_id, reason=reason, keep=keep)
+    await delete_challenges(db, user_id)
+    ended = await repository.end_all(db, user_id, reason=reason, keep=keep)
     for session_id in ended:
-        await record_event(
-            session, "session_ended", user_id=user_id, session_id=session_id, actor_id=actor_id
-        )
+        await record_event(db, "session_ended", user_id=user_id, session_id=session_id, actor_id=actor_id)
     return len(ended)

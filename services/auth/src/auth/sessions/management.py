@@ -31,15 +31,15 @@ async def list_sessions(
     return cursors.json_page(page[:-1], scope=scope)
 
 
-async def end_session(session: AsyncSession, caller: Caller, session_id: UUID) -> None:
+async def end_session(db: AsyncSession, caller: Caller, session_id: UUID) -> None:
     """End one of the caller's live sessions, be it the current one. Raises `SessionEnded`, and `NotFound` for any other."""
-    await lock_own_account(session, caller)
-    if not await end_one(session, session_id, user_id=caller.id, reason="ended"):
+    await lock_own_account(db, caller)
+    if not await end_one(db, session_id, user_id=caller.id, reason="ended"):
         raise NotFound("There is no such live session of yours.")
-    await record_event(session, "session_ended", user_id=caller.id, session_id=session_id)
+    await record_event(db, "session_ended", user_id=caller.id, session_id=session_id)
 
 
-async def end_other_sessions(session: AsyncSession, caller: Caller) -> None:
+async def end_other_sessions(db: AsyncSession, caller: Caller) -> None:
     """End all of the caller's sessions but the current one. Raises `SessionEnded`."""
-    await lock_own_account(session, caller)
-    await end_sessions(session, caller.id, reason="ended", keep=caller.session_id)
+    await lock_own_account(db, caller)
+    await end_sessions(db, caller.id, reason="ended", keep=caller.session_id)

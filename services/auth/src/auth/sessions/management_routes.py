@@ -42,14 +42,14 @@ async def list_own_sessions(
     status_code=204,
     responses=problem_responses(SessionEnded, NotFound),
 )
-async def end_own_session(session_id: UUID, caller: LiveCallerDep, session: SessionDep) -> None:
+async def end_own_session(session_id: UUID, caller: LiveCallerDep, db: SessionDep) -> None:
     """End one of the caller's sessions; every service refuses its tokens within five seconds."""
-    await service.end_session(session, caller, session_id)
+    await service.end_session(db, caller, session_id)
 
 
 @router.delete(
     "", operation_id="end_other_sessions", status_code=204, responses=problem_responses(SessionEnded)
 )
-async def end_other_sessions(caller: LiveCallerDep, session: SessionDep) -> None:
+async def end_other_sessions(caller: LiveCallerDep, db: SessionDep) -> None:
     """End all of the caller's sessions but the current one."""
-    await service.end_other_sessions(session, caller)
+    await service.end_other_sessions(db, caller)

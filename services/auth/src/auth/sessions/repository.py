@@ -143,19 +143,17 @@ async def begin(database: Database, new: NewSession) -> Mapping[Any, Any] | None
     return None if row is None else dict(row)
 
 
-async def begin_within(session: AsyncSession, new: NewSession) -> Mapping[Any, Any] | None:
+async def begin_within(db: AsyncSession, new: NewSession) -> Mapping[Any, Any] | None:
     """The same in a transaction with something else, such as the code that the session is given for."""
-    row: Mapping[Any, Any] | None = (
-        (await session.execute(_BEGIN_SQL, new.parameters())).mappings().one_or_none()
-    )
+    row: Mapping[Any, Any] | None = (await db.execute(_BEGIN_SQL, new.parameters())).mappings().one_or_none()
     return row
 
 
-async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None:
+async def lock_session(db: AsyncSession, session_id: UUID) -> AnyRow | None:
     """The session and its user, locked: whoever refreshes it at the same time comes after us."""
     # The account first (CONTRIBUTING.md): a mail about the session will want its row.
     whose = select(Session.user_id).where(Session.id == session_id).scalar_subquery()
-    await session.execute(select(User.id).where(User.id == whose).with_for_update(read=True, key_share=True))
+    await db.execute(select(User.id).where(User.id == whose).with_for_update(read=True, key_share=True))
     lives = and_(Session.ended_at.is_(None), Session.expires_at > func.now(), User.disabled_at.is_(None))
     statement = (
         select(
@@ -175,7 +173,7 @@ async def lock_session(session: AsyncSession, session_id: UUID) -> AnyRow | None
         .where(Session.id == session_id)
         .with_for_update(of=Session)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
 _STATE = PreparedRead(
@@ -238,7 +236,7 @@ async def rotate(database: Database, session_id: UUID, *, generation: int, refre
     return row is not None
 
 
-async def end(session: AsyncSession, session_id: UUID, *, reason: EndReason) -> bool:
+async def end(db: AsyncSession, session_id: UUID, *, reason: EndReason) -> bool:
     """End a session; whether it was this call that did."""
     statement = (
         update(Session)
@@ -246,10 +244,10 @@ async def end(session: AsyncSession, session_id: UUID, *, reason: EndReason) -> 
         .values(ended_at=func.now(), end_reason=reason)
         .returning(Session.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def end_one(session: AsyncSession, session_id: UUID, *, user_id: UUID, reason: EndReason) -> bool:
+async def end_one(db: AsyncSession, session_id: UUID, *, user_id: UUID, reason: EndReason) -> bool:
     """End a live session of an account; whether it was this call that did."""
     statement = (
         update(Session)
@@ -262,12 +260,10 @@ async def end_one(session: AsyncSession, session_id: UUID, *, user_id: UUID, rea
         .values(ended_at=func.now(), end_reason=reason)
         .returning(Session.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def end_all(
-    session: AsyncSession, user_id: UUID, *, reason: EndReason, keep: UUID | None
-) -> Sequence[UUID]:
+async def end_all(db: AsyncSession, user_id: UUID, *, reason: EndReason, keep: UUID | None) -> Sequence[UUID]:
     """End every session of an account but `keep`; the ids of those that this call ended.
 
     One that begins or is refreshed meanwhile is waited for, its row being locked. To be called after the account's own
@@ -277,7 +273,7 @@ async def end_all(
     if keep is not None:
         statement = statement.where(Session.id != keep)
     statement = statement.values(ended_at=func.now(), end_reason=reason)
-    return (await session.execute(statement.returning(Session.id))).scalars().all()
+    return (await db.execute(statement.returning(Session.id))).scalars().all()
 
 
 _IS_LIVE = and_(
@@ -309,13 +305,13 @@ async def find_live(database: Database, *, session_id: UUID, user_id: UUID) -> "
 
 
 async def lock_live_account(
-    session: AsyncSession, user_id: UUID, *, session_id: UUID, changes_key: bool
+    db: AsyncSession, user_id: UUID, *, session_id: UUID, changes_key: bool
 ) -> AnyRow | None:
     """The account, locked, if the session is one of its own and lives and the account is not disabled; the session stays as
     it is until the transaction ends. `changes_key` is explained at `auth.sessions.caller.lock_own_account`."""
     # Two statements: the second reads what the first has waited for.
     account_row = select(User.id).where(User.id == user_id)
-    await session.execute(account_row.with_for_update(key_share=not changes_key))
+    await db.execute(account_row.with_for_update(key_share=not changes_key))
     statement = (
         select(User.id, User.email, User.email_verified, User.roles)
         .join(Session, Session.user_id == User.id)
@@ -327,22 +323,22 @@ async def lock_live_account(
             Session.expires_at > func.now(),
         )
     )
-    return (await session.execute(statement.with_for_update(read=True, of=Session))).one_or_none()
+    return (await db.execute(statement.with_for_update(read=True, of=Session))).one_or_none()
 
 
-async def delete_old(session: AsyncSession) -> int:
+async def delete_old(db: AsyncSession) -> int:
     """Delete some sessions that have been over for long, those that nobody else has in hand; how many."""
     over = or_(
         Session.ended_at < func.now() - KEPT_AFTER_END, Session.expires_at < func.now() - KEPT_AFTER_END
     )
     due = select(Session.id).where(over).limit(_BATCH).with_for_update(skip_locked=True)
     statement = delete(Session).where(Session.id.in_(due)).returning(Session.id)
-    return len((await session.execute(statement)).all())
+    return len((await db.execute(statement)).all())
 
 
-async def delete_challenges(session: AsyncSession, user_id: UUID) -> None:
+async def delete_challenges(db: AsyncSession, user_id: UUID) -> None:
     """Void an account's half-done sign-ins. To be called after the account's own row was locked or changed."""
-    await session.execute(delete(LoginChallenge).where(LoginChallenge.user_id == user_id))
+    await db.execute(delete(LoginChallenge).where(LoginChallenge.user_id == user_id))
 
 
 _PAGE = prepare_page(

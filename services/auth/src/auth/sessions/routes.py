@@ -53,7 +53,7 @@ async def refresh_session(
 )
 async def sign_out(
     request: Request,
-    session: SessionDep,
+    db: SessionDep,
     tokens: TokensDep,
     body: RefreshTokenBody | None = None,
     transport: TransportParameter | None = None,
@@ -61,7 +61,7 @@ async def sign_out(
     """End the session of a refresh token, and take the cookie away if it came in that."""
     sent = read_refresh_token(request, body, transport=transport)
     try:
-        await service.sign_out(sent.text, session=session, codec=tokens.refresh)
+        await service.sign_out(sent.text, db=db, codec=tokens.refresh)
     except RefreshTokenRefused:
         raise sent.refused() from None
     response = Response(status_code=204)

@@ -95,11 +95,11 @@ async def refresh_session(
         if refreshed is not None:
             return refreshed
         # A transaction of its own: what it decides, the end of the session too, is kept though the answer is a refusal.
-        async with database.transaction() as session:
-            state = await _lock_genuine(session, presented, codec=tokens.refresh)
+        async with database.transaction() as db:
+            state = await _lock_genuine(db, presented, codec=tokens.refresh)
             if state.client_id != client_id:
                 raise RefreshTokenRefused
-            decision = await _decide_locked(session, state, presented=presented, outbox=outbox)
+            decision = await _decide_locked(db, state, presented=presented, outbox=outbox)
         if decision is RotationDecision.REPEAT:
             subject = describe_subject(state._mapping)  # noqa: SLF001 - SQLAlchemy's public name of it
             successor = _issue_successor(presented, seed=state.refresh_seed, codec=tokens.refresh)
@@ -157,18 +157,16 @@ async def _rotate_current(
     return RefreshedSession(subject=subject, refresh_token=successor)
 
 
-async def _lock_genuine(
-    session: AsyncSession, presented: PresentedToken, *, codec: RefreshTokenCodec
-) -> AnyRow:
+async def _lock_genuine(db: AsyncSession, presented: PresentedToken, *, codec: RefreshTokenCodec) -> AnyRow:
     """The session of a token that we issued. Whoever merely knows a session's id gets no further than this."""
-    state = await repository.lock_session(session, presented.session_id)
+    state = await repository.lock_session(db, presented.session_id)
     if state is None or not codec.is_genuine(presented, seed=state.refresh_seed):
         raise RefreshTokenRefused
     return state
 
 
 async def _decide_locked(
-    session: AsyncSession, state: AnyRow, *, presented: PresentedToken, outbox: Outbox
+    db: AsyncSession, state: AnyRow, *, presented: PresentedToken, outbox: Outbox
 ) -> RotationDecision:
     """What to do with the presented token, whose session is locked. A reused one ends it here."""
     decision = decide(
@@ -178,9 +176,9 @@ async def _decide_locked(
         just_rotated=bool(state.just_rotated),
     )
     if decision is RotationDecision.END:
-        await repository.end(session, state.id, reason="reuse")
-        await record_event(session, "refresh_token_reuse", user_id=state.user_id, session_id=state.id)
-        await outbox.tell(session, "refresh_token_reuse", address=state.email, user_id=state.user_id)
+        await repository.end(db, state.id, reason="reuse")
+        await record_event(db, "refresh_token_reuse", user_id=state.user_id, session_id=state.id)
+        await outbox.tell(db, "refresh_token_reuse", address=state.email, user_id=state.user_id)
         logger.warning("session %s ended: a used refresh token came again", state.id)
     return decision
 
@@ -189,7 +187,7 @@ def _issue_successor(presented: PresentedToken, *, seed: bytes, codec: RefreshTo
     return codec.issue(presented.session_id, generation=presented.generation + 1, seed=seed)
 
 
-async def sign_out(text: str, *, session: AsyncSession, codec: RefreshTokenCodec) -> None:
+async def sign_out(text: str, *, db: AsyncSession, codec: RefreshTokenCodec) -> None:
     """End the session of a refresh token, a rotated one too; nothing happens when it has ended already.
 
     Raises `RefreshTokenRefused` for what is no refresh token of ours.
@@ -197,6 +195,6 @@ async def sign_out(text: str, *, session: AsyncSession, codec: RefreshTokenCodec
     presented = parse_token(text)
     if presented is None:
         raise RefreshTokenRefused
-    state = await _lock_genuine(session, presented, codec=codec)
-    if await repository.end(session, state.id, reason="logout"):
-        await record_event(session, "logout", user_id=state.user_id, session_id=state.id)
+    state = await _lock_genuine(db, presented, codec=codec)
+    if await repository.end(db, state.id, reason="logout"):
+        await record_event(db, "logout", user_id=state.user_id, session_id=state.id)

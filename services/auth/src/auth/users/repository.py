@@ -33,7 +33,7 @@ class Holders:
     at: datetime
 
 
-async def insert_if_free(session: AsyncSession, account: NewAccount) -> None:
+async def insert_if_free(db: AsyncSession, account: NewAccount) -> None:
     """Store the account, unless its e-mail or its username belongs to another, or the e-mail can still be taken back."""
     values = {
         User.id: literal(account.id),
@@ -43,10 +43,10 @@ async def insert_if_free(session: AsyncSession, account: NewAccount) -> None:
         User.email_verified: literal(account.email_verified),
     }
     source = select(*values.values()).where(~former_holder(account.email).exists())
-    await session.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())
+    await db.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())
 
 
-async def insert_withheld(session: AsyncSession, account: NewAccount) -> None:
+async def insert_withheld(db: AsyncSession, account: NewAccount) -> None:
     """Store the account as one withheld from whoever has its e-mail or can take it back, if another has; not if its
     username is taken. The holder is locked, so that it cannot be deleted while its id is written down here."""
     values = {
@@ -60,10 +60,10 @@ async def insert_withheld(session: AsyncSession, account: NewAccount) -> None:
     holds = or_(User.email == account.email, User.id.in_(former_holder(account.email)))
     source = select(*values.values()).where(holds, User.id != account.id).limit(1)
     locked = source.with_for_update(read=True, key_share=True)
-    await session.execute(insert(User).from_select(list(values), locked).on_conflict_do_nothing())
+    await db.execute(insert(User).from_select(list(values), locked).on_conflict_do_nothing())
 
 
-async def find_holders(session: AsyncSession, *, email: str, username: str) -> Holders:
+async def find_holders(db: AsyncSession, *, email: str, username: str) -> Holders:
     """Who holds the two names, regardless of case."""
     statement = select(
         func.coalesce(
@@ -73,5 +73,5 @@ async def find_holders(session: AsyncSession, *, email: str, username: str) -> H
         select(User.id).where(User.username == username).scalar_subquery().label("of_username"),
         func.now().label("at"),
     )
-    row = (await session.execute(statement)).one()
+    row = (await db.execute(statement)).one()
     return Holders(of_email=row.of_email, of_username=row.of_username, at=row.at)

@@ -25,36 +25,36 @@ _EVER: ColumnElement[datetime] = literal_column("'-infinity'::timestamptz")
 _Since = datetime | ColumnElement[datetime]
 
 
-async def void_ways_in(session: AsyncSession, user_id: UUID, *, keep_second_factor: bool = False) -> None:
+async def void_ways_in(db: AsyncSession, user_id: UUID, *, keep_second_factor: bool = False) -> None:
     """Void the password, linked accounts, passkeys, second factor and links in mails of an account, with an event each.
 
     A second factor that is kept lets nobody in. It is in doubt until a code of it is given.
     """
-    await _void_password(session, user_id, true())
-    await _void_links_and_passkeys(session, user_id, since=_EVER)
+    await _void_password(db, user_id, true())
+    await _void_links_and_passkeys(db, user_id, since=_EVER)
     if keep_second_factor:
         kept = update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None))
-        await session.execute(kept.values(in_doubt=True))
+        await db.execute(kept.values(in_doubt=True))
     else:
-        await _void_second_factor(session, user_id, true())
-    await mails.delete_tokens(session, user_id, kinds=_EVERY_LINK)
+        await _void_second_factor(db, user_id, true())
+    await mails.delete_tokens(db, user_id, kinds=_EVERY_LINK)
 
 
-async def void_ways_in_since(session: AsyncSession, user_id: UUID, moment: datetime) -> None:
+async def void_ways_in_since(db: AsyncSession, user_id: UUID, moment: datetime) -> None:
     """Void the password, linked accounts, passkeys, second factor and recovery codes that an account has since that moment."""
-    await _void_password(session, user_id, _password_was_set(user_id, since=moment))
-    await _void_links_and_passkeys(session, user_id, since=moment)
+    await _void_password(db, user_id, _password_was_set(user_id, since=moment))
+    await _void_links_and_passkeys(db, user_id, since=moment)
     began = func.coalesce(TotpSecret.confirmed_at, TotpSecret.created_at)
-    await _void_second_factor(session, user_id, began >= moment)
-    await session.execute(
+    await _void_second_factor(db, user_id, began >= moment)
+    await db.execute(
         delete(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.created_at >= moment)
     )
 
 
-async def void_second_factor_in_doubt(session: AsyncSession, user_id: UUID) -> bool:
+async def void_second_factor_in_doubt(db: AsyncSession, user_id: UUID) -> bool:
     """Void a second factor that `void_ways_in` kept, and that nobody has proven to have since; whether there was one. No
     session can be of such an account."""
-    return await _void_second_factor(session, user_id, TotpSecret.in_doubt.is_(true()))
+    return await _void_second_factor(db, user_id, TotpSecret.in_doubt.is_(true()))
 
 
 def _password_was_set(user_id: UUID, *, since: datetime) -> ColumnElement[bool]:
@@ -65,37 +65,37 @@ def _password_was_set(user_id: UUID, *, since: datetime) -> ColumnElement[bool]:
     )
 
 
-async def _void_password(session: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> None:
+async def _void_password(db: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> None:
     password = update(User).where(User.id == user_id, User.password_hash.is_not(None), which)
-    await _void(session, user_id, "password_voided", password.values(password_hash=null()).returning(User.id))
+    await _void(db, user_id, "password_voided", password.values(password_hash=null()).returning(User.id))
 
 
-async def _void_links_and_passkeys(session: AsyncSession, user_id: UUID, *, since: _Since) -> None:
+async def _void_links_and_passkeys(db: AsyncSession, user_id: UUID, *, since: _Since) -> None:
     link = delete(OAuthAccount).where(OAuthAccount.user_id == user_id, OAuthAccount.created_at >= since)
     passkey = delete(Passkey).where(Passkey.user_id == user_id, Passkey.created_at >= since)
-    await _void(session, user_id, "oauth_unlinked", link.returning(OAuthAccount.id))
-    await _void(session, user_id, "passkey_removed", passkey.returning(Passkey.id))
+    await _void(db, user_id, "oauth_unlinked", link.returning(OAuthAccount.id))
+    await _void(db, user_id, "passkey_removed", passkey.returning(Passkey.id))
 
 
-async def _void_second_factor(session: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> bool:
+async def _void_second_factor(db: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> bool:
     secret = delete(TotpSecret).where(TotpSecret.user_id == user_id, which)
     # One that was never confirmed guarded nothing.
-    return await _void(session, user_id, "mfa_disabled", secret.returning(TotpSecret.confirmed_at))
+    return await _void(db, user_id, "mfa_disabled", secret.returning(TotpSecret.confirmed_at))
 
 
 async def _void(
-    session: AsyncSession,
+    db: AsyncSession,
     user_id: UUID,
     event: Event,
     statement: ReturningUpdate[Any] | ReturningDelete[Any],
 ) -> bool:
-    voided = [given for given in (await session.execute(statement)).scalars() if given]
+    voided = [given for given in (await db.execute(statement)).scalars() if given]
     for _ in voided:
-        await record_event(session, event, user_id=user_id)
+        await record_event(db, event, user_id=user_id)
     return bool(voided)
 
 
-async def count_ways_in(session: AsyncSession, user_id: UUID) -> int:
+async def count_ways_in(db: AsyncSession, user_id: UUID) -> int:
     """How many ways in an account has: a password, and each linked account and passkey.
 
     The account is to be locked before, so that of two removals at once the second counts after the first.
@@ -104,4 +104,4 @@ async def count_ways_in(session: AsyncSession, user_id: UUID) -> int:
     passkeys = select(func.count()).where(Passkey.user_id == user_id).scalar_subquery()
     with_password = select(func.count()).where(User.id == user_id, User.password_hash.is_not(None))
     statement = select(links + passkeys + with_password.scalar_subquery())
-    return int((await session.execute(statement)).scalar_one())
+    return int((await db.execute(statement)).scalar_one())

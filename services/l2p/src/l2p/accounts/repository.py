@@ -37,7 +37,7 @@ _BY_EMAIL = _CREDENTIALS.where(User.email == bindparam("login"))
 _BY_USERNAME = _CREDENTIALS.where(User.username == bindparam("login"))
 
 
-async def insert_if_free(session: AsyncSession, account: NewAccount) -> Row[*tuple[Any, ...]] | None:
+async def insert_if_free(db: AsyncSession, account: NewAccount) -> Row[*tuple[Any, ...]] | None:
     """Store the account and give its row, or None when its e-mail or its username belongs to another."""
     statement = (
         insert(User)
@@ -45,15 +45,15 @@ async def insert_if_free(session: AsyncSession, account: NewAccount) -> Row[*tup
         .on_conflict_do_nothing()
         .returning(*OWN_COLUMNS)
     )
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def find_taken(session: AsyncSession, *, username: str, email: str) -> Taken:
+async def find_taken(db: AsyncSession, *, username: str, email: str) -> Taken:
     """Which of the two names are taken, regardless of case."""
     statement = select(
         exists().where(User.username == username), exists().where(User.email == email), func.now()
     )
-    has_username, has_email, at = (await session.execute(statement)).one()
+    has_username, has_email, at = (await db.execute(statement)).one()
     return Taken(username=has_username, email=has_email, at=at)
 
 
@@ -62,8 +62,8 @@ async def find_credentials(database: Database, login: str) -> Row[Any] | None:
     return await database.fetch_one(_BY_EMAIL if "@" in login else _BY_USERNAME, {"login": login})
 
 
-async def replace_hash(session: AsyncSession, *, user_id: UUID, old: str, new: str) -> None:
+async def replace_hash(db: AsyncSession, *, user_id: UUID, old: str, new: str) -> None:
     """Store a new hash of the same password, unless the password was changed meanwhile."""
-    await session.execute(
+    await db.execute(
         update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
     )

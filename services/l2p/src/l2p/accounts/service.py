@@ -33,12 +33,12 @@ async def register(
         email=registration.email,
         password_hash=await hasher.hash(registration.password.get_secret_value()),
     )
-    async with database.transaction() as session:
+    async with database.transaction() as db:
         while True:
-            row = await repository.insert_if_free(session, account)
+            row = await repository.insert_if_free(db, account)
             if row is not None:
                 return OwnUser.model_validate(row)
-            taken = await repository.find_taken(session, username=account.username, email=account.email)
+            taken = await repository.find_taken(db, username=account.username, email=account.email)
             if taken.username:
                 raise UsernameTaken
             if taken.email and reveal_taken_email:
@@ -77,7 +77,7 @@ async def log_in(
         raise LoginFailed
     await admission.succeed()
     if new_hash is not None:
-        async with database.transaction() as session:
-            await repository.replace_hash(session, user_id=row.id, old=row.password_hash, new=new_hash)
+        async with database.transaction() as db:
+            await repository.replace_hash(db, user_id=row.id, old=row.password_hash, new=new_hash)
     token = signer.sign(user_id=row.id, email=row.email, username=row.username)
     return LoggedIn(access_token=token.text, expires_in=token.expires_in, user=OwnUser.model_validate(row))

@@ -130,7 +130,7 @@ _VISIBLE = _WHOLE.where(or_(IS_PUBLIC, _IS_IN_IT))
 _DOOR = select(or_(IS_PUBLIC, _IS_IN_IT).label("is_open")).where(Lobby.id == bindparam("lobby_id"))
 
 
-async def insert_lobby(session: AsyncSession, lobby: NewLobby, *, code: str) -> bool:
+async def insert_lobby(db: AsyncSession, lobby: NewLobby, *, code: str) -> bool:
     """Store the lobby, unless another open one has this code. Says whether it did."""
     statement = (
         insert(Lobby)
@@ -147,12 +147,12 @@ async def insert_lobby(session: AsyncSession, lobby: NewLobby, *, code: str) -> 
         .on_conflict_do_nothing(index_elements=[Lobby.code], index_where=Lobby.status != text("'closed'"))
         .returning(Lobby.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def find_lobby(session: AsyncSession, lobby_id: UUID) -> Row[Any] | None:
+async def find_lobby(db: AsyncSession, lobby_id: UUID) -> Row[Any] | None:
     """The lobby with its players, whoever asks."""
-    return (await session.execute(_WHOLE, {"lobby_id": lobby_id})).one_or_none()
+    return (await db.execute(_WHOLE, {"lobby_id": lobby_id})).one_or_none()
 
 
 async def find_visible_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> Row[Any] | None:
@@ -166,11 +166,11 @@ async def find_door(database: Database, lobby_id: UUID, *, player_id: UUID) -> b
     return None if row is None else bool(row.is_open)
 
 
-async def find_open_lobby(session: AsyncSession, code: str) -> UUID | None:
+async def find_open_lobby(db: AsyncSession, code: str) -> UUID | None:
     """The open lobby with this code."""
     # The literal lets the planner see that the partial index over codes of open lobbies fits.
     statement = select(Lobby.id).where(Lobby.code == code, Lobby.status != text("'closed'"))
-    return (await session.execute(statement)).scalar_one_or_none()
+    return (await db.execute(statement)).scalar_one_or_none()
 
 
 async def find_page(
@@ -203,39 +203,39 @@ def _escape(pattern: str) -> str:
     return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
-async def lock_lobby(session: AsyncSession, lobby_id: UUID) -> Lobby | None:
+async def lock_lobby(db: AsyncSession, lobby_id: UUID) -> Lobby | None:
     """The lobby, locked until the end of the transaction: whoever changes its seats waits here for the one before."""
     statement = select(Lobby).where(Lobby.id == lobby_id).with_for_update(key_share=True)
-    return (await session.execute(statement)).scalar_one_or_none()
+    return (await db.execute(statement)).scalar_one_or_none()
 
 
-async def find_seats(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Seats:
+async def find_seats(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Seats:
     """The seats of a lobby that is locked."""
     has_player = func.coalesce(func.bool_or(LobbyPlayer.user_id == player_id), False)
     statement = select(func.count(), has_player).where(LobbyPlayer.lobby_id == lobby_id)
-    taken, is_in_it = (await session.execute(statement)).one()
+    taken, is_in_it = (await db.execute(statement)).one()
     return Seats(taken=taken, has_player=is_in_it)
 
 
-async def insert_seat(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
+async def insert_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
     """Seat a player in a lobby that is locked."""
     # Not now(), which is when the transaction began: it may have waited for the lobby, and others came in before.
-    await session.execute(
+    await db.execute(
         insert(LobbyPlayer).values(lobby_id=lobby_id, user_id=player_id, joined_at=func.clock_timestamp())
     )
 
 
-async def delete_seat(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
+async def delete_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
     """Free a player's seat in a lobby that is locked. Says whether there was one."""
     statement = (
         delete(LobbyPlayer)
         .where(LobbyPlayer.lobby_id == lobby_id, LobbyPlayer.user_id == player_id)
         .returning(LobbyPlayer.id)
     )
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None
 
 
-async def find_longest_present(session: AsyncSession, lobby_id: UUID) -> UUID | None:
+async def find_longest_present(db: AsyncSession, lobby_id: UUID) -> UUID | None:
     """The player who has been in a lobby for the longest time; None when it is empty."""
     statement = (
         select(LobbyPlayer.user_id)
@@ -243,17 +243,17 @@ async def find_longest_present(session: AsyncSession, lobby_id: UUID) -> UUID | 
         .order_by(LobbyPlayer.joined_at, LobbyPlayer.id)
         .limit(1)
     )
-    return (await session.execute(statement)).scalar_one_or_none()
+    return (await db.execute(statement)).scalar_one_or_none()
 
 
-async def set_host(session: AsyncSession, lobby_id: UUID, *, host_id: UUID) -> None:
+async def set_host(db: AsyncSession, lobby_id: UUID, *, host_id: UUID) -> None:
     """Make a player the host."""
-    await session.execute(update(Lobby).where(Lobby.id == lobby_id).values(host_id=host_id))
+    await db.execute(update(Lobby).where(Lobby.id == lobby_id).values(host_id=host_id))
 
 
-async def close_lobby(session: AsyncSession, lobby_id: UUID) -> None:
+async def close_lobby(db: AsyncSession, lobby_id: UUID) -> None:
     """Close a lobby; its row and its games stay."""
-    await session.execute(update(Lobby).where(Lobby.id == lobby_id).values(status="closed", host_id=None))
+    await db.execute(update(Lobby).where(Lobby.id == lobby_id).values(status="closed", host_id=None))
 
 
 GUESSES = 20
@@ -290,12 +290,12 @@ class Guess:
         return self.number > GUESSES
 
 
-async def count_guess(session: AsyncSession, player_id: UUID) -> Guess:
+async def count_guess(db: AsyncSession, player_id: UUID) -> Guess:
     """Count a guess before it is looked at. Until the transaction ends, the player's other guesses wait."""
-    row = (await session.execute(_COUNT, {"player_id": player_id})).one()
+    row = (await db.execute(_COUNT, {"player_id": player_id})).one()
     return Guess(number=row.number, seconds=row.seconds)
 
 
-async def forgive_guess(session: AsyncSession, player_id: UUID) -> None:
+async def forgive_guess(db: AsyncSession, player_id: UUID) -> None:
     """Take back the guess that this transaction counted: it was right."""
-    await session.execute(_FORGIVE, {"player_id": player_id})
+    await db.execute(_FORGIVE, {"player_id": player_id})

@@ -132,6 +132,6 @@ async def join_lobby(
     status_code=204,
     responses=problem_responses(LobbyNotFound),
 )
-async def leave_lobby(lobby_id: UUID, player: PlayerDep, session: SessionDep) -> None:
+async def leave_lobby(lobby_id: UUID, player: PlayerDep, db: SessionDep) -> None:
     """Free your seat. A host hands over to the longest-present player; the last one out closes the lobby."""
-    await service.leave_lobby(session, lobby_id, player_id=player.id)
+    await service.leave_lobby(db, lobby_id, player_id=player.id)

@@ -30,7 +30,7 @@ CODE_DRAWS = 20
 
 
 async def create_lobby(
-    session: AsyncSession, request: LobbyRequest, *, player_id: UUID, draw: Callable[[], str] = draw_code
+    db: AsyncSession, request: LobbyRequest, *, player_id: UUID, draw: Callable[[], str] = draw_code
 ) -> Lobby:
     """A new lobby with its creator in it as the host. Raises `QuestionSetUnknown`, `NoFreeCode`."""
     if request.settings.question_set_id is not None:
@@ -43,12 +43,12 @@ async def create_lobby(
         settings=request.settings.model_dump(mode="json"),
     )
     for _ in range(CODE_DRAWS):
-        if await repository.insert_lobby(session, lobby, code=draw()):
+        if await repository.insert_lobby(db, lobby, code=draw()):
             break
     else:
         raise NoFreeCode
-    await repository.insert_seat(session, lobby.id, player_id=player_id)
-    return await _read_any_lobby(session, lobby.id)
+    await repository.insert_seat(db, lobby.id, player_id=player_id)
+    return await _read_any_lobby(db, lobby.id)
 
 
 async def list_lobbies(
@@ -79,10 +79,10 @@ async def read_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> 
 async def read_lobby_by_code(database: Database, code: str, *, player_id: UUID) -> Lobby:
     """The open lobby with this code, private or not. Raises `LobbyNotFound`, `TooManyCodeGuesses`."""
     lobby: Lobby | None = None
-    async with database.transaction() as session:
-        lobby_id = await _try_code(session, code, player_id=player_id)
+    async with database.transaction() as db:
+        lobby_id = await _try_code(db, code, player_id=player_id)
         if lobby_id is not None:
-            lobby = await _read_any_lobby(session, lobby_id)
+            lobby = await _read_any_lobby(db, lobby_id)
     # Raised out here: the wrong guess stays counted.
     if lobby is None:
         raise LobbyNotFound
@@ -99,35 +99,35 @@ async def prove_code(database: Database, lobby_id: UUID, *, player_id: UUID, cod
         return
     if code is None:
         raise LobbyNotFound
-    async with database.transaction() as session:
-        found = await _try_code(session, code, player_id=player_id, lobby_id=lobby_id)
+    async with database.transaction() as db:
+        found = await _try_code(db, code, player_id=player_id, lobby_id=lobby_id)
     if found is None:
         raise LobbyNotFound
 
 
 async def _try_code(
-    session: AsyncSession, code: str, *, player_id: UUID, lobby_id: UUID | None = None
+    db: AsyncSession, code: str, *, player_id: UUID, lobby_id: UUID | None = None
 ) -> UUID | None:
     """The open lobby with this code, if it is `lobby_id` or that does not matter. None counts as a guess."""
-    guess = await repository.count_guess(session, player_id)
+    guess = await repository.count_guess(db, player_id)
     if guess.is_one_too_many:
         raise TooManyCodeGuesses(retry_after=math.ceil(guess.seconds))
-    found = await repository.find_open_lobby(session, normalize_code(code))
+    found = await repository.find_open_lobby(db, normalize_code(code))
     if found is None or lobby_id not in (None, found):
         return None
-    await repository.forgive_guess(session, player_id)
+    await repository.forgive_guess(db, player_id)
     return found
 
 
-async def join_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Lobby:
+async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Lobby:
     """Seat a player who may come in; someone who has a seat keeps it.
 
     Raises `LobbyNotFound`, `LobbyClosed`, `GameUnderWay`, `LobbyFull`.
     """
-    lobby = await repository.lock_lobby(session, lobby_id)
+    lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None:
         raise LobbyNotFound
-    seats = await repository.find_seats(session, lobby_id, player_id=player_id)
+    seats = await repository.find_seats(db, lobby_id, player_id=player_id)
     if not seats.has_player:
         if lobby.status == "closed":
             raise LobbyClosed
@@ -135,34 +135,34 @@ async def join_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) 
             raise GameUnderWay
         if seats.taken >= lobby.max_players:
             raise LobbyFull(lobby.max_players)
-        await repository.insert_seat(session, lobby_id, player_id=player_id)
+        await repository.insert_seat(db, lobby_id, player_id=player_id)
         if lobby.host_id is None:
             # The account of whoever hosted it was deleted.
-            await repository.set_host(session, lobby_id, host_id=player_id)
-    return await _read_any_lobby(session, lobby_id)
+            await repository.set_host(db, lobby_id, host_id=player_id)
+    return await _read_any_lobby(db, lobby_id)
 
 
-async def leave_lobby(session: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
+async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
     """Free the player's seat. A host hands over to the longest-present player; the last one out closes the lobby.
 
     Leaving a public lobby that one is not in does nothing. Raises `LobbyNotFound`.
     """
-    lobby = await repository.lock_lobby(session, lobby_id)
+    lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None:
         raise LobbyNotFound
-    if not await repository.delete_seat(session, lobby_id, player_id=player_id):
+    if not await repository.delete_seat(db, lobby_id, player_id=player_id):
         if LobbySettings.model_validate(lobby.settings).is_private:
             raise LobbyNotFound
         return
-    successor = await repository.find_longest_present(session, lobby_id)
+    successor = await repository.find_longest_present(db, lobby_id)
     if successor is None:
-        await repository.close_lobby(session, lobby_id)
+        await repository.close_lobby(db, lobby_id)
     elif lobby.host_id in (None, player_id):
-        await repository.set_host(session, lobby_id, host_id=successor)
+        await repository.set_host(db, lobby_id, host_id=successor)
 
 
-async def _read_any_lobby(session: AsyncSession, lobby_id: UUID) -> Lobby:
-    row = await repository.find_lobby(session, lobby_id)
+async def _read_any_lobby(db: AsyncSession, lobby_id: UUID) -> Lobby:
+    row = await repository.find_lobby(db, lobby_id)
     if row is None:
         raise LobbyNotFound
     return Lobby.model_validate(row)

@@ -137,7 +137,7 @@ def _prepare_page(names: frozenset[str]) -> PreparedRead:
     )
 
 
-async def find_products(session: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRow]:
+async def find_products(db: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRow]:
     """Those of the products that are for sale."""
     statement = select(
         Product.id,
@@ -147,29 +147,27 @@ async def find_products(session: AsyncSession, skus: Sequence[str]) -> Sequence[
         Product.currency,
         (Product.stock - Product.reserved).label("available"),
     ).where(Product.sku == any_(literal(skus, ARRAY(Text))), Product.active)
-    return (await session.execute(statement)).all()
+    return (await db.execute(statement)).all()
 
 
-async def insert_order(
-    session: AsyncSession, columns: Mapping[str, Any], *, held_for: timedelta | None
-) -> AnyRow:
+async def insert_order(db: AsyncSession, columns: Mapping[str, Any], *, held_for: timedelta | None) -> AnyRow:
     """`held_for`: how long the order holds stock, None when it holds none."""
     expires_at = None if held_for is None else func.now() + held_for
     statement = insert(Order).values(**columns, expires_at=expires_at).returning(*_COLUMNS)
-    return (await session.execute(statement)).one()
+    return (await db.execute(statement)).one()
 
 
-async def insert_items(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+async def insert_items(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """The lines of an order that was inserted in this transaction, since its total is checked at commit."""
-    await session.execute(insert(OrderItem), rows)
+    await db.execute(insert(OrderItem), rows)
 
 
-async def reserve_stock(session: AsyncSession, quantities: Mapping[UUID, int]) -> set[UUID]:
+async def reserve_stock(db: AsyncSession, quantities: Mapping[UUID, int]) -> set[UUID]:
     """Reserve pieces of products; those of which enough are left. The caller rolls back when one is missing.
 
     The rows stay locked until then, so this comes last in a transaction.
     """
-    await _lock_products(session, list(quantities))
+    await _lock_products(db, list(quantities))
     wanted = (
         func.unnest(
             literal(list(quantities), ARRAY(Uuid)), literal(list(quantities.values()), ARRAY(Integer))
@@ -184,22 +182,22 @@ async def reserve_stock(session: AsyncSession, quantities: Mapping[UUID, int]) -
         .returning(Product.id)
         .execution_options(synchronize_session=False)
     )
-    return set((await session.execute(statement)).scalars())
+    return set((await db.execute(statement)).scalars())
 
 
-async def _lock_products(session: AsyncSession, product_ids: Sequence[UUID]) -> None:
+async def _lock_products(db: AsyncSession, product_ids: Sequence[UUID]) -> None:
     statement = select(Product.id).where(Product.id == any_(literal(product_ids, ARRAY(Uuid))))
-    await session.execute(statement.order_by(Product.id).with_for_update(key_share=True))
+    await db.execute(statement.order_by(Product.id).with_for_update(key_share=True))
 
 
-async def lock_lapsed(session: AsyncSession, *, limit: int) -> list[UUID]:
+async def lock_lapsed(db: AsyncSession, *, limit: int) -> list[UUID]:
     """Pending orders whose time is over, locked; passes over those that another sweep has."""
     statement = _select_lapsed().order_by(Order.expires_at).limit(limit)
     locked = statement.with_for_update(key_share=True, skip_locked=True)
-    return list((await session.execute(locked)).scalars())
+    return list((await db.execute(locked)).scalars())
 
 
-async def lock_lapsed_holding(session: AsyncSession, skus: Sequence[str], *, limit: int) -> list[UUID]:
+async def lock_lapsed_holding(db: AsyncSession, skus: Sequence[str], *, limit: int) -> list[UUID]:
     """Pending orders whose time is over and that hold stock of these products, locked; waits for a sweep that has them."""
     holding = (
         select(OrderItem.order_id)
@@ -207,24 +205,24 @@ async def lock_lapsed_holding(session: AsyncSession, skus: Sequence[str], *, lim
         .where(Product.sku == any_(literal(skus, ARRAY(Text))), OrderItem.reserved_quantity > 0)
     )
     statement = _select_lapsed().where(Order.id.in_(holding)).order_by(Order.id).limit(limit)
-    return list((await session.execute(statement.with_for_update(key_share=True))).scalars())
+    return list((await db.execute(statement.with_for_update(key_share=True))).scalars())
 
 
 def _select_lapsed() -> Select[UUID]:
     return select(Order.id).where(Order.status == "pending", Order.expires_at <= func.now())
 
 
-async def expire_orders(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
+async def expire_orders(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
     """Expire pending orders that this transaction has locked."""
     statement = update(Order).where(
         Order.id == any_(literal(order_ids, ARRAY(Uuid))), Order.status == "pending"
     )
-    await session.execute(
+    await db.execute(
         statement.values(status="expired", updated_at=func.now()).execution_options(synchronize_session=False)
     )
 
 
-async def release_stock(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
+async def release_stock(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
     """Give back what orders hold that this transaction has locked: first the products, then the lines."""
     of_orders = OrderItem.order_id == any_(literal(order_ids, ARRAY(Uuid)))
     held = (
@@ -232,16 +230,16 @@ async def release_stock(session: AsyncSession, order_ids: Sequence[UUID]) -> Non
         .where(of_orders, OrderItem.reserved_quantity > 0, OrderItem.product_id.is_not(None))
         .group_by(OrderItem.product_id)
     )
-    product_ids = [row.product_id for row in await session.execute(held)]
-    await _lock_products(session, product_ids)
+    product_ids = [row.product_id for row in await db.execute(held)]
+    await _lock_products(db, product_ids)
     given_back = held.subquery("held")
-    await session.execute(
+    await db.execute(
         update(Product)
         .where(Product.id == given_back.c.product_id)
         .values(reserved=Product.reserved - given_back.c.quantity)
         .execution_options(synchronize_session=False)
     )
-    await session.execute(
+    await db.execute(
         update(OrderItem)
         .where(of_orders, OrderItem.reserved_quantity > 0)
         .values(reserved_quantity=0)

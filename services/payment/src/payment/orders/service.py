@@ -68,17 +68,17 @@ async def place_order(
 
 async def expire_holding(database: Database, skus: list[str]) -> int:
     """Expire the orders that hold stock of these products longer than they may; how many there were."""
-    async with database.transaction() as session:
-        lapsed = await repository.lock_lapsed_holding(session, skus, limit=LAPSED_AT_ONCE)
-        await _expire(session, lapsed)
+    async with database.transaction() as db:
+        lapsed = await repository.lock_lapsed_holding(db, skus, limit=LAPSED_AT_ONCE)
+        await _expire(db, lapsed)
     return len(lapsed)
 
 
 async def expire_lapsed(database: Database) -> int:
     """Expire orders whose time is over, up to `LAPSED_AT_ONCE`; how many there were. Several sweeps may run at once."""
-    async with database.transaction() as session:
-        lapsed = await repository.lock_lapsed(session, limit=LAPSED_AT_ONCE)
-        await _expire(session, lapsed)
+    async with database.transaction() as db:
+        lapsed = await repository.lock_lapsed(db, limit=LAPSED_AT_ONCE)
+        await _expire(db, lapsed)
     return len(lapsed)
 
 
@@ -112,8 +112,8 @@ async def list_orders(
     return cursors.json_page(page, scope=scope)
 
 
-async def _place(session: AsyncSession, new: NewOrder, *, user_id: UUID, held_for: timedelta) -> Order:
-    rows = await repository.find_products(session, [item.sku for item in new.items])
+async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, held_for: timedelta) -> Order:
+    rows = await repository.find_products(db, [item.sku for item in new.items])
     # A price that was put into the database by hand may be none of its currency: nobody could pay it.
     offers = {row.sku: _offer(row) for row in rows if can_be_charged(row.unit_price, row.currency)}
     basket = fill_basket(new.items, offers)
@@ -126,26 +126,26 @@ async def _place(session: AsyncSession, new: NewOrder, *, user_id: UUID, held_fo
         "total_amount": basket.total,
         "currency": basket.currency.code,
     }
-    row = await repository.insert_order(session, columns, held_for=held_for if basket.limited else None)
+    row = await repository.insert_order(db, columns, held_for=held_for if basket.limited else None)
     items = _items(basket, order_id)
-    await repository.insert_items(session, items)
-    await _reserve(session, basket)
+    await repository.insert_items(db, items)
+    await _reserve(db, basket)
     return _order(row, items)
 
 
-async def _reserve(session: AsyncSession, basket: Basket) -> None:
+async def _reserve(db: AsyncSession, basket: Basket) -> None:
     if not basket.limited:
         return
-    reserved = await repository.reserve_stock(session, basket.limited)
+    reserved = await repository.reserve_stock(db, basket.limited)
     lacking = basket.limited.keys() - reserved
     if lacking:
         raise OutOfStock(basket.shortages(set(lacking)))
 
 
-async def _expire(session: AsyncSession, order_ids: list[UUID]) -> None:
+async def _expire(db: AsyncSession, order_ids: list[UUID]) -> None:
     if order_ids:
-        await repository.expire_orders(session, order_ids)
-        await repository.release_stock(session, order_ids)
+        await repository.expire_orders(db, order_ids)
+        await repository.release_stock(db, order_ids)
 
 
 def _offer(row: AnyRow) -> Offer:

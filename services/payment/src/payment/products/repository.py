@@ -79,26 +79,26 @@ def _prepare_page(*, with_inactive: bool, active: bool | None, is_first: bool) -
     return prepare_page(statement.order_by(Product.created_at.desc(), Product.id.desc()))
 
 
-async def insert_product(session: AsyncSession, columns: Mapping[str, Any]) -> AnyRow:
+async def insert_product(db: AsyncSession, columns: Mapping[str, Any]) -> AnyRow:
     """Raises IntegrityError (uq_products_sku) when the SKU is taken."""
-    return (await session.execute(insert(Product).values(columns).returning(*_COLUMNS))).one()
+    return (await db.execute(insert(Product).values(columns).returning(*_COLUMNS))).one()
 
 
-async def lock_product(session: AsyncSession, reference: UUID | str) -> AnyRow | None:
+async def lock_product(db: AsyncSession, reference: UUID | str) -> AnyRow | None:
     """The product, locked against changes until the transaction ends."""
     statement = select_product(reference, with_inactive=True).with_for_update()
-    return (await session.execute(statement)).one_or_none()
+    return (await db.execute(statement)).one_or_none()
 
 
-async def update_product(session: AsyncSession, product_id: UUID, columns: Mapping[str, Any]) -> AnyRow:
+async def update_product(db: AsyncSession, product_id: UUID, columns: Mapping[str, Any]) -> AnyRow:
     """Raises IntegrityError: uq_products_sku when the SKU is taken, ck_products_reserved_within_stock when the stock is
     below what unpaid orders hold."""
     statement = update(Product).where(Product.id == product_id).values(**columns, updated_at=func.now())
-    return (await session.execute(statement.returning(*_COLUMNS))).one()
+    return (await db.execute(statement.returning(*_COLUMNS))).one()
 
 
-async def delete_product(session: AsyncSession, reference: UUID | str) -> bool:
+async def delete_product(db: AsyncSession, reference: UUID | str) -> bool:
     """Whether there was one. Lines of orders keep their copies of it."""
     column = Product.id if isinstance(reference, UUID) else Product.sku
     statement = delete(Product).where(column == reference).returning(Product.id)
-    return (await session.execute(statement)).one_or_none() is not None
+    return (await db.execute(statement)).one_or_none() is not None

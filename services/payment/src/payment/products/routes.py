@@ -29,11 +29,9 @@ ReferenceParameter = Annotated[
     status_code=201,
     responses=problem_responses(Unauthorized, Forbidden, SkuTaken),
 )
-async def create_product(
-    new: NewProduct, _admin: AdminDep, session: SessionDep, response: Response
-) -> Product:
+async def create_product(new: NewProduct, _admin: AdminDep, db: SessionDep, response: Response) -> Product:
     """Admins only. The price has exactly the currency's decimals."""
-    product = await service.create_product(session, new)
+    product = await service.create_product(db, new)
     response.headers["Location"] = f"/v1/products/{product.id}"
     return product
 
@@ -82,10 +80,10 @@ async def read_product(product: ReferenceParameter, visitor: VisitorDep, databas
     responses=problem_responses(Unauthorized, Forbidden, ProductNotFound, SkuTaken, StockReserved),
 )
 async def change_product(
-    product: ReferenceParameter, change: ProductChange, _admin: AdminDep, session: SessionDep
+    product: ReferenceParameter, change: ProductChange, _admin: AdminDep, db: SessionDep
 ) -> Product:
     """Admins only. Orders that were made keep the name and the price that they were made with."""
-    return await service.change_product(session, read_product_reference(product), change)
+    return await service.change_product(db, read_product_reference(product), change)
 
 
 @router.delete(
@@ -95,6 +93,6 @@ async def change_product(
     status_code=204,
     responses=problem_responses(Unauthorized, Forbidden, ProductNotFound),
 )
-async def delete_product(product: ReferenceParameter, _admin: AdminDep, session: SessionDep) -> None:
+async def delete_product(product: ReferenceParameter, _admin: AdminDep, db: SessionDep) -> None:
     """Admins only. Orders keep their lines of it."""
-    await service.delete_product(session, read_product_reference(product))
+    await service.delete_product(db, read_product_reference(product))

@@ -22,16 +22,16 @@ from webcommon.api.paging import CursorCodec
 from webcommon.api.problems import InvalidRequest
 
 
-async def create_product(session: AsyncSession, new: NewProduct) -> Product:
+async def create_product(db: AsyncSession, new: NewProduct) -> Product:
     """Raises `SkuTaken`, and `InvalidRequest` for a price that the currency does not have."""
     columns = new.model_dump() | {"unit_price": _parse_price(new.unit_price, currency=new.currency)}
     with _told_by_constraint():
-        return _product(await repository.insert_product(session, columns))
+        return _product(await repository.insert_product(db, columns))
 
 
-async def change_product(session: AsyncSession, reference: UUID | str, change: ProductChange) -> Product:
+async def change_product(db: AsyncSession, reference: UUID | str, change: ProductChange) -> Product:
     """Raises `ProductNotFound`, `SkuTaken`, `StockReserved`, and `InvalidRequest` for a price the currency does not have."""
-    before = await repository.lock_product(session, reference)
+    before = await repository.lock_product(db, reference)
     if before is None:
         raise ProductNotFound
     columns = change.model_dump(exclude_unset=True)
@@ -40,12 +40,12 @@ async def change_product(session: AsyncSession, reference: UUID | str, change: P
     if not columns:
         return _product(before)
     with _told_by_constraint():
-        return _product(await repository.update_product(session, before.id, columns))
+        return _product(await repository.update_product(db, before.id, columns))
 
 
-async def delete_product(session: AsyncSession, reference: UUID | str) -> None:
+async def delete_product(db: AsyncSession, reference: UUID | str) -> None:
     """Raises `ProductNotFound`. Orders keep their lines."""
-    if not await repository.delete_product(session, reference):
+    if not await repository.delete_product(db, reference):
         raise ProductNotFound
 
 

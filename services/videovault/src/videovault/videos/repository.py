@@ -151,7 +151,7 @@ def _has_tag(number: int, *, is_excluded: bool) -> ColumnElement[bool]:
     return not_(condition) if is_excluded else condition
 
 
-async def insert_video(session: AsyncSession, video: NewVideo) -> UUID | None:
+async def insert_video(db: AsyncSession, video: NewVideo) -> UUID | None:
     """The new row's id; None when the path is taken, also by somebody who takes it at this moment."""
     values = video.model_dump(exclude={"tags", "metadata"})
     statement = (
@@ -160,16 +160,16 @@ async def insert_video(session: AsyncSession, video: NewVideo) -> UUID | None:
         .on_conflict_do_nothing(index_elements=[Video.file_path])
         .returning(Video.id)
     )
-    return (await session.execute(statement)).scalar_one_or_none()
+    return (await db.execute(statement)).scalar_one_or_none()
 
 
-async def insert_tags(session: AsyncSession, video_id: UUID, *, tags: Sequence[NewTag]) -> None:
+async def insert_tags(db: AsyncSession, video_id: UUID, *, tags: Sequence[NewTag]) -> None:
     """Put the tags on the video. A spelling of one that it has already is left out."""
     rows = [{"video_id": video_id, **tag.model_dump()} for tag in tags]
-    await session.execute(insert(Tag).values(rows).on_conflict_do_nothing())
+    await db.execute(insert(Tag).values(rows).on_conflict_do_nothing())
 
 
-async def delete_video(session: AsyncSession, video_id: UUID) -> bool:
+async def delete_video(db: AsyncSession, video_id: UUID) -> bool:
     """Delete the record with its tags and history; whether it was there."""
     statement = delete(Video).where(Video.id == video_id).returning(Video.id)
-    return (await session.execute(statement)).scalar_one_or_none() is not None
+    return (await db.execute(statement)).scalar_one_or_none() is not None

@@ -50,9 +50,9 @@ router = APIRouter(
         **problem_responses(PathTaken, InvalidRequest, PathTooLong),
     },
 )
-async def create_video(body: NewVideo, request: Request, session: SessionDep) -> Response:
+async def create_video(body: NewVideo, request: Request, db: SessionDep) -> Response:
     """Keeps what is said about a file. The file itself is not opened, and need not exist."""
-    video = await service.create_video(session, body)
+    video = await service.create_video(db, body)
     location = request.app.url_path_for("read_video", video_id=video.id)
     return _represent(video, status=201, headers={"Location": location})
 
@@ -96,9 +96,9 @@ async def read_video(
     dependencies=WRITES,
     responses=problem_responses(VideoNotFound),
 )
-async def delete_video(video_id: UUID, session: SessionDep) -> None:
+async def delete_video(video_id: UUID, db: SessionDep) -> None:
     """Deletes the record with its tags and its watch history. The file stays where it is."""
-    await service.delete_video(session, video_id)
+    await service.delete_video(db, video_id)
 
 
 def _represent(

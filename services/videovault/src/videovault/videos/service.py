@@ -16,10 +16,10 @@ _PROGRAM_LIMIT_EXCEEDED = "54000"
 """SQLSTATE of a value that an index cannot hold: 2,704 bytes, after compression, in a B-tree."""
 
 
-async def create_video(session: AsyncSession, video: NewVideo) -> VideoBody:
+async def create_video(db: AsyncSession, video: NewVideo) -> VideoBody:
     """Record a video. Raises `PathTaken`, or `PathTooLong` for a path that cannot be kept unique."""
     try:
-        video_id = await repository.insert_video(session, video)
+        video_id = await repository.insert_video(db, video)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _PROGRAM_LIMIT_EXCEEDED:
             raise
@@ -29,8 +29,8 @@ async def create_video(session: AsyncSession, video: NewVideo) -> VideoBody:
     if video_id is None:
         raise PathTaken("Delete the other one first, or record this one under its own path.")
     if video.tags:
-        await repository.insert_tags(session, video_id, tags=video.tags)
-    row = (await session.execute(repository.VIDEO_BY_ID, {"id": video_id})).one()
+        await repository.insert_tags(db, video_id, tags=video.tags)
+    row = (await db.execute(repository.VIDEO_BY_ID, {"id": video_id})).one()
     return VideoBody.model_validate(row)
 
 
@@ -49,7 +49,7 @@ async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorC
     return cursors.json_page(page, scope=scope)
 
 
-async def delete_video(session: AsyncSession, video_id: UUID) -> None:
+async def delete_video(db: AsyncSession, video_id: UUID) -> None:
     """Delete the record, its tags and its history; never a file. Raises `VideoNotFound`."""
-    if not await repository.delete_video(session, video_id):
+    if not await repository.delete_video(db, video_id):
         raise VideoNotFound
