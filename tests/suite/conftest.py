@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 
 from standins.openid_provider.provider import Provider
-from tests.services.auth.google_visits import google_environment, google_standin
-from tests.services.auth.mails import MailServer
+from tests.services.auth.google.visits import google_environment, google_standin
+from tests.services.auth.mail.mails import MailServer
 from tests.suite.stack import Stack, running_stack
 from webcommon.auth.jwks import REFETCH_SECONDS
 

@@ -15,7 +15,7 @@ from quartet.provision.plan import SERVICES
 from tests.documented import checking
 from tests.ops.command import RunningStack, Workplace, workplace
 from tests.servers import PATIENT, TestServer
-from tests.services.auth.accounts import AuthDatabase
+from tests.services.auth.auth_app import AuthDatabase
 
 FIRST_PATHS = {
     "auth": "/v1/users/me",

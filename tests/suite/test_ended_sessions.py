@@ -17,15 +17,7 @@ from auth.revocations.service import FRESH_SECONDS
 from quartet.provision.plan import SERVICES
 from tests.conftest import CopyDatabase
 from tests.processes import replica
-from tests.services.auth.accounts import (
-    PASSWORD,
-    AuthDatabase,
-    Person,
-    bearer,
-    log_in,
-    refresh,
-    register,
-)
+from tests.services.auth.auth_app import PASSWORD, AuthDatabase, Person, bearer, log_in, refresh, register
 from tests.suite.stack import FIRST_PATHS, Stack
 from webcommon.auth.revocations import ANSWER_SECONDS, POLL_SECONDS
 

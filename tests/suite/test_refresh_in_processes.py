@@ -12,7 +12,7 @@ from jose import jwt
 from dbcommon.migrations import upgrade
 from dbcommon.settings import DatabaseSettings
 from tests.servers import TestServer
-from tests.services.auth.accounts import AuthDatabase, log_in, refresh, register
+from tests.services.auth.auth_app import AuthDatabase, log_in, refresh, register
 from tests.services.auth.processes import auth_process
 
 

@@ -18,11 +18,11 @@ from quartet.provision.plan import SERVICES
 from standins.openid_provider.provider import Provider
 from tests.clients import certificates
 from tests.ops.command import wait_until
-from tests.services.auth.accounts import AuthDatabase, bearer, log_in, new_person, refresh, register
-from tests.services.auth.factors import ask, finish, new_app, problem
-from tests.services.auth.google_visits import Browser, answer_of, somebody
-from tests.services.auth.mails import MailServer, eventually, everything_sent
-from tests.services.auth.standard_client import Attempt, read_page_form
+from tests.services.auth.auth_app import AuthDatabase, bearer, log_in, new_person, refresh, register
+from tests.services.auth.google.visits import Browser, answer_of, somebody
+from tests.services.auth.mail.mails import MailServer, eventually, everything_sent
+from tests.services.auth.oidc.standard_client import Attempt, read_page_form
+from tests.services.auth.second_factors.factors import ask, finish, new_app, problem
 from tests.suite.stack import FIRST_PATHS, NAMES, Pair, Stack
 
 pytestmark = [pytest.mark.long, pytest.mark.database]

@@ -9,7 +9,7 @@ from dbcommon.migrations import upgrade
 from dbcommon.settings import DatabaseSettings
 from tests.clients import running
 from tests.servers import TestServer
-from tests.services.auth.accounts import AuthDatabase, make_app
+from tests.services.auth.auth_app import AuthDatabase, make_app
 
 NewDatabase = Callable[[], Awaitable[AuthDatabase]]
 

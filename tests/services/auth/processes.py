@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.processes import Running, replica
-from tests.services.auth.accounts import AuthDatabase
+from tests.services.auth.auth_app import AuthDatabase
 
 
 @contextlib.asynccontextmanager

@@ -16,7 +16,7 @@ from auth.google.schemas import LinkedAccountAnswer
 from auth.sessions.schemas import SessionAnswer
 from dbcommon.engine import Database
 from tests.clients import counting_statements, running
-from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register
+from tests.services.auth.auth_app import AuthDatabase, bearer, log_in, make_app, register
 from webcommon.api.paging import Page
 from webcommon.app.service import Service
 

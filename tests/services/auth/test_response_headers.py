@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.clients import running
-from tests.services.auth.accounts import AuthDatabase, bearer, log_in, make_app, register
+from tests.services.auth.auth_app import AuthDatabase, bearer, log_in, make_app, register
 
 
 async def test_what_was_told_to_a_caller_is_not_stored(auth: httpx.AsyncClient) -> None:

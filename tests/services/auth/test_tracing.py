@@ -15,9 +15,9 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.collector import attributes_of, collecting
-from tests.services.auth.accounts import AuthDatabase, bearer, log_in, new_person, refresh, register
+from tests.services.auth.auth_app import AuthDatabase, bearer, log_in, new_person, refresh, register
 from tests.services.auth.conftest import NewDatabase
-from tests.services.auth.google_visits import Browser, google_environment, google_standin, somebody
+from tests.services.auth.google.visits import Browser, google_environment, google_standin, somebody
 from tests.services.auth.processes import auth_process
 from tests.services.auth.waiting import holding_account
 

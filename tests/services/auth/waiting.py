@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 import httpx
 
-from tests.services.auth.accounts import AuthDatabase
-from tests.services.auth.mails import eventually
+from tests.services.auth.auth_app import AuthDatabase
+from tests.services.auth.mail.mails import eventually
 
 _WAITING = (
     "SELECT pid, query_start FROM pg_stat_activity"

@@ -11,7 +11,7 @@ import pytest
 from l2p.main import create_app
 from l2p.settings import Settings
 from tests.clients import running
-from tests.services.l2p.test_accounts import PASSWORD, account, register
+from tests.services.l2p.accounts.test_accounts import PASSWORD, account, register
 from tests.tokens import TokenMint
 
 WRONG = "not the password"

@@ -6,8 +6,8 @@ import pytest
 
 from standins.openid_provider.provider import Provider
 from tests.clients import running
-from tests.services.auth.accounts import AuthDatabase, make_app
-from tests.services.auth.google_visits import Browser, browser_of, google_settings, google_standin
+from tests.services.auth.auth_app import AuthDatabase, make_app
+from tests.services.auth.google.visits import Browser, browser_of, google_settings, google_standin
 from webcommon.app.service import Service
 
 

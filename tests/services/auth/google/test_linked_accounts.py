@@ -10,7 +10,7 @@ from jose import jwt
 
 from standins.openid_provider.provider import Provider
 from tests.clients import running
-from tests.services.auth.accounts import (
+from tests.services.auth.auth_app import (
     PASSWORD,
     AuthDatabase,
     Person,
@@ -20,12 +20,8 @@ from tests.services.auth.accounts import (
     refresh,
     register,
 )
-from tests.services.auth.google_visits import (
-    Browser,
-    browser_of,
-    somebody,
-)
-from tests.services.auth.mails import mails_to, newest_token
+from tests.services.auth.google.visits import Browser, browser_of, somebody
+from tests.services.auth.mail.mails import mails_to, newest_token
 
 
 async def linked(browser: Browser, answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,11 +7,11 @@ import pytest
 
 from standins.openid_provider.provider import Provider
 from tests.documented import DocumentedAnswers, NotAsDocumented
-from tests.services.auth.accounts import AuthDatabase, register
-from tests.services.auth.factors import new_app
-from tests.services.auth.google.test_google_for_clients import go
-from tests.services.auth.google_visits import APP, Browser, somebody
-from tests.services.auth.standard_client import Attempt
+from tests.services.auth.auth_app import AuthDatabase, register
+from tests.services.auth.google.test_for_clients import go
+from tests.services.auth.google.visits import APP, Browser, somebody
+from tests.services.auth.oidc.standard_client import Attempt
+from tests.services.auth.second_factors.factors import new_app
 from webcommon.app.service import Service
 
 

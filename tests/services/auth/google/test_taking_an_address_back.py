@@ -3,11 +3,11 @@
 import httpx
 
 from standins.openid_provider.provider import Provider
-from tests.services.auth.accounts import Person, bearer, log_in, new_person, register
-from tests.services.auth.authenticator import Authenticator
-from tests.services.auth.factors import ask, finish, new_app
-from tests.services.auth.google_visits import Browser, somebody
-from tests.services.auth.mails import mails_to, newest_token
+from tests.services.auth.auth_app import Person, bearer, log_in, new_person, register
+from tests.services.auth.google.visits import Browser, somebody
+from tests.services.auth.mail.mails import mails_to, newest_token
+from tests.services.auth.passkeys.authenticator import Authenticator
+from tests.services.auth.second_factors.factors import ask, finish, new_app
 
 
 async def use_link(client: httpx.AsyncClient, address: str) -> None:

@@ -1,0 +1,460 @@
+"""Migrations: applied once however many try, never in the way of a service, and undone as they were done."""
+
+import asyncio
+import itertools
+import os
+import re
+import subprocess
+import sys
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.lock_holder import HOLDER, HolderTeller
+from dbcommon.migrations import (
+    LOCK_SECONDS,
+    create_revision,
+    downgrade,
+    known_revisions,
+    migrations_folder,
+    pending_revisions,
+    read_status,
+    upgrade,
+)
+from quartet.provision.contents import ensure_contents
+from quartet.provision.session import open_session
+from tests.libs.sample_service import SampleService, sample_metadata, write_sample_service
+from tests.servers import TestServer
+
+ROOT = Path(__file__).parents[3]
+NUMBERS = itertools.count()
+Database = tuple[DatabaseUrl, DatabaseUrl]
+Connect = Callable[[DatabaseUrl], Awaitable["asyncpg.Connection[Any]"]]
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Iterator[SampleService]:
+    """A service of its own for each test: revisions are read once a process."""
+    service = write_sample_service(tmp_path, f"sample_{next(NUMBERS)}")
+    try:
+        yield service
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+@pytest.fixture
+async def urls(bare_server: TestServer) -> Database:
+    """An empty, provisioned database: the owner's URL and the runtime role's."""
+    name = f"sample_db_{next(NUMBERS)}"
+    planned = replace(bare_server.plan["auth"], database=name)
+    admin = await bare_server.connect()
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}" OWNER "{planned.owner}" TEMPLATE template0')
+        await admin.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{planned.user}"')
+    finally:
+        await admin.close()
+    async with open_session(bare_server.admin, database=name) as session:
+        await ensure_contents(session, bare_server.plan, service=planned)
+    return (
+        bare_server.url("auth", role="owner", database=name),
+        bare_server.url("auth", role="user", database=name),
+    )
+
+
+async def connect(url: DatabaseUrl) -> "asyncpg.Connection[Any]":
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(**url.connect_arguments(application_name="t"))
+    return connection
+
+
+async def migrate(service: str, url: DatabaseUrl, **options: Any) -> None:
+    """`upgrade` runs a loop of its own, so it is given a thread."""
+    await asyncio.to_thread(upgrade, service, url, **options)
+
+
+async def status_of(
+    sample: SampleService, url: DatabaseUrl
+) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    status = await asyncio.to_thread(read_status, sample.name, url, metadata=sample_metadata())
+    assert status.head == "third"
+    return status.current, status.pending, status.drift
+
+
+async def tables(url: DatabaseUrl) -> list[str]:
+    connection = await connect(url)
+    rows = await connection.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
+    )
+    await connection.close()
+    return [row["tablename"] for row in rows]
+
+
+async def test_an_empty_database_is_brought_to_the_head_and_back(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, _ = urls
+    assert await status_of(sample, owner) == (None, ("first", "second", "third"), ())
+    await migrate(sample.name, owner, revision="first")
+    current, pending, _ = await status_of(sample, owner)
+    assert (current, pending) == ("first", ("second", "third"))
+    await migrate(sample.name, owner)
+    assert await status_of(sample, owner) == ("third", (), ())
+    assert await tables(owner) == ["alembic_version", "entries", "things"]
+    await asyncio.to_thread(downgrade, sample.name, owner)
+    assert (await status_of(sample, owner))[0] == "second"
+    await asyncio.to_thread(downgrade, sample.name, owner, revision="base")
+    assert await tables(owner) == ["alembic_version"]
+    await migrate(sample.name, owner)
+    assert await status_of(sample, owner) == ("third", (), ())
+
+
+async def test_a_database_at_the_head_is_left_alone(sample: SampleService, urls: Database) -> None:
+    owner, _ = urls
+    await migrate(sample.name, owner)
+    await migrate(sample.name, owner)
+    assert await status_of(sample, owner) == ("third", (), ())
+
+
+TEN_AT_ONCE = """
+import os, sys
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.migrations import upgrade
+service, url = sys.argv[1], DatabaseUrl.parse(os.environ["URL"])
+children = []
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        try:
+            upgrade(service, url)
+        except BaseException as error:
+            print(type(error).__name__, error, file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    children.append(child)
+sys.exit(sum(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+async def test_ten_processes_at_once_apply_each_migration_once(sample: SampleService, urls: Database) -> None:
+    owner, _ = urls
+    # A row for each time that a migration runs; a second run would fail at the table besides.
+    sample.add_revision(
+        "fourth",
+        before="third",
+        up='op.execute("CREATE TABLE IF NOT EXISTS runs (at timestamptz DEFAULT clock_timestamp())")\n'
+        '    op.execute("SELECT pg_sleep(0.2)")\n    op.execute("INSERT INTO runs DEFAULT VALUES")',
+        down='op.drop_table("runs")',
+    )
+    finished = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", TEN_AT_ONCE, sample.name],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{sample.folder}:{ROOT}", "URL": owner.reveal()},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr.decode()) == (0, "")
+    connection = await connect(owner)
+    assert await connection.fetchval("SELECT count(*) FROM runs") == 1
+    assert [row[0] for row in await connection.fetch("SELECT version_num FROM alembic_version")] == ["fourth"]
+    locks = await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    await connection.close()
+    assert locks == 0
+
+
+ONE = """
+import os, sys
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.migrations import upgrade
+print(*upgrade(sys.argv[1], DatabaseUrl.parse(os.environ["URL"], variable="URL")))
+"""
+
+
+async def test_of_five_at_once_one_says_that_it_applied_what_was_pending(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, _ = urls
+    told = await asyncio.gather(
+        # Processes of their own: alembic's context belongs to a whole process.
+        *(
+            asyncio.to_thread(
+                subprocess.run,
+                [sys.executable, "-c", ONE, sample.name],
+                env={
+                    "PATH": os.environ["PATH"],
+                    "PYTHONPATH": f"{sample.folder}:{ROOT}",
+                    "URL": owner.reveal(),
+                },
+                capture_output=True,
+                timeout=60,
+                check=True,
+            )
+            for _ in range(5)
+        )
+    )
+    assert sorted(done.stdout.decode().strip() for done in told) == ["", "", "", "", "first second third"]
+
+
+async def test_a_migration_says_whom_it_waits_for(sample: SampleService, urls: Database) -> None:
+    owner, _ = urls
+    holder = await connect(owner)
+    await holder.execute("SELECT pg_advisory_lock($1)", zlib.crc32(b"quartet migrations"))
+    lines: list[str] = []
+    said = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def say(line: str) -> None:
+        lines.append(line)
+        loop.call_soon_threadsafe(said.set)
+
+    migrating = asyncio.create_task(asyncio.to_thread(upgrade, sample.name, owner, say=say))
+    await asyncio.wait_for(said.wait(), timeout=30)
+    pid = await holder.fetchval("SELECT pg_backend_pid()")
+    await holder.close()
+    assert await migrating == ("first", "second", "third")
+    (line,) = lines
+    assert line.startswith(
+        f"waiting for process {pid} of {owner.user} (t), which holds the lock of the migrations; connected since "
+    )
+    assert line.endswith(f"; if it does not end by itself: SELECT pg_terminate_backend({pid})")
+
+
+async def test_a_holder_of_another_role_is_told_of_once_with_what_can_be_seen(
+    bare_server: TestServer, urls: Database
+) -> None:
+    owner, _ = urls
+    holder = await bare_server.connect(owner.database)
+    key = zlib.crc32(b"quartet migrations")
+    await holder.execute("SELECT pg_advisory_lock($1)", key)
+    waiter = await connect(owner)
+    lines: list[str] = []
+    teller = HolderTeller(lock="the lock", say=lines.append)
+    for _ in range(2):
+        teller.tell(await waiter.fetchrow(HOLDER, key))
+    pid = await holder.fetchval("SELECT pg_backend_pid()")
+    await holder.close()
+    (line,) = lines
+    assert re.fullmatch(
+        rf"waiting for process {pid} of postgres \([^)]*\), which holds the lock;"
+        rf" if it does not end by itself: SELECT pg_terminate_backend\({pid}\)",
+        line,
+    )
+    teller.tell(None)
+    await waiter.execute("SELECT pg_advisory_lock($1)", key)
+    teller.tell(await waiter.fetchrow(HOLDER, key))
+    await waiter.close()
+    assert len(lines) == 2
+    assert f"of {owner.user} (t), which holds the lock; connected since " in lines[1]
+    assert "; its statement: SELECT a.pid" in lines[1]
+
+
+async def test_a_migration_that_cannot_get_its_lock_gives_up_soon(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, user = urls
+    await migrate(sample.name, owner, revision="second")
+    service = await connect(user)
+    await service.execute("INSERT INTO things (id, name) VALUES (1, 'x')")
+    transaction = service.transaction()
+    await transaction.start()
+    await service.execute("UPDATE things SET name = 'y'")
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(DBAPIError) as caught:
+        await migrate(sample.name, owner, lock_seconds=0.5)
+    assert 0.4 < asyncio.get_running_loop().time() - started < 4
+    assert getattr(caught.value.orig, "sqlstate", None) == "55P03"
+    # The service was not hurt, and nothing of the migration stayed.
+    await transaction.commit()
+    await service.close()
+    assert (await status_of(sample, owner))[0] == "second"
+    await migrate(sample.name, owner)
+    assert (await status_of(sample, owner))[0] == "third"
+    assert LOCK_SECONDS == 5
+
+
+async def test_a_migration_that_fails_keeps_those_before_it_and_nothing_of_itself(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, _ = urls
+    sample.add_revision(
+        "fourth",
+        before="third",
+        up='op.create_table("half", sa.Column("id", sa.Integer))\n    op.execute("SELECT 1 / 0")',
+        down="pass",
+    )
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await migrate(sample.name, owner)
+    connection = await connect(owner)
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == "third"
+    locks = await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    await connection.close()
+    assert locks == 0
+    assert "half" not in await tables(owner)
+
+
+async def test_the_runtime_role_reads_its_revision_and_cannot_write_it(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, user = urls
+    await migrate(sample.name, owner)
+    connection = await connect(user)
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == "third"
+    for statement in (
+        "UPDATE alembic_version SET version_num = 'x'",
+        "INSERT INTO alembic_version VALUES ('x')",
+        "DELETE FROM alembic_version",
+        "TRUNCATE alembic_version",
+        "DROP TABLE alembic_version",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    await connection.close()
+
+
+async def test_the_runtime_role_cannot_migrate(sample: SampleService, urls: Database) -> None:
+    _, user = urls
+    with pytest.raises(DBAPIError):
+        await migrate(sample.name, user)
+
+
+async def test_append_only_tables_take_rows_and_keep_them(sample: SampleService, urls: Database) -> None:
+    owner, user = urls
+    await migrate(sample.name, owner)
+    connection = await connect(user)
+    await connection.execute("INSERT INTO entries (id, text) VALUES (1, 'kept')")
+    for statement in ("UPDATE entries SET text = 'x'", "DELETE FROM entries", "TRUNCATE entries"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    assert await connection.fetchval("SELECT text FROM entries") == "kept"
+    await connection.execute("INSERT INTO things (id) VALUES (1)")
+    await connection.execute("UPDATE things SET name = 'x'")
+    await connection.execute("DELETE FROM things")
+    await connection.close()
+
+
+@pytest.mark.parametrize("grantee", ["the role", "PUBLIC"])
+@pytest.mark.parametrize("columns", ["", " (name)"])
+async def test_a_table_made_append_only_leaves_no_right_on_a_column(
+    sample: SampleService, urls: Database, grantee: str, columns: str
+) -> None:
+    owner, user = urls
+    named = "PUBLIC" if grantee == "PUBLIC" else user.user
+    statements = (f"REVOKE ALL ON things FROM {user.user}", f"GRANT UPDATE{columns} ON things TO {named}")
+    sample.add_revision(
+        "fourth",
+        before="third",
+        up="\n    ".join(f'op.execute("{statement}")' for statement in statements)
+        + '\n    make_append_only(["things"])',
+        down="pass",
+    )
+    await migrate(sample.name, owner)
+    connection = await connect(user)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("UPDATE things SET name = 'x'")
+    held = await connection.fetchval("SELECT has_any_column_privilege('things', 'UPDATE')")
+    await connection.close()
+    assert held is False
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("ALTER TABLE things ADD COLUMN by_hand text", "by_hand"),
+        ("ALTER TABLE things DROP COLUMN size", "size"),
+        ("ALTER TABLE things ALTER COLUMN size TYPE text", "size"),
+        ("ALTER TABLE things ALTER COLUMN name SET NOT NULL", "name"),
+        ("ALTER TABLE things ALTER COLUMN name SET DEFAULT 'x'", "name"),
+        ("CREATE INDEX by_hand ON things (name)", "by_hand"),
+        ("DROP TABLE entries", "entries"),
+    ],
+)
+async def test_a_change_by_hand_is_told_as_drift(
+    sample: SampleService, urls: Database, change: str, told: str
+) -> None:
+    owner, _ = urls
+    await migrate(sample.name, owner)
+    connection = await connect(owner)
+    await connection.execute(change)
+    await connection.close()
+    current, pending, drift = await status_of(sample, owner)
+    assert (current, pending) == ("third", ())
+    assert len(drift) == 1
+    assert told in drift[0]
+
+
+async def test_a_table_of_somebody_else_is_no_drift(sample: SampleService, urls: Database) -> None:
+    owner, _ = urls
+    await migrate(sample.name, owner)
+    connection = await connect(owner)
+    await connection.execute("CREATE TABLE of_an_operator (id int)")
+    await connection.close()
+    assert await status_of(sample, owner) == ("third", (), ())
+
+
+async def test_a_newer_database_has_nothing_pending_and_is_left_alone(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, _ = urls
+    await migrate(sample.name, owner)
+    connection = await connect(owner)
+    await connection.execute("UPDATE alembic_version SET version_num = 'of_next_week'")
+    assert (await status_of(sample, owner))[:2] == ("of_next_week", ())
+    # An older replica's migration job comes late in a rollout: that is no failure.
+    await migrate(sample.name, owner)
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == "of_next_week"
+    await connection.close()
+    # Undoing what is not known is one.
+    with pytest.raises(CommandError):
+        await asyncio.to_thread(downgrade, sample.name, owner)
+
+
+async def test_a_new_revision_holds_what_the_models_have_and_the_database_lacks(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, _ = urls
+    await migrate(sample.name, owner)
+    connection = await connect(owner)
+    await connection.execute("ALTER TABLE things DROP COLUMN size")
+    await connection.close()
+    path = await asyncio.to_thread(create_revision, sample.name, owner, message="bring the size back")
+    assert path.parent == sample.versions
+    assert path.name.endswith("_bring_the_size_back.py")
+    assert "op.add_column('things'" in path.read_text()
+    assert "down_revision" in path.read_text()
+
+
+async def test_revisions_are_known_in_their_order(sample: SampleService) -> None:
+    assert known_revisions(sample.name) == ("first", "second", "third")
+    assert pending_revisions(sample.name, None) == ("first", "second", "third")
+    assert pending_revisions(sample.name, "second") == ("third",)
+    assert pending_revisions(sample.name, "third") == ()
+    assert pending_revisions(sample.name, "unknown") == ()
+
+
+async def test_the_migrations_of_a_package_are_found_or_named_as_missing(
+    sample: SampleService, tmp_path: Path
+) -> None:
+    assert migrations_folder(sample.name) == tmp_path / sample.name / "migrations"
+    with pytest.raises(LookupError, match="is not installed"):
+        migrations_folder("no_such_service")
+    with pytest.raises(LookupError, match="no migrations of 'json'"):
+        migrations_folder("json")
+
+
+async def test_a_schema_of_its_own_is_migrated_in_that_schema(sample: SampleService, urls: Database) -> None:
+    owner, _ = urls
+    connection = await connect(owner)
+    await connection.execute("CREATE SCHEMA sales")
+    await migrate(sample.name, replace(owner, schema="sales"))
+    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'sales' ORDER BY 1")
+    await connection.close()
+    assert [row["tablename"] for row in rows] == ["alembic_version", "entries", "things"]
+    assert await tables(owner) == []
+    assert await status_of(sample, replace(owner, schema="sales")) == ("third", (), ())

@@ -1,0 +1,682 @@
+"""Links in mails: confirming, changing and keeping an address, and setting a new password."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import event
+
+from dbcommon.engine import Database
+from tests.clients import running
+from tests.services.auth.auth_app import (
+    AuthDatabase,
+    Person,
+    bearer,
+    log_in,
+    make_app,
+    new_person,
+    refresh,
+    register,
+)
+from tests.services.auth.mail.mails import eventually, everything_sent, mails_to, newest_token, token_in
+from tests.services.auth.second_factors.factors import new_app
+from webcommon.app.service import Service
+
+NEW_PASSWORD = "eight silent lagoons"
+
+
+async def verify(client: httpx.AsyncClient, token: str) -> httpx.Response:
+    return await client.post("/v1/auth/email/verify", json={"token": token})
+
+
+async def forgot(client: httpx.AsyncClient, email: str) -> httpx.Response:
+    return await client.post("/v1/auth/password/forgot", json={"email": email})
+
+
+async def reset(client: httpx.AsyncClient, token: str, password: str = NEW_PASSWORD) -> httpx.Response:
+    return await client.post("/v1/auth/password/reset", json={"token": token, "new_password": password})
+
+
+async def change(client: httpx.AsyncClient, answer: dict[str, Any], email: str) -> httpx.Response:
+    return await client.patch("/v1/users/me", json={"email": email}, headers=bearer(answer["access_token"]))
+
+
+def assert_gone(response: httpx.Response) -> None:
+    assert response.status_code == 410
+    assert response.json()["type"] == "/problems/link-no-longer-good"
+
+
+async def test_registering_sends_a_link_that_confirms_the_address_once(auth: httpx.AsyncClient) -> None:
+    person = await register(auth)
+    (mail,) = await mails_to(auth, person.email)
+    assert set(mail) == {"to", "subject", "text", "html", "created_at"}
+    token = token_in(mail["text"])
+    assert token in mail["html"]
+    assert f"http://localhost:5500/email/verify?token={token}" in mail["text"]
+    response = await verify(auth, token)
+    assert response.status_code == 200
+    assert response.json()["user"]["email"] == person.email
+    assert response.json()["user"]["email_verified"] is True
+    assert_gone(await verify(auth, token))
+    assert (await log_in(auth, person))["user"]["email_verified"] is True
+
+
+async def test_a_mail_goes_to_the_accounts_own_address_however_that_was_typed(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    typed = person.email.replace("person", "PERSON")
+    assert len(await mails_to(auth, person.email)) == 1
+    assert (await forgot(auth, typed)).status_code == 202
+    await register(auth, Person(email=typed, username=new_person().username))
+    await auth_database.execute("UPDATE mail_gates SET at = at - interval '60 seconds'")
+    await auth.post("/v1/auth/email/resend", json={"email": typed})
+    assert len(await mails_to(auth, person.email)) == 4
+    assert await mails_to(auth, typed) == []
+    confirmed = await verify(auth, await newest_token(auth, person.email))
+    assert confirmed.json()["user"]["email"] == person.email
+    # Its owner may spell it anew.
+    await change(auth, await log_in(auth, person), typed)
+    changed = await verify(auth, await newest_token(auth, typed))
+    assert changed.json()["user"]["email"] == typed
+
+
+async def test_a_new_address_that_another_has_is_told_to_its_holder(auth: httpx.AsyncClient) -> None:
+    person, holder = await register(auth), await register(auth)
+    typed = holder.email.replace("person", "PERSON")
+    assert (await change(auth, await log_in(auth, person), typed)).status_code == 200
+    assert "already" in (await mails_to(auth, holder.email))[0]["text"]
+    assert await mails_to(auth, typed) == []
+
+
+async def test_a_letter_that_the_database_takes_for_another_is_refused(auth: httpx.AsyncClient) -> None:
+    assert (await forgot(auth, "m\u0130ke@example.com")).status_code == 422
+
+
+@pytest.mark.parametrize("token", ["", "x", "A" * 43, "é" * 43, "' OR 1=1 --"])
+async def test_an_unknown_token_is_gone(auth: httpx.AsyncClient, token: str) -> None:
+    assert_gone(await verify(auth, token))
+    assert_gone(await reset(auth, token))
+
+
+async def test_an_expired_token_is_gone(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
+    person = await register(auth)
+    token = await newest_token(auth, person.email)
+    await forgot(auth, person.email)
+    reset_token = await newest_token(auth, person.email)
+    await auth_database.execute(
+        "UPDATE email_tokens SET created_at = now() - interval '2 days', expires_at = now() WHERE email = $1",
+        person.email,
+    )
+    assert_gone(await verify(auth, token))
+    assert_gone(await reset(auth, reset_token))
+
+
+async def test_a_link_for_one_thing_does_no_other(auth: httpx.AsyncClient) -> None:
+    person = await register(auth)
+    assert_gone(await reset(auth, await newest_token(auth, person.email)))
+    await forgot(auth, person.email)
+    assert_gone(await verify(auth, await newest_token(auth, person.email)))
+
+
+async def test_links_live_as_long_as_promised(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
+    person = await register(auth)
+    await forgot(auth, person.email)
+    await change(auth, await log_in(auth, person), new_person().email)
+    await mails_to(auth, person.email)
+    rows = await auth_database.fetch(
+        """
+        SELECT kind, extract(epoch FROM expires_at - email_tokens.created_at)::int AS seconds FROM email_tokens
+        JOIN users ON users.id = user_id WHERE users.email = $1
+        """,
+        person.email,
+    )
+    assert {row["kind"]: row["seconds"] for row in rows} == {
+        "verify": 86_400,
+        "reset": 3600,
+        "change_email": 86_400,
+        "undo_email": 7 * 86_400,
+    }
+
+
+async def test_a_new_link_voids_the_old_and_comes_at_most_once_a_minute(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    first = await newest_token(auth, person.email)
+    for _ in range(3):
+        response = await auth.post("/v1/auth/email/resend", json={"email": person.email.upper()})
+        assert (response.status_code, response.content) == (202, b"")
+    assert len(await mails_to(auth, person.email)) == 1
+    await auth_database.execute("UPDATE mail_gates SET at = at - interval '60 seconds'")
+    await auth.post("/v1/auth/email/resend", json={"email": person.email})
+    assert len(await mails_to(auth, person.email)) == 2
+    second = await newest_token(auth, person.email)
+    assert second != first
+    assert_gone(await verify(auth, first))
+    assert (await verify(auth, second)).status_code == 200
+
+
+async def test_twenty_asked_for_at_once_are_one_mail(
+    two_auths: tuple[httpx.AsyncClient, httpx.AsyncClient],
+) -> None:
+    auth, _ = two_auths
+    person = await register(auth)
+    responses = await asyncio.gather(*(forgot(two_auths[n % 2], person.email) for n in range(20)))
+    assert {response.status_code for response in responses} == {202}
+    subjects = [mail["subject"] for mail in await mails_to(auth, person.email)]
+    assert subjects == ["Set a new password", "Confirm your e-mail address"]
+
+
+async def test_asking_for_an_unknown_address_is_answered_alike_and_sends_nothing(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person, nobody = await register(auth), new_person()
+    for path in ("/v1/auth/password/forgot", "/v1/auth/email/resend"):
+        answers = [await auth.post(path, json={"email": email}) for email in (person.email, nobody.email)]
+        assert {(answer.status_code, answer.content) for answer in answers} == {(202, b"")}
+        assert set(answers[0].headers) == set(answers[1].headers)
+    assert await mails_to(auth, nobody.email) == []
+    assert not await auth_database.fetch("SELECT FROM mails WHERE recipient = $1", nobody.email)
+
+
+async def test_a_confirmed_or_disabled_account_gets_no_link(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person, disabled = await register(auth), await register(auth)
+    await verify(auth, await newest_token(auth, person.email))
+    await auth_database.execute("UPDATE users SET disabled_at = now() WHERE email = $1", disabled.email)
+    await auth_database.execute("DELETE FROM mail_gates")
+    for email in (person.email, disabled.email):
+        await auth.post("/v1/auth/email/resend", json={"email": email})
+    await forgot(auth, disabled.email)
+    assert len(await mails_to(auth, person.email)) == 1
+    assert len(await mails_to(auth, disabled.email)) == 1
+    assert_gone(await verify(auth, await newest_token(auth, disabled.email)))
+
+
+async def test_a_reset_sets_the_password_once_ends_every_session_and_tells_the_owner(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    sessions = [await log_in(auth, person) for _ in range(2)]
+    await forgot(auth, person.email)
+    token = await newest_token(auth, person.email)
+    response = await reset(auth, token)
+    assert (response.status_code, response.content) == (204, b"")
+    assert_gone(await reset(auth, token))
+    for answer in sessions:
+        assert (await refresh(auth, answer["refresh_token"])).status_code == 401
+        me = await auth.get("/v1/users/me", headers=bearer(answer["access_token"]))
+        assert me.status_code == 401
+    wrong = await auth.post("/v1/auth/login", json={"login": person.email, "password": person.password})
+    assert wrong.status_code == 401
+    await log_in(auth, Person(email=person.email, username=person.username, password=NEW_PASSWORD))
+    assert (await mails_to(auth, person.email))[0]["subject"] == "Your password was set anew"
+    events = await auth_database.fetch(
+        "SELECT event FROM audit_events JOIN users ON users.id = user_id WHERE email = $1", person.email
+    )
+    assert [row["event"] for row in events].count("password_reset") == 1
+
+
+@pytest.mark.parametrize("password", ["1234567", "qwertyuiop", "x" * 129])
+async def test_a_weak_new_password_is_refused_and_leaves_the_link_good(
+    auth: httpx.AsyncClient, password: str
+) -> None:
+    person = await register(auth)
+    await forgot(auth, person.email)
+    token = await newest_token(auth, person.email)
+    for weak in (password, f"--{person.username}--"):
+        response = await reset(auth, token, weak)
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["pointer"] == "#/new_password"
+        assert weak not in response.text
+    # Who came with Google never chose a username.
+    assert f"holds the username ({person.username})" in response.json()["errors"][0]["detail"]
+    assert (await reset(auth, token)).status_code == 204
+
+
+async def test_twenty_uses_of_a_token_at_once_are_one(
+    two_auths: tuple[httpx.AsyncClient, httpx.AsyncClient], auth_database: AuthDatabase
+) -> None:
+    auth, _ = two_auths
+    person = await register(auth)
+    token = await newest_token(auth, person.email)
+    answers = await asyncio.gather(*(verify(two_auths[n % 2], token) for n in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [410] * 19
+    await forgot(auth, person.email)
+    token = await newest_token(auth, person.email)
+    answers = await asyncio.gather(
+        *(reset(two_auths[n % 2], token, f"{NEW_PASSWORD} {n}") for n in range(20))
+    )
+    assert sorted(answer.status_code for answer in answers) == [204] + [410] * 19
+    events = await auth_database.fetch(
+        "SELECT event FROM audit_events JOIN users ON users.id = user_id WHERE email = $1", person.email
+    )
+    names = [row["event"] for row in events]
+    assert (names.count("email_verified"), names.count("password_reset")) == (1, 1)
+
+
+async def test_a_taken_address_tells_its_owner_by_mail(auth: httpx.AsyncClient) -> None:
+    person = await register(auth)
+    await auth.post("/v1/auth/register", json={**new_person().registration, "email": person.email})
+    mail, _ = await mails_to(auth, person.email)
+    assert mail["subject"] == "You already have an account"
+    assert person.username in mail["text"]
+    assert "token" not in mail["text"]
+
+
+async def test_a_reused_refresh_token_tells_the_owner(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    first = (await log_in(auth, person))["refresh_token"]
+    second = (await refresh(auth, first)).json()["refresh_token"]
+    await refresh(auth, second)
+    assert (await refresh(auth, first)).status_code == 401
+    mails = await mails_to(auth, person.email)
+    # The two mails are sent at once: which of them is the newest is not told.
+    assert "A session was ended for your safety" in {mail["subject"] for mail in mails}
+
+
+async def test_an_unconfirmed_address_may_be_kept_from_signing_in(auth_database: AuthDatabase) -> None:
+    async with running(make_app(auth_database.settings, require_verified_email=True)) as auth:
+        person = await register(auth)
+        body = {"login": person.email, "password": person.password}
+        refused = await auth.post("/v1/auth/login", json=body)
+        assert refused.status_code == 403
+        assert refused.json()["type"] == "/problems/email-not-verified"
+        wrong = await auth.post("/v1/auth/login", json={**body, "password": "wrong password"})
+        assert wrong.status_code == 401
+        await verify(auth, await newest_token(auth, person.email))
+        await log_in(auth, person)
+
+
+async def test_a_new_address_replaces_the_old_once_its_link_is_used(auth: httpx.AsyncClient) -> None:
+    person, other = await register(auth), new_person()
+    answer = await log_in(auth, person)
+    response = await change(auth, answer, other.email)
+    assert response.status_code == 200
+    assert response.json()["email"] == person.email
+    assert (await mails_to(auth, person.email))[0]["subject"] == "Your e-mail address is about to change"
+    assert other.email in (await mails_to(auth, person.email))[0]["text"]
+    token = await newest_token(auth, other.email)
+    user = (await verify(auth, token)).json()["user"]
+    assert (user["email"], user["email_verified"]) == (other.email, True)
+    assert_gone(await verify(auth, token))
+    await log_in(auth, Person(email=other.email, username=person.username))
+    assert (await auth.post("/v1/auth/login", json={"login": person.email, "password": person.password})
+            ).status_code == 401  # fmt: skip
+
+
+async def test_only_the_newest_new_address_can_be_confirmed(auth: httpx.AsyncClient) -> None:
+    person, first, second = await register(auth), new_person(), new_person()
+    answer = await log_in(auth, person)
+    await change(auth, answer, first.email)
+    old = await newest_token(auth, first.email)
+    await change(auth, answer, second.email)
+    assert_gone(await verify(auth, old))
+    await verify(auth, await newest_token(auth, second.email))
+    assert (await change(auth, answer, first.email)).status_code == 429
+
+
+async def test_asking_for_the_own_address_withdraws_the_change_that_waits(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person, typo = await register(auth), new_person()
+    answer = await log_in(auth, person)
+    await change(auth, answer, typo.email)
+    token = await newest_token(auth, typo.email)
+    withdrawn = await change(auth, answer, person.email)
+    assert (withdrawn.status_code, withdrawn.json()["email"]) == (200, person.email)
+    assert_gone(await verify(auth, token))
+    await change(auth, answer, (right := new_person()).email)
+    confirmed = await verify(auth, await newest_token(auth, right.email))
+    assert confirmed.json()["user"]["email"] == right.email
+    # What the worker had no time for is not sent either.
+    await auth_database.execute(
+        "INSERT INTO mails (kind, recipient, user_id, seed, next_attempt_at)"
+        " VALUES ('change_email', $1, $2, $3, now() + interval '1 hour')",
+        typo.email,
+        answer["user"]["id"],
+        b"s" * 32,
+    )
+    await change(auth, answer, right.email)
+    waiting = "SELECT count(*) FROM mails WHERE kind = 'change_email' AND recipient = $1 AND sent_at IS NULL"
+    assert await auth_database.fetch_value(waiting, typo.email) == 0
+
+
+async def test_the_old_address_can_take_the_change_back(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person, thief, accomplice = await register(auth), new_person(), new_person()
+    stolen = await log_in(auth, person)
+    await change(auth, stolen, thief.email)
+    undo = await newest_token(auth, person.email)
+    await verify(auth, await newest_token(auth, thief.email))
+    await forgot(auth, thief.email)
+    reset_by_thief = await newest_token(auth, thief.email)
+    # A second change does not void the way back, and neither does going back half of it.
+    await change(auth, stolen, accomplice.email)
+    undo_half = await newest_token(auth, thief.email)
+    await verify(auth, await newest_token(auth, accomplice.email))
+    assert (await verify(auth, undo_half)).json()["user"]["email"] == thief.email
+    response = await verify(auth, undo)
+    assert response.json()["user"]["email"] == person.email
+    assert_gone(await verify(auth, undo))
+    assert_gone(await reset(auth, reset_by_thief))
+    assert (await refresh(auth, stolen["refresh_token"])).status_code == 401
+    await log_in(auth, person)
+    events = await auth_database.fetch(
+        "SELECT event FROM audit_events JOIN users ON users.id = user_id WHERE email = $1", person.email
+    )
+    assert [row["event"] for row in events].count("email_change_undone") == 2
+
+
+async def test_the_old_address_can_stop_the_change(auth: httpx.AsyncClient) -> None:
+    person, other = await register(auth), new_person()
+    await change(auth, await log_in(auth, person), other.email)
+    token = await newest_token(auth, other.email)
+    assert (await verify(auth, await newest_token(auth, person.email))).status_code == 200
+    assert_gone(await verify(auth, token))
+
+
+async def test_an_address_that_can_still_be_taken_back_is_nobody_elses(auth: httpx.AsyncClient) -> None:
+    person, other, squatter = await register(auth), new_person(), new_person()
+    await verify(auth, await newest_token(auth, person.email))
+    await change(auth, await log_in(auth, person), other.email)
+    undo = await newest_token(auth, person.email)
+    await verify(auth, await newest_token(auth, other.email))
+    body = {**squatter.registration, "email": person.email}
+    assert (await auth.post("/v1/auth/register", json=body)).status_code == 201
+    assert (await mails_to(auth, person.email))[0]["subject"] == "You already have an account"
+    refused = await auth.post(
+        "/v1/auth/login", json={"login": squatter.username, "password": squatter.password}
+    )
+    assert refused.status_code == 401
+    assert (await verify(auth, undo)).json()["user"]["email"] == person.email
+
+
+async def test_a_link_that_was_sent_before_the_address_was_left_does_not_get_it_either(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    owner, thief, elsewhere = await register(auth), await register(auth), new_person()
+    wanted = new_person().email
+    await change(auth, await log_in(auth, thief), wanted)
+    link = await newest_token(auth, wanted)
+    # Meanwhile the address becomes the owner's, who leaves it again.
+    await auth_database.execute("DELETE FROM mail_gates")
+    await change(auth, await log_in(auth, owner), wanted)
+    assert (await verify(auth, await newest_token(auth, wanted))).status_code == 200
+    moved = Person(email=wanted, username=owner.username, password=owner.password)
+    await change(auth, await log_in(auth, moved), elsewhere.email)
+    undo = await newest_token(auth, wanted)
+    leave = await newest_token(auth, elsewhere.email)
+    # Both at once, again and again: whoever is first, the owner can go back.
+    answers = await asyncio.gather(*(verify(auth, token) for token in [leave] + [link] * 9))
+    assert answers[0].status_code == 200
+    assert {answer.status_code for answer in answers[1:]} == {409}
+    back = await verify(auth, undo)
+    assert (back.status_code, back.json()["user"]["email"]) == (200, wanted)
+
+
+async def test_an_address_that_was_left_unproven_is_free_and_going_back_does_not_prove_it(
+    auth: httpx.AsyncClient,
+) -> None:
+    squatter, elsewhere, owner = await register(auth), new_person(), new_person()
+    await change(auth, await log_in(auth, squatter), elsewhere.email)
+    undo = await newest_token(auth, squatter.email)
+    await verify(auth, await newest_token(auth, elsewhere.email))
+    assert (await verify(auth, undo)).json()["user"]["email_verified"] is False
+    await change(auth, await log_in(auth, squatter), (again := new_person()).email)
+    undo = await newest_token(auth, squatter.email)
+    await verify(auth, await newest_token(auth, again.email))
+    owner = Person(email=squatter.email, username=owner.username, password=NEW_PASSWORD)
+    await register(auth, owner)
+    assert (await log_in(auth, owner))["user"]["username"] == owner.username
+    assert (await verify(auth, undo)).status_code == 409
+
+
+async def test_a_reset_leaves_no_way_in_to_whoever_made_the_account_with_a_foreign_address(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    waiting = await new_app(auth)
+    owner = Person(email=waiting.person.email, username=waiting.person.username, password=NEW_PASSWORD)
+    await auth_database.execute(
+        "INSERT INTO passkeys (user_id, credential_id, public_key, sign_count, name, transports)"
+        " VALUES ($1, 'x', 'x', 0, 'waiting', '{}')",
+        waiting.user_id,
+    )
+    await forgot(auth, owner.email)
+    assert (await reset(auth, await newest_token(auth, owner.email))).status_code == 204
+    credentials = {"login": owner.email, "password": NEW_PASSWORD}
+    assert (await auth.post("/v1/auth/login", json=credentials)).json()["mfa_required"] is True
+    counted = "SELECT count(*) FROM passkeys WHERE user_id = $1"
+    assert await auth_database.fetch_value(counted, waiting.user_id) == 0
+    rows = await auth_database.fetch("SELECT event FROM audit_events WHERE user_id = $1", waiting.user_id)
+    assert {"password_voided", "passkey_removed", "password_reset"} < {row["event"] for row in rows}
+
+
+@pytest.mark.parametrize("way", ["change", "reset"])
+async def test_a_new_password_voids_the_change_of_address_that_an_intruder_asked_for(
+    auth: httpx.AsyncClient, way: str
+) -> None:
+    person, intruder = await register(auth), new_person()
+    await change(auth, await log_in(auth, person), intruder.email)
+    waiting = await newest_token(auth, intruder.email)
+    await forgot(auth, person.email)
+    link = await newest_token(auth, person.email)
+    if way == "reset":
+        assert (await reset(auth, link)).status_code == 204
+    else:
+        answer = await log_in(auth, person)
+        body = {"current_password": person.password, "new_password": NEW_PASSWORD}
+        response = await auth.post(
+            "/v1/auth/password/change", json=body, headers=bearer(answer["access_token"])
+        )
+        assert response.status_code == 204
+        assert_gone(await reset(auth, link))
+    assert_gone(await verify(auth, waiting))
+
+
+async def test_a_new_account_gets_its_link_whatever_was_asked_for_before(auth: httpx.AsyncClient) -> None:
+    person = new_person()
+    await auth.post("/v1/auth/email/resend", json={"email": person.email})
+    assert await mails_to(auth, person.email) == []
+    await register(auth, person)
+    await auth.post("/v1/auth/email/resend", json={"email": person.email})
+    assert len(await mails_to(auth, person.email)) == 1
+
+
+async def test_an_account_asks_for_a_new_address_so_often_an_hour(auth_database: AuthDatabase) -> None:
+    async with running(make_app(auth_database.settings, address_changes_per_account=3)) as auth:
+        answer = await log_in(auth, await register(auth))
+        responses = await asyncio.gather(*(change(auth, answer, new_person().email) for _ in range(10)))
+        refused = [response for response in responses if response.status_code == 429]
+        assert len(refused) == 7
+        assert all(int(response.headers["retry-after"]) > 3000 for response in refused)
+        other = await log_in(auth, await register(auth))
+        assert (await change(auth, other, new_person().email)).status_code == 200
+
+
+async def test_a_taken_new_address_is_not_told_and_its_owner_is(auth: httpx.AsyncClient) -> None:
+    person, owner = await register(auth), await register(auth)
+    response = await change(auth, await log_in(auth, person), owner.email)
+    assert response.status_code == 200
+    mail = (await mails_to(auth, owner.email))[0]
+    assert mail["subject"] == "You already have an account"
+    assert owner.username in mail["text"]
+    assert person.username not in mail["text"]
+
+
+async def test_changing_the_address_needs_a_recent_login(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    answer = await log_in(auth, person)
+    await auth_database.execute(
+        "UPDATE sessions SET created_at = now() - interval '11 minutes' WHERE user_id = $1",
+        answer["user"]["id"],
+    )
+    later = (await refresh(auth, answer["refresh_token"])).json()
+    response = await change(auth, later, new_person().email)
+    assert response.status_code == 403
+    assert response.json()["type"] == "/problems/reauthentication-required"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_opening_a_link_uses_nothing_up(auth: httpx.AsyncClient, method: str) -> None:
+    person = await register(auth)
+    token = await newest_token(auth, person.email)
+    for path in ("/email/verify", "/email/change", "/email/undo", "/password/reset"):
+        for _ in range(3):
+            response = await auth.request(method, path, params={"token": token})
+            assert response.status_code == 200
+            assert "script" not in response.headers["content-security-policy"]
+            assert "default-src 'none'" in response.headers["content-security-policy"]
+            assert response.headers["referrer-policy"] == "no-referrer"
+            assert response.headers["cache-control"] == "no-store"
+    assert (await verify(auth, token)).status_code == 200
+
+
+async def test_the_pages_do_what_the_links_are_for(auth: httpx.AsyncClient) -> None:
+    person = await register(auth)
+    token = await newest_token(auth, person.email)
+    page = await auth.get("/email/verify", params={"token": token})
+    assert f'name="token" value="{token}"' in page.text
+    assert '<form method="post"' in page.text
+    done = await auth.post("/email/verify", data={"token": token})
+    assert done.status_code == 200
+    assert "is confirmed" in done.text
+    again = await auth.post("/email/verify", data={"token": token})
+    assert again.status_code == 410
+    assert 'role="alert"' in again.text
+    assert 'href="resend"' in again.text
+    await forgot(auth, person.email)
+    token = await newest_token(auth, person.email)
+    weak = await auth.post("/password/reset", data={"token": token, "new_password": "short"})
+    assert weak.status_code == 422
+    assert "at least 8" in weak.text
+    assert "short" not in weak.text.replace("short links", "")
+    done = await auth.post("/password/reset", data={"token": token, "new_password": NEW_PASSWORD})
+    assert done.status_code == 200
+    await log_in(auth, Person(email=person.email, username=person.username, password=NEW_PASSWORD))
+    again = await auth.post("/password/reset", data={"token": token, "new_password": NEW_PASSWORD})
+    assert (again.status_code, 'href="forgot"' in again.text) == (410, True)
+    change_over = await auth.post("/email/change", data={"token": token})
+    assert (change_over.status_code, "href" in change_over.text) == (410, False)
+
+
+@pytest.mark.parametrize(("path", "use"), [("/password/forgot", reset), ("/email/resend", verify)])
+async def test_the_pages_that_ask_for_a_link_say_the_same_to_everybody(
+    auth: httpx.AsyncClient,
+    auth_database: AuthDatabase,
+    path: str,
+    use: Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]],
+) -> None:
+    person, stranger = await register(auth), new_person()
+    await mails_to(auth, person.email)
+    await auth_database.execute("DELETE FROM mail_gates")
+    opened = await auth.get(path)
+    assert (opened.status_code, (await auth.head(path)).status_code) == (200, 200)
+    assert "script" not in opened.text + opened.headers["content-security-policy"]
+    pages = [
+        await auth.post(path, data={"email": email}) for email in (person.email, stranger.email, person.email)
+    ]
+    assert {(page.status_code, page.text) for page in pages} == {(200, pages[0].text)}
+    assert 'role="status"' in pages[0].text
+    assert len(await mails_to(auth, person.email)) == 2
+    assert (await use(auth, await newest_token(auth, person.email))).is_success
+    assert await mails_to(auth, stranger.email) == []
+    for typed in ("", "nobody", '"><script>@', "\x00@example.com", "a" * 5000):
+        page = await auth.post(path, data={"email": typed})
+        assert (page.status_code, 'role="alert"' in page.text, "<script" in page.text) == (422, True, False)
+
+
+@pytest.mark.parametrize("token", ['"><script>alert(1)</script>', "\x00", "x" * 5000])
+async def test_a_page_shows_no_token_as_markup(auth: httpx.AsyncClient, token: str) -> None:
+    page = await auth.get("/email/verify", params={"token": token})
+    assert "<script" not in page.text
+    assert (await auth.post("/email/verify", data={"token": token})).status_code == 410
+    assert (await auth.get("/email/nonsense")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/email/verify", "/password/reset"])
+async def test_a_form_that_no_page_of_ours_has_is_refused_by_a_page(
+    auth: httpx.AsyncClient, path: str
+) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await auth.post(path, content="a=1&" * 40, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")
+    assert 'role="alert"' in answer.text
+
+
+@contextlib.contextmanager
+def statements_of_request(app: Service) -> Iterator[list[str]]:
+    """What the requests of the block ask the database, without what the worker asks meanwhile."""
+    statements: list[str] = []
+    mine = ContextVar("mine", default=False)
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if mine.get():
+            statements.append(statement)
+
+    engine = app.component(Database).engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    mine.set(True)
+    try:
+        yield statements
+    finally:
+        mine.set(False)
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("path", ["/v1/auth/password/forgot", "/v1/auth/email/resend"])
+async def test_asking_runs_the_same_statements_for_known_and_unknown_addresses(
+    auth_database: AuthDatabase, path: str
+) -> None:
+    app = make_app(auth_database.settings)
+    async with running(app) as auth:
+        known = await register(auth)
+        await eventually(lambda: everything_sent(auth_database))
+        ran = []
+        for email in (known.email, new_person().email):
+            with statements_of_request(app) as statements:
+                assert (await auth.post(path, json={"email": email})).status_code == 202
+            ran.append(statements)
+    assert ran[0] == ran[1] != []
+
+
+async def test_an_address_that_was_registered_meanwhile_is_not_taken_away(auth: httpx.AsyncClient) -> None:
+    person, other = await register(auth), new_person()
+    await change(auth, await log_in(auth, person), other.email)
+    token = await newest_token(auth, other.email)
+    await register(auth, other)
+    response = await verify(auth, token)
+    assert response.status_code == 409
+    assert response.json()["type"] == "/problems/email-taken"
+    assert (await log_in(auth, person))["user"]["email"] == person.email
+
+
+async def test_a_deleted_account_takes_its_mails_and_links_along(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
+    person = await register(auth)
+    await forgot(auth, person.email)
+    token = await newest_token(auth, person.email)
+    headers = bearer((await log_in(auth, person))["access_token"])
+    deleted = await auth.request(
+        "DELETE", "/v1/users/me", json={"password": person.password}, headers=headers
+    )
+    assert deleted.status_code == 204
+    assert_gone(await reset(auth, token))
+    farewell = (await mails_to(auth, person.email))[0]
+    assert farewell["subject"] == "Your account was deleted"
+    assert person.username in farewell["text"]
+    assert person.username in farewell["html"]
+    assert not await auth_database.fetch("SELECT FROM mails WHERE recipient = $1", person.email)
+    assert not await auth_database.fetch("SELECT FROM email_tokens WHERE email = $1", person.email)

@@ -1,0 +1,551 @@
+"""Signing in with Google: the way there and back, what it is tied to, and the code at its end."""
+
+import asyncio
+import base64
+import dataclasses
+import hashlib
+from collections import Counter
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+import pytest
+from jose import jwt
+from pydantic import SecretStr
+
+from auth.components import Components
+from auth.google.provider import Provider as Google
+from auth.main import create_app
+from auth.settings import Settings
+from auth.worker import Sweeper
+from standins.openid_provider.faults import Fault
+from standins.openid_provider.provider import Provider
+from tests.clients import running
+from tests.services.auth.auth_app import AuthDatabase, bearer, log_in, make_app, refresh, register
+from tests.services.auth.google.visits import (
+    APP,
+    Browser,
+    answer_of,
+    browser_of,
+    google_settings,
+    google_standin,
+    somebody,
+)
+from tests.services.auth.mail.mails import eventually
+from tests.services.auth.oidc.standard_client import Attempt
+from webcommon.app.service import Service
+
+
+@pytest.fixture(autouse=True)
+def _behave(provider: Provider) -> None:
+    provider.faults.clear()
+
+
+def session_of(answer: dict[str, Any]) -> UUID:
+    return UUID(jwt.get_unverified_claims(answer["access_token"])["sid"])
+
+
+async def test_a_first_visit_makes_an_account_and_the_next_ones_find_it(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    person = somebody(provider, name="Ada Lovelace")
+    answer = await browser.sign_in(person)
+    assert set(answer) == {"access_token", "token_type", "expires_in", "refresh_token", "user"}
+    user = answer["user"]
+    assert (user["email"], user["email_verified"], user["roles"]) == (person.email, True, ["user"])
+    assert user["username"].startswith("ada.lovelace")
+    again = await browser.sign_in(person)
+    assert again["user"]["id"] == user["id"]
+    rows = await auth_database.fetch("SELECT password_hash FROM users WHERE id = $1", UUID(user["id"]))
+    assert [tuple(row) for row in rows] == [(None,)]
+    me = await browser.client.get("/v1/users/me", headers=bearer(again["access_token"]))
+    assert me.json() == again["user"]
+    sessions = await browser.client.get("/v1/auth/sessions", headers=bearer(again["access_token"]))
+    assert {item["method"] for item in sessions.json()["items"]} == {"google"}
+    assert (await refresh(browser.client, again["refresh_token"])).status_code == 200
+    events = await browser.client.get("/v1/users/me/events", headers=bearer(again["access_token"]))
+    kinds = [event["event"] for event in events.json()["items"]]
+    assert kinds == ["login", "login", "oauth_linked", "register"]
+
+
+async def test_the_way_to_google_carries_what_it_has_to(browser: Browser, provider: Provider) -> None:
+    response = await browser.client.get("/v1/oauth/google/authorize", params={"redirect_to": APP})
+    assert (response.status_code, response.headers["cache-control"]) == (302, "no-store")
+    address = response.headers["location"]
+    assert address.startswith(f"{provider.issuer}/authorize?")
+    query = answer_of(address)
+    assert (query["response_type"], query["code_challenge_method"]) == ("code", "S256")
+    assert query["scope"].split() == ["openid", "email", "profile"]
+    secrets = {query["state"], query["nonce"], query["code_challenge"]}
+    assert len(secrets) == 3
+    assert min(len(secret) for secret in secrets) >= 43
+    cookie = response.headers["set-cookie"].lower()
+    for part in ("httponly", "samesite=lax", "max-age=600"):
+        assert part in cookie
+    other = answer_of(await browser.begin())
+    assert not secrets & {other["state"], other["nonce"], other["code_challenge"]}
+
+
+async def test_with_https_the_cookie_is_the_hosts_own(
+    auth_database: AuthDatabase, provider: Provider
+) -> None:
+    settings = google_settings(provider, auth_issuer="https://auth.example.com")
+    async with running(make_app(auth_database.settings, **settings)) as client:
+        response = await client.get("/v1/oauth/google/authorize", params={"redirect_to": APP})
+    cookie = response.headers["set-cookie"]
+    assert cookie.startswith("__Host-")
+    assert {"Secure", "Path=/", "HttpOnly", "SameSite=lax"} <= set(cookie.split("; "))
+    assert (
+        answer_of(response.headers["location"])["redirect_uri"]
+        == "https://auth.example.com/v1/oauth/google/callback"
+    )
+
+
+@pytest.mark.parametrize(
+    "redirect_to",
+    [
+        "https://evil.example/",
+        "https://app.example.com.evil.example/",
+        "https://app.example.com@evil.example/",
+        "https://app.example.com:444/",
+        "http://app.example.com/",
+        "https://app.example.com\\@evil.example/",
+        "https://APP.example.com/",
+        "//app.example.com/",
+        "/signed-in",
+        "javascript:alert(1)",
+        "https://app.example.com/#part",
+        "https://app.example.com/?code=1",
+        "https://app.example.com/?a=1&error=2",
+        "https://app.example.com/\r\nSet-Cookie: a=b",
+        "https://exact.example.com/other",
+        "https://exact.example.com/back?next=1",
+        "http://localhost:3000/signed-in",
+        "",
+        "https://app.example.com/" + "a" * 2048,
+    ],
+)
+async def test_nobody_is_led_to_an_address_that_is_not_allowed(
+    auth_database: AuthDatabase, provider: Provider, redirect_to: str
+) -> None:
+    # Production, where this machine's own addresses are as strange as others.
+    settings = google_settings(
+        provider,
+        google_redirect_urls="https://app.example.com, https://exact.example.com/back",
+        google_issuer="https://accounts.google.com",
+        environment="production",
+        auth_issuer="https://auth.example.com",
+        smtp_host="localhost",
+        secret=SecretStr("0123456789abcdefghijklmnopqrstuvwxyz"),
+    )
+    service = create_app(Settings(database=auth_database.settings, **settings))
+    async with running(service) as client:
+        response = await client.get("/v1/oauth/google/authorize", params={"redirect_to": redirect_to})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "#query/redirect_to"
+    assert "set-cookie" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "redirect_to",
+    [
+        "https://app.example.com",
+        "https://app.example.com/deep/path?state=abc",
+        "https://exact.example.com/back",
+        "http://127.0.0.1:5173/",
+        "http://[::1]:5173/",
+        "http://localhost",
+    ],
+)
+async def test_the_app_gets_its_people_back_where_it_asked_for(
+    auth_database: AuthDatabase, provider: Provider, redirect_to: str
+) -> None:
+    settings = google_settings(
+        provider, google_redirect_urls="https://app.example.com, https://exact.example.com/back"
+    )
+    service = make_app(auth_database.settings, **settings)
+    async with running(service), browser_of(service) as browser:
+        location = await browser.visit(somebody(provider), redirect_to)
+    separator = "&" if "?" in redirect_to else "?"
+    assert location.startswith(f"{redirect_to}{separator}code=")
+    assert set(answer_of(location)) - {"state"} == {"code"}
+
+
+async def test_without_a_client_there_is_no_such_sign_in(auth: httpx.AsyncClient) -> None:
+    for path in ("authorize", "callback"):
+        response = await auth.get(f"/v1/oauth/google/{path}", params={"redirect_to": APP})
+        assert (response.status_code, response.json()["type"]) == (404, "/problems/google-not-configured")
+        assert "GOOGLE_CLIENT_ID" in response.json()["detail"]
+
+
+async def test_another_browser_cannot_finish_a_sign_in(
+    app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    """Sign-in CSRF: somebody lures another's browser to the end of a sign-in that they began themselves."""
+    attacker = somebody(provider)
+    way_back = await browser.choose(await browser.begin(), attacker)
+    async with browser_of(app) as victim:
+        for _ in range(2):
+            refused = await victim.come_back(way_back)
+            assert refused.status_code == 400
+            assert refused.headers["content-type"].startswith("text/html")
+            assert "location" not in refused.headers
+            await victim.begin()
+    statement = "SELECT count(*) FROM users WHERE email = $1"
+    assert await auth_database.fetch_value(statement, attacker.email) == 0
+    # It was not used up either: its owner gets through.
+    assert "code" in answer_of((await browser.come_back(way_back)).headers["location"])
+
+
+async def test_a_state_works_once_and_says_so_to_its_own_browser(
+    browser: Browser, provider: Provider
+) -> None:
+    way_back = await browser.choose(await browser.begin(), somebody(provider))
+    assert "code" in answer_of((await browser.come_back(way_back)).headers["location"])
+    for _ in range(2):
+        location = (await browser.come_back(way_back)).headers["location"]
+        assert location == f"{APP}?error=state_used"
+
+
+async def test_a_state_lives_ten_minutes(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    way_back = await browser.choose(await browser.begin(), somebody(provider))
+    await auth_database.execute(
+        "UPDATE oauth_states SET created_at = created_at - interval '600 seconds',"
+        " expires_at = expires_at - interval '600 seconds' WHERE used_at IS NULL"
+    )
+    assert (await browser.come_back(way_back)).headers["location"] == f"{APP}?error=state_expired"
+
+
+@pytest.mark.parametrize("state", ["", "x", "A" * 43, "A" * 100_00, "\x00" * 43])
+async def test_an_unknown_state_leads_nowhere(browser: Browser, state: str) -> None:
+    await browser.begin()
+    response = await browser.client.get(
+        "/v1/oauth/google/callback",
+        params={"state": state, "code": "1", "redirect_to": "https://evil.example"},
+    )
+    assert response.status_code == 400
+    assert "location" not in response.headers
+    assert "was not begun here" in response.text
+
+
+async def test_two_tabs_of_one_browser_both_come_back(browser: Browser, provider: Provider) -> None:
+    one, other = await browser.begin(), await browser.begin()
+    person = somebody(provider)
+    for address in (one, other):
+        location = (await browser.come_back(await browser.choose(address, person))).headers["location"]
+        assert "code" in answer_of(location)
+
+
+async def test_the_sign_in_page_in_another_tab_is_not_in_the_way(
+    browser: Browser, provider: Provider
+) -> None:
+    address = await browser.begin()
+    page = await Attempt().open_page(browser.client)
+    names = [cookie.name for cookie in browser.client.cookies.jar]
+    assert len(names) == len(set(names)) == 2, (
+        "each has a cookie of its own, and no path hides one behind the other"
+    )
+    location = (await browser.come_back(await browser.choose(address, somebody(provider)))).headers[
+        "location"
+    ]
+    assert "code" in answer_of(location)
+    assert page.status_code == 200
+
+
+async def test_cancelling_at_google_is_told_and_changes_nothing(
+    browser: Browser, auth_database: AuthDatabase
+) -> None:
+    before = await auth_database.fetch_value("SELECT count(*) FROM users")
+    assert await browser.visit(None) == f"{APP}?error=access_denied"
+    assert await auth_database.fetch_value("SELECT count(*) FROM users") == before
+
+
+async def test_a_code_of_somebody_elses_sign_in_is_refused(browser: Browser, provider: Provider) -> None:
+    """The code is put into another sign-in of the same browser: PKCE at Google refuses it."""
+    stolen = answer_of(await browser.choose(await browser.begin(), somebody(provider)))["code"]
+    state = answer_of(await browser.begin())["state"]
+    response = await browser.client.get("/v1/oauth/google/callback", params={"state": state, "code": stolen})
+    assert answer_of(response.headers["location"]) == {"error": "provider_error"}
+
+
+async def test_an_answer_of_another_issuer_is_refused(browser: Browser, provider: Provider) -> None:
+    way_back = await browser.choose(await browser.begin(), somebody(provider))
+    response = await browser.come_back(f"{way_back}&iss=https%3A%2F%2Felsewhere.example")
+    assert answer_of(response.headers["location"]) == {"error": "provider_error"}
+
+
+async def test_a_code_works_once_and_its_second_use_ends_the_session(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    code = (await browser.visit_for(somebody(provider)))["code"]
+    answer = (await browser.exchange(code)).json()
+    again = await browser.exchange(code)
+    assert (again.status_code, again.json()["type"]) == (410, "/problems/code-no-longer-good")
+    rows = await auth_database.fetch("SELECT end_reason FROM sessions WHERE id = $1", session_of(answer))
+    assert [tuple(row) for row in rows] == [("reuse",)]
+    assert (await refresh(browser.client, answer["refresh_token"])).status_code == 401
+
+
+async def test_a_code_lives_a_minute_and_then_its_session_ends(
+    app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    code = (await browser.visit_for(somebody(provider)))["code"]
+    kept = (await browser.visit_for(somebody(provider)))["code"]
+    code_hash = hashlib.sha256(code.encode()).hexdigest()
+    session = await auth_database.fetch_value(
+        "SELECT session_id FROM oauth_codes WHERE code_hash = $1", code_hash
+    )
+    await auth_database.execute(
+        "UPDATE oauth_codes SET created_at = created_at - interval '60 seconds',"
+        " expires_at = expires_at - interval '60 seconds' WHERE code_hash = $1",
+        code_hash,
+    )
+    assert (await browser.exchange(code)).status_code == 410
+    await app.component(Sweeper).sweep()
+    rows = await auth_database.fetch("SELECT end_reason FROM sessions WHERE id = $1", session)
+    assert [tuple(row) for row in rows] == [("ended",)]
+    assert (
+        await auth_database.fetch_value("SELECT count(*) FROM revocations WHERE session_id = $1", session)
+        == 1
+    )
+    assert (await browser.exchange(kept)).status_code == 200
+
+
+async def test_what_is_long_over_is_swept(
+    app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    await browser.sign_in(somebody(provider))
+    for table in ("oauth_states", "oauth_codes"):
+        await auth_database.execute(
+            f"UPDATE {table} SET created_at = created_at - interval '1 day',"  # noqa: S608 - names of this test
+            " expires_at = expires_at - interval '1 day'"
+        )
+    await auth_database.execute("UPDATE oauth_accounts SET expires_at = now()")
+    await app.component(Sweeper).sweep()
+    for table in ("oauth_states", "oauth_codes"):
+        assert await auth_database.fetch_value(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 - as above
+    kept = await auth_database.fetch_value(
+        "SELECT count(*) FROM oauth_accounts WHERE access_token IS NOT NULL"
+    )
+    assert kept == 0
+
+
+@pytest.mark.parametrize("code", ["", "x", "A" * 43, "A" * 300, "\x00", "\ud800"])
+async def test_an_unknown_code_is_refused(browser: Browser, code: str) -> None:
+    response = await browser.client.post(
+        "/v1/oauth/exchange",
+        content=b'{"code": "%s"}' % code.encode("unicode_escape").replace(b"\\x", b"\\u00"),
+        headers={"content-type": "application/json"},
+    )
+    assert response.status_code in (410, 422)
+
+
+def challenge_of(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+async def test_a_code_can_be_tied_to_the_app_that_began(
+    app: Service, browser: Browser, provider: Provider
+) -> None:
+    """With a challenge, a code that leaked, or that somebody slips into another's browser, is worth nothing."""
+    verifier = "v" * 43
+    code = (await browser.visit_for(somebody(provider), code_challenge=challenge_of(verifier)))["code"]
+    assert (await browser.exchange(code)).status_code == 410
+    assert (await browser.exchange(code, code_verifier="w" * 43)).status_code == 410
+    answer = await browser.exchange(code, code_verifier=verifier)
+    assert answer.status_code == 200
+    # Who does not know the verifier cannot end the session by using the code again.
+    assert (await browser.exchange(code)).status_code == 410
+    assert (await refresh(browser.client, answer.json()["refresh_token"])).status_code == 200
+
+
+async def test_a_verifier_is_refused_where_there_was_no_challenge(
+    browser: Browser, provider: Provider
+) -> None:
+    code = (await browser.visit_for(somebody(provider)))["code"]
+    assert (await browser.exchange(code, code_verifier="v" * 43)).status_code == 410
+
+
+async def test_whatever_ends_the_session_voids_its_code(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    person = somebody(provider)
+    first = await browser.sign_in(person)
+    code = (await browser.visit_for(person))["code"]
+    ended = await browser.client.delete("/v1/auth/sessions", headers=bearer(first["access_token"]))
+    assert ended.status_code == 204
+    assert (await browser.exchange(code)).status_code == 410
+
+
+async def test_no_address_ever_holds_a_token(browser: Browser, provider: Provider) -> None:
+    provider.issued.clear()
+    address = await browser.begin()
+    way_back = await browser.choose(address, somebody(provider))
+    location = (await browser.come_back(way_back)).headers["location"]
+    answer = (await browser.exchange(answer_of(location)["code"])).json()
+    google_code, *google_tokens = provider.issued
+    assert google_code in way_back
+    secrets = [*google_tokens, answer["access_token"], answer["refresh_token"], provider.client.secret]
+    for secret in secrets:
+        assert all(secret not in each for each in (address, way_back, location))
+    assert google_code not in location
+    assert urlsplit(location).fragment == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault.WRONG_AUDIENCE, "provider_error"),
+        (Fault.SECOND_AUDIENCE, "provider_error"),
+        (Fault.WRONG_AUTHORIZED_PARTY, "provider_error"),
+        (Fault.WRONG_ISSUER, "provider_error"),
+        (Fault.WRONG_NONCE, "provider_error"),
+        (Fault.NO_NONCE, "provider_error"),
+        (Fault.EXPIRED, "provider_error"),
+        (Fault.NO_EXPIRY, "provider_error"),
+        (Fault.ISSUED_LATER, "provider_error"),
+        (Fault.ISSUED_LONG_AGO, "provider_error"),
+        (Fault.NO_SUBJECT, "provider_error"),
+        (Fault.WRONG_SIGNATURE, "provider_error"),
+        (Fault.NO_SIGNATURE, "provider_error"),
+        (Fault.SIGNED_WITH_PUBLIC_KEY, "provider_error"),
+        (Fault.SIGNED_WITH_CLIENT_SECRET, "provider_error"),
+        (Fault.UNKNOWN_KEY, "provider_error"),
+        (Fault.NO_ID_TOKEN, "provider_error"),
+        (Fault.CODE_REVOKED, "provider_error"),
+        (Fault.TOKENS_GARBLED, "provider_error"),
+        (Fault.TOKENS_ENDLESS, "provider_error"),
+        (Fault.TOKENS_DOWN, "provider_unavailable"),
+    ],
+)
+async def test_what_is_wrong_at_google_changes_nothing_here(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase, fault: Fault, code: str
+) -> None:
+    await browser.sign_in(somebody(provider))  # so that the keys are known
+    tables = ("users", "sessions", "oauth_accounts", "oauth_codes", "audit_events", "mails")
+    counts = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608 - constants
+    before = await auth_database.fetch(counts)
+    provider.faults.add(fault)
+    assert await browser.visit_for(somebody(provider)) == {"error": code}
+    assert await auth_database.fetch(counts) == before
+    provider.faults.clear()
+    await browser.sign_in(somebody(provider))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", [Fault.TOKENS_SLOW, Fault.TOKENS_DRIPPING])
+async def test_a_google_that_takes_its_time_is_not_waited_for(
+    browser: Browser, provider: Provider, fault: Fault
+) -> None:
+    way_back = await browser.choose(await browser.begin(), somebody(provider))
+    provider.faults.add(fault)
+    async with asyncio.timeout(8):
+        response = await browser.come_back(way_back)
+    assert answer_of(response.headers["location"]) == {"error": "provider_unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(Fault.DISCOVERY_DOWN, "provider_unavailable"), (Fault.FOREIGN_DISCOVERY, "provider_error")],
+)
+async def test_without_discovery_the_app_is_told_at_once(
+    auth_database: AuthDatabase, provider: Provider, fault: Fault, code: str
+) -> None:
+    provider.faults.add(fault)
+    service = make_app(auth_database.settings, **google_settings(provider))
+    async with running(service), browser_of(service) as browser:
+        assert await browser.begin() == f"{APP}?error={code}"
+        provider.faults.clear()
+
+        async def is_back() -> bool:
+            return (await browser.begin()).startswith(provider.issuer)
+
+        await eventually(is_back)
+
+
+async def test_without_keys_nobody_is_let_in(auth_database: AuthDatabase, provider: Provider) -> None:
+    provider.faults.add(Fault.KEYS_DOWN)
+    service = make_app(auth_database.settings, **google_settings(provider))
+    async with running(service), browser_of(service) as browser:
+        assert await browser.visit_for(somebody(provider)) == {"error": "provider_unavailable"}
+
+
+async def test_google_may_change_its_keys(auth_database: AuthDatabase) -> None:
+    # A stand-in of its own: whoever fetched the others' keys a moment ago could not learn of new ones for ten seconds.
+    async with google_standin() as provider:
+        service = make_app(auth_database.settings, **google_settings(provider))
+        seconds = [0.0]
+        google = Google(
+            issuer=provider.issuer,
+            client_id=provider.client.id,
+            client_secret=SecretStr(provider.client.secret),
+            http=service.http,
+            clock=lambda: seconds[0],
+        )
+        components = service.component(Components)
+        assert components.google is not None
+        replaced = dataclasses.replace(components.google, provider=google)
+        service.keep(dataclasses.replace(components, google=replaced))
+        async with running(service), browser_of(service) as browser:
+            await browser.sign_in(somebody(provider))
+            provider.keys.rotate(keep_old=False)
+            asked = provider.calls["keys"]
+            answers = [await browser.visit_for(somebody(provider)) for _ in range(5)]
+            assert answers == [{"error": "provider_error"}] * 5
+            assert provider.calls["keys"] == asked  # they were fetched less than ten seconds ago
+            seconds[0] += 10
+            await browser.sign_in(somebody(provider))
+            assert provider.calls["keys"] == asked + 1
+
+
+async def test_a_known_device_is_remembered_after_a_sign_in(browser: Browser, provider: Provider) -> None:
+    way_back = await browser.choose(await browser.begin(), somebody(provider))
+    response = await browser.come_back(way_back)
+    assert any(cookie.startswith("auth_device=") for cookie in response.headers.get_list("set-cookie"))
+    assert response.headers["referrer-policy"] == "no-referrer"
+
+
+async def test_twenty_returns_at_once_make_one_session(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    person = somebody(provider)
+    way_back = await browser.choose(await browser.begin(), person)
+    responses = await asyncio.gather(*(browser.come_back(way_back) for _ in range(20)))
+    answers = Counter(next(iter(answer_of(each.headers["location"]))) for each in responses)
+    assert answers == {"code": 1, "error": 19}
+    rows = await auth_database.fetch(
+        "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.email = $1", person.email
+    )
+    assert len(rows) == 1
+
+
+async def test_fifty_exchanges_at_once_give_one_pair_and_end_the_session(
+    browser: Browser, provider: Provider, auth_database: AuthDatabase
+) -> None:
+    person = somebody(provider)
+    code = (await browser.visit_for(person))["code"]
+    responses = await asyncio.gather(*(browser.exchange(code) for _ in range(50)))
+    assert Counter(each.status_code for each in responses) == {200: 1, 410: 49}
+    rows = await auth_database.fetch(
+        "SELECT end_reason FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.email = $1", person.email
+    )
+    assert [tuple(row) for row in rows] == [("reuse",)]
+
+
+async def test_the_refresh_token_can_travel_in_a_cookie(browser: Browser, provider: Provider) -> None:
+    code = (await browser.visit_for(somebody(provider)))["code"]
+    body = {"code": code}
+    evil = {"origin": "https://evil.example"}
+    refused = await browser.client.post("/v1/oauth/exchange?transport=cookie", json=body, headers=evil)
+    assert refused.status_code == 403
+    response = await browser.client.post("/v1/oauth/exchange?transport=cookie", json=body)
+    assert response.status_code == 200
+    assert "refresh_token" not in response.json()
+    assert "__Host-quartet_refresh=qrt1_" in response.headers["set-cookie"]
+
+
+async def test_a_password_account_still_signs_in_beside_google(browser: Browser) -> None:
+    assert "access_token" in await log_in(browser.client, await register(browser.client))
