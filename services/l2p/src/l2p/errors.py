@@ -1,24 +1,4 @@
-"""What Learn2Play refuses.
-
-Problem
-├── Conflict
-│   ├── UsernameTaken
-│   ├── EmailTaken            only with L2P_REVEAL_TAKEN_EMAIL
-│   ├── LobbyFull
-│   ├── LobbyClosed
-│   └── GameUnderWay          the lobby plays, and does not allow late joining
-├── InvalidRequest
-│   └── QuestionSetUnknown
-├── NotFound
-│   ├── PlayerNotFound
-│   └── LobbyNotFound         none, or a private one that the caller is not in
-├── Unauthorized
-│   └── LoginFailed           unknown or wrong: one answer
-├── TooManyRequests
-│   └── TooManyCodeGuesses
-└── ServiceUnavailable
-    └── NoFreeCode
-"""
+"""The refusals of Learn2Play."""
 
 from webcommon.api.problems import (
     Conflict,

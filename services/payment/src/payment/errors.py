@@ -1,20 +1,4 @@
-"""What Payment refuses.
-
-Problem
-├── Conflict
-│   ├── SkuTaken
-│   ├── StockReserved           less stock than unpaid orders hold
-│   └── OutOfStock
-├── NotFound
-│   ├── ProductNotFound
-│   └── OrderNotFound
-└── RequestRefused              422, with a pointer for each field
-    ├── DuplicateSku
-    ├── ProductNotForSale
-    ├── MixedCurrencies
-    ├── AmountTooSmall
-    └── AmountTooLarge
-"""
+"""The refusals of Payment."""
 
 from collections.abc import Mapping
 

@@ -1,17 +1,4 @@
-"""VideoVault's refusals.
-
-Problem
-├── NotFound
-│   └── VideoNotFound        404
-├── Conflict
-│   └── PathTaken            409
-├── InvalidRequest
-│   └── PathTooLong          422
-├── Forbidden
-│   └── StrangeHost          403
-└── ServiceUnavailable
-    └── NoPersistence        503
-"""
+"""The refusals of VideoVault."""
 
 from webcommon.api.problems import Conflict, Forbidden, InvalidRequest, NotFound, ServiceUnavailable
 

@@ -1,0 +1,24 @@
+"""The refusals of Payment: their classes, statuses and slugs."""
+
+from tests.error_tree import draw_error_tree
+
+TREE = """
+Problem
+├── Conflict
+│   ├── OutOfStock: 409 out-of-stock
+│   ├── SkuTaken: 409 sku-taken
+│   └── StockReserved: 409 stock-reserved
+├── NotFound
+│   ├── OrderNotFound: 404 order-not-found
+│   └── ProductNotFound: 404 product-not-found
+└── RequestRefused
+    ├── AmountTooLarge: 422 amount-too-large
+    ├── AmountTooSmall: 422 amount-too-small
+    ├── DuplicateSku: 422 duplicate-sku
+    ├── MixedCurrencies: 422 mixed-currencies
+    └── ProductNotForSale: 422 product-not-for-sale
+"""
+
+
+def test_the_tree_of_errors_is_as_drawn() -> None:
+    assert draw_error_tree("payment") == TREE.strip()
