@@ -11,7 +11,7 @@ from auth.mail import worker as mail
 from quartet.postgres.binaries import Binaries
 from quartet.postgres.configuration import server_settings
 from quartet.provision.plan import Plan
-from quartet.settings.known import known_settings
+from quartet.settings.catalogue import known_settings
 from quartet.settings.operator import GENERATED
 from tests.containers.engine import ROOT, SERVICES
 from webcommon.app import trace_export

@@ -25,7 +25,7 @@ import pytest
 from quartet.cli import app
 from quartet.processes import run, spawn
 from quartet.provision.plan import SERVICES
-from quartet.settings.known import GOVERNED_PREFIXES
+from quartet.settings.catalogue import GOVERNED_PREFIXES
 from tests.clients import certificates
 from tests.ops.places import open_folder
 from tests.processes import free_ports

@@ -40,13 +40,13 @@ def test_a_program_starts_once_what_it_needs_is_ready(tmp_path: Path) -> None:
     programs = [program("mailer", "auth"), program("auth.1"), program("auth.2")]
     try:
         start_what_can(programs)
-        assert [each.look(now=0) for each in programs] == [False, False, False]
+        assert [each.poll(now=0) for each in programs] == [False, False, False]
         assert [each.state for each in programs] == ["needing", "starting", "starting"]
         flag.touch()
-        assert programs[1].look(now=0)
+        assert programs[1].poll(now=0)
         start_what_can(programs)
         assert programs[0].pid is None, "auth.2 is not ready yet"
-        assert programs[2].look(now=0)
+        assert programs[2].poll(now=0)
         start_what_can(programs)
         assert [each.state for each in programs] == ["starting", "ready", "ready"]
     finally:

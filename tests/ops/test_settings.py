@@ -11,8 +11,8 @@ from quartet.container_secrets import write_container_secrets
 from quartet.errors import NotFound, WrongSettings
 from quartet.provision.plan import SERVICES
 from quartet.settings import known_settings, load_settings
+from quartet.settings.catalogue import recall_settings
 from quartet.settings.example import environment_example
-from quartet.settings.known import recall_settings
 from quartet.settings.operator import GENERATED, OperatorSettings, Server
 from quartet.settings.secrets_file import ensure_secrets, read_secrets
 from tests.ops.command import workplace

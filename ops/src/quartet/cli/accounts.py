@@ -7,7 +7,7 @@ import typer
 
 from quartet.accounts import ask_for_new_key, change_role, check_role, withdraw_keys
 from quartet.cli.lazy import Entry, lazy_group
-from quartet.reach import ensure_answers
+from quartet.readiness import ensure_answers
 from quartet.settings import load_settings
 
 group = lazy_group(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from quartet.cli.words import JsonOption, load_checked_settings, print_json, print_table
+from quartet.cli.output import JsonOption, load_checked_settings, print_json, print_table
 from quartet.errors import NotFound
 from quartet.settings import OperatorSettings, load_settings
 from quartet.settings.effective import Effective, find_effective

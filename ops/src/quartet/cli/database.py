@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from quartet.cli.lazy import Entry, lazy_group
-from quartet.cli.words import (
+from quartet.cli.output import (
     DatabaseRole,
     JsonOption,
     RoleOption,
@@ -19,7 +19,7 @@ from quartet.cli.words import (
 from quartet.errors import Failure, NotFound
 from quartet.postgres import find_binaries
 from quartet.provision.plan import SERVICES
-from quartet.reach import ensure_answers
+from quartet.readiness import ensure_answers
 from quartet.schema import migrate as apply_migrations
 from quartet.schema import read_status, services_or_all
 from quartet.settings import load_settings

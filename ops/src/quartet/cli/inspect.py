@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from quartet.cli.words import DatabaseRole, JsonOption, RoleOption, ServiceArgument, print_json, print_table
+from quartet.cli.output import DatabaseRole, JsonOption, RoleOption, ServiceArgument, print_json, print_table
 from quartet.health import check_all
 from quartet.settings import load_settings
 

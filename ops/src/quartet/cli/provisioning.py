@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from quartet.cli.lazy import Entry, lazy_group
-from quartet.cli.words import load_checked_settings
+from quartet.cli.output import load_checked_settings
 from quartet.container_secrets import write_container_secrets
-from quartet.reach import ensure_server_runs
+from quartet.readiness import ensure_server_runs
 from quartet.stack.startup import prepare_databases, wait_for_server
 
 group = lazy_group(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from quartet.cli.words import JsonOption, Service, load_checked_settings, print_json, print_table
+from quartet.cli.output import JsonOption, Service, load_checked_settings, print_json, print_table
 from quartet.settings import load_settings
 from quartet.stack.console import Console
 from quartet.stack.control import read_processes, start_detached, stop_running

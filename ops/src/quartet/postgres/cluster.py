@@ -23,7 +23,7 @@ from quartet.errors import (
 from quartet.postgres.account import can_enter, hand_over, server_account
 from quartet.postgres.binaries import Binaries, find_binaries, readable_copy
 from quartet.postgres.configuration import server_settings, write_settings
-from quartet.postgres.faults import fault_of, told_in_one_line
+from quartet.postgres.error_messages import failure_from_output, told_in_one_line
 from quartet.processes import exists, is_alive, run, spawn
 
 HOST = "127.0.0.1"
@@ -247,7 +247,7 @@ class Cluster:
             result = run(command, self.account, environment=_environment())
         if result.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise fault_of("initdb failed", result.stderr or result.stdout, where=self.data_folder)
+            raise failure_from_output("initdb failed", result.stderr or result.stdout, where=self.data_folder)
         unfinished.rename(self.pgdata)  # after everything is there and on disk: a cluster is whole or absent
 
     @contextlib.contextmanager
@@ -281,7 +281,7 @@ class Cluster:
         raced = "Address already in use" in told and self._wanted_port is None
         if (leftover or raced) and time.monotonic() < deadline:
             return False
-        raise fault_of("PostgreSQL did not start", told, where=self.log_file)
+        raise failure_from_output("PostgreSQL did not start", told, where=self.log_file)
 
     def _configure(self, port: int) -> None:
         socket_folder = self.data_folder / "socket"

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable
 
-from quartet.settings.known import Setting
+from quartet.settings.catalogue import Setting
 
 WIDTH = 110
 _HEADER = """\

@@ -17,7 +17,7 @@ from dbcommon.settings import STRONG_LENGTH, default_host, is_weak, read_url
 from quartet.errors import NotFound, WrongPassword, WrongSettings
 from quartet.home import Home
 from quartet.provision.plan import SERVICES, AdminConnection, Plan, ServicePlan
-from quartet.settings.known import (
+from quartet.settings.catalogue import (
     GOVERNED_PREFIXES,
     OWN_PREFIX,
     Setting,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from quartet.errors import WrongSettings
 from quartet.provision.plan import SERVICES
-from quartet.settings.known import settings_class
+from quartet.settings.catalogue import settings_class
 from quartet.settings.operator import OperatorSettings, Server
 from quartet.settings.secrets_file import new_secret
 

@@ -11,7 +11,7 @@ from quartet.errors import Failure, NoPermission, ServerFailed
 from quartet.home import Home
 from quartet.postgres.cluster import STOP_SECONDS as SERVER_STOP_SECONDS
 from quartet.processes import module_command, spawn
-from quartet.reach import ask_all_readiness
+from quartet.readiness import ask_all_readiness
 from quartet.settings import OperatorSettings
 from quartet.stack.startup import open_cluster
 from quartet.stack.supervisor import EXTRA_STOP_SECONDS

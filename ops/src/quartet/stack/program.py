@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Literal
 
 from quartet.processes import spawn
-from quartet.reach import ask_readiness
+from quartet.readiness import ask_readiness
 from quartet.stack.console import Console, without_colour
 from quartet.stack.logfile import LogFile
 from quartet.stack.ports import open_own_listener
@@ -105,7 +105,7 @@ class Program:
             self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
             self._reader.start()
 
-    def look(self, *, now: float) -> bool:
+    def poll(self, *, now: float) -> bool:
         """Notice a death, a readiness, or that a delay is over; whether something changed."""
         if self.state == "waiting":
             if now < self._start_at:

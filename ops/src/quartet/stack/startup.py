@@ -12,7 +12,7 @@ import asyncpg
 
 from quartet.errors import DiskFull, Failure, ServerFailed, WrongPassword
 from quartet.postgres import Cluster, find_binaries
-from quartet.postgres.faults import FULL_DISK
+from quartet.postgres.error_messages import FULL_DISK
 from quartet.provision import embedded_access_rules, provision
 from quartet.schema import migrate
 from quartet.settings import OperatorSettings

@@ -118,7 +118,7 @@ class Supervisor:
     def _supervise(self) -> None:
         while not self._signals:
             now = time.monotonic()
-            changed = [program for program in self._programs if program.look(now=now)]
+            changed = [program for program in self._programs if program.poll(now=now)]
             if changed:
                 start_what_can(self._programs)
                 self._record("ready" if self._was_ready else "starting")

@@ -20,10 +20,10 @@ def told_in_one_line(folder: Path) -> Iterator[None]:
             f"no permission for {error.filename or folder}: mend its owner or mode, or set QUARTET_HOME to a folder of yours"
         ) from error
     except OSError as error:
-        raise fault_of(f"cannot work in {folder}", str(error), where=folder) from error
+        raise failure_from_output(f"cannot work in {folder}", str(error), where=folder) from error
 
 
-def fault_of(what: str, told: str, *, where: Path) -> Failure:
+def failure_from_output(what: str, told: str, *, where: Path) -> Failure:
     """The failure that a program's output stands for, with the line of it that says the cause."""
     if FULL_DISK.search(told):
         return DiskFull(
