@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from dbcommon.engine import Database
-from l2p.errors import NoFreeCode
 from l2p.lobbies.codes import CODE_ALPHABET, draw_code
+from l2p.lobbies.errors import NoFreeCode
 from l2p.lobbies.repository import GUESSES
 from l2p.lobbies.schemas import Lobby, LobbyRequest
 from l2p.lobbies.service import create_lobby

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Response
 
 from dbcommon.session import DatabaseDep
 from l2p.accounts import service
+from l2p.accounts.errors import EmailTaken, LoginFailed, UsernameTaken
 from l2p.accounts.schemas import LoggedIn, Registered
 from l2p.dependencies import HasherDep, SettingsDep, SignerDep
-from l2p.errors import EmailTaken, LoginFailed, UsernameTaken
 from webcommon.accounts.credentials import Login, Registration
 from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts

@@ -3,9 +3,9 @@
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from l2p.accounts import repository
+from l2p.accounts.errors import EmailTaken, LoginFailed, UsernameTaken
 from l2p.accounts.repository import NewAccount
 from l2p.accounts.schemas import LoggedIn
-from l2p.errors import EmailTaken, LoginFailed, UsernameTaken
 from l2p.models import INITIAL_RATING
 from l2p.tokens import TokenSigner
 from l2p.users.schemas import OwnUser

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
 from l2p.dependencies import PlayerDep, ProvisionerDep, get_player
-from l2p.errors import (
+from l2p.lobbies import service
+from l2p.lobbies.errors import (
     GameUnderWay,
     LobbyClosed,
     LobbyFull,
@@ -16,7 +17,6 @@ from l2p.errors import (
     QuestionSetUnknown,
     TooManyCodeGuesses,
 )
-from l2p.lobbies import service
 from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbySummary
 from l2p.models import LobbyStatus
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
 from dbcommon.models import new_id
-from l2p.errors import (
+from l2p.lobbies import repository
+from l2p.lobbies.codes import draw_code, normalize_code
+from l2p.lobbies.errors import (
     GameUnderWay,
     LobbyClosed,
     LobbyFull,
@@ -18,8 +20,6 @@ from l2p.errors import (
     QuestionSetUnknown,
     TooManyCodeGuesses,
 )
-from l2p.lobbies import repository
-from l2p.lobbies.codes import draw_code, normalize_code
 from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby
 from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings
 from l2p.models import LobbyStatus

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends
 
 from dbcommon.session import DatabaseDep
 from l2p.dependencies import PlayerDep, get_player
-from l2p.errors import PlayerNotFound
 from l2p.users import service
+from l2p.users.errors import PlayerNotFound
 from l2p.users.schemas import OwnUser, PublicUser
 from webcommon.api.problems import Unauthorized, problem_responses
 

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from dbcommon.engine import Database
-from l2p.errors import PlayerNotFound
 from l2p.users import repository
+from l2p.users.errors import PlayerNotFound
 from l2p.users.schemas import OwnUser, PublicUser
 
 

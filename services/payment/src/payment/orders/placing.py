@@ -6,9 +6,15 @@ from decimal import Decimal
 from uuid import UUID
 
 from payment.currencies import Currency, find_currency
-from payment.errors import AmountTooLarge, AmountTooSmall, DuplicateSku, MixedCurrencies, ProductNotForSale
 from payment.money import AmountTooSmall as BelowMinimum
 from payment.money import InvalidAmount, check_chargeable
+from payment.orders.errors import (
+    AmountTooLarge,
+    AmountTooSmall,
+    DuplicateSku,
+    MixedCurrencies,
+    ProductNotForSale,
+)
 from payment.orders.schemas import NewOrderItem
 
 

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Query, Response
 
 from dbcommon.session import DatabaseDep
 from payment.dependencies import CustomerDep, ProvisionerDep, SettingsDep, is_admin
-from payment.errors import (
+from payment.models import OrderStatus
+from payment.orders import service
+from payment.orders.errors import (
     AmountTooLarge,
     AmountTooSmall,
     DuplicateSku,
@@ -17,8 +19,6 @@ from payment.errors import (
     OutOfStock,
     ProductNotForSale,
 )
-from payment.models import OrderStatus
-from payment.orders import service
 from payment.orders.schemas import NewOrder, Order, OrderFilter
 from webcommon.api.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyMissing, IdempotencyKeyReused
 from webcommon.api.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
-from payment.errors import OrderNotFound, OutOfStock
 from payment.money import can_be_charged, show_amount
 from payment.orders import repository
+from payment.orders.errors import OrderNotFound, OutOfStock
 from payment.orders.placing import Basket, Offer, check_skus, fill_basket
 from payment.orders.schemas import NewOrder, Order, OrderFilter, OrderItem
 from webcommon.accounts.provisioning.service import UserProvisioner

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
 from payment.dependencies import OPTIONAL_TOKEN, AdminDep, VisitorDep, is_admin
-from payment.errors import ProductNotFound, SkuTaken, StockReserved
 from payment.products import service
+from payment.products.errors import ProductNotFound, SkuTaken, StockReserved
 from payment.products.schemas import NewProduct, Product, ProductChange
 from payment.schemas import read_product_reference
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page

@@ -14,9 +14,9 @@ from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from payment.currencies import UnknownCurrency, find_currency
-from payment.errors import ProductNotFound, SkuTaken, StockReserved
 from payment.money import InvalidAmount, can_be_charged, format_amount, parse_amount, show_amount
 from payment.products import repository
+from payment.products.errors import ProductNotFound, SkuTaken, StockReserved
 from payment.products.schemas import NewProduct, Product, ProductChange
 from webcommon.api.paging import CursorCodec
 from webcommon.api.problems import InvalidRequest

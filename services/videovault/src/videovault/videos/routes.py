@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from dbcommon.session import DatabaseDep, SessionDep
 from videovault.dependencies import read_caller, require_editor, require_persistence
 from videovault.entity_tags import entity_tag, is_unchanged
-from videovault.errors import NoPersistence, PathTaken, PathTooLong, VideoNotFound
+from videovault.errors import NoPersistence
 from videovault.videos import service
+from videovault.videos.errors import PathTaken, PathTooLong, VideoNotFound
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
 from webcommon.api.paging import Page
 from webcommon.api.problems import (

@@ -7,8 +7,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
-from videovault.errors import PathTaken, PathTooLong, VideoNotFound
 from videovault.videos import repository
+from videovault.videos.errors import PathTaken, PathTooLong, VideoNotFound
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
 from webcommon.api.paging import CursorCodec
 

@@ -1,52 +1,6 @@
-"""The refusals of Learn2Play."""
+"""Why a call on a lobby is refused."""
 
-from webcommon.api.problems import (
-    Conflict,
-    InvalidRequest,
-    NotFound,
-    ServiceUnavailable,
-    TooManyRequests,
-    Unauthorized,
-)
-
-
-class UsernameTaken(Conflict):
-    """409: usernames are public, so this may be told."""
-
-    title = "The username is taken"
-    slug = "username-taken"
-
-    def __init__(self) -> None:
-        super().__init__("Choose another username; case does not tell two of them apart.")
-
-
-class EmailTaken(Conflict):
-    """409: told only where the operator chose to."""
-
-    title = "The e-mail address is taken"
-    slug = "email-taken"
-
-    def __init__(self) -> None:
-        super().__init__("There is an account with this e-mail address; sign in.")
-
-
-class LoginFailed(Unauthorized):
-    """401: the same for an unknown account, one without a password here, and a wrong password."""
-
-    title = "The login or the password is wrong"
-    slug = "login-failed"
-
-    def __init__(self) -> None:
-        super().__init__("Check both, and sign in again.")
-
-
-class PlayerNotFound(NotFound):
-    """404: no player has this id."""
-
-    title = "There is no such player"
-
-    def __init__(self) -> None:
-        super().__init__("No player has this id.")
+from webcommon.api.problems import Conflict, InvalidRequest, NotFound, ServiceUnavailable, TooManyRequests
 
 
 class LobbyNotFound(NotFound):

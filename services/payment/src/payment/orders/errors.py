@@ -1,30 +1,15 @@
-"""The refusals of Payment."""
+"""Why an order is refused."""
 
 from collections.abc import Mapping
 
 from webcommon.api.problems import Conflict, NotFound, Problem
 
 
-class SkuTaken(Conflict):
-    """409: another product has this SKU."""
+class OrderNotFound(NotFound):
+    """404: no order has this id, or it is somebody else's."""
 
-    title = "The SKU is taken"
-    slug = "sku-taken"
-
-    def __init__(self) -> None:
-        super().__init__("Another product has this SKU; choose another one, or change that product.")
-
-
-class StockReserved(Conflict):
-    """409: the new stock is below what unpaid orders hold."""
-
-    title = "More pieces are reserved than that"
-    slug = "stock-reserved"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Unpaid orders hold more pieces than the new stock; wait until they are paid or expire."
-        )
+    title = "There is no such order"
+    slug = "order-not-found"
 
 
 class OutOfStock(Conflict):
@@ -39,20 +24,6 @@ class OutOfStock(Conflict):
             for index, available in lines.items()
         ]
         super().__init__("Order fewer pieces, or come back later; see errors.", errors=errors)
-
-
-class ProductNotFound(NotFound):
-    """404: no product has this id or SKU, or it is not for sale."""
-
-    title = "There is no such product"
-    slug = "product-not-found"
-
-
-class OrderNotFound(NotFound):
-    """404: no order has this id, or it is somebody else's."""
-
-    title = "There is no such order"
-    slug = "order-not-found"
 
 
 class RequestRefused(Problem):

@@ -1,4 +1,4 @@
-"""The tables: videos, their tags, and who watched what how far."""
+"""Videos and their tags."""
 
 from datetime import datetime
 from typing import Any
@@ -9,42 +9,33 @@ from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
     Computed,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
-    Text,
     UniqueConstraint,
-    false,
     func,
     literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from dbcommon.models import PrimaryKey, new_metadata
+from dbcommon.models import PrimaryKey
+from videovault.models.base import Model
 
 UNKNOWN_DURATION = literal_column("-1", Integer)
-"""Sorts videos of unknown duration below the shortest. Part of an index, hence written out and no parameter."""
+"""Sorts videos of unknown duration below the shortest. A literal, since it is part of an index."""
 
 
 def folded(value: ColumnElement[str]) -> ColumnElement[str]:
-    """`value` without differences of case and of Unicode form (NFKC), as the tags' folded columns have it."""
-    # Lower-casing may undo the form (U+004A U+030C becomes what composes to U+01F0): hence twice.
+    """`value` in lower case and normalized (NFKC), as in the folded columns of `tags`."""
+    # Normalized again, since lower case may leave the form: U+004A U+030C becomes U+006A U+030C, which composes to U+01F0.
     form: ColumnElement[str] = literal_column("NFKC")
     return func.normalize(func.lower(func.normalize(value, form)), form)
 
 
-class Model(DeclarativeBase):
-    """The tables of `videovault_db`."""
-
-    metadata = new_metadata()
-    type_annotation_map = {str: Text, datetime: DateTime(timezone=True)}  # noqa: RUF012 - SQLAlchemy's own way to say it
-
-
 class Video(Model):
-    """A video file as it was recorded. Neither the path nor the file behind it is opened."""
+    """A video's record. The file at its path is never opened."""
 
     __tablename__ = "videos"
 
@@ -66,7 +57,7 @@ class Video(Model):
         CheckConstraint("file_size >= 0", name="file_size_not_negative"),
         CheckConstraint("duration_seconds >= 0", name="duration_seconds_not_negative"),
         CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_object"),
-        # One index a sort: a page is a range of it, whichever way it is read.
+        # One index for each sort: a page is a range of it, in either direction.
         Index("ix_videos_created_at_id", "created_at", "id"),
         Index("ix_videos_file_name_id", "file_name", "id"),
         Index("ix_videos_file_size_id", "file_size", "id"),
@@ -79,7 +70,7 @@ class Video(Model):
 
 
 class Tag(Model):
-    """A word on a video, in a category. In one video and category there is one spelling of it."""
+    """A tag of a video, in a category. A video has one spelling of each tag of a category."""
 
     __tablename__ = "tags"
 
@@ -99,18 +90,3 @@ class Tag(Model):
         CheckConstraint("tag_category <> ''", name="tag_category_not_empty"),
         Index("ix_tags_folded_category_folded_name_video_id", "folded_category", "folded_name", "video_id"),
     )
-
-
-class WatchHistory(Model):
-    """How far somebody got in a video, one row a viewing. The users are Auth's, so `user_id` refers to no table here."""
-
-    __tablename__ = "watch_history"
-
-    id: Mapped[PrimaryKey]
-    video_id: Mapped[UUID] = mapped_column(ForeignKey("videos.id", ondelete="CASCADE"), index=True)
-    user_id: Mapped[UUID]
-    position_seconds: Mapped[int] = mapped_column(server_default=text("0"))
-    completed: Mapped[bool] = mapped_column(server_default=false())
-    watched_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-    __table_args__ = (CheckConstraint("position_seconds >= 0", name="position_seconds_not_negative"),)

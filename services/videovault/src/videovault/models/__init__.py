@@ -1,0 +1,14 @@
+"""The tables of `videovault_db`, a file for each aggregate."""
+
+from videovault.models.base import Model
+from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, folded
+from videovault.models.watch_history import WatchHistory
+
+__all__ = [
+    "UNKNOWN_DURATION",
+    "Model",
+    "Tag",
+    "Video",
+    "WatchHistory",
+    "folded",
+]
