@@ -1,4 +1,4 @@
-"""The yardstick of `frame.py`: Starlette and asyncpg, the same verifier, one select, and nothing else.
+"""What `users_me.py` compares with: Starlette and asyncpg, the same verifier, one select, and nothing else.
 
 Run as `python benchmarks/bare_app.py PORT [no-reset]`, with the environment of Auth. asyncpg's pool resets a connection
 after each use, with a statement of its own; `no-reset` leaves that out, as the suite's own pool does.

@@ -15,10 +15,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CheckConstraint, CreateTable, ForeignKey, Index, UniqueConstraint
 
 from dbcommon.constraints import violated_constraint
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, PoolExhausted, translate
 from dbcommon.models import NAMING_CONVENTION, PrimaryKey, new_id, new_metadata
-from dbcommon.reads import PreparedRead
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer
 
@@ -170,7 +170,7 @@ async def test_a_deadlock_ends_one_of_two_as_busy(database: Database) -> None:
 
 NAMES = select(column("name", Text)).select_from(table("changed", column("id", Integer))).order_by(text("id"))
 
-BY_DRIVER = PreparedRead(NAMES)
+BY_DRIVER = DriverStatement(NAMES)
 
 
 async def read_with_core(database: Database) -> list[str]:

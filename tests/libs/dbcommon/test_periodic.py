@@ -156,7 +156,7 @@ def _last_name(node: ast.expr) -> str:
 
 def test_a_loop_by_hand_is_found() -> None:
     source = """
-class Keeper:
+class Looping:
     async def start(self):
         self.task = asyncio.create_task(self._keep())
         self.once = asyncio.create_task(self._read())

@@ -13,11 +13,11 @@ import asyncpg
 import pytest
 from sqlalchemy import Double, bindparam, func, select, text
 
-from dbcommon.engine import KEEPER_SECONDS, SUSPECT_SECONDS, Database
+from dbcommon.driver_statements import DriverStatement
+from dbcommon.engine import MAINTENANCE_SECONDS, SUSPECT_SECONDS, Database
 from dbcommon.errors import DatabaseUnavailable, PoolExhausted
 from dbcommon.pool import CLOSE_SECONDS
 from dbcommon.probe import PATIENCE_SECONDS as PROBE_PATIENCE_SECONDS
-from dbcommon.reads import PreparedRead
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import PATIENT, TestServer
 
@@ -288,7 +288,7 @@ async def test_read_costs_one_round_trip_and_a_transaction_three(bare_server: Te
     proxy = CountingProxy(bare_server.cluster.port)
     listener = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
     url = replace(bare_server.url("auth"), hosts=(("127.0.0.1", listener.sockets[0].getsockname()[1]),))
-    # A keeper that looks at the pool sends nothing, but one that opens a second connection would.
+    # A maintenance task that looks at the pool sends nothing, but one that opens a second connection would.
     settings = DatabaseSettings(url=url, pool=PoolSettings(min=1, max=1))
     database = Database(settings, application_name="pool-lean")
     async with listener, database.running():
@@ -326,7 +326,7 @@ class StartingServer:
         if (await reader.readexactly(8))[4:] == SSL_REQUEST:
             writer.write(b"N")
         await reader.read(65536)
-        await asyncio.sleep(0.05)  # so that a request's try lasts until the keeper looks
+        await asyncio.sleep(0.05)  # so that a request's try lasts until the maintenance task looks
         fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
         writer.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
         writer.close()
@@ -360,7 +360,9 @@ async def test_a_server_is_back_when_it_lets_someone_in_not_while_requests_try(
         await until(lambda: _true(told() == ["the database is away", "the database is back"]))
 
 
-PREPARED = PreparedRead(select(func.pg_sleep(bindparam("seconds", type_=Double())).is_(None).label("slept")))
+PREPARED = DriverStatement(
+    select(func.pg_sleep(bindparam("seconds", type_=Double())).is_(None).label("slept"))
+)
 
 
 async def read_prepared(database: Database, *, milliseconds: float = 0) -> bool:
@@ -444,8 +446,8 @@ async def _write(database: Database) -> None:
 
 
 def test_a_silent_server_is_noticed_within_three_seconds() -> None:
-    """A request's statement, then the keeper's next look, after it closed what is surplus, then the probe's question."""
-    assert SUSPECT_SECONDS + KEEPER_SECONDS + CLOSE_SECONDS + PROBE_PATIENCE_SECONDS < 3
+    """A request's statement, then the maintenance task's next look, after it closed what is surplus, then the probe's question."""
+    assert SUSPECT_SECONDS + MAINTENANCE_SECONDS + CLOSE_SECONDS + PROBE_PATIENCE_SECONDS < 3
     assert PROBE_PATIENCE_SECONDS < 1.5
 
 
@@ -506,7 +508,7 @@ class TestServerThatGoesAway:
             await fall_silent()
 
     async def test_silent_server_keeps_no_surplus_connection_open(self, own_server: TestServer) -> None:
-        """Nor the keeper, who frees the requests that wait on such a server."""
+        """Nor the maintenance task, who frees the requests that wait on such a server."""
         pool = PoolSettings(min=2, max=10, idle_seconds=0.5)
         async with (
             silence(own_server) as fall_silent,

@@ -28,8 +28,8 @@ from sqlalchemy import (
 )
 from starlette.types import Receive, Scope, Send
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
-from dbcommon.reads import PreparedRead
 from dbcommon.session import DatabaseDep, SessionDep
 from dbcommon.settings import DatabaseSettings
 from tests.clients import running
@@ -44,7 +44,7 @@ from webcommon.app.state import CursorsDep
 from webcommon.auth.bearer import CallerDep
 from webcommon.settings import ServiceSettings
 
-ECHO = PreparedRead(select(bindparam("caller", type_=Uuid()).label("id"), literal("né").label("name")))
+ECHO = DriverStatement(select(bindparam("caller", type_=Uuid()).label("id"), literal("né").label("name")))
 
 
 class Echo(ResponseBody):
@@ -367,10 +367,10 @@ def test_what_the_fast_path_would_do_otherwise_is_refused_when_the_application_i
 )
 def test_prepared_read_refuses_what_only_sqlalchemy_can_run(statement: Select[*tuple[Any, ...]]) -> None:
     with pytest.raises(ValueError, match=r"fetch_one|ANY"):
-        PreparedRead(statement)
+        DriverStatement(statement)
 
 
 def test_prepared_read_names_the_parameter_that_is_missing() -> None:
-    read = PreparedRead(select(func.abs(bindparam("number", type_=Integer()))))
+    read = DriverStatement(select(func.abs(bindparam("number", type_=Integer()))))
     with pytest.raises(KeyError, match="number"):
         read.arguments({})

@@ -69,7 +69,11 @@ async def test_an_error_outside_of_the_handler_is_500_too(client: httpx.AsyncCli
 
 @pytest.mark.parametrize(
     ("name", "slug"),
-    [("unavailable", "database-unavailable"), ("exhausted", "pool-exhausted"), ("busy", "database-busy")],
+    [
+        ("unavailable", "database-unavailable"),
+        ("exhausted", "pool-exhausted"),
+        ("busy", "statement-timed-out"),
+    ],
 )
 async def test_a_database_that_cannot_serve_is_503(client: httpx.AsyncClient, name: str, slug: str) -> None:
     answer = await client.get(f"/v1/errors/{name}")

@@ -56,18 +56,18 @@ def new_key() -> bytes:
 
 
 async def fill(database: Database, key: bytes, *, limit: Limit) -> list[Reservation]:
-    """Take places until there are none."""
-    places = []
-    while (place := await repository.reserve(database, key, limit=limit)) is not None:
-        places.append(place)
-        assert len(places) <= limit.count
-    return places
+    """Take slots until there are none."""
+    slots = []
+    while (slot := await repository.reserve(database, key, limit=limit)) is not None:
+        slots.append(slot)
+        assert len(slots) <= limit.count
+    return slots
 
 
 async def pass_time(sql: "Connection[Any]", key: bytes, *, by: timedelta) -> None:
     """Make everything that the counter knows of so much older."""
     await sql.execute(
-        "UPDATE attempt_counters SET moments = ARRAY(SELECT m - $2::interval FROM unnest(moments) AS m),"
+        "UPDATE attempt_counters SET attempted_at = ARRAY(SELECT m - $2::interval FROM unnest(attempted_at) AS m),"
         " blocked_until = blocked_until - $2::interval, expires_at = expires_at - $2::interval WHERE key = $1",
         key,
         by,
@@ -78,16 +78,16 @@ async def read_seconds(database: Database, key: bytes, *, limit: Limit = LIMIT) 
     return (await repository.read_wait(database, key, limit=limit)).seconds
 
 
-async def test_of_a_hundred_attempts_at_once_over_two_pools_ten_get_a_place(
+async def test_of_a_hundred_attempts_at_once_over_two_pools_ten_get_a_slot(
     replicas: tuple[Database, Database],
 ) -> None:
     key = new_key()
-    places = await asyncio.gather(
+    slots = await asyncio.gather(
         *(repository.reserve(replicas[number % 2], key, limit=LIMIT) for number in range(100))
     )
-    taken = [place for place in places if place is not None]
+    taken = [slot for slot in slots if slot is not None]
     assert len(taken) == 10
-    assert len({place.moment for place in taken}) == 10
+    assert len({slot.reserved_at for slot in taken}) == 10
 
 
 async def test_each_block_is_twice_as_long_up_to_the_longest(
@@ -124,23 +124,23 @@ async def test_no_stretch_of_the_window_has_more_than_the_limit(
     assert await repository.reserve(database, key, limit=LIMIT) is None
 
 
-async def test_a_success_does_not_count_and_lifts_the_block_it_brought_about(database: Database) -> None:
+async def test_a_success_does_not_count_and_ends_the_block_it_started(database: Database) -> None:
     key = new_key()
-    places = await fill(database, key, limit=LIMIT)
-    await repository.give_back(database, places[:1])
+    slots = await fill(database, key, limit=LIMIT)
+    await repository.release(database, slots[:1])
     assert len(await fill(database, key, limit=LIMIT)) == 1
     assert await read_seconds(database, key) == pytest.approx(900, abs=5)
     for _ in range(50):
-        await repository.give_back(database, places[1:2])
-    assert len(await fill(database, key, limit=LIMIT)) == 1, "one place, however often it is given back"
+        await repository.release(database, slots[1:2])
+    assert len(await fill(database, key, limit=LIMIT)) == 1, "one slot, however often it is released"
 
 
 async def test_successes_alone_never_block(database: Database) -> None:
     key = new_key()
     for _ in range(30):
-        place = await repository.reserve(database, key, limit=LIMIT)
-        assert place is not None
-        await repository.give_back(database, [place])
+        slot = await repository.reserve(database, key, limit=LIMIT)
+        assert slot is not None
+        await repository.release(database, [slot])
 
 
 async def test_without_a_longest_block_the_window_slides(database: Database, sql: "Connection[Any]") -> None:
@@ -164,9 +164,9 @@ async def test_many_that_succeed_at_once_wait_for_each_other(database: Database)
     throttle, counters = Throttle(database), [Counter(key=new_key(), limit=LIMIT)]
 
     async def succeed() -> None:
-        admission = await throttle.admit(counters)
+        attempt = await throttle.start(counters)
         await asyncio.sleep(0.05)  # the work of an attempt
-        await admission.succeed()
+        await attempt.succeed()
 
     await asyncio.gather(*(succeed() for _ in range(40)))
     assert await repository.reserve(database, counters[0].key, limit=LIMIT)
@@ -177,11 +177,11 @@ async def test_many_that_fail_at_once_are_refused_when_the_first_have_failed(dat
 
     async def fail() -> str:
         try:
-            admission = await throttle.admit(counters)
+            attempt = await throttle.start(counters)
         except TooManyAttempts as refusal:
             return refusal.headers["Retry-After"]
         await asyncio.sleep(0.05)  # the work of an attempt
-        await admission.fail()
+        await attempt.fail()
         return "looked at"
 
     outcomes = await asyncio.gather(*(fail() for _ in range(100)))
@@ -189,29 +189,30 @@ async def test_many_that_fail_at_once_are_refused_when_the_first_have_failed(dat
     assert all(890 <= int(outcome) <= 900 for outcome in outcomes if outcome != "looked at")
 
 
-async def test_who_is_refused_by_the_network_takes_no_place_of_the_account(
+async def test_an_attempt_refused_by_network_takes_no_slot_of_the_account(
     database: Database, sql: "Connection[Any]"
 ) -> None:
     network = Counter(key=new_key(), limit=Limit(count=2, window=MINUTES_15))
     account = Counter(key=new_key(), limit=LIMIT)
-    for place in await fill(database, network.key, limit=network.limit):
-        await repository.keep(database, [place])
+    for slot in await fill(database, network.key, limit=network.limit):
+        await repository.keep(database, [slot])
     with pytest.raises(TooManyAttempts):
-        await Throttle(database).admit([network, account])
+        await Throttle(database).start([network, account])
     assert await sql.fetchval("SELECT count(*) FROM attempt_counters WHERE key = $1", account.key) == 0
 
 
-async def test_who_is_refused_by_the_account_gives_the_networks_place_back(
+async def test_an_attempt_refused_by_account_releases_its_slot_of_the_network(
     database: Database, sql: "Connection[Any]"
 ) -> None:
     network, account = Counter(key=new_key(), limit=LIMIT), Counter(key=new_key(), limit=LIMIT)
-    for place in await fill(database, account.key, limit=LIMIT):
-        await repository.keep(database, [place])
+    for slot in await fill(database, account.key, limit=LIMIT):
+        await repository.keep(database, [slot])
     for _ in range(20):
         with pytest.raises(TooManyAttempts):
-            await Throttle(database).admit([network, account])
+            await Throttle(database).start([network, account])
     rows = await sql.fetch(
-        "SELECT cardinality(moments) AS used, pending FROM attempt_counters WHERE key = $1", network.key
+        "SELECT cardinality(attempted_at) AS used, in_flight FROM attempt_counters WHERE key = $1",
+        network.key,
     )
     assert [tuple(row) for row in rows] == [(0, 0)]
 
@@ -222,15 +223,15 @@ async def test_attempts_that_share_their_counters_settle_without_a_deadlock(
     limit = Limit(count=1_000, window=MINUTES_15)
     keys = [new_key(), new_key()]
 
-    async def attempt(number: int) -> None:
+    async def try_once(number: int) -> None:
         order = keys if number % 2 else keys[::-1]
         database = replicas[number // 2 % 2]
-        admission = await Throttle(database).admit([Counter(key=key, limit=limit) for key in order])
-        await (admission.succeed() if number % 4 else admission.fail())
+        attempt = await Throttle(database).start([Counter(key=key, limit=limit) for key in order])
+        await (attempt.succeed() if number % 4 else attempt.fail())
 
-    await asyncio.gather(*(attempt(number) for number in range(200)))
+    await asyncio.gather(*(try_once(number) for number in range(200)))
     rows = await sql.fetch(
-        "SELECT cardinality(moments) AS used, pending FROM attempt_counters WHERE key = ANY($1)", keys
+        "SELECT cardinality(attempted_at) AS used, in_flight FROM attempt_counters WHERE key = ANY($1)", keys
     )
     assert [tuple(row) for row in rows] == [(50, 0)] * 2
 
@@ -239,7 +240,7 @@ async def test_expired_counters_are_swept_in_batches(database: Database, sql: "C
     live = new_key()
     await repository.reserve(database, live, limit=LIMIT)
     await sql.execute(
-        "INSERT INTO attempt_counters (key, moments, pending, expires_at) SELECT sha256(n::text::bytea), '{}', 0,"
+        "INSERT INTO attempt_counters (key, attempted_at, in_flight, expires_at) SELECT sha256(n::text::bytea), '{}', 0,"
         " now() - interval '1 second' FROM generate_series(1, 250) AS n"
     )
     swept = [await repository.sweep(database, batch=100) for _ in range(4)]

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from sqlalchemy import Numeric, Text, bindparam, select
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
-from dbcommon.reads import PreparedRead
 from payment.currencies import CURRENCIES
 from payment.money import show_amount
 from payment.money_columns import amount_as_text
@@ -20,7 +20,7 @@ from tests.services.payment.shop import Shop, Sql
 from webcommon.api.paging import Page
 from webcommon.app.service import Service
 
-WRITTEN = PreparedRead(
+WRITTEN = DriverStatement(
     select(
         amount_as_text(bindparam("amount", type_=Numeric(18, 3)), bindparam("currency", type_=Text())).label(
             "text"

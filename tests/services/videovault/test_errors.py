@@ -7,7 +7,7 @@ Problem
 ├── Conflict
 │   └── PathTaken: 409 path-taken
 ├── Forbidden
-│   └── StrangeHost: 403 strange-host
+│   └── HostNotAllowed: 403 host-not-allowed
 ├── InvalidRequest
 │   └── PathTooLong: 422 path-too-long
 ├── NotFound

@@ -1,4 +1,4 @@
-"""A service's one engine: transactions, single-statement reads, and the keeper that holds the pool to its four numbers."""
+"""A service's one engine: transactions, single-statement reads, and the maintenance task that holds the pool to its four numbers."""
 
 import asyncio
 import contextlib
@@ -16,22 +16,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.errors import CONNECTION_FAULTS, DatabaseUnavailable, is_plan_outdated, translate
 from dbcommon.jobs.periodic import run_every
 from dbcommon.listen import LISTENER_SCHEDULE, Listener
-from dbcommon.pool import KeptPool
+from dbcommon.pool import BoundedPool
 from dbcommon.probe import Probe
-from dbcommon.reads import PreparedRead
 from dbcommon.schedule import Schedule
 from dbcommon.settings import DatabaseSettings
 
 logger = logging.getLogger(__name__)
 
-KEEPER_SECONDS = 0.5
-"""How often the keeper looks at the pool."""
+MAINTENANCE_SECONDS = 0.5
+"""How often the maintenance task looks at the pool."""
 
 SUSPECT_SECONDS = 0.5
-"""A connection held for longer makes the keeper ask the database whether it is still there."""
+"""A connection held for longer makes the maintenance task ask the database whether it is still there."""
 
 Result = TypeVar("Result")
 
@@ -76,7 +76,7 @@ class Database:
         engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
-            poolclass=KeptPool,
+            poolclass=BoundedPool,
             pool_size=self.settings.pool.max,
             max_overflow=0,
             pool_timeout=self.settings.pool.wait_seconds,
@@ -89,10 +89,10 @@ class Database:
         return engine
 
     @property
-    def pool(self) -> KeptPool:
+    def pool(self) -> BoundedPool:
         """The engine's pool."""
         pool = self.engine.pool
-        assert isinstance(pool, KeptPool)  # noqa: S101 - set three lines above; tells the type checker
+        assert isinstance(pool, BoundedPool)  # noqa: S101 - set three lines above; tells the type checker
         return pool
 
     def pool_status(self) -> PoolStatus:
@@ -111,10 +111,12 @@ class Database:
     async def running(self) -> AsyncIterator[None]:
         """Keep the pool while the block runs. A database that is not there yet is waited for in the background."""
         # Without it broken connections would stay and idle ones never be closed.
-        schedule = Schedule(seconds=KEEPER_SECONDS, at_once=True)
+        schedule = Schedule(seconds=MAINTENANCE_SECONDS, at_once=True)
         try:
             async with (
-                run_every(schedule, self._keep, name="the pool's keeper", wake=self._wake),
+                run_every(
+                    schedule, self._run_maintenance, name="the maintenance of the pool", wake=self._wake
+                ),
                 run_every(
                     LISTENER_SCHEDULE, self.listener.maintain, name="the listener", wake=self.listener.wake
                 ),
@@ -145,17 +147,17 @@ class Database:
         """All rows of one autocommitted statement."""
         return await self._read(self._fetch_all, statement, parameters)
 
-    async def fetch_record(self, read: PreparedRead, **parameters: Any) -> "asyncpg.Record | None":
+    async def fetch_record(self, read: DriverStatement, **parameters: Any) -> "asyncpg.Record | None":
         """The first row of a prepared read as the driver gives it, or None."""
         arguments = read.arguments(parameters)
         return await self._run_on_driver(lambda connection: connection.fetchrow(read.sql, *arguments))
 
-    async def fetch_records(self, read: PreparedRead, **parameters: Any) -> "list[asyncpg.Record]":
+    async def fetch_records(self, read: DriverStatement, **parameters: Any) -> "list[asyncpg.Record]":
         """All rows of a prepared read as the driver gives them."""
         arguments = read.arguments(parameters)
         return await self._run_on_driver(lambda connection: connection.fetch(read.sql, *arguments))
 
-    async def fetch_page(self, page: PreparedRead, **parameters: Any) -> "asyncpg.Record":
+    async def fetch_page(self, page: DriverStatement, **parameters: Any) -> "asyncpg.Record":
         """The one row of a page that `json_rows.prepare_page` prepared."""
         (row,) = await self.fetch_records(page, **parameters)
         return row
@@ -252,9 +254,9 @@ class Database:
     def _on_checkin(self, _dbapi_connection: Any, entry: ConnectionPoolEntry) -> None:
         self._held_since.pop(entry, None)
 
-    async def _keep(self) -> None:
+    async def _run_maintenance(self) -> None:
         try:
-            await self._tend()
+            await self._maintain()
         except DatabaseUnavailable as error:
             self._note(away=True, reason=str(error))
         else:
@@ -263,7 +265,7 @@ class Database:
                 self._note(away=False)
 
     def _note(self, *, away: bool, reason: str = "") -> None:
-        # A line when it goes and one when it is back: the keeper tries twice a second.
+        # A line when it goes and one when it is back: the maintenance task tries twice a second.
         if away and not self._away:
             self._connected = False
             logger.warning("the database is away: %s", reason)
@@ -271,7 +273,7 @@ class Database:
             logger.info("the database is back")
         self._away = away
 
-    async def _tend(self) -> None:
+    async def _maintain(self) -> None:
         numbers = self.settings.pool
         await self._release_stuck()
         await self.pool.sweep(minimum=numbers.min, idle_seconds=numbers.idle_seconds)

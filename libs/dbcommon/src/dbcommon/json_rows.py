@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from dbcommon.reads import PreparedRead
+from dbcommon.driver_statements import DriverStatement
 
 Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 
@@ -34,7 +34,7 @@ def json_item(**fields: Column) -> Label[str]:
     return cast(json_object(**fields), Text).label("item")
 
 
-def prepare_page(rows: Select[*tuple[Any, ...]], *more: ColumnElement[Any]) -> PreparedRead:
+def prepare_page(rows: Select[*tuple[Any, ...]], *more: ColumnElement[Any]) -> DriverStatement:
     """A page of `rows`, which are ordered and have an `item` and the columns of their position. It is one row: the JSON of at
     most `limit` (a parameter) items with commas between, then the position of the last one, null where no more follow, then
     `more`, which has nothing to do with the rows."""
@@ -44,7 +44,7 @@ def prepare_page(rows: Select[*tuple[Any, ...]], *more: ColumnElement[Any]) -> P
         case((func.count() > _LIMIT, func.array_agg(column)[_LIMIT])).label(column.name)
         for column in position
     ]
-    return PreparedRead(select(func.coalesce(items, literal_column("''")).label("items"), *last, *more))
+    return DriverStatement(select(func.coalesce(items, literal_column("''")).label("items"), *last, *more))
 
 
 def json_object(**fields: Column) -> ColumnElement[Any]:

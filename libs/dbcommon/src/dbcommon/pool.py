@@ -3,7 +3,7 @@
 SQLAlchemy's queue pool has one size. Its overflow connections are closed at every return, which under bursts means a
 TCP connect for most requests, and its asyncio queue lets a newcomer overtake those who wait. So the pool here is that
 pool with `max_overflow=0`, a queue of its own that hands a connection straight to the longest waiter, and `sweep` and
-`fill`, which a keeper task calls to hold the size between minimum and maximum.
+`fill`, which a maintenance task calls to hold the size between minimum and maximum.
 """
 
 import asyncio
@@ -131,8 +131,8 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
             self._waiters.remove(waiter)
 
 
-class KeptPool(AsyncAdaptedQueuePool):
-    """A queue pool of fixed maximum that a keeper sweeps. Built by SQLAlchemy: `create_async_engine(poolclass=KeptPool)`."""
+class BoundedPool(AsyncAdaptedQueuePool):
+    """A queue pool of fixed maximum that a maintenance task sweeps. Built by SQLAlchemy: `create_async_engine(poolclass=BoundedPool)`."""
 
     _queue_class = FairQueue
     _pool: FairQueue
@@ -237,7 +237,7 @@ class KeptPool(AsyncAdaptedQueuePool):
         try:
             connection: asyncpg.Connection[Any] | None = entry.driver_connection
             if connection is not None:
-                # The driver alone waits for a silent server without end, and the keeper with it; late ones are cut off.
+                # The driver alone waits for a silent server without end, and the maintenance task with it; late ones are cut off.
                 with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
                     await connection.close(timeout=CLOSE_SECONDS)
             await greenlet_spawn(entry.close)

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
-from videovault.errors import NoPersistence, StrangeHost
+from videovault.errors import HostNotAllowed, NoPersistence
 from videovault.settings import Settings, is_loopback
 from webcommon.api.problems import Forbidden
 from webcommon.auth.bearer import BearerToken, Caller
@@ -43,7 +43,7 @@ class LibraryToken(BearerToken):
             return await super().__call__(connection)
         # A site that points a name of its own at 127.0.0.1 would otherwise be of our origin to the browser.
         if not is_loopback(connection.url.hostname or ""):
-            raise StrangeHost("Use http://localhost or http://127.0.0.1 with the port of this service.")
+            raise HostNotAllowed("Use http://localhost or http://127.0.0.1 with the port of this service.")
         return LOCAL_OWNER
 
 

@@ -3,11 +3,11 @@
 from webcommon.api.problems import Forbidden, ServiceUnavailable
 
 
-class StrangeHost(Forbidden):
+class HostNotAllowed(Forbidden):
     """403: without tokens, a request must name this machine as its host."""
 
     title = "This host name is not served without a token"
-    slug = "strange-host"
+    slug = "host-not-allowed"
 
 
 class NoPersistence(ServiceUnavailable):

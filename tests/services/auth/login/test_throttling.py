@@ -41,9 +41,7 @@ async def test_a_guess_whose_process_is_killed_counts(new_auth_database: NewData
     async with auth_process(auth_database, folder=tmp_path) as doomed:
         person = await register(doomed.client)
         guesses = [asyncio.create_task(try_password(doomed.client, person.email)) for _ in range(10)]
-        count = (
-            "SELECT coalesce(max(cardinality(moments)), 0) FROM attempt_counters WHERE blocked_until > now()"
-        )
+        count = "SELECT coalesce(max(cardinality(attempted_at)), 0) FROM attempt_counters WHERE blocked_until > now()"
         async with asyncio.timeout(60):
             while await auth_database.fetch_value(count) < 10:
                 assert doomed.process.returncode is None

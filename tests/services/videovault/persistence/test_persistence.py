@@ -183,7 +183,7 @@ async def test_open_access_serves_no_name_that_a_stranger_could_point_here(
         ]
 
     assert [(answer.status_code, answer.json()["type"]) for answer in answers] == [
-        (403, "/problems/strange-host")
+        (403, "/problems/host-not-allowed")
     ] * 2
 
 

@@ -38,12 +38,12 @@ class HeadRequests:
             scope["route"] = asked.get("route")  # which they want to know as well
 
     def _is_read(self, scope: Scope) -> bool:
-        return not is_routed(self._owner, scope, method="HEAD") and takes(
+        return not is_routed(self._owner, scope, method="HEAD") and accepts_method(
             self._owner, scope, method="HEAD", get_only=self._get_only
         )
 
 
-def takes(app: Starlette, scope: Scope, *, method: str, get_only: Collection[str]) -> bool:
+def accepts_method(app: Starlette, scope: Scope, *, method: str, get_only: Collection[str]) -> bool:
     """Whether this method is answered at the request's path: HEAD by a route of its own, or as GET is."""
     if is_routed(app, scope, method=method):
         return True

@@ -15,19 +15,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from dbcommon.errors import DatabaseBusy, DatabaseError, PoolExhausted
-from webcommon.api.head import takes
+from webcommon.api.head import accepts_method
 from webcommon.api.pointers import point_at
 from webcommon.api.problems import (
     BadRequest,
     Conflict,
     ContentTooLarge,
     DatabaseAway,
-    DatabaseGaveUp,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     PoolBusy,
     Problem,
+    StatementTimedOut,
     UnsupportedMediaType,
     problem_response,
 )
@@ -124,7 +124,7 @@ def _list_methods(request: Request) -> Sequence[str]:
     return [
         method
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-        if takes(request.app, request.scope, method=method, get_only=get_only)
+        if accepts_method(request.app, request.scope, method=method, get_only=get_only)
     ]
 
 
@@ -142,7 +142,7 @@ def _database_problem(error: DatabaseError) -> Problem:
     if isinstance(error, PoolExhausted):
         return PoolBusy("Nothing was changed. Try again after the seconds that Retry-After gives.")
     if isinstance(error, DatabaseBusy):
-        return DatabaseGaveUp("Nothing was changed. Try again after the seconds that Retry-After gives.")
+        return StatementTimedOut("Nothing was changed. Try again after the seconds that Retry-After gives.")
     return DatabaseAway("Try again after the seconds that Retry-After gives.")
 
 

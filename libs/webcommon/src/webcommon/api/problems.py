@@ -232,8 +232,8 @@ class PoolBusy(ServiceUnavailable):
     slug = "pool-exhausted"
 
 
-class DatabaseGaveUp(ServiceUnavailable):
-    """503: the database ended the statement; nothing of it was kept."""
+class StatementTimedOut(ServiceUnavailable):
+    """503: the database ended a statement at its time limit; nothing of it was kept."""
 
-    title = "The database gave up on the request"
-    slug = "database-busy"
+    title = "A statement timed out"
+    slug = "statement-timed-out"

@@ -11,7 +11,7 @@ from websockets.http11 import Request
 
 from webcommon.api.problem_handlers import problem_class
 from webcommon.api.problems import BadRequest, Problem, ProblemResponse, problem_document
-from webcommon.app.frame import NOSNIFF, NOT_STORED, Header, read_request_id
+from webcommon.app.request_middleware import NOSNIFF, NOT_STORED, Header, read_request_id
 from webcommon.observability.context import request_id
 
 logger = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from webcommon.app.browsers import allow_origins
 from webcommon.app.docs_page import add_docs_page
 from webcommon.app.drain import Drain, Hook
 from webcommon.app.fast_path import FastPath
-from webcommon.app.frame import Frame
+from webcommon.app.request_middleware import RequestMiddleware
 from webcommon.auth.bearer import Issuer, TokenVerifier
 from webcommon.auth.jwks import JwksCache
 from webcommon.auth.revocations import EndedSessions
@@ -50,7 +50,7 @@ Lifespan = Callable[["Service"], AbstractAsyncContextManager[None]]
 
 
 class Service(FastAPI):
-    """A FastAPI application inside the frame, with what every service has: `settings`, `database`, `health`, `verifier`,
+    """A FastAPI application inside `RequestMiddleware`, with what every service has: `settings`, `database`, `health`, `verifier`,
     `cursors`, `http`, and `ended_sessions`, which is asked for when Auth is the issuer, that is, when no `issuers` were given.
     What a service has of its own it gives to `keep`. Routes of GET take HEAD as well, but for the paths of `get_only`."""
 
@@ -162,14 +162,14 @@ class Service(FastAPI):
         self.drain.add(hook)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """The frame outermost, so that it sees every answer, the framework's own included; then the fast path, which sees a
+        """`RequestMiddleware` outermost, so that it sees every answer, the framework's own included; then the fast path, which sees a
         HEAD as the GET that it asks about."""
         app: ASGIApp = FastPath(super().build_middleware_stack(), owner=self, routers=self._routers)
         app = HeadRequests(app, owner=self, get_only=self.get_only)
         settings: ServiceSettings = self.settings
         if settings.allowed_origins:
             app = allow_origins(app, settings.allowed_origins)
-        return Frame(app, metrics=self.request_metrics, is_https_only=settings.is_https_only)
+        return RequestMiddleware(app, metrics=self.request_metrics, is_https_only=settings.is_https_only)
 
     def openapi(self) -> dict[str, Any]:
         """The description of the service, with the problem document's schema and without FastAPI's own 422."""

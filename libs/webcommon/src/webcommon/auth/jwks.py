@@ -96,15 +96,15 @@ class JwksCache:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Never be older than that while the block runs: a key that was withdrawn is forgotten though nobody calls."""
-        keeper = asyncio.create_task(self._keep())
+        refreshing = asyncio.create_task(self._refresh_forever())
         try:
             yield
         finally:
-            keeper.cancel()
+            refreshing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await keeper
+                await refreshing
 
-    async def _keep(self) -> None:
+    async def _refresh_forever(self) -> None:
         while True:
             age = self._clock() - self._tried_at
             # Nothing is fetched before anybody asks: a service may start long before Auth.

@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.audit.repository import BY_THE_OPERATOR
 from auth.models import AuditEvent, Session, User
 from auth.sessions.repository import CALLER_ROLES
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
-from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
 from webcommon.auth.bearer import Caller
 
-_LIVE_ACCOUNT = PreparedRead(
+_LIVE_ACCOUNT = DriverStatement(
     select(
         json_item(
             id=User.id,

@@ -19,7 +19,7 @@ from auth.schemas import RegistrationAnswer, UserAnswer
 from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
 from webcommon.accounts.credentials import Registration
-from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import TooManyRequests, Unauthorized, problem_responses
 from webcommon.app.fast_path import fast_path
@@ -42,7 +42,7 @@ async def register_account(
     settings: SettingsDep,
     outbox: OutboxDep,
     guard: GuardDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
 ) -> RegistrationAnswer:
     """Make an account. A taken e-mail address is answered like a new one, unless the operator chose to reveal it."""
     user = await service.register(
@@ -51,7 +51,7 @@ async def register_account(
         hasher=hasher,
         outbox=outbox,
         guard=guard,
-        origin=origin,
+        client=client,
         reveal_taken_email=settings.reveal_taken_email,
         withholds_taken_email=settings.withholds_taken_email,
     )
@@ -108,7 +108,7 @@ async def delete_own_account(
     database: DatabaseDep,
     hasher: HasherDep,
     guard: GuardDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     outbox: OutboxDep,
     google: OptionalGoogleDep,
     background: BackgroundTasks,
@@ -121,7 +121,7 @@ async def delete_own_account(
         database=database,
         hasher=hasher,
         guard=guard,
-        origin=origin,
+        client=client,
         outbox=outbox,
         google=google,
     )

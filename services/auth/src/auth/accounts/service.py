@@ -28,7 +28,7 @@ from dbcommon.errors import DatabaseBusy
 from dbcommon.models import new_id
 from webcommon.accounts.credentials import Registration
 from webcommon.accounts.passwords import PasswordHasher
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.accounts.throttling.limits import Limit
 from webcommon.auth.bearer import Caller
 
@@ -40,7 +40,7 @@ async def register(
     hasher: PasswordHasher,
     outbox: Outbox,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
     reveal_taken_email: bool,
     withholds_taken_email: bool,
 ) -> UserAnswer:
@@ -51,7 +51,7 @@ async def register(
     the e-mail. With `withholds_taken_email` what is tried next does not tell either: the username is taken, and the
     password proven, as those of an account whose address was not confirmed.
     """
-    await guard.admit_sign_up(origin=origin)
+    await guard.limit_sign_up(client=client)
     account = NewAccount(
         id=new_id(),
         email=registration.email,
@@ -109,7 +109,7 @@ async def admit_address_change(caller: Caller, *, guard: Guard, limit: Limit) ->
     """Whether the caller may ask for another address now. Raises `ReauthenticationRequired`, and `TooManyAttempts`, since
     each time two addresses get a mail, one of which may be anybody's. To be asked before a transaction begins."""
     require_recent_login(caller)
-    await guard.admit_act("address change", account=caller.id, limit=limit)
+    await guard.limit_action("address change", account=caller.id, limit=limit)
 
 
 async def change_own(
@@ -146,7 +146,7 @@ async def delete_own(
     database: Database,
     hasher: PasswordHasher,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
     outbox: Outbox,
     google: GoogleSignIn | None,
 ) -> list[str]:
@@ -159,7 +159,7 @@ async def delete_own(
     password_hash = None
     if password is not None:
         account = await prove_password(
-            caller, password, database=database, hasher=hasher, guard=guard, origin=origin
+            caller, password, database=database, hasher=hasher, guard=guard, client=client
         )
         password_hash = account.password_hash
     else:

@@ -8,15 +8,15 @@ from auth.dependencies import SettingsDep
 from auth.email_links.service import MailRequests
 from auth.mail.dependencies import OutboxDep
 from dbcommon.session import DatabaseDep
-from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 
 
 async def get_mail_requests(
-    database: DatabaseDep, outbox: OutboxDep, guard: GuardDep, origin: OriginDep, settings: SettingsDep
+    database: DatabaseDep, outbox: OutboxDep, guard: GuardDep, client: ClientInfoDep, settings: SettingsDep
 ) -> MailRequests:
     """Where this request may ask for a mail."""
     return MailRequests(
-        database=database, outbox=outbox, guard=guard, origin=origin, limit=settings.mail_request_limit
+        database=database, outbox=outbox, guard=guard, client=client, limit=settings.mail_request_limit
     )
 
 

@@ -24,7 +24,7 @@ from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from webcommon.accounts.credentials import find_weakness
 from webcommon.accounts.passwords import PasswordHasher
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.accounts.throttling.limits import Limit
 from webcommon.api.problems import InvalidRequest, TooManyRequests
 
@@ -39,13 +39,13 @@ class MailRequests:
     database: Database
     outbox: Outbox
     guard: Guard
-    origin: Origin
+    client: ClientInfo
     limit: Limit
 
     async def ask(self, kind: MailKind, email: str) -> None:
         """Put down that somebody asked for a link to be sent to this address; the same for every address there is. Raises
         `TooManyAttempts`, whatever the address."""
-        await self.guard.admit_stranger("mail request", origin=self.origin, limit=self.limit)
+        await self.guard.limit_by_network("mail request", client=self.client, limit=self.limit)
         async with self.database.transaction() as db:
             await self.outbox.ask(db, kind, address=email)
 

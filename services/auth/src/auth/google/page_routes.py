@@ -24,8 +24,8 @@ from auth.oidc.sign_in_page import show_untrusted
 from auth.oidc.submitted_forms import answer_sign_in, read_sent_form, show_fault
 from auth.sessions.device import DeviceDep
 from auth.web.pages import PageRoute, page_responses, show_refusal
-from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import problem_responses
 
@@ -52,7 +52,7 @@ async def use_google_button(
     browser: BrowserDep,
     clients: StandardClientsDep,
     settings: SettingsDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
 ) -> Response:
     """Take the form of the sign-in page's button: lead the browser to Google, and keep what the client asked for."""
     sent = await read_sent_form(request, clients=clients, settings=settings)
@@ -60,7 +60,7 @@ async def use_google_button(
         return sent
     browser = browser or new_secret()
     try:
-        address = await service.begin(google, sent.asked, browser=browser, origin=origin)
+        address = await service.begin(google, sent.asked, browser=browser, client=client)
     except TooManyAttempts as problem:
         return show_fault(request, sent.asked, clients=clients, problem=problem)
     except NotAdmitted as refusal:
@@ -84,7 +84,7 @@ async def finish_google_sign_in(
     clients: StandardClientsDep,
     device: DeviceDep,
     guard: GuardDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     state: str = "",
     code: str | None = None,
     error: str | None = None,
@@ -100,26 +100,26 @@ async def finish_google_sign_in(
         return show_refusal("Signing in with Google", problem)
     except UntrustedRequest as refusal:
         return show_untrusted(refusal)
-    return _answer(request, outcome, clients=clients, guard=guard, origin=origin)
+    return _answer(request, outcome, clients=clients, guard=guard, client=client)
 
 
 def _answer(
-    request: Request, outcome: Outcome, *, clients: StandardClients, guard: Guard, origin: Origin
+    request: Request, outcome: Outcome, *, clients: StandardClients, guard: Guard, client: ClientInfo
 ) -> Response:
     goal, done = outcome.goal, outcome.done
     if isinstance(goal, AppReturn):
-        return _lead_to_app(goal, outcome, guard=guard, origin=origin)
+        return _lead_to_app(goal, outcome, guard=guard, client=client)
     if done is None:
         return show_google_fault(request, goal, outcome.fault, clients=clients)
-    return answer_sign_in(request, goal, done, clients=clients, guard=guard, origin=origin)
+    return answer_sign_in(request, goal, done, clients=clients, guard=guard, client=client)
 
 
-def _lead_to_app(app: AppReturn, outcome: Outcome, *, guard: Guard, origin: Origin) -> Response:
+def _lead_to_app(app: AppReturn, outcome: Outcome, *, guard: Guard, client: ClientInfo) -> Response:
     if not isinstance(outcome.done, SignedIn):
         url = add_answer(app.redirect_to, error=outcome.fault)
         return RedirectResponse(url, status_code=302, headers=HEADERS)
     url = add_answer(app.redirect_to, code=outcome.done.code)
     response = RedirectResponse(url, status_code=302, headers=HEADERS)
     if outcome.done.known_by is not None:
-        guard.remember_device(response, known_by=outcome.done.known_by, origin=origin)
+        guard.remember_device(response, known_by=outcome.done.known_by, client=client)
     return response

@@ -20,7 +20,7 @@ from auth.sessions.dependencies import TokensDep
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from auth.settings.google import LONGEST_REDIRECT
 from dbcommon.session import DatabaseDep
-from webcommon.accounts.throttling.dependencies import OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import InvalidRequest, ServiceUnavailable, problem_responses
 
@@ -40,7 +40,7 @@ async def begin_google_sign_in(
     google: GoogleDep,
     browser: BrowserDep,
     settings: SettingsDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     redirect_to: Annotated[
         str,
         Query(
@@ -63,7 +63,7 @@ async def begin_google_sign_in(
     browser = browser or new_secret()
     goal = AppReturn(redirect_to=redirect_to, code_challenge=code_challenge)
     try:
-        url = await service.begin(google, goal, browser=browser, origin=origin)
+        url = await service.begin(google, goal, browser=browser, client=client)
     except NotAdmitted as refusal:
         url = add_answer(redirect_to, error=refusal.code)
     response = RedirectResponse(url, status_code=302, headers=HEADERS)

@@ -29,7 +29,7 @@ from auth.settings.clients import RegisteredClient
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
 from dbcommon.rows import AnyRow
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.accounts.throttling.limits import Limit
 
 logger = logging.getLogger(__name__)
@@ -89,9 +89,9 @@ class Outcome:
     fault: str = ""
 
 
-async def begin(google: GoogleSignIn, goal: Goal, *, browser: str, origin: Origin) -> str:
+async def begin(google: GoogleSignIn, goal: Goal, *, browser: str, client: ClientInfo) -> str:
     """The address at Google to send the browser to. Raises `TooManyAttempts`, and `NotAdmitted` when Google is away."""
-    await google.guard.admit_stranger("Google beginning", origin=origin, limit=google.limit)
+    await google.guard.limit_by_network("Google beginning", client=client, limit=google.limit)
     try:
         endpoints = await google.provider.discover()
     except (ProviderUnavailable, ProviderRefused) as error:

@@ -14,7 +14,7 @@ from auth.sessions.device import Device
 from dbcommon.engine import Database
 from webcommon.accounts.credentials import Login, normalize_login
 from webcommon.accounts.passwords import PasswordHasher
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 
 if TYPE_CHECKING:
     import asyncpg
@@ -45,12 +45,12 @@ class ProvenPassword:
 
 
 async def sign_in(
-    credentials: Login, *, check: PasswordCheck, tokens: Tokens, origin: Origin, device: Device
+    credentials: Login, *, check: PasswordCheck, tokens: Tokens, client: ClientInfo, device: Device
 ) -> BegunSession | SecondFactorAsked:
     """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises, and `KeysNotReady`."""
     await tokens.access.ensure_ready()
     for _ in range(_TRIES):
-        proven = await prove_login(credentials, check=check, origin=origin)
+        proven = await prove_login(credentials, check=check, client=client)
         try:
             begun = await begin_session(
                 check.database,
@@ -80,7 +80,7 @@ async def _ask_for_factor(
     return None if token is None else SecondFactorAsked(mfa_token=token)
 
 
-async def prove_login(credentials: Login, *, check: PasswordCheck, origin: Origin) -> ProvenPassword:
+async def prove_login(credentials: Login, *, check: PasswordCheck, client: ClientInfo) -> ProvenPassword:
     """The account that the credentials open. Raises `LoginFailed` alike for an unknown account, a wrong password and a
     disabled account, `TooManyAttempts` alike whether there is an account or not, and `EmailNotVerified` once the password
     is proven.
@@ -92,20 +92,20 @@ async def prove_login(credentials: Login, *, check: PasswordCheck, origin: Origi
     candidates = await _find_candidates(login, check=check)
     account = _find_counted(candidates[0], check=check)
     known_by = _STRANGER if account is None or candidates[0] is None else candidates[0]["known_by"]
-    admission = await check.guard.admit_login(login, account=account, known_by=known_by, origin=origin)
+    attempt = await check.guard.limit_login(login, account=account, known_by=known_by, client=client)
     for candidate in candidates:
         stored: str | None = None if candidate is None else candidate["password_hash"]
         valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)
         if candidate is None or stored is None or not valid or candidate["disabled_at"] is not None:
             continue
         # The count of an account's two names keeps that account shut, and nobody else's password from being proven.
-        if admission.may_succeed or candidate["id"] != account:
+        if attempt.may_succeed or candidate["id"] != account:
             break
     else:
-        await admission.fail()
+        await attempt.fail()
         await record_login_failure(check.database, user_id=account)
         raise LoginFailed
-    await admission.succeed()
+    await attempt.succeed()
     if check.require_verified_email and not candidate["email_verified"]:
         raise EmailNotVerified
     if replacement is not None and await _upgrade(check.database, candidate, replacement=replacement):

@@ -15,21 +15,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import User
 from auth.sessions.known_devices import KNOWN_BY
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
-from dbcommon.reads import PreparedRead
 
 _CREDENTIALS = select(
     User.id, User.password_hash, User.disabled_at, User.email_verified, KNOWN_BY.label("known_by")
 )
 _LOGIN = bindparam("login", type_=User.email.type)
-_BY_EMAIL = PreparedRead(_CREDENTIALS.where(User.email == _LOGIN))
-_BY_USERNAME = PreparedRead(
+_BY_EMAIL = DriverStatement(_CREDENTIALS.where(User.email == _LOGIN))
+_BY_USERNAME = DriverStatement(
     _CREDENTIALS.where(
         User.username == _LOGIN,
         or_(User.withheld_from.is_(None), bindparam("withheld", type_=Boolean())),
     )
 )
-_REGISTRATIONS = PreparedRead(
+_REGISTRATIONS = DriverStatement(
     _CREDENTIALS.ext(distinct_on(User.email_verified))
     .where(or_(User.email == _LOGIN, User.withheld_email == _LOGIN))
     .order_by(User.email_verified, User.created_at.desc())

@@ -15,7 +15,7 @@ from auth.sessions.transport import (
     write_tokens,
 )
 from webcommon.accounts.credentials import Login
-from webcommon.accounts.throttling.dependencies import OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import ServiceUnavailable, problem_responses
 
@@ -35,14 +35,14 @@ async def sign_in(
     transport: LoginTransportDep,
     check: PasswordCheckDep,
     tokens: TokensDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
     """Begin a session with an e-mail address or username and a password. Where the account has a second factor, no session
     begins yet: /v1/auth/login/mfa finishes it."""
-    begun = await password.sign_in(credentials, check=check, tokens=tokens, origin=origin, device=device)
+    begun = await password.sign_in(credentials, check=check, tokens=tokens, client=client, device=device)
     if isinstance(begun, SecondFactorAsked):
         return write_tokens(begun)
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    check.guard.remember_device(response, known_by=begun.known_by, origin=origin)
+    check.guard.remember_device(response, known_by=begun.known_by, client=client)
     return response

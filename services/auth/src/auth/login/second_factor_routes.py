@@ -13,7 +13,7 @@ from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep
-from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import ServiceUnavailable, problem_responses
 
@@ -36,7 +36,7 @@ async def finish_sign_in(
     tokens: TokensDep,
     outbox: OutboxDep,
     guard: GuardDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
     """Finish a sign-in with a code of the app or a recovery code. After a wrong one the same token may be tried again."""
@@ -46,12 +46,12 @@ async def finish_sign_in(
         body.code,
         database=database,
         guard=guard,
-        origin=origin,
+        client=client,
         factors=factors,
         outbox=outbox,
         codec=tokens.refresh,
         device=device,
     )
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    guard.remember_device(response, known_by=begun.known_by, origin=origin)
+    guard.remember_device(response, known_by=begun.known_by, client=client)
     return response

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import AuthorizationCode, Session, User
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
-from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ async def use_code(db: AsyncSession, code_hash: str) -> bool:
     return (await db.execute(statement)).one_or_none() is not None
 
 
-_CLAIMS = PreparedRead(
+_CLAIMS = DriverStatement(
     select(User.email, User.username, User.email_verified, User.roles, User.updated_at)
     .join(Session, Session.user_id == User.id)
     .where(

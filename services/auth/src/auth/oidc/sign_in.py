@@ -20,7 +20,7 @@ from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, be
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from webcommon.accounts.credentials import Login
-from webcommon.accounts.throttling.guard import Origin
+from webcommon.accounts.throttling.guard import ClientInfo
 
 _TRIES = 3
 
@@ -88,13 +88,13 @@ class PageSignIn:
     request: AuthorizationRequest
     check: PasswordCheck
     tokens: Tokens
-    origin: Origin
+    client: ClientInfo
     device: Device
 
     async def prove_password(self, credentials: Login) -> SignedIn | FactorAsked:
         """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises."""
         for _ in range(_TRIES):
-            proven = await prove_login(credentials, check=self.check, origin=self.origin)
+            proven = await prove_login(credentials, check=self.check, client=self.client)
             async with self.check.database.transaction() as db:
                 done = await enter(
                     db,
@@ -119,7 +119,7 @@ class PageSignIn:
                 database=database,
                 passkeys=passkeys,
                 guard=self.check.guard,
-                origin=self.origin,
+                client=self.client,
             ) as proof,
             database.transaction() as db,
         ):
@@ -140,7 +140,7 @@ class PageSignIn:
         """Begin the session with a code of the second factor. Raises what `finish_challenge` and `admit_code` raise."""
         database, guard = self.check.database, self.check.guard
         async with (
-            admit_code(mfa_token, database=database, guard=guard, origin=self.origin) as challenge,
+            admit_code(mfa_token, database=database, guard=guard, client=self.client) as challenge,
             database.transaction() as db,
         ):
             begun = await finish_challenge(

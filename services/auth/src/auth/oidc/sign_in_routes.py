@@ -21,7 +21,7 @@ from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
 from auth.web.pages import PageRoute
 from webcommon.accounts.credentials import Login
-from webcommon.accounts.throttling.dependencies import OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 
 router = APIRouter(prefix="/oauth2", include_in_schema=False, route_class=PageRoute)
@@ -37,7 +37,7 @@ async def use_sign_in_page(
     settings: SettingsDep,
     check: PasswordCheckDep,
     tokens: TokensDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
     """Take the page's form: send the browser back with a code, ask for the second factor, or show the page again."""
@@ -45,7 +45,7 @@ async def use_sign_in_page(
     if isinstance(sent, Response):
         return sent
     login = sent.fields.get("login", "")
-    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, origin=origin, device=device)
+    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
     try:
         credentials = Login(login=login, password=SecretStr(sent.fields.get("password", "")))
         done = await page.prove_password(credentials)
@@ -53,7 +53,7 @@ async def use_sign_in_page(
         return show_fault(request, sent.asked, clients=clients, problem=LoginFailed(), login=login)
     except (LoginFailed, EmailNotVerified, TooManyAttempts) as problem:
         return show_fault(request, sent.asked, clients=clients, problem=problem, login=login)
-    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, origin=origin)
+    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, client=client)
 
 
 @router.post("/sign-in-passkey")
@@ -64,19 +64,19 @@ async def use_passkey_button(
     check: PasswordCheckDep,
     passkeys: PasskeysDep,
     tokens: TokensDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
     """Take the form that the page's script fills in. A passkey stands for both factors."""
     sent = await read_sent_form(request, clients=clients, settings=settings)
     if isinstance(sent, Response):
         return sent
-    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, origin=origin, device=device)
+    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
     try:
         done = await page.prove_passkey(sent.fields.get("credential", ""), passkeys=passkeys)
     except (PasskeyRefused, EmailNotVerified, TooManyAttempts) as problem:
         return show_fault(request, sent.asked, clients=clients, problem=problem)
-    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, origin=origin)
+    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, client=client)
 
 
 @router.api_route("/sign-in", methods=["GET", "HEAD"])
@@ -103,14 +103,14 @@ async def use_code_page(
     factors: SecondFactorsDep,
     tokens: TokensDep,
     outbox: OutboxDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
     """Take the form of the second factor."""
     sent = await read_sent_form(request, clients=clients, settings=settings)
     if isinstance(sent, Response):
         return sent
-    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, origin=origin, device=device)
+    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
     mfa_token = sent.fields.get("mfa_token", "")
     try:
         done = await page.prove_code(
@@ -120,4 +120,4 @@ async def use_code_page(
         return show_fault(request, sent.asked, clients=clients, problem=problem)
     except (SecondFactorFailed, TooManyAttempts) as problem:
         return show_fault(request, sent.asked, clients=clients, problem=problem, mfa_token=mfa_token)
-    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, origin=origin)
+    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, client=client)

@@ -16,7 +16,7 @@ from auth.oidc.sign_in_page import show_untrusted
 from auth.oidc.signed_forms import SignInForm
 from auth.settings import Settings
 from auth.web.origins import is_own_origin
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.api.problems import Problem
 
 
@@ -68,14 +68,14 @@ def answer_sign_in(
     *,
     clients: StandardClients,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
 ) -> Response:
     """Send the browser back with a code, or show the page that asks for the second factor."""
     if isinstance(done, FactorAsked):
         return answer_with_page(request, asked, clients=clients, mfa_token=done.mfa_token)
     response = send_back(asked.address, clients=clients, code=done.code)
     if done.known_by is not None:
-        guard.remember_device(response, known_by=done.known_by, origin=origin)
+        guard.remember_device(response, known_by=done.known_by, client=client)
     return response
 
 

@@ -12,16 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.models import Passkey, PasskeyChallenge
 from auth.passkeys.challenges import hash_challenge
 from auth.passkeys.verification import NewPasskey
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.models import new_id
-from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
 
 _SHOWN = (Passkey.id, Passkey.name, Passkey.created_at, Passkey.last_used_at)
 
 _BATCH = 1_000
 
-_BY_CREDENTIAL = PreparedRead(
+_BY_CREDENTIAL = DriverStatement(
     select(Passkey.id, Passkey.user_id, Passkey.public_key, Passkey.sign_count).where(
         Passkey.credential_id == bindparam("credential_id")
     )

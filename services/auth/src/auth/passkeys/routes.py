@@ -33,7 +33,7 @@ from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep, SessionDep
-from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import NotFound, ServiceUnavailable, problem_responses
 from webcommon.app.fast_path import fast_path
@@ -101,7 +101,7 @@ async def sign_in_with_passkey(
     tokens: TokensDep,
     device: DeviceDep,
     guard: GuardDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
 ) -> Response:
     """Begin a session with a passkey, which stands for both factors: no code is asked for."""
     await tokens.access.ensure_ready()
@@ -112,10 +112,10 @@ async def sign_in_with_passkey(
         codec=tokens.refresh,
         device=device,
         guard=guard,
-        origin=origin,
+        client=client,
     )
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    guard.remember_device(response, known_by=begun.known_by, origin=origin)
+    guard.remember_device(response, known_by=begun.known_by, client=client)
     return response
 
 

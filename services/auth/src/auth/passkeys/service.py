@@ -37,7 +37,7 @@ from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from auth.users.sign_in_methods import count_ways_in
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.api.problems import InvalidRequest, NotFound
 from webcommon.auth.bearer import Caller
 
@@ -168,12 +168,12 @@ async def sign_in(
     codec: RefreshTokenCodec,
     device: Device,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
 ) -> BegunSession:
     """Begin a session with a passkey. It stands for both factors, what one has and what one is or knows, so no code is
     asked for. Raises `PasskeyRefused`, alike whatever is wrong, `TooManyAttempts`, and `EmailNotVerified`."""
     async with (
-        admit_proof(credential, database=database, passkeys=passkeys, guard=guard, origin=origin) as proof,
+        admit_proof(credential, database=database, passkeys=passkeys, guard=guard, client=client) as proof,
         database.transaction() as db,
     ):
         return await use_proof(db, proof, passkeys=passkeys, codec=codec, device=device)
@@ -181,22 +181,22 @@ async def sign_in(
 
 @contextlib.asynccontextmanager
 async def admit_proof(
-    credential: dict[str, Any], *, database: Database, passkeys: Passkeys, guard: Guard, origin: Origin
+    credential: dict[str, Any], *, database: Database, passkeys: Passkeys, guard: Guard, client: ClientInfo
 ) -> AsyncIterator[Proof]:
     """The proof, which holds, for one session to be begun with in the block; a refusal, of the block too, counts as one.
 
     Raises `PasskeyRefused` and `TooManyAttempts`.
     """
-    admission = await guard.admit_passkey(origin=origin)
+    attempt = await guard.limit_passkey(client=client)
     try:
         yield await _verify(credential, database=database, passkeys=passkeys)
     except PasskeyRefused:
-        await admission.fail()
+        await attempt.fail()
         raise
     except EmailNotVerified:
-        await admission.succeed()
+        await attempt.succeed()
         raise
-    await admission.succeed()
+    await attempt.succeed()
 
 
 async def use_proof(

@@ -9,7 +9,7 @@ from auth.passwords import service
 from auth.passwords.schemas import PasswordChange
 from auth.sessions.caller import LiveCallerDep
 from dbcommon.session import DatabaseDep
-from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import problem_responses
 
@@ -30,10 +30,10 @@ async def change_password(
     database: DatabaseDep,
     hasher: HasherDep,
     guard: GuardDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
     outbox: OutboxDep,
 ) -> None:
     """Set another password, within ten minutes of signing in; every other session ends."""
     await service.change_password(
-        caller, change, database=database, hasher=hasher, guard=guard, origin=origin, outbox=outbox
+        caller, change, database=database, hasher=hasher, guard=guard, client=client, outbox=outbox
     )

@@ -14,7 +14,7 @@ from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from webcommon.accounts.credentials import find_weakness
 from webcommon.accounts.passwords import PasswordHasher
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.api.problems import InvalidRequest
 from webcommon.auth.bearer import Caller
 
@@ -26,7 +26,7 @@ async def prove_password(
     database: Database,
     hasher: PasswordHasher,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
 ) -> AnyRow:
     """The caller's account, once the password is proven to be its own. Raises `NoPassword`, `PasswordWrong` and
     `TooManyAttempts`.
@@ -39,13 +39,13 @@ async def prove_password(
     if account.password_hash is None:
         # No guess: nothing is counted.
         raise NoPassword
-    admission = await guard.admit_proof(account.id, origin=origin)
+    attempt = await guard.limit_reauthentication(account.id, client=client)
     valid, _ = await hasher.verify(password.get_secret_value(), account.password_hash)
     if not valid:
-        await admission.fail()
+        await attempt.fail()
         await record_login_failure(database, user_id=account.id)
         raise PasswordWrong
-    await admission.succeed()
+    await attempt.succeed()
     return account
 
 
@@ -56,7 +56,7 @@ async def change_password(
     database: Database,
     hasher: PasswordHasher,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
     outbox: Outbox,
 ) -> None:
     """Set another password and end every other session.
@@ -70,7 +70,7 @@ async def change_password(
     if weakness is not None:
         raise InvalidRequest(weakness, pointer="#/new_password")
     account = await prove_password(
-        caller, change.current_password, database=database, hasher=hasher, guard=guard, origin=origin
+        caller, change.current_password, database=database, hasher=hasher, guard=guard, client=client
     )
     replacement = await hasher.hash(new)
     async with database.transaction() as db:

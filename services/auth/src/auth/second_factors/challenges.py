@@ -21,7 +21,7 @@ from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 
 PREFIX = "qma1_"
 """Tells the version, and lets scanners for leaked secrets find one."""
@@ -68,7 +68,7 @@ async def open_challenge(
 
 @contextlib.asynccontextmanager
 async def admit_code(
-    token: str, *, database: Database, guard: Guard, origin: Origin
+    token: str, *, database: Database, guard: Guard, client: ClientInfo
 ) -> AsyncIterator[LoginChallenge]:
     """Leave to try one code for the sign-in of this token in the block, which a failure of it counts as one.
 
@@ -77,17 +77,17 @@ async def admit_code(
     row = await repository.find_challenge(database, _hash(token))
     if row is None:
         raise LoginExpired
-    admission = await guard.admit_factor(row["user_id"], known_by=row["known_by"], origin=origin)
+    attempt = await guard.limit_second_factor(row["user_id"], known_by=row["known_by"], client=client)
     try:
         yield LoginChallenge(**dict(row))
     except SecondFactorFailed:
-        await admission.fail()
+        await attempt.fail()
         await record_login_failure(database, user_id=row["user_id"])
         raise
     except LoginExpired:
-        await admission.succeed()  # no code was looked at
+        await attempt.succeed()  # no code was looked at
         raise
-    await admission.succeed()
+    await attempt.succeed()
 
 
 async def finish_login(
@@ -96,7 +96,7 @@ async def finish_login(
     *,
     database: Database,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
     factors: SecondFactors,
     outbox: Outbox,
     codec: RefreshTokenCodec,
@@ -104,7 +104,7 @@ async def finish_login(
 ) -> BegunSession:
     """Begin the session of a first-party login with a code. Raises what `admit_code` and `finish_challenge` raise."""
     async with (
-        admit_code(token, database=database, guard=guard, origin=origin) as challenge,
+        admit_code(token, database=database, guard=guard, client=client) as challenge,
         database.transaction() as db,
     ):
         return await finish_challenge(

@@ -13,8 +13,8 @@ from auth.models import LoginChallenge, Passkey, RecoveryCode, Session, TotpSecr
 from auth.models.sessions import Method
 from auth.sessions.known_devices import KNOWN_BY
 from auth.sessions.repository import delete_challenges
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
-from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)
@@ -185,7 +185,7 @@ async def insert_challenge(
     return (await db.execute(statement.returning(LoginChallenge.token_hash))).one_or_none() is not None
 
 
-_CHALLENGE = PreparedRead(
+_CHALLENGE = DriverStatement(
     select(
         LoginChallenge.token_hash,
         LoginChallenge.user_id,

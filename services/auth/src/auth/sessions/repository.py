@@ -29,10 +29,10 @@ from auth.models import LoginChallenge, Session, User
 from auth.models.sessions import EndReason
 from auth.sessions.device import Device
 from auth.sessions.known_devices import KNOWN_BY_SQL
+from dbcommon.driver_statements import DriverStatement, DriverText
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
-from dbcommon.reads import PreparedRead, PreparedText
 from dbcommon.rows import AnyRow
 from webcommon.auth.bearer import Caller
 
@@ -132,7 +132,7 @@ _BEGIN_SQL = text(
     bindparam("scope", type_=Text()),
     bindparam("event_id", type_=Session.id.type),
 )
-_BEGIN = PreparedText(_BEGIN_SQL)
+_BEGIN = DriverText(_BEGIN_SQL)
 
 
 async def begin(database: Database, new: NewSession) -> Mapping[Any, Any] | None:
@@ -176,7 +176,7 @@ async def lock_session(db: AsyncSession, session_id: UUID) -> AnyRow | None:
     return (await db.execute(statement)).one_or_none()
 
 
-_STATE = PreparedRead(
+_STATE = DriverStatement(
     select(
         Session.id,
         Session.user_id,
@@ -201,7 +201,7 @@ _STATE = PreparedRead(
     )
 )
 
-_ROTATE = PreparedRead(
+_ROTATE = DriverStatement(
     update(Session)
     .where(
         Session.id == bindparam("session_id"),
@@ -283,7 +283,7 @@ _IS_LIVE = and_(
     Session.expires_at > func.now(),
     User.disabled_at.is_(None),
 )
-_LIVE = PreparedRead(
+_LIVE = DriverStatement(
     select(User.email, User.username, User.email_verified, User.roles)
     .join(Session, Session.user_id == User.id)
     .where(_IS_LIVE)

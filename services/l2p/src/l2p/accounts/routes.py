@@ -8,7 +8,7 @@ from l2p.accounts.errors import EmailTaken, LoginFailed, UsernameTaken
 from l2p.accounts.schemas import LoggedIn, Registered
 from l2p.dependencies import HasherDep, SettingsDep, SignerDep
 from webcommon.accounts.credentials import Login, Registration
-from webcommon.accounts.throttling.dependencies import GuardDep, OriginDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import problem_responses
 
@@ -29,7 +29,7 @@ async def register_account(
     hasher: HasherDep,
     settings: SettingsDep,
     guard: GuardDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
 ) -> Registered:
     """Make an account of Learn2Play. Someone with an account of Auth needs none.
 
@@ -40,7 +40,7 @@ async def register_account(
         body,
         hasher=hasher,
         guard=guard,
-        origin=origin,
+        client=client,
         reveal_taken_email=settings.reveal_taken_email,
     )
     response.headers["Location"] = f"/v1/users/{user.id}"
@@ -60,9 +60,9 @@ async def log_in(
     hasher: HasherDep,
     signer: SignerDep,
     guard: GuardDep,
-    origin: OriginDep,
+    client: ClientInfoDep,
 ) -> LoggedIn:
     """Get an access token for an account of Learn2Play. Other services do not accept it."""
-    answer = await service.log_in(database, body, hasher=hasher, signer=signer, guard=guard, origin=origin)
-    guard.remember_device(response, known_by=answer.user.id.bytes, origin=origin)
+    answer = await service.log_in(database, body, hasher=hasher, signer=signer, guard=guard, client=client)
+    guard.remember_device(response, known_by=answer.user.id.bytes, client=client)
     return answer

@@ -11,7 +11,7 @@ from l2p.tokens import TokenSigner
 from l2p.users.schemas import OwnUser
 from webcommon.accounts.credentials import Login, Registration, normalize_login
 from webcommon.accounts.passwords import PasswordHasher
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 
 
 async def register(
@@ -20,14 +20,14 @@ async def register(
     *,
     hasher: PasswordHasher,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
     reveal_taken_email: bool,
 ) -> OwnUser:
     """A new account. Raises `UsernameTaken`, `EmailTaken` where that is told, and `TooManyAttempts`.
 
     Where it is not, a taken address is answered with an account that nobody has: the same work, the same answer.
     """
-    await guard.admit_sign_up(origin=origin)
+    await guard.limit_sign_up(client=client)
     account = NewAccount(
         username=registration.username,
         email=registration.email,
@@ -61,7 +61,7 @@ async def log_in(
     hasher: PasswordHasher,
     signer: TokenSigner,
     guard: Guard,
-    origin: Origin,
+    client: ClientInfo,
 ) -> LoggedIn:
     """An access token for who proves the password. Raises `LoginFailed`, after the same work whatever the reason, and
     `TooManyAttempts`, which depends on the login as it was typed and not on whether it is somebody's."""
@@ -70,12 +70,12 @@ async def log_in(
     row = await repository.find_credentials(database, name)
     account = None if row is None else row.id
     known_by = b"" if account is None else account.bytes
-    admission = await guard.admit_login(name, account=account, known_by=known_by, origin=origin)
+    attempt = await guard.limit_login(name, account=account, known_by=known_by, client=client)
     is_valid, new_hash = await hasher.verify(password, row.password_hash if row is not None else None)
-    if row is None or not is_valid or not admission.may_succeed:
-        await admission.fail()
+    if row is None or not is_valid or not attempt.may_succeed:
+        await attempt.fail()
         raise LoginFailed
-    await admission.succeed()
+    await attempt.succeed()
     if new_hash is not None:
         async with database.transaction() as db:
             await repository.replace_hash(db, user_id=row.id, old=row.password_hash, new=new_hash)

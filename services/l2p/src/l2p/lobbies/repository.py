@@ -25,9 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
-from dbcommon.reads import PreparedRead
 from l2p.lobbies.schemas import LobbySettings
 from l2p.models import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, User
 
@@ -187,7 +187,7 @@ async def find_page(
 
 
 @cache
-def _prepare_page(*, searches: bool, is_first: bool) -> PreparedRead:
+def _prepare_page(*, searches: bool, is_first: bool) -> DriverStatement:
     statement = select(_ITEM, Lobby.created_at, Lobby.id).where(
         Lobby.status == bindparam("status", type_=Text()), IS_PUBLIC
     )

@@ -30,9 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_object, json_timestamp, prepare_page
-from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow, AnySelect
 from payment.models import Order, OrderItem, Product
 from payment.money_columns import amount_as_text
@@ -120,7 +120,7 @@ async def find_page(
 
 
 @cache
-def _prepare_page(names: frozenset[str]) -> PreparedRead:
+def _prepare_page(names: frozenset[str]) -> DriverStatement:
     moment = Order.created_at.type
     last = bindparam("last_time", type_=moment), bindparam("last_id", type_=Uuid())
     conditions: dict[str, ColumnElement[bool]] = {

@@ -10,9 +10,9 @@ import asyncpg
 from sqlalchemy import Uuid, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
-from dbcommon.reads import PreparedRead
 from dbcommon.rows import AnyRow, AnySelect
 from payment.models import Product
 from payment.money_columns import amount_as_text
@@ -67,7 +67,7 @@ async def find_page(
 
 
 @cache
-def _prepare_page(*, with_inactive: bool, active: bool | None, is_first: bool) -> PreparedRead:
+def _prepare_page(*, with_inactive: bool, active: bool | None, is_first: bool) -> DriverStatement:
     statement = select(_PRODUCT_AS_JSON, Product.created_at, Product.id)
     if not with_inactive:
         statement = statement.where(Product.active)

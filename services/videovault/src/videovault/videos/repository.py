@@ -22,9 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
-from dbcommon.reads import PreparedRead
 from videovault.models import UNKNOWN_DURATION, Tag, Video, folded
 from videovault.videos.schemas import NewTag, NewVideo, VideoQuery
 
@@ -108,7 +108,7 @@ def page_parameters(query: VideoQuery, after: Sequence[Any] | None) -> dict[str,
 
 # A caller chooses the combination: so many statements are kept and no more.
 @lru_cache(maxsize=256)
-def _prepare_page(sort: str, signs: tuple[bool, ...], names: frozenset[str]) -> PreparedRead:
+def _prepare_page(sort: str, signs: tuple[bool, ...], names: frozenset[str]) -> DriverStatement:
     return prepare_page(select_page(sort, signs, names))
 
 

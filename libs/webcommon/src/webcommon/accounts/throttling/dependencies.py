@@ -5,21 +5,21 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
-from webcommon.accounts.throttling.guard import Guard, Origin
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.accounts.throttling.settings import ThrottledSettings
 from webcommon.app.state import component
 from webcommon.client_address import client_address
 
 
-async def get_origin(connection: HTTPConnection) -> Origin:
+async def get_client_info(connection: HTTPConnection) -> ClientInfo:
     """Where the request comes from."""
     settings: ThrottledSettings = connection.app.settings
     guard: Guard = connection.app.component(Guard)
-    return Origin(
+    return ClientInfo(
         address=client_address(connection, settings.trusted_networks),
         device_cookie=connection.cookies.get(guard.device_cookie_name),
     )
 
 
 GuardDep = Annotated[Guard, component(Guard)]
-OriginDep = Annotated[Origin, Depends(get_origin)]
+ClientInfoDep = Annotated[ClientInfo, Depends(get_client_info)]

@@ -10,12 +10,12 @@ from dbcommon.engine import Database
 from webcommon.accounts.throttling.devices import LIFETIME_SECONDS, DeviceCookies, cookie_name
 from webcommon.accounts.throttling.limits import KeyMaker, Limit, fold_login, network_of
 from webcommon.accounts.throttling.settings import ThrottledSettings
-from webcommon.accounts.throttling.throttle import Admission, Counter, Throttle
+from webcommon.accounts.throttling.throttle import Attempt, Counter, Throttle
 from webcommon.keys import derive_key
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class ClientInfo:
     """Where a request comes from: the client's address, and the device cookie as it was sent."""
 
     address: IPv4Address | IPv6Address
@@ -37,9 +37,9 @@ class Guard:
         self._is_secure = url.startswith("https://")
         self.device_cookie_name = cookie_name(settings.service, is_secure=self._is_secure)
 
-    async def admit_login(
-        self, login: str, *, account: UUID | None, known_by: bytes, origin: Origin
-    ) -> Admission:
+    async def limit_login(
+        self, login: str, *, account: UUID | None, known_by: bytes, client: ClientInfo
+    ) -> Attempt:
         """Leave to look at one password. Raises `TooManyAttempts`.
 
         `login` is what was typed, and is counted alike whether there is an account or not, so that a 429 tells nothing.
@@ -47,51 +47,51 @@ class Guard:
         may succeed, and is answered like a wrong one, since a 429 would tell that the two names belong together.
         A device that is known to the account, by `known_by` of its present state, has a counter of its own in their stead.
         """
-        device = self._devices.find(origin.device_cookie, known_by)
+        device = self._devices.find(client.device_cookie, known_by)
         if account is not None and device is not None:
-            return await self._admit_guess(self._keys.make("device", str(account), device), origin=origin)
+            return await self._limit_guess(self._keys.make("device", str(account), device), client=client)
         name = fold_login(login)
-        admission = await self._admit_guess(self._keys.make("login", name), origin=origin)
+        attempt = await self._limit_guess(self._keys.make("login", name), client=client)
         # For nobody's name a counter too, so that it takes the same time.
         key = self._keys.make("account", name if account is None else str(account))
-        return await self._throttle.join(admission, Counter(key=key, limit=self._settings.account_limit))
+        return await self._throttle.extend(attempt, Counter(key=key, limit=self._settings.account_limit))
 
-    async def admit_proof(self, account: UUID, *, origin: Origin) -> Admission:
+    async def limit_reauthentication(self, account: UUID, *, client: ClientInfo) -> Attempt:
         """Leave to look at the password that somebody gives who is signed in to the account. Strangers' guesses at its names
         do not count here, nor these there: a stolen token gets no further than the limit, and locks nobody out."""
-        return await self._admit_guess(self._keys.make("proof", str(account)), origin=origin)
+        return await self._limit_guess(self._keys.make("proof", str(account)), client=client)
 
-    async def admit_factor(self, account: UUID, *, known_by: bytes, origin: Origin) -> Admission:
+    async def limit_second_factor(self, account: UUID, *, known_by: bytes, client: ClientInfo) -> Attempt:
         """Leave to look at one code of a second factor, whose failures count like those of a login: a known device has a
         counter of its own, so that who has learnt the password cannot lock the owner out."""
-        device = self._devices.find(origin.device_cookie, known_by)
+        device = self._devices.find(client.device_cookie, known_by)
         parts = [str(account)] if device is None else [str(account), device]
-        return await self._admit_guess(self._keys.make("factor", *parts), origin=origin)
+        return await self._limit_guess(self._keys.make("factor", *parts), client=client)
 
-    async def admit_passkey(self, *, origin: Origin) -> Admission:
+    async def limit_passkey(self, *, client: ClientInfo) -> Attempt:
         """Leave to look at one proof of a passkey. Nobody guesses a signature, so failures count by network alone, and
         cannot lock the owner out."""
-        network = self._keys.make("network", network_of(origin.address))
-        return await self._throttle.admit([Counter(key=network, limit=self._settings.network_limit)])
+        network = self._keys.make("network", network_of(client.address))
+        return await self._throttle.start([Counter(key=network, limit=self._settings.network_limit)])
 
-    async def admit_sign_up(self, *, origin: Origin) -> None:
+    async def limit_sign_up(self, *, client: ClientInfo) -> None:
         """Count a sign-up. Raises `TooManyAttempts`."""
-        await self.admit_stranger("sign-up", origin=origin, limit=self._settings.sign_up_limit)
+        await self.limit_by_network("sign-up", client=client, limit=self._settings.sign_up_limit)
 
-    async def admit_stranger(self, act: str, *, origin: Origin, limit: Limit) -> None:
+    async def limit_by_network(self, act: str, *, client: ClientInfo, limit: Limit) -> None:
         """Count what anybody may do, but from one network only so often. Raises `TooManyAttempts`."""
-        key = self._keys.make(act, network_of(origin.address))
+        key = self._keys.make(act, network_of(client.address))
         await self._throttle.count(Counter(key=key, limit=limit))
 
-    async def admit_act(self, act: str, *, account: UUID, limit: Limit) -> None:
+    async def limit_action(self, act: str, *, account: UUID, limit: Limit) -> None:
         """Count what an account may do only so often. Raises `TooManyAttempts`."""
         await self._throttle.count(Counter(key=self._keys.make(act, str(account)), limit=limit))
 
-    def remember_device(self, response: Response, *, known_by: bytes, origin: Origin) -> None:
+    def remember_device(self, response: Response, *, known_by: bytes, client: ClientInfo) -> None:
         """Tell the browser that it has signed in to the account of `known_by`."""
         response.set_cookie(
             self.device_cookie_name,
-            self._devices.remember(origin.device_cookie, known_by),
+            self._devices.remember(client.device_cookie, known_by),
             max_age=LIFETIME_SECONDS,
             path="/",
             secure=self._is_secure,
@@ -100,9 +100,9 @@ class Guard:
             samesite="lax",
         )
 
-    async def _admit_guess(self, key: bytes, *, origin: Origin) -> Admission:
-        network = self._keys.make("network", network_of(origin.address))
-        return await self._throttle.admit(
+    async def _limit_guess(self, key: bytes, *, client: ClientInfo) -> Attempt:
+        network = self._keys.make("network", network_of(client.address))
+        return await self._throttle.start(
             [
                 Counter(key=network, limit=self._settings.network_limit),
                 Counter(key=key, limit=self._settings.account_limit),

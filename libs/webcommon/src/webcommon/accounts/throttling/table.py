@@ -20,16 +20,16 @@ class AttemptCounterColumns:
         """Made anew for each table: a constraint belongs to one."""
         return (
             CheckConstraint("octet_length(key) = 32", name="key"),
-            CheckConstraint("pending >= 0", name="pending"),
-            CheckConstraint("rounds >= 0", name="rounds"),
+            CheckConstraint("in_flight >= 0", name="in_flight"),
+            CheckConstraint("consecutive_blocks >= 0", name="consecutive_blocks"),
         )
 
     key: Mapped[bytes] = mapped_column(LargeBinary(), primary_key=True)
-    moments: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP(timezone=True)))
+    attempted_at: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP(timezone=True)))
     """Of the attempts that count: those that failed, and those under way. At most as many as the limit."""
-    pending: Mapped[int]
+    in_flight: Mapped[int]
     """How many of them are under way, or were when their process died."""
-    rounds: Mapped[int] = mapped_column(server_default=text("0"))
+    consecutive_blocks: Mapped[int] = mapped_column(server_default=text("0"))
     """How often the limit was reached of late; each time blocks for longer."""
     blocked_until: Mapped[datetime | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)

@@ -1,4 +1,4 @@
-"""The rule: a place is taken before an attempt and given back after a success."""
+"""Reserve a slot before each attempt; release it when the attempt succeeds."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ from webcommon.accounts.throttling.limits import Limit
 from webcommon.accounts.throttling.repository import Reservation
 from webcommon.api.problems import TooManyRequests
 
-PATIENCE_SECONDS = 5.0
-"""So long an attempt waits for others under way when only these stand before it."""
+WAIT_SECONDS = 5.0
+"""How long an attempt waits for a slot that an attempt in flight may release."""
 
-PATIENT = 64
-"""So many attempts of a process may wait; those beyond are refused at once."""
+MAXIMUM_WAITING = 64
+"""How many attempts of a process may wait; further ones are refused at once."""
 
 SWEEP_SECONDS = 60.0
 SWEEP_BATCH = 1000
@@ -29,7 +29,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.4
 
 
 class TooManyAttempts(TooManyRequests):
-    """429: so much was tried at this account or from this network that nothing more is for a while."""
+    """429: too many attempts at this account or from this network."""
 
     title = "Too many attempts"
     slug = "too-many-attempts"
@@ -43,17 +43,17 @@ class TooManyAttempts(TooManyRequests):
 
 @dataclass(frozen=True, kw_only=True)
 class Counter:
-    """What an attempt counts against."""
+    """A counter that an attempt takes a slot of."""
 
     key: bytes
     limit: Limit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Admission:
-    """Leave to try once. Whoever settles it neither way, by dying say, has failed.
+class Attempt:
+    """Permission for one attempt. If it is never settled (the process died), it counts as a failure.
 
-    Without `may_succeed` the try is for show: it costs what others cost, and what comes of it must not count.
+    Without `may_succeed` the caller does the same work as always, but has to treat any outcome as a failure.
     """
 
     database: Database
@@ -61,54 +61,54 @@ class Admission:
     may_succeed: bool = True
 
     async def fail(self) -> None:
-        """The attempt failed and counts."""
+        """Count the attempt as a failure."""
         await repository.keep(self.database, self.reservations)
 
     async def succeed(self) -> None:
-        """The attempt succeeded, so it does not count."""
-        await repository.give_back(self.database, self.reservations)
+        """Do not count the attempt."""
+        await repository.release(self.database, self.reservations)
 
 
 class Throttle:
-    """Admits attempts. One per application, which bounds how many of its requests wait."""
+    """Limits attempts. One per application, since it bounds how many requests of the process wait for a slot."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting = 0
 
-    async def admit(self, counters: Sequence[Counter]) -> Admission:
-        """Take a place of each counter, in their order. Raises `TooManyAttempts` when one of them has none.
+    async def start(self, counters: Sequence[Counter]) -> Attempt:
+        """Reserve a slot of each counter, in their order. Raises `TooManyAttempts` when one of them has none.
 
-        The broadest counter goes first: who is refused by it never touches the narrower ones, which belong to others.
+        The broadest counter goes first: an attempt that it refuses never touches the narrower ones, which belong to others.
         """
         reservations: list[Reservation] = []
         for counter in counters:
-            place = await self._take(counter)
-            if isinstance(place, Reservation):
-                reservations.append(place)
+            slot = await self._reserve(counter)
+            if isinstance(slot, Reservation):
+                reservations.append(slot)
                 continue
             if reservations:
-                await repository.give_back(self._database, reservations)
-            raise TooManyAttempts(retry_after=math.ceil(place))
-        return Admission(database=self._database, reservations=reservations)
+                await repository.release(self._database, reservations)
+            raise TooManyAttempts(retry_after=math.ceil(slot))
+        return Attempt(database=self._database, reservations=reservations)
 
     async def count(self, counter: Counter) -> None:
-        """Take a place that is never given back. Raises `TooManyAttempts`, and at once: nobody makes room."""
+        """Take a slot for good. Raises `TooManyAttempts` at once, since waiting would free none."""
         reservation, seconds, _ = await self._try(counter)
         if reservation is None:
             raise TooManyAttempts(retry_after=math.ceil(seconds))
 
-    async def join(self, admission: Admission, counter: Counter) -> Admission:
-        """The admission with a place of one more counter, or without leave to succeed when that has none."""
-        place = await self._take(counter)
-        if not isinstance(place, Reservation):
-            return replace(admission, may_succeed=False)
-        return replace(admission, reservations=[*admission.reservations, place])
+    async def extend(self, attempt: Attempt, counter: Counter) -> Attempt:
+        """The attempt with a slot of one more counter, or without `may_succeed` when that counter has none."""
+        slot = await self._reserve(counter)
+        if not isinstance(slot, Reservation):
+            return replace(attempt, may_succeed=False)
+        return replace(attempt, reservations=[*attempt.reservations, slot])
 
-    async def _take(self, counter: Counter) -> Reservation | float:
-        """A place, or for how many seconds there is none."""
-        reservation, seconds, is_under_way = await self._try(counter)
-        if reservation is not None or not is_under_way or self._waiting >= PATIENT:
+    async def _reserve(self, counter: Counter) -> Reservation | float:
+        """A slot, or for how many seconds there is none."""
+        reservation, seconds, has_in_flight = await self._try(counter)
+        if reservation is not None or not has_in_flight or self._waiting >= MAXIMUM_WAITING:
             return reservation or seconds
         self._waiting += 1
         try:
@@ -117,13 +117,13 @@ class Throttle:
             self._waiting -= 1
 
     async def _wait(self, counter: Counter) -> Reservation | float:
-        # Twenty tabs of one account that sign in at once are no attack: ten are looked at, succeed, and make room.
+        # Twenty tabs that sign in to one account at once are no attack: ten get slots, succeed and release them.
         loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE
-        deadline = loop.time() + PATIENCE_SECONDS
+        deadline = loop.time() + WAIT_SECONDS
         while True:
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads load, guards nothing
-            reservation, seconds, is_under_way = await self._try(counter)
-            if reservation is not None or not is_under_way or loop.time() >= deadline:
+            reservation, seconds, has_in_flight = await self._try(counter)
+            if reservation is not None or not has_in_flight or loop.time() >= deadline:
                 return reservation or seconds
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -132,7 +132,7 @@ class Throttle:
         if reservation is not None:
             return reservation, 0.0, False
         wait = await repository.read_wait(self._database, counter.key, limit=counter.limit)
-        return None, wait.seconds, wait.is_under_way
+        return None, wait.seconds, wait.has_in_flight
 
 
 @contextlib.asynccontextmanager

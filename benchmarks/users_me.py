@@ -1,6 +1,6 @@
-"""What the frame costs: `GET /v1/users/me` of Auth against a bare Starlette + asyncpg application that does the same.
+"""What a request costs beside its work: `GET /v1/users/me` of Auth against a bare Starlette + asyncpg application that does the same.
 
-    python benchmarks/frame.py [--seconds 4] [--rounds 5] [--connections 32] [--json]
+    python benchmarks/users_me.py [--seconds 4] [--rounds 5] [--connections 32] [--json]
 
 Both verify the same tokens with the same verifier and run the same select on the same PostgreSQL, a throw-away one, each
 in a process of its own; a third process asks. The figure is requests a CPU-second of the server process, which does
@@ -59,7 +59,7 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
 def main() -> None:
     """Read the options, measure, print. Exits with 1 when Auth stays under the wanted ratio."""
     options = read_options(
-        "The cost of the frame, in requests a CPU-second.", seconds=4.0, rounds=5, connections=32
+        "The cost of GET /v1/users/me, in requests a CPU-second.", seconds=4.0, rounds=5, connections=32
     )
     result = run(seconds=options.seconds, rounds=options.rounds, connections=options.connections)
     lines = (

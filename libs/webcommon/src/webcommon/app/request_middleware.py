@@ -33,7 +33,7 @@ _JSON = (b"application/json", b"application/problem+json")
 _VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
-class Frame:
+class RequestMiddleware:
     """Wraps an application: gives every response `X-Request-ID` and what browsers are told of it, counts and times it,
     and logs a line. With `is_https_only` browsers are told to come by https alone (RFC 6797).
 
@@ -147,17 +147,17 @@ def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
     return bytes(response.body)
 
 
-_FRAMES_OWN = frozenset({b"x-request-id", NOSNIFF[0]})
-_NOT_WITHOUT_CONTENT = _FRAMES_OWN | {b"content-type", b"content-length"}
+_OWN_HEADERS = frozenset({b"x-request-id", NOSNIFF[0]})
+_NOT_WITHOUT_CONTENT = _OWN_HEADERS | {b"content-type", b"content-length"}
 
 
 def _choose_headers(headers: Iterable[Header], *, status: int) -> list[Header]:
-    """The application's, without those that are the frame's, and a word about storing where it has none.
+    """The application's, without those that the middleware sets, and `no-store` where it has no Cache-Control.
 
     JSON may be about whoever asked, so no cache and no browser keeps it, unless its route knows better (ASVS 5, 14.3.2).
     No content (204), to which the framework gives a type, is of none (RFC 9110 §8.3).
     """
-    dropped = _NOT_WITHOUT_CONTENT if status == NO_CONTENT else _FRAMES_OWN
+    dropped = _NOT_WITHOUT_CONTENT if status == NO_CONTENT else _OWN_HEADERS
     kept = [pair for pair in headers if pair[0] not in dropped]
     is_json = False
     for name, value in kept:

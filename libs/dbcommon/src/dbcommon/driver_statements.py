@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeEngine
 _dialect: Dialect = registry.load("postgresql.asyncpg")()
 
 
-class PreparedRead:
+class DriverStatement:
     """A select, or an update that returns its rows, with named `bindparam`s, compiled for asyncpg at import.
 
     Raises `ValueError` for what only SQLAlchemy's execution can do: IN lists of any length, types that convert in Python.
@@ -42,7 +42,7 @@ class PreparedRead:
         return [parameters[name] if name in parameters else self._fixed[name] for name in self._names]
 
 
-class PreparedText(PreparedRead):
+class DriverText(DriverStatement):
     """A statement in SQL, with its binds' types where the server cannot infer them. Its values go to the driver as they
     are, and its rows come back as the driver makes them."""
 
