@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from payment.currencies import CURRENCIES, Currency, UnknownCurrency, find_currency
 from payment.money import (
-    AmountTooLarge,
-    AmountTooSmall,
+    AboveMaximum,
+    BelowMinimum,
     InvalidAmount,
     check_chargeable,
     format_amount,
@@ -135,9 +135,9 @@ def test_bounds_of_what_can_be_charged(code: str, least: str, most: str) -> None
     currency = find_currency(code)
     check_chargeable(Decimal(least), currency)
     check_chargeable(Decimal(most), currency)
-    with pytest.raises(AmountTooSmall):
+    with pytest.raises(BelowMinimum):
         check_chargeable(Decimal(least) - currency.step, currency)
-    with pytest.raises(AmountTooLarge):
+    with pytest.raises(AboveMaximum):
         check_chargeable(Decimal(most) + currency.step, currency)
 
 

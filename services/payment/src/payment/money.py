@@ -1,8 +1,8 @@
 """Amounts of money: decimal strings on the wire, `Decimal` inside, whole minor units at Stripe. Never a float.
 
 InvalidAmount         cannot be written or charged in its currency
-├── AmountTooSmall    under what Stripe charges
-└── AmountTooLarge    over what Stripe charges
+├── BelowMinimum    under what Stripe charges
+└── AboveMaximum    over what Stripe charges
 """
 
 import re
@@ -20,11 +20,11 @@ class InvalidAmount(ValueError):
     """The amount cannot be written or charged in its currency; the text says why."""
 
 
-class AmountTooSmall(InvalidAmount):
+class BelowMinimum(InvalidAmount):
     """Under the least that Stripe charges in this currency."""
 
 
-class AmountTooLarge(InvalidAmount):
+class AboveMaximum(InvalidAmount):
     """Over the most that Stripe charges in this currency."""
 
 
@@ -83,18 +83,16 @@ def from_minor_units(minor_units: int, currency: Currency) -> Decimal:
 
 
 def check_chargeable(amount: Decimal, currency: Currency) -> None:
-    """Raises `AmountTooSmall` or `AmountTooLarge` when Stripe would not charge the amount."""
+    """Raises `BelowMinimum` or `AboveMaximum` when Stripe would not charge the amount."""
     if amount < currency.minimum:
         least = format_amount(currency.minimum, currency)
-        raise AmountTooSmall(f"at least {least} {currency.code} can be charged")
+        raise BelowMinimum(f"at least {least} {currency.code} can be charged")
     if amount > currency.maximum:
         raise _too_large(currency)
 
 
-def _too_large(currency: Currency) -> AmountTooLarge:
-    return AmountTooLarge(
-        f"at most {format_amount(currency.maximum, currency)} {currency.code} can be charged"
-    )
+def _too_large(currency: Currency) -> AboveMaximum:
+    return AboveMaximum(f"at most {format_amount(currency.maximum, currency)} {currency.code} can be charged")
 
 
 def _count_decimals(currency: Currency) -> str:

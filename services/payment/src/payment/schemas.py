@@ -68,8 +68,8 @@ ProductName = Annotated[
     Field(examples=["Earl Grey, 100 g"]),
 ]
 
-AMOUNT_SHOWN: Any = Field(
+AMOUNT_FIELD: Any = Field(
     examples=["40.28"], description="A decimal string with exactly the currency's decimals."
 )
-CURRENCY_SHOWN: Any = Field(examples=["eur"], description="ISO 4217, in lower case.")
+CURRENCY_FIELD: Any = Field(examples=["eur"], description="ISO 4217, in lower case.")
 """Of answers, which are made from rows and not checked like a request."""

@@ -7,7 +7,7 @@ from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_batches
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
-from payment.orders.service import expire_lapsed
+from payment.orders.service import expire_overdue
 from payment.settings import Settings
 from webcommon.api.idempotency.service import delete_expired
 from webcommon.app.service import Service
@@ -23,5 +23,5 @@ async def sweeping(app: Service) -> AsyncIterator[None]:
 
 async def sweep(database: Database) -> None:
     """Do all that is due now, in small transactions."""
-    await repeat_batches(lambda: expire_lapsed(database))
+    await repeat_batches(lambda: expire_overdue(database))
     await repeat_batches(lambda: delete_expired(database))

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from dbcommon.engine import Database
-from l2p.lobbies.codes import CODE_ALPHABET, draw_code
+from l2p.lobbies.codes import CODE_ALPHABET, generate_code
 from l2p.lobbies.errors import NoFreeCode
 from l2p.lobbies.repository import GUESSES
 from l2p.lobbies.schemas import Lobby, LobbyRequest
@@ -29,7 +29,7 @@ async def find(player: Player, code: str) -> httpx.Response:
 
 
 def test_codes_hold_no_lookalikes() -> None:
-    codes = "".join(draw_code() for _ in range(2_000))
+    codes = "".join(generate_code() for _ in range(2_000))
     assert set(codes) == set(CODE_ALPHABET)
     assert set(codes).isdisjoint("01258AEBILOSUZ")
 

@@ -10,7 +10,7 @@ import pytest
 
 from dbcommon.engine import Database
 from payment.main import create_app
-from payment.orders.service import expire_lapsed
+from payment.orders.service import expire_overdue
 from payment.settings import Settings
 from payment.worker import sweep
 from tests.clients import running
@@ -30,7 +30,7 @@ async def _reserved(sql: Sql, product: dict[str, Any]) -> tuple[int, int]:
     return row["reserved"], row["lines"]
 
 
-async def _lapse(sql: Sql, order: dict[str, Any]) -> None:
+async def _make_overdue(sql: Sql, order: dict[str, Any]) -> None:
     await sql.execute("UPDATE orders SET expires_at = now() WHERE id = $1", order["id"])
 
 
@@ -95,22 +95,22 @@ async def test_order_expires_in_the_sweep_and_gives_its_stock_back(
     shop: Shop, client: httpx.AsyncClient, app: Service, sql: Sql
 ) -> None:
     product, buyer = await shop.offer(stock=5), shop.buyer()
-    lapsed = await shop.placed({product["sku"]: 3}, buyer=buyer)
+    overdue = await shop.placed({product["sku"]: 3}, buyer=buyer)
     waiting = await shop.placed({product["sku"]: 1}, buyer=buyer)
-    await _lapse(sql, lapsed)
+    await _make_overdue(sql, overdue)
     await sweep(app.component(Database))
     statuses = {
         order["id"]: order["status"]
         for order in (await client.get("/v1/orders", headers=buyer)).json()["items"]
     }
-    assert statuses == {lapsed["id"]: "expired", waiting["id"]: "pending"}
+    assert statuses == {overdue["id"]: "expired", waiting["id"]: "pending"}
     assert await _reserved(sql, product) == (1, 1)
 
 
 async def test_order_that_was_paid_in_time_never_expires(shop: Shop, app: Service, sql: Sql) -> None:
     product = await shop.offer(stock=5)
     order = await shop.placed({product["sku"]: 3})
-    await _lapse(sql, order)
+    await _make_overdue(sql, order)
     await sql.execute("UPDATE orders SET status = 'paid' WHERE id = $1", order["id"])
     await sweep(app.component(Database))
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", order["id"]) == "paid"
@@ -128,9 +128,9 @@ async def test_order_without_limited_stock_does_not_expire(shop: Shop, app: Serv
 async def test_many_sweeps_at_once_give_stock_back_once(shop: Shop, app: Service, sql: Sql) -> None:
     products = [await shop.offer(stock=50) for _ in range(3)]
     for _ in range(12):
-        await _lapse(sql, await shop.placed({product["sku"]: 2 for product in products}))
+        await _make_overdue(sql, await shop.placed({product["sku"]: 2 for product in products}))
     kept = await shop.placed({products[0]["sku"]: 5})
-    expired = await asyncio.gather(*(expire_lapsed(app.component(Database)) for _ in range(8)))
+    expired = await asyncio.gather(*(expire_overdue(app.component(Database)) for _ in range(8)))
     assert sum(expired) == 12
     assert [await _reserved(sql, product) for product in products] == [(5, 5), (0, 0), (0, 0)]
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", kept["id"]) == "pending"
@@ -141,11 +141,11 @@ async def test_stock_that_is_held_too_long_is_the_next_buyers_without_waiting_fo
 ) -> None:
     product, other = await shop.offer(stock=2), await shop.offer(stock=2)
     former_buyer = shop.buyer()
-    lapsed = await shop.placed({product["sku"]: 2, other["sku"]: 1}, buyer=former_buyer)
+    overdue = await shop.placed({product["sku"]: 2, other["sku"]: 1}, buyer=former_buyer)
     assert problem(await shop.order({product["sku"]: 1})) == (409, "out-of-stock")
-    await _lapse(sql, lapsed)
+    await _make_overdue(sql, overdue)
     await shop.placed({product["sku"]: 2})
-    shown = (await client.get(f"/v1/orders/{lapsed['id']}", headers=former_buyer)).json()
+    shown = (await client.get(f"/v1/orders/{overdue['id']}", headers=former_buyer)).json()
     assert shown["status"] == "expired"
     assert await _reserved(sql, product) == (2, 2)
     assert await _reserved(sql, other) == (0, 0)
@@ -157,9 +157,9 @@ async def test_buyers_and_sweeps_at_once_neither_oversell_nor_lose_a_piece(
 ) -> None:
     product, other = await shop.offer(stock=8), await shop.offer(stock=1000)
     for _ in range(4):
-        await _lapse(sql, await shop.placed({product["sku"]: 2, other["sku"]: 1}))
+        await _make_overdue(sql, await shop.placed({product["sku"]: 2, other["sku"]: 1}))
     orders = [shop.order({product["sku"]: 1, other["sku"]: 1}) for _ in range(30)]
-    sweeps = [expire_lapsed(app.component(Database)) for _ in range(5)]
+    sweeps = [expire_overdue(app.component(Database)) for _ in range(5)]
     answers = (await asyncio.gather(*orders, *sweeps))[:30]
     statuses = sorted(answer.status_code for answer in answers if isinstance(answer, httpx.Response))
     assert statuses == [201] * 8 + [409] * 22
@@ -189,7 +189,7 @@ async def test_running_service_sweeps_by_itself(
 ) -> None:
     product, user_id = await shop.offer(stock=5), uuid4()
     order = await shop.placed({product["sku"]: 3}, buyer=shop.buyer(user_id), key="k")
-    await _lapse(sql, order)
+    await _make_overdue(sql, order)
     await sql.execute("UPDATE idempotency_keys SET expires_at = now() WHERE user_id = $1", user_id)
     eager = settings.model_copy(update={"sweep_seconds": 0.05})
 

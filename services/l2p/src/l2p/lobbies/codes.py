@@ -11,7 +11,7 @@ CODE_ALPHABET = "CDFGHJKMNPQRTVWXY34679"
 _SEPARATORS = re.compile(r"[\s-]+")
 
 
-def draw_code() -> str:
+def generate_code() -> str:
     """A random code; one in 113 million."""
     return "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
 

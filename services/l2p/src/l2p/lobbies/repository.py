@@ -127,7 +127,9 @@ _IS_IN_IT = exists().where(
     LobbyPlayer.lobby_id == Lobby.id, LobbyPlayer.user_id == bindparam("player_id", type_=Lobby.id.type)
 )
 _VISIBLE = _WHOLE.where(or_(IS_PUBLIC, _IS_IN_IT))
-_DOOR = select(or_(IS_PUBLIC, _IS_IN_IT).label("is_open")).where(Lobby.id == bindparam("lobby_id"))
+_CAN_JOIN_WITHOUT_CODE = select(or_(IS_PUBLIC, _IS_IN_IT).label("can_join")).where(
+    Lobby.id == bindparam("lobby_id")
+)
 
 
 async def insert_lobby(db: AsyncSession, lobby: NewLobby, *, code: str) -> bool:
@@ -160,10 +162,10 @@ async def find_visible_lobby(database: Database, lobby_id: UUID, *, player_id: U
     return await database.fetch_one(_VISIBLE, {"lobby_id": lobby_id, "player_id": player_id})
 
 
-async def find_door(database: Database, lobby_id: UUID, *, player_id: UUID) -> bool | None:
-    """Whether the player may come in without a code; None when there is no such lobby."""
-    row = await database.fetch_one(_DOOR, {"lobby_id": lobby_id, "player_id": player_id})
-    return None if row is None else bool(row.is_open)
+async def can_join_without_code(database: Database, lobby_id: UUID, *, player_id: UUID) -> bool | None:
+    """Whether the lobby is public or the player is in it. None when there is no such lobby."""
+    row = await database.fetch_one(_CAN_JOIN_WITHOUT_CODE, {"lobby_id": lobby_id, "player_id": player_id})
+    return None if row is None else bool(row.can_join)
 
 
 async def find_open_lobby(db: AsyncSession, code: str) -> UUID | None:
@@ -262,40 +264,43 @@ GUESS_WINDOW = timedelta(minutes=1)
 
 _COUNT = text(
     """
-    INSERT INTO code_guesses AS known (user_id, guessed_at) VALUES (:player_id, ARRAY[clock_timestamp()])
+    INSERT INTO code_guesses AS counted (user_id, guessed_at) VALUES (:player_id, ARRAY[clock_timestamp()])
     ON CONFLICT (user_id) DO UPDATE SET guessed_at = ARRAY(
-        SELECT moment FROM unnest(known.guessed_at) AS moment
-        WHERE moment > clock_timestamp() - :span ORDER BY moment
+        SELECT guess FROM unnest(counted.guessed_at) AS guess
+        WHERE guess > clock_timestamp() - :span ORDER BY guess
     ) || clock_timestamp()
     RETURNING cardinality(guessed_at) AS number,
         extract(epoch FROM guessed_at[1] + :span - clock_timestamp())::float8 AS seconds
     """
 ).bindparams(bindparam("player_id", type_=CodeGuesses.user_id.type), bindparam("span", GUESS_WINDOW))
 
-_FORGIVE = text(
+_UNCOUNT = text(
     "UPDATE code_guesses SET guessed_at = trim_array(guessed_at, 1) WHERE user_id = :player_id"
 ).bindparams(bindparam("player_id", type_=CodeGuesses.user_id.type))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guess:
-    """The how-manieth guess of the last minute this is, and in how many seconds the oldest of them no longer counts."""
+    """A guess at a code that was counted.
+
+    `number`: the player's guesses in the last minute, this one included. `seconds`: until the oldest of them expires.
+    """
 
     number: int
     seconds: float
 
     @property
-    def is_one_too_many(self) -> bool:
-        """Whether the player has to wait. The transaction is to be rolled back then: refused guesses do not count."""
+    def exceeds_limit(self) -> bool:
+        """Whether the player has to wait. Roll the transaction back then: a refused guess does not count."""
         return self.number > GUESSES
 
 
 async def count_guess(db: AsyncSession, player_id: UUID) -> Guess:
-    """Count a guess before it is looked at. Until the transaction ends, the player's other guesses wait."""
+    """Count a guess before its code is compared. The player's other guesses wait until the transaction ends."""
     row = (await db.execute(_COUNT, {"player_id": player_id})).one()
     return Guess(number=row.number, seconds=row.seconds)
 
 
-async def forgive_guess(db: AsyncSession, player_id: UUID) -> None:
-    """Take back the guess that this transaction counted: it was right."""
-    await db.execute(_FORGIVE, {"player_id": player_id})
+async def uncount_guess(db: AsyncSession, player_id: UUID) -> None:
+    """Remove the guess that this transaction counted: its code was right."""
+    await db.execute(_UNCOUNT, {"player_id": player_id})

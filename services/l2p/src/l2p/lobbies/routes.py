@@ -118,7 +118,7 @@ async def join_lobby(
     """Take a seat. A private lobby wants its code. Joining twice is joining once."""
     code = body.code if body is not None else None
     await provisioner.run(
-        player, lambda: service.prove_code(database, lobby_id, player_id=player.id, code=code)
+        player, lambda: service.check_code(database, lobby_id, player_id=player.id, code=code)
     )
     return await provisioner.write(
         player, lambda session: service.join_lobby(session, lobby_id, player_id=player.id)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from l2p.lobbies import repository
-from l2p.lobbies.codes import draw_code, normalize_code
+from l2p.lobbies.codes import generate_code, normalize_code
 from l2p.lobbies.errors import (
     GameUnderWay,
     LobbyClosed,
@@ -25,12 +25,12 @@ from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings
 from l2p.models import LobbyStatus
 from webcommon.api.paging import CursorCodec
 
-CODE_DRAWS = 20
+CODE_ATTEMPTS = 20
 """Even with half of all codes in use, one in a million lobbies is refused."""
 
 
 async def create_lobby(
-    db: AsyncSession, request: LobbyRequest, *, player_id: UUID, draw: Callable[[], str] = draw_code
+    db: AsyncSession, request: LobbyRequest, *, player_id: UUID, draw: Callable[[], str] = generate_code
 ) -> Lobby:
     """A new lobby with its creator in it as the host. Raises `QuestionSetUnknown`, `NoFreeCode`."""
     if request.settings.question_set_id is not None:
@@ -42,7 +42,7 @@ async def create_lobby(
         max_players=request.max_players,
         settings=request.settings.model_dump(mode="json"),
     )
-    for _ in range(CODE_DRAWS):
+    for _ in range(CODE_ATTEMPTS):
         if await repository.insert_lobby(db, lobby, code=draw()):
             break
     else:
@@ -89,13 +89,13 @@ async def read_lobby_by_code(database: Database, code: str, *, player_id: UUID) 
     return lobby
 
 
-async def prove_code(database: Database, lobby_id: UUID, *, player_id: UUID, code: str | None) -> None:
-    """Nothing for who is in the lobby or may enter without a code; else the code has to be right.
+async def check_code(database: Database, lobby_id: UUID, *, player_id: UUID, code: str | None) -> None:
+    """Check the join code. Members, and anyone joining a public lobby, need none.
 
-    Raises `LobbyNotFound` for a lobby that does not exist and for a private one without its code, `TooManyCodeGuesses`.
+    Raises `LobbyNotFound`, for a private lobby without its code as for one that does not exist, and `TooManyCodeGuesses`.
     """
-    is_open = await repository.find_door(database, lobby_id, player_id=player_id)
-    if is_open:
+    can_join = await repository.can_join_without_code(database, lobby_id, player_id=player_id)
+    if can_join:
         return
     if code is None:
         raise LobbyNotFound
@@ -110,12 +110,12 @@ async def _try_code(
 ) -> UUID | None:
     """The open lobby with this code, if it is `lobby_id` or that does not matter. None counts as a guess."""
     guess = await repository.count_guess(db, player_id)
-    if guess.is_one_too_many:
+    if guess.exceeds_limit:
         raise TooManyCodeGuesses(retry_after=math.ceil(guess.seconds))
     found = await repository.find_open_lobby(db, normalize_code(code))
     if found is None or lobby_id not in (None, found):
         return None
-    await repository.forgive_guess(db, player_id)
+    await repository.uncount_guess(db, player_id)
     return found
 
 

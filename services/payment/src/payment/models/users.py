@@ -14,7 +14,7 @@ from webcommon.accounts.provisioning.columns import UserColumns
 class User(Model):
     """A customer, stored from an access token of Auth.
 
-    `identity_as_of` is the expiry of the token that the e-mail address and the name come from: an older token changes
+    `token_expires_at` is the expiry of the token that the e-mail address and the name come from: an older token changes
     neither.
     """
 
@@ -24,7 +24,7 @@ class User(Model):
     email: Mapped[str | None] = mapped_column(CITEXT(), unique=True)
     name: Mapped[str | None]
     stripe_customer_id: Mapped[str | None] = mapped_column(unique=True)
-    identity_as_of: Mapped[datetime | None]
+    token_expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -32,6 +32,6 @@ USER_COLUMNS = UserColumns(
     id=User.id,
     email=User.email,
     username=User.name,
-    token_expires_at=User.identity_as_of,
+    token_expires_at=User.token_expires_at,
     username_is_unique=False,
 )

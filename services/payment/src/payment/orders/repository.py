@@ -150,9 +150,11 @@ async def find_products(db: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRo
     return (await db.execute(statement)).all()
 
 
-async def insert_order(db: AsyncSession, columns: Mapping[str, Any], *, held_for: timedelta | None) -> AnyRow:
-    """`held_for`: how long the order holds stock, None when it holds none."""
-    expires_at = None if held_for is None else func.now() + held_for
+async def insert_order(
+    db: AsyncSession, columns: Mapping[str, Any], *, reservation: timedelta | None
+) -> AnyRow:
+    """`reservation`: how long the order holds stock, None when it holds none."""
+    expires_at = None if reservation is None else func.now() + reservation
     statement = insert(Order).values(**columns, expires_at=expires_at).returning(*_COLUMNS)
     return (await db.execute(statement)).one()
 
@@ -190,25 +192,25 @@ async def _lock_products(db: AsyncSession, product_ids: Sequence[UUID]) -> None:
     await db.execute(statement.order_by(Product.id).with_for_update(key_share=True))
 
 
-async def lock_lapsed(db: AsyncSession, *, limit: int) -> list[UUID]:
+async def lock_overdue(db: AsyncSession, *, limit: int) -> list[UUID]:
     """Pending orders whose time is over, locked; passes over those that another sweep has."""
-    statement = _select_lapsed().order_by(Order.expires_at).limit(limit)
+    statement = _select_overdue().order_by(Order.expires_at).limit(limit)
     locked = statement.with_for_update(key_share=True, skip_locked=True)
     return list((await db.execute(locked)).scalars())
 
 
-async def lock_lapsed_holding(db: AsyncSession, skus: Sequence[str], *, limit: int) -> list[UUID]:
+async def lock_overdue_with_stock_of(db: AsyncSession, skus: Sequence[str], *, limit: int) -> list[UUID]:
     """Pending orders whose time is over and that hold stock of these products, locked; waits for a sweep that has them."""
     holding = (
         select(OrderItem.order_id)
         .join(Product, Product.id == OrderItem.product_id)
         .where(Product.sku == any_(literal(skus, ARRAY(Text))), OrderItem.reserved_quantity > 0)
     )
-    statement = _select_lapsed().where(Order.id.in_(holding)).order_by(Order.id).limit(limit)
+    statement = _select_overdue().where(Order.id.in_(holding)).order_by(Order.id).limit(limit)
     return list((await db.execute(statement.with_for_update(key_share=True))).scalars())
 
 
-def _select_lapsed() -> Select[UUID]:
+def _select_overdue() -> Select[UUID]:
     return select(Order.id).where(Order.status == "pending", Order.expires_at <= func.now())
 
 

@@ -67,8 +67,10 @@ async def create_order(
     settings: SettingsDep,
 ) -> Response:
     """Prices and total come from the catalogue. Limited stock is held for half an hour, then the order expires."""
-    held_for = timedelta(seconds=settings.reservation_seconds)
-    answer = await service.place_order(database, provisioner, new, caller=caller, key=key, held_for=held_for)
+    reservation = timedelta(seconds=settings.reservation_seconds)
+    answer = await service.place_order(
+        database, provisioner, new, caller=caller, key=key, reservation=reservation
+    )
     return answer_with(answer)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from payment.models import OrderStatus
-from payment.schemas import AMOUNT_SHOWN, CURRENCY_SHOWN
+from payment.schemas import AMOUNT_FIELD, CURRENCY_FIELD
 from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 LARGEST_QUANTITY = 1_000
@@ -37,8 +37,8 @@ class OrderItem(ResponseBody):
     sku: str | None = Field(examples=["tea-earl-grey-100g"])
     product_name: str = Field(examples=["Earl Grey, 100 g"])
     quantity: int = Field(examples=[2])
-    unit_price: str = AMOUNT_SHOWN
-    total_price: str = AMOUNT_SHOWN
+    unit_price: str = AMOUNT_FIELD
+    total_price: str = AMOUNT_FIELD
 
 
 class Order(ResponseBody):
@@ -47,8 +47,8 @@ class Order(ResponseBody):
     id: UUID
     user_id: UUID
     status: OrderStatus
-    total_amount: str = AMOUNT_SHOWN
-    currency: str = CURRENCY_SHOWN
+    total_amount: str = AMOUNT_FIELD
+    currency: str = CURRENCY_FIELD
     items: list[OrderItem]
     expires_at: Timestamp | None = Field(
         description="Until then limited stock is held for the unpaid order; null when it holds none."

@@ -15,7 +15,7 @@ from dbcommon.rows import AnyRow
 from payment.money import can_be_charged, show_amount
 from payment.orders import repository
 from payment.orders.errors import OrderNotFound, OutOfStock
-from payment.orders.placing import Basket, Offer, check_skus, fill_basket
+from payment.orders.pricing import Basket, Offer, check_skus, price_basket
 from payment.orders.schemas import NewOrder, Order, OrderFilter, OrderItem
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.api.idempotency.service import (
@@ -27,7 +27,7 @@ from webcommon.api.idempotency.service import (
 from webcommon.api.paging import CursorCodec
 from webcommon.auth.bearer import Caller
 
-LAPSED_AT_ONCE = 100
+MOST_EXPIRED_AT_ONCE = 100
 """Orders that one transaction expires: it locks all of their products."""
 
 
@@ -38,7 +38,7 @@ async def place_order(
     *,
     caller: Caller,
     key: str,
-    held_for: timedelta,
+    reservation: timedelta,
 ) -> Answer:
     """The order's answer, the same for each request of this caller with this key and content.
 
@@ -51,7 +51,7 @@ async def place_order(
     )
 
     async def place(db: AsyncSession) -> Answer:
-        order = await _place(db, new, user_id=caller.id, held_for=held_for)
+        order = await _place(db, new, user_id=caller.id, reservation=reservation)
         return Answer(status_code=201, body=order.model_dump_json(), location=f"/v1/orders/{order.id}")
 
     async def answer() -> Answer:
@@ -61,25 +61,25 @@ async def place_order(
         return await provisioner.run(caller, answer)
     except OutOfStock:
         # Perhaps only for want of a sweep: what is held by orders whose time is over is free for the next buyer.
-        if not await expire_holding(database, [item.sku for item in new.items]):
+        if not await expire_overdue_with_stock_of(database, [item.sku for item in new.items]):
             raise
     return await provisioner.run(caller, answer)
 
 
-async def expire_holding(database: Database, skus: list[str]) -> int:
+async def expire_overdue_with_stock_of(database: Database, skus: list[str]) -> int:
     """Expire the orders that hold stock of these products longer than they may; how many there were."""
     async with database.transaction() as db:
-        lapsed = await repository.lock_lapsed_holding(db, skus, limit=LAPSED_AT_ONCE)
-        await _expire(db, lapsed)
-    return len(lapsed)
+        overdue = await repository.lock_overdue_with_stock_of(db, skus, limit=MOST_EXPIRED_AT_ONCE)
+        await _expire(db, overdue)
+    return len(overdue)
 
 
-async def expire_lapsed(database: Database) -> int:
-    """Expire orders whose time is over, up to `LAPSED_AT_ONCE`; how many there were. Several sweeps may run at once."""
+async def expire_overdue(database: Database) -> int:
+    """Expire orders whose time is over, up to `MOST_EXPIRED_AT_ONCE`; how many there were. Several sweeps may run at once."""
     async with database.transaction() as db:
-        lapsed = await repository.lock_lapsed(db, limit=LAPSED_AT_ONCE)
-        await _expire(db, lapsed)
-    return len(lapsed)
+        overdue = await repository.lock_overdue(db, limit=MOST_EXPIRED_AT_ONCE)
+        await _expire(db, overdue)
+    return len(overdue)
 
 
 async def read_order(database: Database, order_id: UUID, *, owner: UUID | None) -> Order:
@@ -112,11 +112,11 @@ async def list_orders(
     return cursors.json_page(page, scope=scope)
 
 
-async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, held_for: timedelta) -> Order:
+async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, reservation: timedelta) -> Order:
     rows = await repository.find_products(db, [item.sku for item in new.items])
     # A price that was put into the database by hand may be none of its currency: nobody could pay it.
     offers = {row.sku: _offer(row) for row in rows if can_be_charged(row.unit_price, row.currency)}
-    basket = fill_basket(new.items, offers)
+    basket = price_basket(new.items, offers)
     if shortages := basket.shortages():
         raise OutOfStock(shortages)
     order_id = new_id()
@@ -126,7 +126,7 @@ async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, held_for: ti
         "total_amount": basket.total,
         "currency": basket.currency.code,
     }
-    row = await repository.insert_order(db, columns, held_for=held_for if basket.limited else None)
+    row = await repository.insert_order(db, columns, reservation=reservation if basket.limited else None)
     items = _items(basket, order_id)
     await repository.insert_items(db, items)
     await _reserve(db, basket)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from payment.schemas import AMOUNT_SHOWN, CURRENCY_SHOWN, Amount, CurrencyCode, ProductName, Sku
+from payment.schemas import AMOUNT_FIELD, CURRENCY_FIELD, Amount, CurrencyCode, ProductName, Sku
 from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 LARGEST_STOCK = 2**31 - 1
@@ -56,8 +56,8 @@ class Product(ResponseBody):
     sku: str = Field(examples=["tea-earl-grey-100g"])
     name: str = Field(examples=["Earl Grey, 100 g"])
     description: str | None
-    unit_price: str = AMOUNT_SHOWN
-    currency: str = CURRENCY_SHOWN
+    unit_price: str = AMOUNT_FIELD
+    currency: str = CURRENCY_FIELD
     active: bool
     stock: int | None = Field(examples=[250], description="Pieces not sold yet; null: without limit.")
     available: int | None = Field(

@@ -25,7 +25,7 @@ from webcommon.api.problems import InvalidRequest
 async def create_product(db: AsyncSession, new: NewProduct) -> Product:
     """Raises `SkuTaken`, and `InvalidRequest` for a price that the currency does not have."""
     columns = new.model_dump() | {"unit_price": _parse_price(new.unit_price, currency=new.currency)}
-    with _told_by_constraint():
+    with _named_by_constraint():
         return _product(await repository.insert_product(db, columns))
 
 
@@ -39,7 +39,7 @@ async def change_product(db: AsyncSession, reference: UUID | str, change: Produc
         columns["unit_price"] = _changed_price(before, columns)
     if not columns:
         return _product(before)
-    with _told_by_constraint():
+    with _named_by_constraint():
         return _product(await repository.update_product(db, before.id, columns))
 
 
@@ -96,7 +96,7 @@ def _changed_price(before: AnyRow, columns: dict[str, Any]) -> Decimal:
 
 
 @contextlib.contextmanager
-def _told_by_constraint() -> Iterator[None]:
+def _named_by_constraint() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:

@@ -27,10 +27,10 @@ REFUSALS = problem_responses(Unauthorized, Forbidden, InvalidRequest, NoPersiste
 READS = [Depends(read_caller)]
 WRITES = [Depends(require_editor)]
 
-TAGGED: dict[str, Any] = {
+ETAG_HEADER: dict[str, Any] = {
     "ETag": {"description": "Changes when the video does.", "schema": {"type": "string"}}
 }
-LOCATED: dict[str, Any] = {
+LOCATION_HEADER: dict[str, Any] = {
     "Location": {"description": "Where the new video is.", "schema": {"type": "string"}}
 }
 
@@ -47,7 +47,7 @@ router = APIRouter(
     response_model=VideoBody,
     dependencies=WRITES,
     responses={
-        201: {"headers": TAGGED | LOCATED},
+        201: {"headers": ETAG_HEADER | LOCATION_HEADER},
         **problem_responses(PathTaken, InvalidRequest, PathTooLong),
     },
 )
@@ -76,8 +76,8 @@ async def list_videos(
     response_model=VideoBody,
     dependencies=READS,
     responses={
-        200: {"headers": TAGGED},
-        304: {"description": "The caller's copy is current.", "headers": TAGGED},
+        200: {"headers": ETAG_HEADER},
+        304: {"description": "The caller's copy is current.", "headers": ETAG_HEADER},
         **problem_responses(VideoNotFound),
     },
 )

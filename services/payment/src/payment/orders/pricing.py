@@ -6,8 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from payment.currencies import Currency, find_currency
-from payment.money import AmountTooSmall as BelowMinimum
-from payment.money import InvalidAmount, check_chargeable
+from payment.money import AboveMaximum, BelowMinimum, check_chargeable
 from payment.orders.errors import (
     AmountTooLarge,
     AmountTooSmall,
@@ -83,7 +82,7 @@ def check_skus(items: Sequence[NewOrderItem]) -> None:
         raise DuplicateSku(errors)
 
 
-def fill_basket(items: Sequence[NewOrderItem], offers: Mapping[str, Offer]) -> Basket:
+def price_basket(items: Sequence[NewOrderItem], offers: Mapping[str, Offer]) -> Basket:
     """The order that the lines come to. Raises `ProductNotForSale`, `MixedCurrencies`, `AmountTooSmall`, `AmountTooLarge`."""
     missing = {
         f"#/items/{index}/sku": "no product with this SKU is for sale"
@@ -116,5 +115,5 @@ def _check_total(total: Decimal, currency: Currency) -> None:
         check_chargeable(total, currency)
     except BelowMinimum as error:
         raise AmountTooSmall({"#/items": str(error)}) from None
-    except InvalidAmount as error:
+    except AboveMaximum as error:
         raise AmountTooLarge({"#/items": str(error)}) from None
