@@ -3,8 +3,6 @@
 The signing key is derived from the service's secret, so every replica has the same one and none is stored.
 """
 
-import base64
-import hashlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from jose.backends.base import Key
 
 from webcommon.auth.bearer import ALGORITHM, TOKEN_TYPE, Issuer
 from webcommon.keys import derive_key
+from webcommon.signing import encode_base64url, hash_base64url
 
 AUDIENCE = "l2p"
 
@@ -93,12 +92,8 @@ def _thumbprint(public: ec.EllipticCurvePublicKey) -> str:
     numbers = public.public_numbers()
     members = {"crv": "P-256", "kty": "EC", "x": _coordinate(numbers.x), "y": _coordinate(numbers.y)}
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
-    return _base64url(hashlib.sha256(canonical).digest())
+    return hash_base64url(canonical)
 
 
 def _coordinate(number: int) -> str:
-    return _base64url(number.to_bytes(32, "big"))
-
-
-def _base64url(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+    return encode_base64url(number.to_bytes(32, "big"))

@@ -1,8 +1,9 @@
 """Entity tags and conditional reads (RFC 9110, sections 8.8.3 and 13.1.2)."""
 
-import base64
 import hashlib
 import re
+
+from webcommon.signing import encode_base64url
 
 _TAG_BYTES = 15
 
@@ -12,7 +13,7 @@ _LISTED = re.compile(r'(?:W/)?("[^"]*")')
 def entity_tag(content: bytes) -> str:
     """A strong tag: it changes exactly when the bytes of the answer do."""
     digest = hashlib.sha256(content).digest()[:_TAG_BYTES]
-    return f'"{base64.urlsafe_b64encode(digest).decode()}"'
+    return f'"{encode_base64url(digest)}"'
 
 
 def is_unchanged(if_none_match: str | None, tag: str) -> bool:

@@ -4,10 +4,6 @@ The cursor is opaque: the last row's sort values, signed, so that one that was t
 is refused instead of being searched for.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -19,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from webcommon.api.problems import InvalidRequest
 from webcommon.api.schemas import Digits
+from webcommon.signing import decode_base64url, encode_base64url, is_signed, sign
 
 MAXIMUM_LIMIT = 100
 DEFAULT_LIMIT = 50
@@ -60,21 +57,19 @@ class CursorCodec:
     def encode(self, scope: str, values: Sequence[CursorValue]) -> str:
         """A cursor after a row with these sort values, in the list that `scope` names (its sort and filters included)."""
         body = _to_json([_pack(value) for value in values]).encode()
-        return _spell(self._sign(scope, body) + body)
+        signature = sign(_message(scope, body), key=self._secret, length=_SIGNATURE_BYTES)
+        return encode_base64url(signature + body)
 
     def decode(self, scope: str, cursor: str | None) -> list[Any] | None:
         """The sort values, of the types they had; None without a cursor. Raises `InvalidRequest` for one that is not ours."""
         if cursor is None:
             return None
         try:
-            raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        except (binascii.Error, ValueError):
+            raw = decode_base64url(cursor)
+        except ValueError:
             raise _refused() from None
-        # Base64 has several spellings of the same bytes; only ours is a cursor.
-        if _spell(raw) != cursor:
-            raise _refused()
         signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
-        if not hmac.compare_digest(signature, self._sign(scope, body)):
+        if not is_signed(signature, _message(scope, body), key=self._secret, length=_SIGNATURE_BYTES):
             raise _refused()
         return [_unpack(value) for value in json.loads(body)]
 
@@ -84,13 +79,9 @@ class CursorCodec:
         cursor = "null" if None in position else f'"{self.encode(scope, position)}"'
         return Response(f'{{"items":[{items}],"next_cursor":{cursor}}}', media_type="application/json")
 
-    def _sign(self, scope: str, body: bytes) -> bytes:
-        message = len(scope).to_bytes(4, "big") + scope.encode() + body
-        return hmac.digest(self._secret, message, hashlib.sha256)[:_SIGNATURE_BYTES]
 
-
-def _spell(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+def _message(scope: str, body: bytes) -> bytes:
+    return len(scope).to_bytes(4, "big") + scope.encode() + body
 
 
 def _refused() -> InvalidRequest:

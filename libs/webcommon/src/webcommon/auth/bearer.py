@@ -4,9 +4,6 @@ The JOSE library left to itself accepts a token without `aud` or `exp`, with an 
 header is checked before the library sees the token, every claim is demanded, and any failure is the same 401.
 """
 
-import base64
-import binascii
-import hashlib
 import json
 import re
 import time
@@ -23,6 +20,7 @@ from jose import jwt
 
 from webcommon.api.problems import Forbidden, ServiceUnavailable, Unauthorized
 from webcommon.auth.jwks import KeySource, KeysUnavailable
+from webcommon.signing import decode_base64url, hash_token
 
 ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068's media type
@@ -102,13 +100,13 @@ class TokenVerifier:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._clock = clock
         self._limit = remembered
-        self._remembered: dict[bytes, _Verified] = {}
+        self._remembered: dict[str, _Verified] = {}
 
     async def verify(self, token: str) -> Caller:
         """The caller that `token` names. Raises `TokenRefused`, or `KeysUnavailable` when it cannot be checked now."""
         if len(token) > MAXIMUM_LENGTH:
             raise TokenRefused("too long")
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        digest = hash_token(token)
         known = self._remembered.get(digest)
         if known is None:
             known = await self._verify_anew(token)
@@ -122,7 +120,7 @@ class TokenVerifier:
             raise TokenRefused("expired, or its session has ended")
         return caller
 
-    def _remember(self, digest: bytes, known: _Verified) -> None:
+    def _remember(self, digest: str, known: _Verified) -> None:
         if len(self._remembered) >= self._limit:
             # Dictionaries keep the order of insertion: the oldest goes.
             del self._remembered[next(iter(self._remembered))]
@@ -165,9 +163,9 @@ def _decode_segment(segment: str, *, limit: int) -> dict[str, Any]:
     if len(segment) > limit:
         raise TokenRefused("segment too long")
     try:
-        text = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)).decode()
+        text = decode_base64url(segment).decode()
         decoded = json.loads(text, object_pairs_hook=_refuse_duplicates)
-    except (binascii.Error, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         raise TokenRefused("segment is not base64url of JSON") from None
     if not isinstance(decoded, dict):
         raise TokenRefused("segment is not an object")

@@ -3,11 +3,10 @@
 Guesses of strangers fill the account's counter; the owner's own device is counted apart, so they cannot lock it out.
 """
 
-import base64
-import hashlib
-import hmac
 import re
 import secrets
+
+from webcommon.signing import decode_base64url, encode_base64url, is_signed, sign
 
 LIFETIME_SECONDS = 365 * 24 * 3600
 REMEMBERED_ACCOUNTS = 5
@@ -51,15 +50,19 @@ class DeviceCookies:
 
     def _issue(self, known_by: bytes) -> str:
         identifier = secrets.token_bytes(_ID_BYTES)
-        return base64.urlsafe_b64encode(identifier + self._prove(identifier, known_by)).decode()
+        message = _message(identifier, known_by)
+        return encode_base64url(identifier + sign(message, key=self._key))
 
     def _read(self, entry: str, known_by: bytes) -> str | None:
-        raw = base64.urlsafe_b64decode(entry)
-        identifier, proof = raw[:_ID_BYTES], raw[_ID_BYTES:]
-        return identifier.hex() if hmac.compare_digest(proof, self._prove(identifier, known_by)) else None
+        raw = decode_base64url(entry)
+        identifier, signature = raw[:_ID_BYTES], raw[_ID_BYTES:]
+        return (
+            identifier.hex() if is_signed(signature, _message(identifier, known_by), key=self._key) else None
+        )
 
-    def _prove(self, identifier: bytes, known_by: bytes) -> bytes:
-        return hmac.digest(self._key, b"device 2" + identifier + known_by, hashlib.sha256)
+
+def _message(identifier: bytes, known_by: bytes) -> bytes:
+    return b"device 2" + identifier + known_by
 
 
 def _split(cookie: str | None) -> list[str]:

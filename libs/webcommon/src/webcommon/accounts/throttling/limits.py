@@ -1,11 +1,11 @@
 """What is counted, and how much of it is allowed."""
 
-import hashlib
-import hmac
 import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
+
+from webcommon.signing import sign
 
 MEMORY = timedelta(days=1)
 """So long after a block it is remembered that there was one, and the next one is longer."""
@@ -33,7 +33,7 @@ class KeyMaker:
     def make(self, kind: str, *parts: str) -> bytes:
         """The key of what `parts` name. `kind` keeps an account and a network of one spelling apart."""
         text = "\x00".join((kind, *parts))
-        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return sign(text.encode("utf-8", "surrogatepass"), key=self._key)
 
 
 def fold_login(login: str) -> str:
