@@ -11,12 +11,7 @@ ROOT = Path(__file__).parents[1]
 STATEMENTS = frozenset({"select", "insert", "update", "delete", "text", "union", "union_all", "exists"})
 """What SQL begins with, as SQLAlchemy names it."""
 
-KNOWN_SQL = frozenset(
-    {
-        "services/auth/src/auth/mail/email_tokens.py",
-        "services/auth/src/auth/users/sign_in_methods.py",
-    }
-)
+KNOWN_SQL = frozenset({"services/auth/src/auth/users/sign_in_methods.py"})
 """Repositories by another name. A new one is called `repository.py`."""
 
 

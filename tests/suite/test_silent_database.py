@@ -68,7 +68,7 @@ BODIES: dict[str, Any] = {
     "change_password": {"current_password": PASSWORD, "new_password": "eight quiet harbours"},
     "confirm_email": {"token": "A" * 43},
     "resend_verification": {"email": "ada@example.com"},
-    "ask_for_password_reset": {"email": "ada@example.com"},
+    "request_password_reset": {"email": "ada@example.com"},
     "reset_password": {"token": "A" * 43, "new_password": PASSWORD},
     "exchange_grant": {
         "grant_type": "refresh_token",

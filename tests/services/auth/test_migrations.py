@@ -5,6 +5,7 @@ import asyncio
 from auth.models import metadata
 from dbcommon.migrations import downgrade, read_status, upgrade
 from tests.servers import TestServer
+from tests.services.auth.auth_app import AuthDatabase
 from tests.services.auth.conftest import NewDatabase
 
 
@@ -36,6 +37,31 @@ async def test_undoing_withheld_accounts_leaves_none_that_could_be_entered(
     await asyncio.to_thread(downgrade, "auth", url, revision="unproven_addresses")
     left = await database.fetch("SELECT username::text FROM users")
     assert [row["username"] for row in left] == ["holder"]
+
+
+async def test_undoing_the_names_of_mails_renames_their_rows_and_back(
+    bare_server: TestServer, new_auth_database: NewDatabase
+) -> None:
+    database = await new_auth_database()
+    await database.execute(
+        "WITH owner AS (INSERT INTO users (email, username) VALUES ('a@example.com', 'owner') RETURNING id, email),"
+        " link AS (INSERT INTO email_tokens (kind, user_id, token_hash, email, expires_at)"
+        " SELECT 'revert_email', id, 'hash', email, now() + interval '1 day' FROM owner),"
+        " mail AS (INSERT INTO mails (kind, user_id, recipient, seed) SELECT 'revert_email', id, email, 'seed' FROM owner)"
+        " INSERT INTO audit_events (user_id, event) SELECT id, 'email_change_reverted' FROM owner"
+    )
+    url = bare_server.url("auth", role="owner", database=database.settings.url.database)
+    await asyncio.to_thread(downgrade, "auth", url, revision="role_events")
+    assert await read_names(database) == {"undo_email", "email_change_undone"}
+    await asyncio.to_thread(upgrade, "auth", url)
+    assert await read_names(database) == {"revert_email", "email_change_reverted"}
+
+
+async def read_names(database: AuthDatabase) -> set[str]:
+    rows = await database.fetch(
+        "SELECT kind AS name FROM mails UNION SELECT kind FROM email_tokens UNION SELECT event FROM audit_events"
+    )
+    return {row["name"] for row in rows}
 
 
 async def test_every_foreign_key_leads_an_index(new_auth_database: NewDatabase) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from auth.email_links.service import UNDO_LIFETIME
+from auth.email_links.service import REVERT_LIFETIME
 from auth.google import id_tokens, provider
 from auth.google import repository as google
 from auth.google import state as beginnings
@@ -77,7 +77,7 @@ PROMISES: dict[str, float] = {
     "link that confirms an address works for, hours": worker.VERIFY_LIFETIME / HOUR,
     "link to a new password works for, hours": worker.RESET_LIFETIME / HOUR,
     "link that confirms a new address works for, hours": worker.CHANGE_LIFETIME / HOUR,
-    "link back to an old address works for, days": UNDO_LIFETIME.days,
+    "link back to an old address works for, days": REVERT_LIFETIME.days,
     "at most one mail of a kind that anybody may cause to an address in, seconds": default(
         "mail_interval_seconds"
     ),

@@ -19,7 +19,7 @@ Problem
 │   └── RefreshTokenRefused
 ├── SignInNotBegun            no sign-in was begun in this browser
 ├── CodeNoLongerGood          used, expired, unknown, another verifier: one answer
-├── LinkNoLongerGood          used, expired, replaced, unknown: one answer
+├── InvalidLink               used, expired, replaced, unknown: one answer
 ├── Forbidden
 │   ├── ReauthenticationRequired
 │   ├── CodeWrong             the code that is to confirm an app
@@ -188,15 +188,15 @@ class KeysNotReady(ServiceUnavailable):
         super().__init__("The signing keys could not be read yet. Try again in a moment.")
 
 
-class LinkNoLongerGood(Problem):
-    """410: the token of a link was used, has expired, was replaced by a newer one, or never was."""
+class InvalidLink(Problem):
+    """410: the token of a link was used, has expired, was replaced by a newer one, or is unknown."""
 
     status = 410
-    title = "The link is no longer good"
-    slug = "link-no-longer-good"
+    title = "The link is not valid"
+    slug = "invalid-link"
 
     def __init__(self) -> None:
-        super().__init__("It was used, has expired, or a newer one was sent. Ask for another one.")
+        super().__init__("It was used, has expired, or was replaced by a newer one. Ask for another link.")
 
 
 class EmailNotVerified(Forbidden):

@@ -86,7 +86,7 @@ async def reserved(auth: httpx.AsyncClient, database: AuthDatabase) -> Person:
     person = await confirmed(auth, database)
     await database.execute(
         "INSERT INTO email_tokens (kind, user_id, token_hash, email, expires_at)"
-        " SELECT 'undo_email', id, email, email, now() + interval '1 day' FROM users WHERE email = $1",
+        " SELECT 'revert_email', id, email, email, now() + interval '1 day' FROM users WHERE email = $1",
         person.email,
     )
     await change(database, person, f"email = '{new_person().email}'")

@@ -47,7 +47,7 @@ async def change(client: httpx.AsyncClient, answer: dict[str, Any], email: str) 
 
 def assert_gone(response: httpx.Response) -> None:
     assert response.status_code == 410
-    assert response.json()["type"] == "/problems/link-no-longer-good"
+    assert response.json()["type"] == "/problems/invalid-link"
 
 
 async def test_registering_sends_a_link_that_confirms_the_address_once(auth: httpx.AsyncClient) -> None:
@@ -73,7 +73,7 @@ async def test_a_mail_goes_to_the_accounts_own_address_however_that_was_typed(
     assert len(await mails_to(auth, person.email)) == 1
     assert (await forgot(auth, typed)).status_code == 202
     await register(auth, Person(email=typed, username=new_person().username))
-    await auth_database.execute("UPDATE mail_gates SET at = at - interval '60 seconds'")
+    await auth_database.execute("UPDATE mail_cooldowns SET started_at = started_at - interval '60 seconds'")
     await auth.post("/v1/auth/email/resend", json={"email": typed})
     assert len(await mails_to(auth, person.email)) == 4
     assert await mails_to(auth, typed) == []
@@ -139,7 +139,7 @@ async def test_links_live_as_long_as_promised(auth: httpx.AsyncClient, auth_data
         "verify": 86_400,
         "reset": 3600,
         "change_email": 86_400,
-        "undo_email": 7 * 86_400,
+        "revert_email": 7 * 86_400,
     }
 
 
@@ -152,7 +152,7 @@ async def test_a_new_link_voids_the_old_and_comes_at_most_once_a_minute(
         response = await auth.post("/v1/auth/email/resend", json={"email": person.email.upper()})
         assert (response.status_code, response.content) == (202, b"")
     assert len(await mails_to(auth, person.email)) == 1
-    await auth_database.execute("UPDATE mail_gates SET at = at - interval '60 seconds'")
+    await auth_database.execute("UPDATE mail_cooldowns SET started_at = started_at - interval '60 seconds'")
     await auth.post("/v1/auth/email/resend", json={"email": person.email})
     assert len(await mails_to(auth, person.email)) == 2
     second = await newest_token(auth, person.email)
@@ -190,7 +190,7 @@ async def test_a_confirmed_or_disabled_account_gets_no_link(
     person, disabled = await register(auth), await register(auth)
     await verify(auth, await newest_token(auth, person.email))
     await auth_database.execute("UPDATE users SET disabled_at = now() WHERE email = $1", disabled.email)
-    await auth_database.execute("DELETE FROM mail_gates")
+    await auth_database.execute("DELETE FROM mail_cooldowns")
     for email in (person.email, disabled.email):
         await auth.post("/v1/auth/email/resend", json={"email": email})
     await forgot(auth, disabled.email)
@@ -216,7 +216,7 @@ async def test_a_reset_sets_the_password_once_ends_every_session_and_tells_the_o
     wrong = await auth.post("/v1/auth/login", json={"login": person.email, "password": person.password})
     assert wrong.status_code == 401
     await log_in(auth, Person(email=person.email, username=person.username, password=NEW_PASSWORD))
-    assert (await mails_to(auth, person.email))[0]["subject"] == "Your password was set anew"
+    assert (await mails_to(auth, person.email))[0]["subject"] == "Your password was reset"
     events = await auth_database.fetch(
         "SELECT event FROM audit_events JOIN users ON users.id = user_id WHERE email = $1", person.email
     )
@@ -374,7 +374,7 @@ async def test_the_old_address_can_take_the_change_back(
     events = await auth_database.fetch(
         "SELECT event FROM audit_events JOIN users ON users.id = user_id WHERE email = $1", person.email
     )
-    assert [row["event"] for row in events].count("email_change_undone") == 2
+    assert [row["event"] for row in events].count("email_change_reverted") == 2
 
 
 async def test_the_old_address_can_stop_the_change(auth: httpx.AsyncClient) -> None:
@@ -409,7 +409,7 @@ async def test_a_link_that_was_sent_before_the_address_was_left_does_not_get_it_
     await change(auth, await log_in(auth, thief), wanted)
     link = await newest_token(auth, wanted)
     # Meanwhile the address becomes the owner's, who leaves it again.
-    await auth_database.execute("DELETE FROM mail_gates")
+    await auth_database.execute("DELETE FROM mail_cooldowns")
     await change(auth, await log_in(auth, owner), wanted)
     assert (await verify(auth, await newest_token(auth, wanted))).status_code == 200
     moved = Person(email=wanted, username=owner.username, password=owner.password)
@@ -580,7 +580,7 @@ async def test_the_pages_that_ask_for_a_link_say_the_same_to_everybody(
 ) -> None:
     person, stranger = await register(auth), new_person()
     await mails_to(auth, person.email)
-    await auth_database.execute("DELETE FROM mail_gates")
+    await auth_database.execute("DELETE FROM mail_cooldowns")
     opened = await auth.get(path)
     assert (opened.status_code, (await auth.head(path)).status_code) == (200, 200)
     assert "script" not in opened.text + opened.headers["content-security-policy"]

@@ -90,7 +90,7 @@ async def test_who_left_an_address_may_also_go_back_by_another_change(
 ) -> None:
     move = await begin_move(auth)
     await use_link(auth, move.change)
-    await auth_database.execute("DELETE FROM mail_gates")
+    await auth_database.execute("DELETE FROM mail_cooldowns")
     moved = Person(email=move.elsewhere, username=move.owner.username)
     await ask_for_change(auth, moved, move.owner.email)
     back = await use_link(auth, await newest_token(auth, move.owner.email))
@@ -104,7 +104,7 @@ async def test_a_left_address_is_free_once_its_link_back_is_over(
     await use_link(auth, move.change)
     await auth_database.execute(
         "UPDATE email_tokens SET created_at = now() - interval '8 days', expires_at = now()"
-        " WHERE kind = 'undo_email' AND email = $1",
+        " WHERE kind = 'revert_email' AND email = $1",
         move.owner.email,
     )
     await ask_for_change(auth, await register(auth), move.owner.email)
@@ -120,7 +120,7 @@ async def test_the_way_back_to_an_unproven_address_ends_where_another_may_come_b
     undo = await newest_token(auth, squatter.email)
     await use_link(auth, await newest_token(auth, elsewhere.email))
     owner = Person(email=squatter.email, username=owner.username)
-    await auth_database.execute("DELETE FROM mail_gates")
+    await auth_database.execute("DELETE FROM mail_cooldowns")
     await register(auth, owner)
     await use_link(auth, await newest_token(auth, owner.email))
     await ask_for_change(auth, owner, (later := new_person().email))
@@ -154,7 +154,7 @@ async def test_a_claim_waits_for_who_is_just_leaving_the_address_and_is_refused(
             # Asked for and confirmed in one transaction: no look before the wait could have seen the link back.
             await connection.execute(
                 "INSERT INTO email_tokens (kind, user_id, token_hash, email, expires_at)"
-                " SELECT 'undo_email', id, $1, email, now() + interval '7 days' FROM users WHERE email = $2",
+                " SELECT 'revert_email', id, $1, email, now() + interval '7 days' FROM users WHERE email = $2",
                 "0" * 64,
                 owner.email,
             )
@@ -174,4 +174,4 @@ async def test_the_mail_about_a_new_address_names_the_account_and_says_that_it_g
     (mail,) = await mails_to(auth, address)
     for part in (mail["text"], mail["html"]):
         assert f"the account {person.username}" in part
-        assert "gives no address back" in part
+        assert "does not revert" in part

@@ -75,10 +75,10 @@ async def test_nothing_that_was_added_since_opens_the_account_or_shuts_its_owner
     assert (await browser.sign_in(at_google))["user"]["id"] != stolen["user"]["id"]
     events = (await client.get("/v1/users/me/events", headers=bearer(again["access_token"]))).json()["items"]
     voided = [event["event"] for event in events]
-    for event in ("passkey_removed", "oauth_unlinked", "mfa_disabled", "email_change_undone"):
+    for event in ("passkey_removed", "oauth_unlinked", "mfa_disabled", "email_change_reverted"):
         assert voided.count(event) == 1, event
     # Nobody takes the address back any more, so the thief's is told nothing.
-    assert "Your password was set anew" not in await subjects_to(client, thief.email)
+    assert "Your password was reset" not in await subjects_to(client, thief.email)
 
 
 async def test_a_change_that_is_asked_for_twice_is_taken_back_from_the_first_time_on(

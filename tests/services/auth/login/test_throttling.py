@@ -323,7 +323,7 @@ async def test_of_fifty_wishes_for_mails_of_a_network_no_more_than_the_limit_are
     async with running(made[0]) as one, running(made[1]) as other:
         known = await register(one)
         paths = ["/v1/auth/password/forgot", "/v1/auth/email/resend"]
-        before = await database.fetch_value("SELECT count(*) FROM mail_gates")
+        before = await database.fetch_value("SELECT count(*) FROM mail_cooldowns")
         answers = await asyncio.gather(
             *(
                 (one, other)[number % 2].post(
@@ -333,7 +333,7 @@ async def test_of_fifty_wishes_for_mails_of_a_network_no_more_than_the_limit_are
             )
         )
         assert Counter(answer.status_code for answer in answers) == {202: 3, 429: 47}
-        assert await database.fetch_value("SELECT count(*) FROM mail_gates") == before + 3
+        assert await database.fetch_value("SELECT count(*) FROM mail_cooldowns") == before + 3
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert refused.json()["type"] == "/problems/too-many-attempts"
         assert 3_590 <= int(refused.headers["retry-after"]) <= 3_600

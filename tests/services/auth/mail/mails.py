@@ -41,7 +41,7 @@ async def newest_token(client: httpx.AsyncClient, address: str) -> str:
 async def everything_sent(database: AuthDatabase) -> bool:
     """Whether no mail waits any more."""
     return not await database.fetch_value(
-        "SELECT EXISTS (SELECT 1 FROM mails WHERE sent_at IS NULL AND dead_at IS NULL)"
+        "SELECT EXISTS (SELECT 1 FROM mails WHERE sent_at IS NULL AND failed_at IS NULL)"
     )
 
 

@@ -73,8 +73,8 @@ async def test_a_mail_is_sent_as_text_and_html_and_its_secret_is_wiped(database:
         response = await auth.post("/v1/auth/email/verify", json={"token": token})
         assert response.status_code == 200
         assert (await auth.get("/dev/mails")).status_code == 404
-    (row,) = await database.fetch("SELECT seed, detail, attempts FROM mails")
-    assert (row["seed"], row["detail"], row["attempts"]) == (None, None, 1)
+    (row,) = await database.fetch("SELECT seed, payload, attempts FROM mails")
+    assert (row["seed"], row["payload"], row["attempts"]) == (None, None, 1)
 
 
 async def test_a_mail_server_that_is_down_holds_nothing_up_and_gets_each_mail_once(
@@ -138,7 +138,7 @@ async def test_a_lasting_refusal_is_given_up_and_wiped(database: AuthDatabase) -
 
 
 async def _given_up(database: AuthDatabase) -> bool:
-    return bool(await database.fetch_value("SELECT bool_and(dead_at IS NOT NULL) FROM mails"))
+    return bool(await database.fetch_value("SELECT bool_and(failed_at IS NOT NULL) FROM mails"))
 
 
 @pytest.mark.parametrize("answers", [[], ["550 no such mailbox"]])
@@ -213,8 +213,8 @@ async def test_a_link_that_is_voided_while_its_mail_is_being_sent_never_works(da
         )
         assert changed.status_code == 200
         due = "UPDATE mails SET next_attempt_at = now() WHERE kind = $1"
-        await database.execute(due, "undo_email")
-        await eventually(lambda: is_sent(database, "undo_email"))
+        await database.execute(due, "revert_email")
+        await eventually(lambda: is_sent(database, "revert_email"))
         undo = await newest_token(auth, person.email)
         async with holding_account(database, stolen["user"]["id"]):
             owner = await queue(database, auth.post("/v1/auth/email/verify", json={"token": undo}))
@@ -311,12 +311,12 @@ async def test_the_sweep_deletes_what_is_over_and_nothing_else(database: AuthDat
             old.email,
         )
         await database.execute(
-            "INSERT INTO mail_gates (key, at) VALUES ('over', now() - interval '61 seconds'), ('fresh', now())"
+            "INSERT INTO mail_cooldowns (key, started_at) VALUES ('over', now() - interval '61 seconds'), ('fresh', now())"
         )
         await app.component(MailWorker).sweep()
     for statement in ("SELECT recipient::text FROM mails", "SELECT email::text FROM email_tokens"):
         assert [row[0] for row in await database.fetch(statement)] == [new.email]
-    keys = [row["key"] for row in await database.fetch("SELECT key FROM mail_gates")]
+    keys = [row["key"] for row in await database.fetch("SELECT key FROM mail_cooldowns")]
     assert b"fresh" in keys
     assert b"over" not in keys
 

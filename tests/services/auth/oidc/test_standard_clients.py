@@ -258,7 +258,7 @@ async def test_an_unverified_address_is_told_after_the_password(auth_database: A
         # The page leads to where another link is to be had, which lets them in.
         (lead,) = re.findall(r'href="([^"]*email/resend)"', page.text)
         await mails_to(client, person.email)
-        await auth_database.execute("DELETE FROM mail_gates")
+        await auth_database.execute("DELETE FROM mail_cooldowns")
         asked = await client.post(urljoin(str(page.url), lead), data={"email": person.email})
         assert asked.status_code == 200
         link = {"token": await newest_token(client, person.email)}

@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.accounts import repository
 from auth.accounts.schemas import AccountPatch
 from auth.audit.repository import record_event
-from auth.email_links.service import ask_for_change
+from auth.email_links.service import request_email_change
 from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
 from auth.google.repository import find_tokens
 from auth.google.service import GoogleSignIn
-from auth.mail.email_tokens import find_left_addresses
 from auth.mail.outbox import Outbox
+from auth.mail.repository import find_previous_addresses
 from auth.passwords.service import prove_password
 from auth.schemas import UserAnswer
 from auth.sessions.caller import lock_own_account, require_recent_login
@@ -70,7 +70,7 @@ async def register(
         await _record(db, account, holders=holders, reveal_taken_email=reveal_taken_email)
         is_new = holders.of_email == account.id
         kind: Literal["verify", "email_taken"] = "verify" if is_new else "email_taken"
-        await outbox.greet(db, kind, address=account.email, user_id=holders.of_email)
+        await outbox.enqueue_registration(db, kind, address=account.email, user_id=holders.of_email)
     return _describe_new(account, at=holders.at)
 
 
@@ -126,7 +126,7 @@ async def change_own(
 async def _change(db: AsyncSession, caller: Caller, patch: AccountPatch, *, outbox: Outbox) -> UserAnswer:
     account = await lock_own_account(db, caller, changes_key=patch.username is not None)
     if patch.email is not None:
-        await ask_for_change(patch.email, account=account, db=db, outbox=outbox)
+        await request_email_change(patch.email, account=account, db=db, outbox=outbox)
     if patch.username is not None:
         try:
             renamed = await repository.rename(db, caller.id, username=patch.username)
@@ -166,12 +166,12 @@ async def delete_own(
         require_recent_login(caller)
     async with database.transaction() as db:
         account = await lock_own_account(db, caller, changes_key=True)
-        left = await find_left_addresses(db, account.id, address=account.email)
+        left = await find_previous_addresses(db, account.id, address=account.email)
         links = await find_tokens(db, account.id)
         deleted = await repository.delete_account(db, caller.id, password_hash=password_hash)
         if deleted is None:
             raise PasswordWrong
         for address in (deleted.email, *left):
-            await outbox.take_leave(db, address=address, username=deleted.username)
+            await outbox.enqueue_account_deleted(db, address=address, username=deleted.username)
         await record_event(db, "account_deleted", user_id=caller.id, session_id=caller.session_id)
     return [] if google is None else google.open_tokens(links)

@@ -97,7 +97,7 @@ async def remove_second_factor(
     user = await _lock_user(db, user_id, administrator=administrator)
     if await delete_secret(db, user_id):
         await record_event(db, "mfa_disabled", user_id=user_id, actor_id=administrator.id)
-        await outbox.tell(db, "mfa_disabled", address=user.email, user_id=user_id)
+        await outbox.notify_owner(db, "mfa_disabled", address=user.email, user_id=user_id)
 
 
 async def _lock_user(db: AsyncSession, user_id: UUID, *, administrator: Caller) -> AnyRow:

@@ -1,1 +1,1 @@
-"""What links in mails do: confirm an address, change it, undo that, set a new password. Each works once."""
+"""Links in mails: they confirm an address, change it, revert that, or set a new password. Each works once."""

@@ -1,4 +1,4 @@
-"""What the routes and pages by which anybody asks for a mail have in common."""
+"""Dependencies of the routes and pages that request a link."""
 
 from typing import Annotated
 
@@ -14,11 +14,11 @@ from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 async def get_mail_requests(
     database: DatabaseDep, outbox: OutboxDep, guard: GuardDep, client: ClientInfoDep, settings: SettingsDep
 ) -> MailRequests:
-    """Where this request may ask for a mail."""
+    """Requests for links by this HTTP request."""
     return MailRequests(
         database=database, outbox=outbox, guard=guard, client=client, limit=settings.mail_request_limit
     )
 
 
 MailRequestsDep = Annotated[MailRequests, Depends(get_mail_requests)]
-"""Where this request may ask for a mail; asking counts by its network."""
+"""Requests for links by this HTTP request; each counts by its network."""

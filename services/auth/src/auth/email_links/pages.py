@@ -1,7 +1,6 @@
-"""The pages that links in mails open in a browser, and those that ask for such a link: a form with a button, sent by
-POST; no script at all.
+"""The pages that links in mails open, and those that request such a link: forms without script, sent by POST.
 
-Opening the page uses nothing up. The token leaves the browser again only in the body of the form.
+Opening a page does not use the link. The browser sends the token again only in the body of the form.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.email_links.service import MailRequests
-from auth.errors import LinkNoLongerGood
+from auth.errors import InvalidLink
 from auth.mail.dependencies import OutboxDep
 from auth.models.mail import MailKind
 from auth.web.pages import PageRoute, read_form, show_page, show_refusal
@@ -41,14 +40,14 @@ _ACTIONS = {
     ),
 }
 
-_ANOTHER = '<p><a href="{path}">Ask for another link</a></p>'
-# Seen from the page: a proxy may know us under a prefix.
-_ASKED_ANEW = {"verify": _ANOTHER.format(path="resend")}
+_NEW_LINK = '<p><a href="{path}">Ask for another link</a></p>'
+# Relative to the page: a proxy may serve it under a prefix.
+_NEW_LINKS = {"verify": _NEW_LINK.format(path="resend")}
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asking:
-    """What a page that asks for a link says: before it, beside the field, and once it was asked for."""
+class _RequestPage:
+    """The texts of a page that requests a link: title, hint beside the field, and the answer."""
 
     kind: MailKind
     title: str
@@ -56,14 +55,14 @@ class _Asking:
     done: str
 
 
-_RESEND = _Asking(
+_RESEND = _RequestPage(
     kind="verify",
     title="Confirm your e-mail address",
     hint="The one that you registered with. A link that confirms it is sent there.",
-    done="If there is an account with this address that is not confirmed yet, a mail with a link is on its way, one a"
-    " minute at most. Confirm the address there, then go back to the app and sign in.",
+    done="If there is an account with this address that is not confirmed yet, a mail with a link is on its way (at most"
+    " one a minute). Confirm the address there, then go back to the app and sign in.",
 )
-_FORGOTTEN = _Asking(
+_FORGOTTEN = _RequestPage(
     kind="reset",
     title="Forgotten your password?",
     hint="The one of your account. A link to a new password is sent there.",
@@ -75,22 +74,22 @@ _LONGEST_SHOWN = 320
 _PASSWORD_HINT = f"{MINIMUM_PASSWORD_LENGTH} to {MAXIMUM_PASSWORD_LENGTH} characters, any at all."
 
 
-# Before the routes of the links, which would take it for one of theirs.
+# Before `/email/{action}`, which would match it.
 @router.api_route("/email/resend", methods=["GET", "HEAD"])
 async def show_resend_page() -> HTMLResponse:
-    """The form that asks for another link to confirm an address."""
+    """The form that requests another link to confirm an address."""
     return show_page(_RESEND.title, _address_form(_RESEND))
 
 
 @router.post("/email/resend")
 async def use_resend_page(request: Request, requests: MailRequestsDep) -> HTMLResponse:
-    """Ask for the link. The page and its time are the same whatever the address."""
-    return await _ask(_RESEND, request, requests=requests)
+    """Request the link. Page and time are the same for every address."""
+    return await _request_link(_RESEND, request, requests=requests)
 
 
 @router.api_route("/email/{action}", methods=["GET", "HEAD"])
 async def show_email_page(action: str, token: str = "") -> HTMLResponse:
-    """The form that confirms what the link is for."""
+    """The form that uses the link."""
     if action not in _ACTIONS:
         return show_page("There is no such page", "", status=404)
     title, button, _ = _ACTIONS[action]
@@ -99,16 +98,16 @@ async def show_email_page(action: str, token: str = "") -> HTMLResponse:
 
 @router.post("/email/{action}")
 async def use_email_link(action: str, request: Request, database: DatabaseDep) -> HTMLResponse:
-    """Use the link up."""
+    """Use the link."""
     if action not in _ACTIONS:
         return show_page("There is no such page", "", status=404)
     title, _, done = _ACTIONS[action]
     fields = await read_form(request)
     try:
         body = LinkToken(token=fields.get("token", ""))
-        await service.confirm_at_once(body.token, database=database)
-    except (ValidationError, LinkNoLongerGood):
-        return show_refusal(title, LinkNoLongerGood(), more=_ASKED_ANEW.get(action, ""))
+        await service.confirm_in_transaction(body.token, database=database)
+    except (ValidationError, InvalidLink):
+        return show_refusal(title, InvalidLink(), more=_NEW_LINKS.get(action, ""))
     except Problem as problem:
         return show_refusal(title, problem)
     return show_page(title, f'<p role="status">{escape(done)}</p>')
@@ -124,7 +123,7 @@ async def show_password_page(token: str = "") -> HTMLResponse:
 async def use_password_link(
     request: Request, database: DatabaseDep, hasher: HasherDep, outbox: OutboxDep
 ) -> HTMLResponse:
-    """Set the password, or show the form again with what is wrong with it."""
+    """Set the password, or show the form again with the reason why it was refused."""
     title = "Set a new password"
     fields = await read_form(request)
     token = fields.get("token", "")
@@ -132,11 +131,11 @@ async def use_password_link(
         body = PasswordReset(token=token, new_password=SecretStr(fields.get("new_password", "")))
         await service.reset_password(body, database=database, hasher=hasher, outbox=outbox)
     except ValidationError:
-        return show_page(title, _password_form(token, fault="This password cannot be taken."), status=422)
+        return show_page(title, _password_form(token, fault="This password is not accepted."), status=422)
     except InvalidRequest as problem:
         return show_page(title, _password_form(token, fault=str(problem.detail)), status=problem.status)
-    except LinkNoLongerGood as problem:
-        return show_refusal(title, problem, more=_ANOTHER.format(path="forgot"))
+    except InvalidLink as problem:
+        return show_refusal(title, problem, more=_NEW_LINK.format(path="forgot"))
     except Problem as problem:
         return show_refusal(title, problem)
     return show_page(title, '<p role="status">Your password is set. Sign in with it.</p>')
@@ -144,32 +143,34 @@ async def use_password_link(
 
 @router.api_route("/password/forgot", methods=["GET", "HEAD"])
 async def show_forgotten_page() -> HTMLResponse:
-    """The form that asks for a link to a new password."""
+    """The form that requests a link to a new password."""
     return show_page(_FORGOTTEN.title, _address_form(_FORGOTTEN))
 
 
 @router.post("/password/forgot")
 async def use_forgotten_page(request: Request, requests: MailRequestsDep) -> HTMLResponse:
-    """Ask for the link. The page is the same whether or not a mail will be sent, and so is the time that it takes."""
-    return await _ask(_FORGOTTEN, request, requests=requests)
+    """Request the link. Page and time are the same whether or not a mail will be sent."""
+    return await _request_link(_FORGOTTEN, request, requests=requests)
 
 
-async def _ask(asking: _Asking, request: Request, *, requests: MailRequests) -> HTMLResponse:
+async def _request_link(
+    page_texts: _RequestPage, request: Request, *, requests: MailRequests
+) -> HTMLResponse:
     typed = (await read_form(request)).get("email", "")
     try:
         body = AddressBody(email=typed)
     except ValidationError:
-        page = _address_form(asking, typed[:_LONGEST_SHOWN], fault="This is no e-mail address.")
-        return show_page(asking.title, page, status=422)
+        page = _address_form(page_texts, typed[:_LONGEST_SHOWN], fault="This is not an e-mail address.")
+        return show_page(page_texts.title, page, status=422)
     try:
-        await requests.ask(asking.kind, body.email)
+        await requests.request_link(page_texts.kind, body.email)
     except TooManyAttempts as problem:
-        return show_refusal(asking.title, problem)
-    return show_page(asking.title, f'<p role="status">{asking.done}</p>')
+        return show_refusal(page_texts.title, problem)
+    return show_page(page_texts.title, f'<p role="status">{page_texts.done}</p>')
 
 
 def _form(token: str, *, button: str, fields: str = "") -> str:
-    # No action: the browser sends the form to the page's own path, without the token in the address.
+    # `?` sends the form to the page's own path, without the token in the query.
     return (
         f'<form method="post" action="?"><input type="hidden" name="token" value="{escape(token)}">{fields}'
         f'<button type="submit">{escape(button)}</button></form>'
@@ -188,12 +189,12 @@ def _password_form(token: str, *, fault: str = "") -> str:
     return _form(token, button="Set the password", fields=field)
 
 
-def _address_form(asking: _Asking, typed: str = "", *, fault: str = "") -> str:
+def _address_form(page_texts: _RequestPage, typed: str = "", *, fault: str = "") -> str:
     told = f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
     described = "hint fault" if fault else "hint"
     return (
         '<form method="post" action="?"><label for="email">E-mail address</label>'
-        f'<p id="hint">{asking.hint}</p>{told}'
+        f'<p id="hint">{page_texts.hint}</p>{told}'
         f'<input id="email" name="email" type="email" value="{escape(typed)}" required maxlength="{_LONGEST_SHOWN}"'
         f' autocomplete="email" autofocus aria-describedby="{described}"{" aria-invalid=true" if fault else ""}>'
         '<button type="submit">Send a link</button></form>'

@@ -1,4 +1,4 @@
-"""Every statement of the links in mails."""
+"""Statements on links in mails, and on what they change."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.mail.email_tokens import former_holder
+from auth.mail.repository import reserved_for
 from auth.models import EmailToken, User
 from dbcommon.rows import AnyRow
 
@@ -22,13 +22,13 @@ _USER = (
 
 
 async def find_token(db: AsyncSession, token_hash: str) -> AnyRow | None:
-    """A token that could be used now, not locked: the account is to be locked first."""
+    """An unused, unexpired token. It is not locked: the account has to be locked first."""
     statement = select(
         EmailToken.id,
         EmailToken.kind,
         EmailToken.user_id,
         EmailToken.email,
-        EmailToken.was_proven,
+        EmailToken.was_verified,
         EmailToken.created_at,
     ).where(
         EmailToken.token_hash == token_hash,
@@ -39,14 +39,13 @@ async def find_token(db: AsyncSession, token_hash: str) -> AnyRow | None:
 
 
 async def lock_enabled_user(db: AsyncSession, user_id: UUID, *, changes_key: bool = False) -> AnyRow | None:
-    """The account, unless it is disabled; nobody else changes it until the transaction ends. `changes_key` as in
-    `lock_own_account`."""
+    """The account, locked; None when it is disabled. `changes_key` as in `lock_own_account`."""
     statement = select(*_USER).where(User.id == user_id, User.disabled_at.is_(None))
     return (await db.execute(statement.with_for_update(key_share=not changes_key))).one_or_none()
 
 
 async def use_token(db: AsyncSession, token_id: UUID) -> bool:
-    """Use a token up; whether it was this call that did."""
+    """Mark a token as used; False when it was used already, or has expired."""
     statement = (
         update(EmailToken)
         .where(EmailToken.id == token_id, EmailToken.used_at.is_(None), EmailToken.expires_at > func.now())
@@ -56,25 +55,25 @@ async def use_token(db: AsyncSession, token_id: UUID) -> bool:
     return (await db.execute(statement)).one_or_none() is not None
 
 
-async def set_email(db: AsyncSession, user_id: UUID, email: str, *, is_proven: bool) -> AnyRow:
-    """Give an account an address. A taken one violates `uq_users_email`."""
+async def set_email(db: AsyncSession, user_id: UUID, email: str, *, verified: bool) -> AnyRow:
+    """Set the address of an account. A taken one violates `uq_users_email`."""
     statement = (
         update(User)
         .where(User.id == user_id)
-        .values(email=email, email_verified=is_proven, updated_at=func.now())
+        .values(email=email, email_verified=verified, updated_at=func.now())
         .returning(*_USER)
     )
     return (await db.execute(statement)).one()
 
 
 async def is_reserved(db: AsyncSession, email: str, *, user_id: UUID) -> bool:
-    """Whether another account can still take the address back."""
-    others = former_holder(email).where(EmailToken.user_id != user_id)
+    """Whether the address is reserved for another account."""
+    others = reserved_for(email).where(EmailToken.user_id != user_id)
     return bool((await db.execute(select(others.exists()))).scalar_one())
 
 
 async def set_password(db: AsyncSession, user_id: UUID, password_hash: str) -> None:
-    """Replace the password; whoever read the mail has proven the address too."""
+    """Replace the password. The address is verified too, since its mail was read."""
     await db.execute(
         update(User)
         .where(User.id == user_id)
@@ -82,23 +81,23 @@ async def set_password(db: AsyncSession, user_id: UUID, password_hash: str) -> N
     )
 
 
-async def find_departure(db: AsyncSession, link: AnyRow) -> datetime:
-    """When the change that a link takes back began: of several that were asked for at one address, the first."""
+async def find_change_time(db: AsyncSession, link: AnyRow) -> datetime:
+    """When the change that a link reverts was requested; of several requests from one address, the first."""
     statement = select(func.min(EmailToken.created_at)).where(
         EmailToken.user_id == link.user_id,
-        EmailToken.kind == "undo_email",
+        EmailToken.kind == "revert_email",
         EmailToken.email == link.email,
         or_(EmailToken.id == link.id, EmailToken.used_at.is_(None)),
     )
     return (await db.execute(statement)).scalar_one()
 
 
-async def void_undo_tokens_since(db: AsyncSession, user_id: UUID, moment: datetime) -> None:
-    """Void the ways back to addresses that were left at that moment or later; earlier ones stay."""
+async def delete_revert_tokens_since(db: AsyncSession, user_id: UUID, moment: datetime) -> None:
+    """Delete the unused revert tokens of changes that were requested at that moment or later."""
     await db.execute(
         delete(EmailToken).where(
             EmailToken.user_id == user_id,
-            EmailToken.kind == "undo_email",
+            EmailToken.kind == "revert_email",
             EmailToken.used_at.is_(None),
             EmailToken.created_at >= moment,
         )

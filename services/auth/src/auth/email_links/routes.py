@@ -1,4 +1,4 @@
-"""Routes for what links in mails carry. A GET or HEAD, as scanners of mail send, uses nothing up."""
+"""Routes that use and request links of mails. Only a POST uses a link: mail scanners send GET and HEAD."""
 
 from fastapi import APIRouter, Response
 
@@ -6,7 +6,7 @@ from auth.dependencies import HasherDep
 from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
-from auth.errors import EmailTaken, LinkNoLongerGood
+from auth.errors import EmailTaken, InvalidLink
 from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer
 from dbcommon.session import DatabaseDep, SessionDep
@@ -19,10 +19,10 @@ router = APIRouter(prefix="/v1/auth", tags=["e-mail"])
 @router.post(
     "/email/verify",
     operation_id="confirm_email",
-    responses=problem_responses(LinkNoLongerGood, EmailTaken),
+    responses=problem_responses(InvalidLink, EmailTaken),
 )
 async def confirm_email(body: LinkToken, db: SessionDep) -> RegistrationAnswer:
-    """Use the link of a mail about an address: confirm it, change to it, or take the change back. It works once."""
+    """Use the link of a mail about an address: confirm it, change to it, or revert the change. It works once."""
     return RegistrationAnswer(user=await service.confirm(body.token, db=db))
 
 
@@ -34,21 +34,21 @@ async def confirm_email(body: LinkToken, db: SessionDep) -> RegistrationAnswer:
     responses=problem_responses(TooManyAttempts),
 )
 async def resend_verification(body: AddressBody, requests: MailRequestsDep) -> Response:
-    """Ask for the link that confirms an address. The answer is the same whether or not a mail will be sent."""
-    await requests.ask("verify", body.email)
+    """Request the link that confirms an address. The answer is the same whether or not a mail will be sent."""
+    await requests.request_link("verify", body.email)
     return Response(status_code=202)
 
 
 @router.post(
     "/password/forgot",
-    operation_id="ask_for_password_reset",
+    operation_id="request_password_reset",
     status_code=202,
     response_class=Response,
     responses=problem_responses(TooManyAttempts),
 )
-async def ask_for_password_reset(body: AddressBody, requests: MailRequestsDep) -> Response:
-    """Ask for the link that sets a new password. The answer is the same whether or not a mail will be sent."""
-    await requests.ask("reset", body.email)
+async def request_password_reset(body: AddressBody, requests: MailRequestsDep) -> Response:
+    """Request the link that sets a new password. The answer is the same whether or not a mail will be sent."""
+    await requests.request_link("reset", body.email)
     return Response(status_code=202)
 
 
@@ -56,10 +56,10 @@ async def ask_for_password_reset(body: AddressBody, requests: MailRequestsDep) -
     "/password/reset",
     operation_id="reset_password",
     status_code=204,
-    responses=problem_responses(LinkNoLongerGood),
+    responses=problem_responses(InvalidLink),
 )
 async def reset_password(
     body: PasswordReset, database: DatabaseDep, hasher: HasherDep, outbox: OutboxDep
 ) -> None:
-    """Set a new password by the link of a mail. Every session ends; the link works once."""
+    """Set a new password by the link of a mail. Every session ends. The link works once."""
     await service.reset_password(body, database=database, hasher=hasher, outbox=outbox)

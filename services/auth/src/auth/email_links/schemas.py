@@ -1,4 +1,4 @@
-"""Bodies of the routes that links in mails lead to."""
+"""Bodies of requests about links in mails."""
 
 from pydantic import Field
 
@@ -7,19 +7,19 @@ from webcommon.api.schemas import RequestBody, Text
 
 
 class LinkToken(RequestBody):
-    """What the link in a mail carries as `token`."""
+    """The `token` of a link in a mail."""
 
     token: Text = Field(max_length=256, repr=False, examples=["q3Zk…"])
 
 
 class AddressBody(RequestBody):
-    """An address that a mail is to be sent to, if it has an account."""
+    """The address to send a link to, if it has an account."""
 
     email: Email
 
 
 class PasswordReset(RequestBody):
-    """A new password, and the token that allows to set it."""
+    """A new password, and the token of the link that sets it."""
 
     token: Text = Field(max_length=256, repr=False, examples=["q3Zk…"])
     new_password: Password = Field(

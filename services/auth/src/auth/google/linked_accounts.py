@@ -56,7 +56,7 @@ async def _delete_link(
     if ways_in < 2:
         raise OnlyWayIn
     await record_event(db, "oauth_unlinked", user_id=caller.id, session_id=caller.session_id)
-    await outbox.tell(db, "oauth_unlinked", address=account.email, user_id=caller.id)
+    await outbox.notify_owner(db, "oauth_unlinked", address=account.email, user_id=caller.id)
     if google is None or link.access_token is None:
         return None
     return google.vault.decrypt(link.access_token, subject=link.provider_account_id)

@@ -61,11 +61,11 @@ async def settle(db: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> UUID:
     if account.email_verified:
         # What proved it may have been a new password, which leaves a stranger's factor, and the owner outside.
         if await void_second_factor_in_doubt(db, account.id):
-            await outbox.tell(db, "mfa_disabled", address=account.email, user_id=account.id)
+            await outbox.notify_owner(db, "mfa_disabled", address=account.email, user_id=account.id)
     else:
         await _void(db, account.id)
     await _link(db, account.id, arrival)
-    await outbox.tell(db, "oauth_linked", address=account.email, user_id=account.id)
+    await outbox.notify_owner(db, "oauth_linked", address=account.email, user_id=account.id)
     return UUID(str(account.id))
 
 

@@ -1,4 +1,4 @@
-"""What mails say, as text and as HTML."""
+"""The texts of mails, plain and as HTML."""
 
 from dataclasses import dataclass, field
 from html import escape
@@ -8,7 +8,7 @@ from auth.models.mail import MailKind
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A mail ready to be sent."""
+    """Subject and bodies of a mail."""
 
     subject: str
     text: str = field(repr=False)
@@ -23,7 +23,7 @@ class _Wording:
     after: str = ""
 
 
-# `{username}` and `{detail}` are filled in; a wording with a button has a link between its two paragraphs.
+# `{username}` and `{payload}` are filled in. A wording with a button has a link between its paragraphs.
 _WORDINGS: dict[MailKind, _Wording] = {
     "verify": _Wording(
         subject="Confirm your e-mail address",
@@ -33,7 +33,7 @@ _WORDINGS: dict[MailKind, _Wording] = {
     ),
     "reset": _Wording(
         subject="Set a new password",
-        before="a new password for your account was asked for. The link works once, for 1 hour.",
+        before="someone asked for a new password for your account. The link works once, for 1 hour.",
         button="Set a new password",
         after="If it was not you, ignore this mail: your password stays as it is.",
     ),
@@ -42,15 +42,15 @@ _WORDINGS: dict[MailKind, _Wording] = {
         before="please confirm that this is to be the e-mail address of the account {username}. The link works once, for 24 "
         "hours; until then the account keeps the address that it has.",
         button="Confirm the new address",
-        after="If you did not ask for this, or the account is not yours, ignore this mail. Its link gives no address back: "
-        "the one that does came with the mail that told of a change.",
+        after="If you did not ask for this, or the account is not yours, ignore this mail. Its link does not revert a "
+        "change of your own address: the one in the mail that announced the change does.",
     ),
-    "undo_email": _Wording(
+    "revert_email": _Wording(
         subject="Your e-mail address is about to change",
-        before="the e-mail address of your account is to become {detail}, as soon as that address is confirmed. If it "
-        "was you who asked for this, there is nothing to do. If not, the link stops the change, or takes it back, signs "
-        "everybody out, and voids the password, passkeys, linked accounts and authenticator app that came meanwhile. It works "
-        "once, for 7 days.",
+        before="the e-mail address of your account will be {payload} as soon as that address is confirmed. If you "
+        "asked for this, there is nothing to do. If not, use the link: it stops or reverts the change, signs everybody out, "
+        "and removes the password, passkeys, linked accounts and authenticator app that were added since. It works once, for "
+        "7 days.",
         button="Keep this address",
         after="Then set a new password.",
     ),
@@ -72,21 +72,21 @@ _WORDINGS: dict[MailKind, _Wording] = {
         after="If it was not you, ask for a new password at once.",
     ),
     "password_reset": _Wording(
-        subject="Your password was set anew",
-        before="the password of your account was set anew by a link in a mail, and all sessions were ended.",
-        after="If it was not you, ask for a new password at once, and have your mailbox looked after.",
+        subject="Your password was reset",
+        before="the password of your account was reset by a link in a mail, and all sessions were ended.",
+        after="If it was not you, ask for a new password at once, and secure your mailbox.",
     ),
     "mfa_enabled": _Wording(
         subject="Signing in now asks for a code",
         before="two-step sign-in was turned on for your account: after the password a code of your authenticator app is "
-        "asked for. Keep the recovery codes where you find them without your telephone.",
+        "asked for. Keep the recovery codes where you can find them without your phone.",
         after="If it was not you, set a new password and end your other sessions at once.",
     ),
     "mfa_disabled": _Wording(
         subject="Signing in no longer asks for a code",
         before="two-step sign-in was turned off for your account. The recovery codes are void.",
-        after="If it was neither you, be it by coming with Google, nor an administrator whom you asked, set a new password, "
-        "end your other sessions, and turn it on again.",
+        after="Signing in with Google, or an administrator whom you asked, can have done this. If it was neither, set a new "
+        "password, end your other sessions, and turn it on again.",
     ),
     "recovery_codes_replaced": _Wording(
         subject="You have new recovery codes",
@@ -95,7 +95,7 @@ _WORDINGS: dict[MailKind, _Wording] = {
     ),
     "recovery_code_used": _Wording(
         subject="A recovery code was used",
-        before="someone signed in to your account with a recovery code. Codes that are left: {detail}.",
+        before="someone signed in to your account with a recovery code. Codes that are left: {payload}.",
         after="If it was not you, set a new password, end your other sessions, and make new recovery codes.",
     ),
     "passkey_added": _Wording(
@@ -105,34 +105,34 @@ _WORDINGS: dict[MailKind, _Wording] = {
     ),
     "passkey_removed": _Wording(
         subject="A passkey was removed from your account",
-        before="a passkey was removed from your account. It signs nobody in any more.",
+        before="a passkey was removed from your account. Nobody can sign in with it any more.",
         after="If it was not you, set a new password and end your other sessions at once.",
     ),
     "oauth_linked": _Wording(
         subject="You can sign in with Google now",
-        before="a Google account with the address of your account was linked to it, and opens it from now on. If the address "
-        "had not been confirmed before, whatever else opened the account (its password, its sessions) was voided.",
+        before="a Google account with the address of your account was linked to it; you can sign in with it from now on. If "
+        "your address had not been confirmed before, the account's password, passkeys, second factor and sessions were removed.",
         after="If it was not you, sign in, unlink it, and end your other sessions.",
     ),
     "oauth_unlinked": _Wording(
         subject="A Google account was unlinked",
-        before="a Google account does not open your account any more.",
+        before="a Google account was unlinked from your account. Nobody can sign in with it any more.",
         after="If it was not you, set a new password and end your other sessions.",
     ),
     "account_deleted": _Wording(
         subject="Your account was deleted",
-        before="your account was deleted, as someone asked who was signed in to it. Its sessions have ended, and nothing "
-        "personal in it is kept.",
-        after="There is no way back. If it was not you, have your mailbox looked after, and change your password wherever "
-        "else you use it.",
+        before="your account was deleted by someone who was signed in to it. Its sessions have ended, and its personal data is "
+        "gone.",
+        after="It cannot be restored. If it was not you, secure your mailbox, and change your password wherever else you use "
+        "it.",
     ),
 }
 
 
-def write_message(kind: MailKind, *, username: str, detail: str | None, link: str | None) -> Message:
-    """The mail of a kind. `detail` is the other address where there is one."""
+def write_message(kind: MailKind, *, username: str, payload: str | None, link: str | None) -> Message:
+    """The mail of a kind. `payload`: the new address, or the number of recovery codes left, for the kinds that name it."""
     wording = _WORDINGS[kind]
-    filled = {"username": username, "detail": detail or ""}
+    filled = {"username": username, "payload": payload or ""}
     before, after = wording.before.format(**filled), wording.after
     text = [f"Hello {username},", before, *([link] if link else []), after]
     button = f'<p><a href="{escape(link)}">{escape(wording.button)}</a></p>' if link else ""

@@ -1,4 +1,4 @@
-"""Putting mails into the outbox, in the transaction of the change that they tell of."""
+"""Adds mails to the outbox, in the transaction of the change that they report."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,29 +8,30 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.mail import email_tokens, repository
+from auth.mail import repository
 from auth.mail.link_tokens import SEED_BYTES, LinkTokenCodec, hash_link_token
 from auth.models.mail import MailKind
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outbox:
-    """Writes mails down. `interval`: at most one mail of a kind that anybody may ask for goes to an address in it."""
+    """Adds mails to the outbox. `interval`: the shortest time between two mails of one kind to one address, for kinds that
+    anybody can cause."""
 
     codec: LinkTokenCodec
     interval: timedelta
 
-    async def ask(
+    async def enqueue_requested(
         self, db: AsyncSession, kind: MailKind, *, address: str, user_id: UUID | None = None
     ) -> bool:
-        """A mail that a stranger may have asked for; whether it is the first within the interval.
+        """Add a mail that anybody may have requested; False when the address got one of this kind within the interval.
 
-        Nobody looks here whether the address has an account: the worker does, and drops the mail when it has none. So
-        the statements, and their time, are the same for every address.
+        It does not look whether the address has an account, so that the statements, and their time, are the same for every
+        address. The worker looks, and drops the mail when there is none.
         """
-        return await self._put_through_gate(db, kind, recipient=address, user_id=user_id)
+        return await self._enqueue_with_cooldown(db, kind, recipient=address, user_id=user_id)
 
-    async def greet(
+    async def enqueue_registration(
         self,
         db: AsyncSession,
         kind: Literal["verify", "email_taken"],
@@ -38,78 +39,83 @@ class Outbox:
         address: str,
         user_id: UUID | None,
     ) -> None:
-        """The mail of a registration, whatever strangers have asked to be sent to the address before it had an account.
+        """Add the mail of a registration, also when mails were requested for the address before it had an account.
 
-        It passes a gate of its own and closes the common one, so that two of a kind still do not follow each other.
+        Has its own cooldown, and starts the shared one, so that a second mail of this kind is still held back.
         """
-        await repository.insert_mail_through_gate(
+        await repository.insert_mail_with_cooldown(
             db,
             kind,
             recipient=address,
             user_id=user_id,
             seed=secrets.token_bytes(SEED_BYTES),
-            gate_key=self.codec.gate_key(f"registration {kind}", address),
+            cooldown_key=self.codec.cooldown_key(f"registration {kind}", address),
             interval=self.interval,
         )
-        await repository.close_gate(db, self.codec.gate_key(kind, address))
+        await repository.start_cooldown(db, self.codec.cooldown_key(kind, address))
 
-    async def take_leave(self, db: AsyncSession, *, address: str, username: str) -> None:
-        """The mail about an account that is deleted in this transaction. It is nobody's, or it would go with the account."""
+    async def enqueue_account_deleted(self, db: AsyncSession, *, address: str, username: str) -> None:
+        """Add the mail about an account that this transaction deletes. It has no `user_id`: with one it would be deleted
+        with the account."""
         await repository.insert_mail(
             db,
             "account_deleted",
             recipient=address,
             user_id=None,
             seed=secrets.token_bytes(SEED_BYTES),
-            detail=username,
+            payload=username,
         )
 
-    async def tell(
-        self, db: AsyncSession, kind: MailKind, *, address: str, user_id: UUID, detail: str | None = None
+    async def notify_owner(
+        self, db: AsyncSession, kind: MailKind, *, address: str, user_id: UUID, payload: str | None = None
     ) -> None:
-        """A mail to the owner about what happened: to the account's address, and to those that can take it back, since
-        the new one may be that of whoever did it.
+        """Tell the owner what happened to the account: at its address, and at the previous ones that it can revert to,
+        since a thief may have set the present one.
 
-        An address that nobody has proven may be a bystander's, at whom the account is pointed: of a kind it gets no more
-        than what anybody may ask for. An owner hears of everything, however soon one thing follows another like it.
+        A verified address gets every such mail. An unverified one may belong to somebody else, so the cooldown of requested
+        mails applies to it.
         """
-        left = await email_tokens.find_left_addresses(db, user_id, address=address)
-        proven = await email_tokens.find_proven_addresses(db, user_id)
-        for recipient in (address, *left):
-            if recipient in proven:
-                await self._put(db, kind, recipient=recipient, user_id=user_id, detail=detail)
+        previous = await repository.find_previous_addresses(db, user_id, address=address)
+        verified = await repository.find_verified_addresses(db, user_id)
+        for recipient in (address, *previous):
+            if recipient in verified:
+                await self._enqueue(db, kind, recipient=recipient, user_id=user_id, payload=payload)
             else:
-                await self._put_through_gate(db, kind, recipient=recipient, user_id=user_id, detail=detail)
+                await self._enqueue_with_cooldown(
+                    db, kind, recipient=recipient, user_id=user_id, payload=payload
+                )
 
-    async def offer_undo(self, db: AsyncSession, *, address: str, user_id: UUID, new_address: str) -> str:
-        """A mail to the address that is about to be left. Gives the hash of the token that its link will have."""
-        return await self._put(db, "undo_email", recipient=address, user_id=user_id, detail=new_address)
+    async def enqueue_revert(self, db: AsyncSession, *, address: str, user_id: UUID, new_address: str) -> str:
+        """Add the mail to the address that is about to be replaced. Gives the hash of its link's token."""
+        return await self._enqueue(
+            db, "revert_email", recipient=address, user_id=user_id, payload=new_address
+        )
 
-    async def _put(
-        self, db: AsyncSession, kind: MailKind, *, recipient: str, user_id: UUID, detail: str | None
+    async def _enqueue(
+        self, db: AsyncSession, kind: MailKind, *, recipient: str, user_id: UUID, payload: str | None
     ) -> str:
         seed = secrets.token_bytes(SEED_BYTES)
         mail_id = await repository.insert_mail(
-            db, kind, recipient=recipient, user_id=user_id, seed=seed, detail=detail
+            db, kind, recipient=recipient, user_id=user_id, seed=seed, payload=payload
         )
         return hash_link_token(self.codec.issue(mail_id, seed=seed))
 
-    async def _put_through_gate(
+    async def _enqueue_with_cooldown(
         self,
         db: AsyncSession,
         kind: MailKind,
         *,
         recipient: str,
         user_id: UUID | None,
-        detail: str | None = None,
+        payload: str | None = None,
     ) -> bool:
-        return await repository.insert_mail_through_gate(
+        return await repository.insert_mail_with_cooldown(
             db,
             kind,
             recipient=recipient,
             user_id=user_id,
             seed=secrets.token_bytes(SEED_BYTES),
-            gate_key=self.codec.gate_key(kind, recipient),
+            cooldown_key=self.codec.cooldown_key(kind, recipient),
             interval=self.interval,
-            detail=detail,
+            payload=payload,
         )

@@ -1,8 +1,8 @@
-"""The worker that empties the outbox. Each process has one; a mail is claimed by one of them at a time.
+"""The worker that sends the mails of the outbox. Every process has one.
 
-A mail is claimed, sent, and noted as sent, in short transactions with nothing held while the mail server is waited for.
-A process that dies in between leaves the mail to another one once its lease is over. If that happens after the server
-took the mail and before it was noted, it is sent again, with the same Message-ID and the same link.
+A mail is claimed and marked as sent in two short transactions; none is open while the mail server is waited for. If the
+process dies in between, another process claims the mail once its lease has ended. If the server had already accepted it, it
+is sent twice, with the same Message-ID and the same link.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.mail import email_tokens, repository
+from auth.mail import repository
 from auth.mail.delivery import CannotDeliver, Delivery, Letter
 from auth.mail.link_tokens import LinkTokenCodec, hash_link_token
 from auth.mail.messages import Message, write_message
@@ -32,28 +32,28 @@ from dbcommon.shared_call import SharedCall
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-"""How often the outbox is looked at."""
+"""Time between two looks into the outbox."""
 
 LONGEST_PAUSE_SECONDS = 300.0
-"""Between two tries; the first pause is a setting, and each is twice the one before."""
+"""The longest pause between two attempts. The first pause is a setting, and each later one is twice as long."""
 
 GIVE_UP_AFTER = timedelta(hours=24)
-"""A mail that could not be sent for so long is not sent any more."""
+"""Age at which a mail that could not be sent is given up."""
 
 VERIFY_LIFETIME = timedelta(hours=24)
 RESET_LIFETIME = timedelta(hours=1)
 CHANGE_LIFETIME = timedelta(hours=24)
-"""Of links, from the moment that the mail is handed over: a mail server that was away takes nothing from them."""
+"""Lifetimes of links, from when the mail is sent: an outage of the mail server does not shorten them."""
 
 SWEEP_SECONDS = 60.0
 
 SETTLE_SECONDS = 2.0
-"""How long a look into the development folder waits for mails that are being written."""
+"""How long `GET /dev/mails` waits for the outbox to be empty."""
 
 _SETTLE_PAUSE_SECONDS = 0.05
 
 STOP_SECONDS = 5.0
-"""At the end, mails that are being sent get so long."""
+"""How long a shutdown waits for mails that are being sent."""
 
 _LEASE_MARGIN_SECONDS = 30.0
 _AT_ONCE = 4
@@ -65,13 +65,13 @@ LINK_PATHS = {
     "verify": "/email/verify",
     "reset": "/password/reset",
     "change_email": "/email/change",
-    "undo_email": "/email/undo",
+    "revert_email": "/email/undo",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How patient the worker is, in seconds; `interval` is the gate's, for its sweeping."""
+    """First pause after a failure and time limit of a delivery, in seconds; `interval`: the length of a cooldown."""
 
     retry_seconds: float
     delivery_seconds: float
@@ -79,17 +79,17 @@ class Pace:
 
     @property
     def lease(self) -> timedelta:
-        """Longer than a delivery can take, so that no other process sends the mail meanwhile."""
+        """Lease of a claimed mail, longer than a delivery can take."""
         return timedelta(seconds=self.delivery_seconds + _LEASE_MARGIN_SECONDS)
 
     def pause(self, attempts: int) -> timedelta:
-        """How long to wait after so many tries."""
+        """The pause after so many attempts."""
         first, longest = timedelta(seconds=self.retry_seconds), timedelta(seconds=LONGEST_PAUSE_SECONDS)
         return retry_after(attempts, first=first, longest=longest)
 
 
 class MailWorker:
-    """Sends what is in the outbox. `web_url` is where links lead."""
+    """Sends the mails of the outbox. `web_url`: base address of links."""
 
     def __init__(
         self, database: Database, *, delivery: Delivery, codec: LinkTokenCodec, web_url: str, pace: Pace
@@ -105,9 +105,9 @@ class MailWorker:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Send while the block runs. A mail that is being sent at its end is noted as such, if it is quick."""
+        """Send while the block runs. At its end, deliveries that have begun get `STOP_SECONDS` to finish."""
         schedule = Schedule(seconds=min(POLL_SECONDS, self._pace.retry_seconds), at_once=True)
-        # A `DBAPIError` is known already: /readyz says that migrations are pending.
+        # A `DBAPIError` here means pending migrations, which /readyz reports.
         async with (
             run_every(Schedule(seconds=SWEEP_SECONDS), self.sweep, name="the sweep of mails"),
             run_every(
@@ -126,7 +126,7 @@ class MailWorker:
         await self._delivery_of_due.close()
 
     async def deliver_due(self) -> None:
-        """Send what is due, a few at once; all who ask at the same time wait for one run."""
+        """Send all mails that are due, a few at a time. Concurrent calls share one run."""
         await self._delivery_of_due.ask()
 
     async def _deliver_due(self) -> None:
@@ -134,9 +134,9 @@ class MailWorker:
             await asyncio.gather(*(self._deliver(mail) for mail in mails))
 
     async def settle(self) -> None:
-        """Send until the outbox is empty, one that failed and waits for its next try included, or `SETTLE_SECONDS` are over."""
+        """Send until the outbox is empty, at most for `SETTLE_SECONDS`. A mail that waits for its next attempt counts too."""
         if self._settling.is_running:
-            # It may have looked into the outbox before the caller's mail was there.
+            # The run may have read the outbox before the caller's mail was added.
             await self._settling.ask()
         await self._settling.ask()
 
@@ -160,46 +160,46 @@ class MailWorker:
         try:
             await self.delivery.deliver(letter)
         except CannotDeliver as error:
-            await self._note_failure(mail, error)
+            await self._record_failure(mail, error)
         except Exception as error:
             logger.exception("mail %s (%s) could not be sent", mail.id, mail.kind)
-            await self._note_failure(mail, CannotDeliver(type(error).__name__))
+            await self._record_failure(mail, CannotDeliver(type(error).__name__))
         else:
             async with self._database.transaction() as db:
-                await repository.note_sent(db, mail.id)
+                await repository.mark_sent(db, mail.id)
 
     async def _prepare(self, mail: AnyRow) -> Letter | None:
-        """What to send; None when the mail was taken back, there is nobody to send it to, or a newer one is under way."""
+        """The mail as it is sent; None when it was withdrawn, has no recipient, or a newer one replaces it."""
         if mail.kind == "account_deleted":
-            message = write_message(mail.kind, username=mail.detail, detail=None, link=None)
+            message = write_message(mail.kind, username=mail.payload, payload=None, link=None)
             return _address(mail, message, to=mail.recipient)
         async with self._database.transaction() as db:
             user = await repository.lock_recipient(db, mail)
-            # Whoever had the account until now may have voided the links in its mails.
+            # The transaction that held the account's lock may have withdrawn the mail.
             if not await repository.lock_mail(db, mail.id):
                 return None
-            if user is None or not _wants(mail.kind, user):
-                await repository.drop_mail(db, mail.id)
+            if user is None or not _is_wanted(mail.kind, user):
+                await repository.delete_mail(db, mail.id)
                 return None
-            await repository.note_owner(db, mail.id, user_id=user.id)
+            await repository.set_user(db, mail.id, user_id=user.id)
             if mail.kind == "change_email":
                 holder = await repository.find_other_holder(db, mail.recipient, user_id=user.id)
                 if holder is not None:
-                    taken = write_message("email_taken", username=holder.username, detail=None, link=None)
+                    taken = write_message("email_taken", username=holder.username, payload=None, link=None)
                     return _address(mail, taken, to=holder.address)
             token = self._codec.issue(mail.id, seed=mail.seed)
-            if mail.kind in _LIFETIMES and not await self._arm(db, mail, user=user, token=token):
-                await repository.drop_mail(db, mail.id)
+            if mail.kind in _LIFETIMES and not await self._store_token(db, mail, user=user, token=token):
+                await repository.delete_mail(db, mail.id)
                 return None
         link = self._link(mail.kind, token=token)
-        message = write_message(mail.kind, username=user.username, detail=mail.detail, link=link)
+        message = write_message(mail.kind, username=user.username, payload=mail.payload, link=link)
         return _address(mail, message, to=user.address)
 
-    async def _arm(self, db: AsyncSession, mail: AnyRow, *, user: AnyRow, token: str) -> bool:
-        """Make the link work from now on; False when it is not to be sent."""
+    async def _store_token(self, db: AsyncSession, mail: AnyRow, *, user: AnyRow, token: str) -> bool:
+        """Store the link's token, whose lifetime starts now; False when the mail is not to be sent."""
         if await repository.is_superseded(db, mail, user_id=user.id):
             return False
-        return await email_tokens.upsert_token(
+        return await repository.upsert_token(
             db,
             mail,
             user=user,
@@ -211,24 +211,24 @@ class MailWorker:
         path = LINK_PATHS.get(kind)
         return None if path is None else f"{self._web_url}{path}?token={token}"
 
-    async def _note_failure(self, mail: AnyRow, error: CannotDeliver) -> None:
+    async def _record_failure(self, mail: AnyRow, error: CannotDeliver) -> None:
         give_up = error.permanent or datetime.now(UTC) - mail.created_at > GIVE_UP_AFTER
         logger.warning(
-            "mail %s (%s) was not taken, try %d, %s: %s",
+            "mail %s (%s) was not sent, attempt %d, %s: %s",
             mail.id,
             mail.kind,
             mail.attempts,
-            "given up" if give_up else "to be tried again",
+            "given up" if give_up else "to be retried",
             error,
         )
         async with self._database.transaction() as db:
             if give_up:
-                await repository.note_given_up(db, mail)
+                await repository.mark_failed(db, mail)
             else:
-                await repository.note_failure(db, mail, pause=self._pace.pause(mail.attempts))
+                await repository.schedule_retry(db, mail, pause=self._pace.pause(mail.attempts))
 
     async def sweep(self) -> None:
-        """Delete, in batches, tokens that have expired, gates that are open again, and records of mails long gone."""
+        """Delete, in batches, old records of mails, and cooldowns and tokens that have expired."""
         await repeat_in_transactions(
             self._database.transaction,
             lambda db: repository.sweep(db, interval=self._pace.interval, most=_SWEPT_AT_ONCE),
@@ -240,8 +240,8 @@ def _address(mail: AnyRow, message: Message, *, to: str) -> Letter:
     return Letter(id=mail.id, recipient=to, created_at=mail.created_at, message=message)
 
 
-def _wants(kind: MailKind, user: AnyRow) -> bool:
-    """Whether the account still has use for the mail."""
+def _is_wanted(kind: MailKind, user: AnyRow) -> bool:
+    """Whether the mail still has a purpose."""
     if kind == "verify":
         return user.disabled_at is None and not user.email_verified
     return kind not in ("reset", "change_email") or user.disabled_at is None

@@ -4,7 +4,7 @@ from auth.models.accounts import AttemptCounter, OAuthAccount, User
 from auth.models.audit import AuditEvent
 from auth.models.base import Model
 from auth.models.google import OAuthCode, OAuthState
-from auth.models.mail import EmailToken, Mail, MailGate
+from auth.models.mail import EmailToken, Mail, MailCooldown
 from auth.models.oidc import AuthorizationCode
 from auth.models.passkeys import Passkey, PasskeyChallenge
 from auth.models.second_factors import LoginChallenge, RecoveryCode, TotpSecret
@@ -19,7 +19,7 @@ __all__ = [
     "EmailToken",
     "LoginChallenge",
     "Mail",
-    "MailGate",
+    "MailCooldown",
     "Model",
     "OAuthAccount",
     "OAuthCode",

@@ -23,7 +23,7 @@ Event = Literal[
     "password_reset",
     "email_change_requested",
     "email_changed",
-    "email_change_undone",
+    "email_change_reverted",
     "email_verified",
     "username_changed",
     "account_disabled",

@@ -18,14 +18,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from auth.models.base import Model
 from dbcommon.models import PrimaryKey, one_of
 
-LinkKind = Literal["verify", "reset", "change_email", "undo_email"]
-"""The mails with a link that does something."""
+LinkKind = Literal["verify", "reset", "change_email", "revert_email"]
+"""Kinds of mails that have a link."""
 
 MailKind = Literal[
     "verify",
     "reset",
     "change_email",
-    "undo_email",
+    "revert_email",
     "email_taken",
     "refresh_token_reuse",
     "password_changed",
@@ -43,20 +43,20 @@ MailKind = Literal[
 
 
 class Mail(Model):
-    """A mail that waits, was sent, or was given up. The text is written when it is sent; of a link only a seed waits here,
-    and that is wiped with the details once the mail is gone. `user_id` is unknown while only an address was given, and of
-    the mail about an account that was deleted, whose row goes once it was sent."""
+    """A mail that is pending, was sent, or has failed. Its text is written when it is sent. Seed and payload, of which link
+    and text are made, are deleted once it was sent or has failed. `user_id` is NULL while only an address is known, and for
+    the mail about a deleted account, whose row is deleted once it was sent."""
 
     __tablename__ = "mails"
     __table_args__ = (
         CheckConstraint(one_of("kind", MailKind), name="kind"),
         CheckConstraint("attempts >= 0", name="attempts"),
-        CheckConstraint("sent_at IS NULL OR dead_at IS NULL", name="end"),
-        CheckConstraint("(seed IS NULL) = (sent_at IS NOT NULL OR dead_at IS NOT NULL)", name="seed"),
+        CheckConstraint("sent_at IS NULL OR failed_at IS NULL", name="end"),
+        CheckConstraint("(seed IS NULL) = (sent_at IS NOT NULL OR failed_at IS NOT NULL)", name="seed"),
         Index(
             "ix_mails_next_attempt_at",
             "next_attempt_at",
-            postgresql_where=text("sent_at IS NULL AND dead_at IS NULL"),
+            postgresql_where=text("sent_at IS NULL AND failed_at IS NULL"),
         ),
         Index("ix_mails_created_at", "created_at"),
         Index("ix_mails_recipient_kind", "recipient", "kind"),
@@ -66,28 +66,28 @@ class Mail(Model):
     kind: Mapped[str]
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     recipient: Mapped[str] = mapped_column(CITEXT())
-    detail: Mapped[str | None]
+    payload: Mapped[str | None]
     seed: Mapped[bytes | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
-    dead_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
 
 
-class MailGate(Model):
-    """When an address was last sent a mail of one kind; the key hides both. Rows are of the last minute or so."""
+class MailCooldown(Model):
+    """When the last mail of a kind was added for an address. The key is an HMAC of both. Swept after the interval."""
 
-    __tablename__ = "mail_gates"
+    __tablename__ = "mail_cooldowns"
 
     key: Mapped[bytes] = mapped_column(primary_key=True)
-    at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
 
 
 class EmailToken(Model):
-    """A link in a mail, known by its token's hash. A user has one of each kind, a new one taking the old one's place, but
-    of `undo_email` one for each address that was left, since the next change must not void the way back from the last;
-    `was_proven`: whether that address had been confirmed when it was left."""
+    """The token of a link in a mail, as a hash. A user has one token of each kind, which a new one replaces, but any number
+    of `revert_email`: the next change must not void the link that reverts the last one. `was_verified`: whether the previous
+    address was verified."""
 
     __tablename__ = "email_tokens"
     __table_args__ = (
@@ -98,9 +98,9 @@ class EmailToken(Model):
             "user_id",
             "kind",
             unique=True,
-            postgresql_where=text("kind <> 'undo_email'"),
+            postgresql_where=text("kind <> 'revert_email'"),
         ),
-        Index("ix_email_tokens_undo", "email", postgresql_where=text("kind = 'undo_email'")),
+        Index("ix_email_tokens_revert", "email", postgresql_where=text("kind = 'revert_email'")),
     )
 
     id: Mapped[PrimaryKey]
@@ -108,7 +108,7 @@ class EmailToken(Model):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[str] = mapped_column(unique=True)
     email: Mapped[str] = mapped_column(CITEXT())
-    was_proven: Mapped[bool] = mapped_column(server_default=true())
+    was_verified: Mapped[bool] = mapped_column(server_default=true())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]

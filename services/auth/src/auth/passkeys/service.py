@@ -120,7 +120,7 @@ async def add_passkey(
             raise PasskeyKnown from None
         raise
     await record_event(db, "passkey_added", user_id=account.id, session_id=caller.session_id)
-    await outbox.tell(db, "passkey_added", address=account.email, user_id=account.id)
+    await outbox.notify_owner(db, "passkey_added", address=account.email, user_id=account.id)
     return PasskeyAnswer.model_validate(row)
 
 
@@ -151,7 +151,7 @@ async def remove_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, 
     if ways_in < 2:
         raise OnlyWayIn
     await record_event(db, "passkey_removed", user_id=account.id, session_id=caller.session_id)
-    await outbox.tell(db, "passkey_removed", address=account.email, user_id=account.id)
+    await outbox.notify_owner(db, "passkey_removed", address=account.email, user_id=account.id)
 
 
 def begin_sign_in(passkeys: Passkeys) -> PasskeyOptions:

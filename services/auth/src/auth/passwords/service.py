@@ -82,4 +82,4 @@ async def change_password(
         await mails.delete_tokens(db, account.id, kinds=["reset", "change_email"])
         await end_sessions(db, account.id, reason="password_changed", keep=caller.session_id)
         await record_event(db, "password_changed", user_id=account.id, session_id=caller.session_id)
-        await outbox.tell(db, "password_changed", address=account.email, user_id=account.id)
+        await outbox.notify_owner(db, "password_changed", address=account.email, user_id=account.id)

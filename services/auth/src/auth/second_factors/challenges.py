@@ -157,7 +157,9 @@ async def finish_challenge(
 async def _tell_of_recovery_code(db: AsyncSession, account: AnyRow, *, outbox: Outbox) -> None:
     left = await repository.count_recovery_codes(db, account.id)
     await record_event(db, "recovery_code_used", user_id=account.id)
-    await outbox.tell(db, "recovery_code_used", address=account.email, user_id=account.id, detail=str(left))
+    await outbox.notify_owner(
+        db, "recovery_code_used", address=account.email, user_id=account.id, payload=str(left)
+    )
 
 
 def _hash(token: str) -> str:

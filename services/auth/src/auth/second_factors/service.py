@@ -77,7 +77,7 @@ async def confirm_totp(
         raise SecondFactorEnabled
     codes = await _replace_recovery_codes(db, account, factors=factors)
     await record_event(db, "mfa_enabled", user_id=account.id, session_id=caller.session_id)
-    await outbox.tell(db, "mfa_enabled", address=account.email, user_id=account.id)
+    await outbox.notify_owner(db, "mfa_enabled", address=account.email, user_id=account.id)
     return codes
 
 
@@ -91,7 +91,7 @@ async def remove_totp(db: AsyncSession, caller: Caller, *, outbox: Outbox) -> No
         raise NotFound("There is no authenticator app to remove.")
     if await repository.delete_secret(db, account.id):
         await record_event(db, "mfa_disabled", user_id=account.id, session_id=caller.session_id)
-        await outbox.tell(db, "mfa_disabled", address=account.email, user_id=account.id)
+        await outbox.notify_owner(db, "mfa_disabled", address=account.email, user_id=account.id)
 
 
 async def renew_recovery_codes(
@@ -103,7 +103,7 @@ async def renew_recovery_codes(
         raise NoSecondFactor
     codes = await _replace_recovery_codes(db, account, factors=factors)
     await record_event(db, "recovery_codes_replaced", user_id=account.id, session_id=caller.session_id)
-    await outbox.tell(db, "recovery_codes_replaced", address=account.email, user_id=account.id)
+    await outbox.notify_owner(db, "recovery_codes_replaced", address=account.email, user_id=account.id)
     return codes
 
 

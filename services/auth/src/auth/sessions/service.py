@@ -178,7 +178,7 @@ async def _decide_locked(
     if decision is RotationDecision.END:
         await repository.end(db, state.id, reason="reuse")
         await record_event(db, "refresh_token_reuse", user_id=state.user_id, session_id=state.id)
-        await outbox.tell(db, "refresh_token_reuse", address=state.email, user_id=state.user_id)
+        await outbox.notify_owner(db, "refresh_token_reuse", address=state.email, user_id=state.user_id)
         logger.warning("session %s ended: a used refresh token came again", state.id)
     return decision
 

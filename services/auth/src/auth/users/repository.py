@@ -9,7 +9,7 @@ from sqlalchemy import func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.mail.email_tokens import former_holder
+from auth.mail.repository import reserved_for
 from auth.models import User
 
 
@@ -42,7 +42,7 @@ async def insert_if_free(db: AsyncSession, account: NewAccount) -> None:
         User.password_hash: literal(account.password_hash, User.password_hash.type),
         User.email_verified: literal(account.email_verified),
     }
-    source = select(*values.values()).where(~former_holder(account.email).exists())
+    source = select(*values.values()).where(~reserved_for(account.email).exists())
     await db.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())
 
 
@@ -57,7 +57,7 @@ async def insert_withheld(db: AsyncSession, account: NewAccount) -> None:
         User.withheld_from: User.id,
         User.withheld_email: literal(account.email, User.withheld_email.type),
     }
-    holds = or_(User.email == account.email, User.id.in_(former_holder(account.email)))
+    holds = or_(User.email == account.email, User.id.in_(reserved_for(account.email)))
     source = select(*values.values()).where(holds, User.id != account.id).limit(1)
     locked = source.with_for_update(read=True, key_share=True)
     await db.execute(insert(User).from_select(list(values), locked).on_conflict_do_nothing())
@@ -68,7 +68,7 @@ async def find_holders(db: AsyncSession, *, email: str, username: str) -> Holder
     statement = select(
         func.coalesce(
             select(User.id).where(User.email == email).scalar_subquery(),
-            former_holder(email).limit(1).scalar_subquery(),
+            reserved_for(email).limit(1).scalar_subquery(),
         ).label("of_email"),
         select(User.id).where(User.username == username).scalar_subquery().label("of_username"),
         func.now().label("at"),

@@ -18,7 +18,7 @@ from auth.mail import repository as mails
 from auth.models import AuditEvent, OAuthAccount, Passkey, RecoveryCode, TotpSecret, User
 from auth.models.audit import Event
 
-_EVERY_LINK = ("verify", "reset", "change_email", "undo_email")
+_EVERY_LINK = ("verify", "reset", "change_email", "revert_email")
 
 _EVER: ColumnElement[datetime] = literal_column("'-infinity'::timestamptz")
 
