@@ -51,7 +51,7 @@ async def test_undoing_the_names_of_mails_renames_their_rows_and_back(
         " INSERT INTO audit_events (user_id, event) SELECT id, 'email_change_reverted' FROM owner"
     )
     url = bare_server.url("auth", role="owner", database=database.settings.url.database)
-    await asyncio.to_thread(downgrade, "auth", url, revision="role_events")
+    await asyncio.to_thread(downgrade, "auth", url, revision="attempt_counter_names")
     assert await read_names(database) == {"undo_email", "email_change_undone"}
     await asyncio.to_thread(upgrade, "auth", url)
     assert await read_names(database) == {"revert_email", "email_change_reverted"}
