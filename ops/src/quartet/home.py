@@ -33,6 +33,7 @@ class Home:
         self.run_file = self.path / "run.json"
         self.remembered_settings = self.path / "known-settings.json"
         self.remembered_revisions = self.path / "revisions.json"
+        self.remembered_tables = self.path / "append-only-tables.json"
         self._lock_file = self.path / "lock"
         self._location = self.path / "postgres.location"
 

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import importlib
 import importlib.util
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import asyncpg
 
 from dbcommon.dsn import DatabaseUrl
 from quartet.errors import Failure, MigrationFailed, ServerFailed, WrongPassword
-from quartet.provision.append_only import migration_files
+from quartet.remembered import fingerprint, package_folder, recall, remember
 
 APPLICATION_NAME = "quartet-migrate"
 CONNECT_SECONDS = 10
@@ -56,17 +55,16 @@ def migrate(
     """
     before = asyncio.run(_read_revisions(urls))
     files = {service: _fingerprint(service) for service in urls}
-    known = _recall(remembered)
+    known = recall(remembered)
     stale = [service for service in urls if known.get(service) != [files[service], before[service]]]
     if not stale:
         return {}
     applied = {
         service: _upgrade(service, urls[service], current=before[service], say=say) for service in stale
     }
-    if remembered is not None and remembered.parent.is_dir():
+    if remembered is not None:
         after = asyncio.run(_read_revisions(urls))
-        reached = {service: [files[service], after[service]] for service in urls}
-        remembered.write_text(json.dumps(known | reached))
+        remember(remembered, known | {service: [files[service], after[service]] for service in urls})
     return {service: revisions for service, revisions in applied.items() if revisions}
 
 
@@ -76,7 +74,7 @@ def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
     found: dict[str, SchemaStatus] = {}
     for service, url in urls.items():
         with _told_in_one_line(service, url, ServerFailed):
-            status = library.read_status(service, url, metadata=_metadata(service))
+            status = library.read_status(service, url, metadata=service_metadata(service))
             found[service] = SchemaStatus(
                 current=status.current, head=status.head, pending=status.pending, drift=status.drift
             )
@@ -113,7 +111,8 @@ def _told_in_one_line(service: str, url: DatabaseUrl, failure: type[Failure]) ->
         ) from error
 
 
-def _metadata(service: str) -> Any:
+def service_metadata(service: str) -> Any:
+    """The tables of a service as SQLAlchemy's `MetaData`. Imports its models, which takes half a second the first time."""
     # A service whose features keep tables of their own gathers them in a module `tables`.
     if importlib.util.find_spec(f"{service}.tables"):
         return importlib.import_module(f"{service}.tables").metadata
@@ -147,20 +146,12 @@ async def _read_revision(service: str, url: DatabaseUrl) -> str | None:
 
 
 def _fingerprint(service: str) -> list[list[str | int]]:
-    specification = importlib.util.find_spec(service)
-    if specification is None or specification.origin is None:
+    """That of a service's migrations: inside its package when installed, beside `src` in a checkout."""
+    package = package_folder(service)
+    if package is None:
         raise MigrationFailed(f"the service {service} is not installed here: install quartet-{service}")
-    return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in migration_files(service)]
-
-
-def _recall(remembered: Path | None) -> dict[str, Any]:
-    if remembered is None:
-        return {}
-    try:
-        found = json.loads(remembered.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    folders = (package / "migrations", package.parents[1] / "migrations")
+    return fingerprint(sorted(file for folder in folders for file in folder.glob("**/*.py")))
 
 
 def services_or_all(chosen: Iterable[str], known: Iterable[str]) -> list[str]:

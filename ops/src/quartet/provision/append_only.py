@@ -1,36 +1,26 @@
-"""Which tables a service's migrations made append-only, read from the migrations themselves."""
+"""Which tables of a service are append-only, as its models say."""
 
-import ast
-import functools
-import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 
-MAKER = "make_append_only"
+from quartet.remembered import fingerprint, package_folder, recall, remember
+from quartet.schema import service_metadata
 
 
-@functools.cache
-def append_only_tables(service: str) -> frozenset[str]:
-    """The tables named in calls of `make_append_only`; none for a service that is not installed here.
+def append_only_tables(service: str, *, remembered: Path | None = None) -> frozenset[str]:
+    """The tables with `info={"append_only": True}`; none for a service that is not installed here. The models take long to
+    import, so the tables are kept in the file `remembered` until the models change.
 
-    The database cannot tell: a right that was never granted looks like one that was taken away.
+    The database cannot tell: a right that was never granted looks like one that was revoked.
     """
-    return frozenset(
-        name for file in migration_files(service) for name in _named(ast.parse(file.read_text("utf-8")))
+    folder = package_folder(service)
+    if folder is None:
+        return frozenset()
+    models = fingerprint(
+        sorted([*folder.glob("models/**/*.py"), *folder.glob("models.py"), *folder.glob("tables.py")])
     )
-
-
-def migration_files(service: str) -> list[Path]:
-    """The migrations as they lie there: inside the package when installed, beside `src` in a checkout."""
-    specification = importlib.util.find_spec(service)
-    if specification is None or specification.origin is None:
-        return []
-    package = Path(specification.origin).parent
-    folders = (package / "migrations", package.parents[1] / "migrations")
-    return sorted(file for folder in folders for file in folder.glob("**/*.py"))
-
-
-def _named(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == MAKER:
-            yield from ast.literal_eval(node.args[0])
+    known = recall(remembered)
+    if service not in known or known[service][0] != models:
+        tables = service_metadata(service).tables.values()
+        known[service] = [models, [table.name for table in tables if table.info.get("append_only")]]
+        remember(remembered, known)
+    return frozenset(known[service][1])

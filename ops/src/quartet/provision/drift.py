@@ -1,7 +1,7 @@
 """What has crept into a database since: objects of the wrong owner, and grants that nobody planned.
 
 Only PUBLIC and the roles of the plan are judged. UPDATE and DELETE that a runtime role lacks on a table are left as
-they are; on a table that the migrations made append-only it loses them.
+they are; on an append-only table it loses them.
 """
 
 from quartet.provision.plan import ADVISORY_LOCKS, Plan, ServicePlan

@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 from quartet.provision.append_only import append_only_tables
 
@@ -53,11 +55,12 @@ class ServicePlan:
     owner_password: str = field(repr=False)
     user_connections: int = 12  # a pool of 10, a listener, a spare
     owner_connections: int = 12  # migrations of ten replicas may wait for one another
+    remembered_tables: Path | None = field(default=None, compare=False)
 
-    @property
+    @cached_property
     def append_only(self) -> frozenset[str]:
         """The tables on which the runtime role may only read and insert."""
-        return append_only_tables(self.service)
+        return append_only_tables(self.service, remembered=self.remembered_tables)
 
     @classmethod
     def named(cls, service: str, *, user_password: str, owner_password: str) -> "ServicePlan":

@@ -6,15 +6,13 @@ so what they say is remembered until one of their files changes.
 
 import difflib
 import importlib
-import importlib.util
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from quartet.provision.plan import SERVICES
+from quartet.remembered import fingerprint, package_folder, recall, remember
 
 GOVERNED_PREFIXES = (*(f"{service.upper()}_" for service in SERVICES), "DB_POOL_", "QUARTET_")
 """What begins so is not handed from the process to a service that has no such setting."""
@@ -161,20 +159,19 @@ def known_settings(remembered: Path | None = None) -> list[Setting]:
 
 def remember_settings(settings: Iterable[Setting], remembered: Path) -> None:
     """Keep the settings in a file for `known_settings` to find."""
-    content = {"fingerprint": _fingerprint(), "settings": [asdict(setting) for setting in settings]}
-    unfinished = remembered.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(json.dumps(content))
-    unfinished.replace(remembered)
+    remember(
+        remembered, {"fingerprint": _fingerprint(), "settings": [asdict(setting) for setting in settings]}
+    )
 
 
 def recall_settings(remembered: Path) -> list[Setting] | None:
     """The settings that were remembered; None when there are none or a service's settings changed since."""
+    content = recall(remembered)
+    if content.get("fingerprint") != _fingerprint():
+        return None
     try:
-        content = json.loads(remembered.read_text())
-        if content["fingerprint"] != _fingerprint():
-            return None
         return [Setting(**{**entry, "services": tuple(entry["services"])}) for entry in content["settings"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
 
 
@@ -278,12 +275,11 @@ def _with_files(settings: Iterable[Setting]) -> Iterable[Setting]:
 
 
 def _fingerprint() -> list[list[str | int]]:
-    """Every file that declares settings, as it is now, and this one."""
+    """That of every file that declares settings, and of this one."""
     files = [Path(__file__)]
     for name in ("webcommon", *SERVICES):
-        specification = importlib.util.find_spec(name)
-        if specification is None or specification.origin is None:
+        folder = package_folder(name)
+        if folder is None:
             raise ModuleNotFoundError(f"{name} is not installed beside {__name__}")
-        folder = Path(specification.origin).parent
         files += sorted([*folder.rglob("settings.py"), *folder.glob("settings/*.py")])
-    return [[str(file), file.stat().st_mtime_ns, file.stat().st_size] for file in files]
+    return fingerprint(files)

@@ -275,6 +275,7 @@ class OperatorSettings:
             owner_password=self._required(f"{prefix}_DB_OWNER_PASSWORD"),
             user_connections=connections,
             owner_connections=OWNER_CONNECTIONS,
+            remembered_tables=self.home.remembered_tables,
         )
 
     def _url_environment(self, service: str, server: Server) -> dict[str, str]:

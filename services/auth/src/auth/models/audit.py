@@ -52,6 +52,7 @@ class AuditEvent(Model):
     __table_args__ = (
         CheckConstraint(one_of("event", Event), name="event"),
         Index("ix_audit_events_user_id", "user_id", "id"),
+        {"info": {"append_only": True}},
     )
 
     id: Mapped[PrimaryKey]
