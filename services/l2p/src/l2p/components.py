@@ -1,4 +1,4 @@
-"""What Learn2Play keeps for all its requests."""
+"""The objects that all requests of Learn2Play share."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What routes ask for, beside the database: the caller as a player, and the application's own objects."""
+"""The dependencies of routes besides the database: the caller as a player, and the application's objects."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from webcommon.app.state import component
 from webcommon.auth.bearer import Caller, CallerDep
 
 ProvisionerDep = Annotated[UserProvisioner, component(UserProvisioner)]
-"""Stores callers, and remembers those it has stored."""
+"""Stores callers in `users`, and remembers which it has stored."""
 
 HasherDep = Annotated[PasswordHasher, component(PasswordHasher)]
 SignerDep = Annotated[TokenSigner, component(TokenSigner)]
@@ -22,7 +22,7 @@ SettingsDep = Annotated[Settings, component(Settings)]
 
 
 async def get_player(caller: CallerDep, provisioner: ProvisionerDep) -> Caller:
-    """The caller, who from here on has a row in `users`."""
+    """The caller, stored in `users`."""
     await provisioner.ensure_user(caller)
     return caller
 

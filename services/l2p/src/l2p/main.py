@@ -1,4 +1,4 @@
-"""The application: everything is wired here and nothing is reached on import."""
+"""Learn2Play as an application."""
 
 from collections.abc import Sequence
 
@@ -19,9 +19,7 @@ from webcommon.app.service import Service, auth_issuer
 from webcommon.auth.bearer import Issuer, TokenVerifier
 from webcommon.settings import SettingsError
 
-DESCRIPTION = (
-    "Live quiz games in many lobbies at once. Accounts of Auth are welcome; Learn2Play also keeps its own."
-)
+DESCRIPTION = "Live quiz games in many lobbies. Accepts the accounts of Auth, and has accounts of its own."
 
 
 def create_app(
@@ -30,11 +28,14 @@ def create_app(
     issuers: Sequence[Issuer] | None = None,
     hasher: PasswordHasher | None = None,
 ) -> Service:
-    """The service. `issuers` stand in for Auth as the source of tokens; the service's own tokens are accepted besides.
-    `hasher` replaces the one of the recommended costs."""
+    """The service. Raises `SettingsError` without a database.
+
+    `issuers` replaces Auth as the issuer of tokens; Learn2Play's own tokens are accepted in any case. `hasher` replaces
+    the one with the recommended costs.
+    """
     settings = settings or Settings.from_environment()
     if settings.database is None:
-        raise SettingsError(["L2P_DATABASE_URL is not set; Learn2Play cannot do without a database"])
+        raise SettingsError(["L2P_DATABASE_URL is not set; Learn2Play needs a database"])
     database = Database(settings.database, application_name=settings.service)
     app = Service(
         settings,

@@ -1,4 +1,4 @@
-"""What Learn2Play is told by its environment."""
+"""The settings of Learn2Play, read from the environment."""
 
 from typing import ClassVar, Self
 
@@ -25,11 +25,11 @@ class Settings(ThrottledSettings):
         14_400,
         ge=60,
         le=86_400,
-        description="How long such a token lives. There is no refresh, so it should outlast an evening's games.",
+        description="Lifetime of such a token. It cannot be refreshed, so it should outlast an evening's games.",
     )
     reveal_taken_email: bool = Field(
         False,
-        description="true: registering a taken e-mail is told (409); false: it is answered like a new one.",
+        description="Whether registering a taken e-mail address is refused (409), or gets the response of a new account.",
     )
 
     @model_validator(mode="after")

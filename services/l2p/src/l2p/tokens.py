@@ -1,4 +1,4 @@
-"""Access tokens for accounts of Learn2Play itself. No other service accepts them: they name another issuer and audience.
+"""Access tokens for accounts of Learn2Play. Other services refuse them, by their issuer and audience.
 
 The signing key is derived from the service's secret, so every replica has the same one and none is stored.
 """
@@ -20,7 +20,7 @@ from webcommon.signing import encode_base64url, hash_base64url
 AUDIENCE = "l2p"
 
 CLOCK_DIFFERENCE_SECONDS = 30
-"""A token is good so long before it was issued, for replicas whose clocks differ."""
+"""`nbf` is this long before `iat`, for replicas whose clocks differ."""
 
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _EXTRA_BYTES = 8
@@ -35,7 +35,7 @@ class AccessToken:
 
 
 class TokenSigner:
-    """Signs this service's tokens, and is the source of the key that they are verified with."""
+    """Signs this service's tokens, and gives the key that verifies them."""
 
     def __init__(self, secret: str, *, issuer: str, lifetime: int) -> None:
         private = _derive_private_key(secret)
@@ -50,7 +50,7 @@ class TokenSigner:
         return self._public if kid == self._kid else None
 
     def sign(self, *, user_id: UUID, email: str, username: str) -> AccessToken:
-        """A token for someone who has just proven a password."""
+        """A token for an account that has just signed in with its password."""
         now = int(time.time())
         claims = {
             "iss": self.issuer.issuer,
@@ -74,7 +74,7 @@ class TokenSigner:
 
 
 def _derive_private_key(secret: str) -> ec.EllipticCurvePrivateKey:
-    # FIPS 186-5, A.2.1: with 64 bits more than the order has, the remainder favours no key.
+    # FIPS 186-5, A.2.1: 64 bits more than the order has, so that the remainder is almost uniform.
     material = derive_key(secret, "l2p access tokens", length=32 + _EXTRA_BYTES)
     scalar = int.from_bytes(material, "big") % (_P256_ORDER - 1) + 1
     return ec.derive_private_key(scalar, ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""What Payment keeps for all its requests."""
+"""The objects that all requests of Payment share."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The currencies that an order can be in: ISO 4217 codes that Stripe takes, with Stripe's rules for each.
+"""The currencies of orders: ISO 4217 codes that Stripe accepts, with Stripe's rules for each.
 
 Source: Stripe's pages "Supported currencies" (codes, zero- and three-decimal currencies, special cases) and "Minimum and
 maximum charge amounts".
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 LARGEST_MINOR_AMOUNT = 99_999_999
-"""Stripe takes amounts of up to eight digits, counted in minor units."""
+"""Stripe accepts amounts of up to eight digits, in minor units."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Currency:
     """One currency.
 
-    `decimals` is how many it is written with here; `minor_digits` the power of ten between it and the whole numbers that
-    Stripe counts in, which differs for ISK and UGX; `step` the smallest difference between two amounts that can be charged.
+    `decimals`: of a written amount. `minor_digits`: of Stripe's minor units, as a power of ten; these are more than
+    `decimals` for ISK and UGX. `step`: the smallest difference between two amounts that can be charged.
     """
 
     code: str
@@ -28,16 +28,16 @@ class Currency:
 
 
 class UnknownCurrency(ValueError):
-    """Not a lower-case code of a currency that Stripe takes."""
+    """Not the lower-case code of a currency that Stripe accepts."""
 
 
 _ZERO_DECIMAL_CODES = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
 
-_WHOLE_BUT_COUNTED_IN_HUNDREDTHS = frozenset({"isk", "ugx"})
-"""Without decimals by ISO 4217, but Stripe keeps counting them in hundredths, of which the last two digits must be 00."""
+_ZERO_DECIMAL_IN_HUNDREDTHS = frozenset({"isk", "ugx"})
+"""Without decimals in ISO 4217, but in hundredths at Stripe; the last two digits must be 00."""
 
 _THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
-"""Counted in thousandths by Stripe, of which the last digit must be 0, since card networks settle two decimals."""
+"""In thousandths at Stripe; the last digit must be 0, since card networks settle two decimals."""
 
 _TWO_DECIMAL_CODES = """
     aed afn all amd aoa ars aud awg azn bam bbd bdt bmd bnd bob brl bsd bwp byn bzd cad cdf chf cny cop crc cve czk dkk
@@ -71,8 +71,8 @@ _MINIMUMS = {
     "thb": "10.00",
     "usd": "0.50",
 }
-"""The least that can be charged where Stripe names an amount. Elsewhere it depends on the account's own currency and the
-day's rate, so nothing above the smallest step is refused here."""
+"""The minimum charges that Stripe names. For other currencies the minimum depends on the account's currency and the
+exchange rate, so one step is the minimum here."""
 
 
 def _currency(code: str, *, decimals: int, minor_digits: int, step: str) -> Currency:
@@ -94,7 +94,7 @@ CURRENCIES = {
         *(_currency(code, decimals=0, minor_digits=0, step="1") for code in _ZERO_DECIMAL_CODES.split()),
         *(
             _currency(code, decimals=0, minor_digits=2, step="1")
-            for code in sorted(_WHOLE_BUT_COUNTED_IN_HUNDREDTHS)
+            for code in sorted(_ZERO_DECIMAL_IN_HUNDREDTHS)
         ),
         *(_currency(code, decimals=2, minor_digits=2, step="0.01") for code in _TWO_DECIMAL_CODES.split()),
         *(_currency(code, decimals=3, minor_digits=3, step="0.010") for code in sorted(_THREE_DECIMAL)),

@@ -1,4 +1,4 @@
-"""What a route may ask for, beside the database: who is calling, and the application's own objects."""
+"""The dependencies of routes besides the database: the caller, and the application's objects."""
 
 from typing import Annotated, Any
 
@@ -17,23 +17,23 @@ _bearer_token = BearerToken()
 
 SettingsDep = Annotated[Settings, component(Settings)]
 ProvisionerDep = Annotated[UserProvisioner, component(UserProvisioner)]
-"""Stores callers, and remembers those it has stored."""
+"""Stores callers in `users`, and remembers which it has stored."""
 
 
 async def get_customer(caller: CallerDep, provisioner: ProvisionerDep) -> Caller:
-    """The caller, who has a row in `users` from now on."""
+    """The caller, stored in `users`."""
     await provisioner.ensure_user(caller)
     return caller
 
 
 CustomerDep = Annotated[Caller, Depends(get_customer)]
-"""Whoever is signed in; 401 without a valid access token."""
+"""A signed-in caller; 401 without a valid access token."""
 
 
 async def get_admin(
     admin: Annotated[Caller, Depends(RequireRole(ADMIN))], provisioner: ProvisionerDep
 ) -> Caller:
-    """The caller, who is an admin."""
+    """An admin, stored in `users`."""
     await provisioner.ensure_user(admin)
     return admin
 
@@ -43,12 +43,12 @@ AdminDep = Annotated[Caller, Depends(get_admin)]
 
 
 async def get_visitor(connection: HTTPConnection) -> Caller | None:
-    """The caller, or None when no token was sent. One that was sent must be valid."""
+    """The caller; None without a token. A token that is sent must be valid."""
     return None if read_bearer_token(connection) is None else await _bearer_token(connection)
 
 
 VisitorDep = Annotated[Caller | None, Depends(get_visitor)]
-"""Anybody, signed in or not; 401 for a token that is not valid."""
+"""A caller, signed in or not; 401 for an invalid token."""
 
 OPTIONAL_TOKEN: dict[str, Any] = {"security": [{}, {"AccessToken": []}]}
 """For the `openapi_extra=` of a route that takes `VisitorDep`."""

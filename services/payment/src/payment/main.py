@@ -1,4 +1,4 @@
-"""Payment as an application: `create_app` wires it and does nothing else."""
+"""Payment as an application."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from webcommon.settings import SettingsError
 
 
 def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | None = None) -> Service:
-    """The service. Raises `SettingsError` when the environment does not say what it needs."""
+    """The service. Raises `SettingsError` without a database. `issuers` replaces Auth as the issuer of tokens."""
     settings = settings or Settings.from_environment()
     if settings.database is None:
         raise SettingsError(["PAYMENT_DATABASE_URL is not set"])

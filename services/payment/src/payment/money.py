@@ -1,9 +1,4 @@
-"""Amounts of money: decimal strings on the wire, `Decimal` inside, whole minor units at Stripe. Never a float.
-
-InvalidAmount         cannot be written or charged in its currency
-├── BelowMinimum    under what Stripe charges
-└── AboveMaximum    over what Stripe charges
-"""
+"""Amounts of money: decimal strings in JSON, `Decimal` in Python, whole minor units at Stripe. Never a float."""
 
 import re
 from decimal import Decimal
@@ -11,7 +6,7 @@ from decimal import Decimal
 from payment.currencies import CURRENCIES, Currency, UnknownCurrency, find_currency
 
 AMOUNT_PATTERN = r"^(0|[1-9][0-9]{0,14})(\.[0-9]{1,3})?$"
-"""A decimal string of any currency: no sign, no exponent, no superfluous zero in front."""
+"""A decimal string of any currency: no sign, no exponent, no leading zero."""
 
 _AMOUNT = re.compile(AMOUNT_PATTERN.replace("$", r"\Z"))
 
@@ -21,15 +16,15 @@ class InvalidAmount(ValueError):
 
 
 class BelowMinimum(InvalidAmount):
-    """Under the least that Stripe charges in this currency."""
+    """Below the minimum charge in this currency."""
 
 
 class AboveMaximum(InvalidAmount):
-    """Over the most that Stripe charges in this currency."""
+    """Above the maximum charge in this currency."""
 
 
 def parse_amount(text: str, currency: Currency) -> Decimal:
-    """The amount that a decimal string spells: above zero, with exactly the currency's decimals. Raises `InvalidAmount`."""
+    """The amount of a decimal string: positive, with exactly the currency's decimals. Raises `InvalidAmount`."""
     if not _AMOUNT.match(text) or len(text.partition(".")[2]) != currency.decimals:
         raise InvalidAmount(
             f"write a decimal string with {_count_decimals(currency)}, such as {_example(currency)!r}"
@@ -53,14 +48,16 @@ def format_amount(amount: Decimal, currency: Currency) -> str:
 
 
 def can_be_charged(amount: Decimal, code: str) -> bool:
-    """Whether this is an amount of a currency that Stripe takes, be it too small or large for a charge of its own."""
+    """Whether Stripe accepts such an amount in this currency, apart from the minimum and maximum of a charge."""
     currency = CURRENCIES.get(code)
     return currency is not None and amount > 0 and amount % currency.step == 0
 
 
 def show_amount(amount: Decimal, code: str) -> str:
-    """The amount as answers write it. One that was put into the database by hand, and is none of its currency, is written
-    in full: it must be seen to be corrected."""
+    """The amount as responses write it.
+
+    One that its currency cannot have, since it was stored by hand, is written in full: it must be seen to be corrected.
+    """
     try:
         return format_amount(amount, find_currency(code))
     except (InvalidAmount, UnknownCurrency):
@@ -68,22 +65,22 @@ def show_amount(amount: Decimal, code: str) -> str:
 
 
 def to_minor_units(amount: Decimal, currency: Currency) -> int:
-    """The whole number that Stripe calls this amount. Raises `InvalidAmount` when it is none."""
+    """The amount in Stripe's minor units. Raises `InvalidAmount` when the currency has no such amount."""
     if amount % currency.step:
         raise InvalidAmount(f"amounts in {currency.code} are multiples of {currency.step}")
     return int(amount.scaleb(currency.minor_digits))
 
 
 def from_minor_units(minor_units: int, currency: Currency) -> Decimal:
-    """The amount that Stripe calls by this number. Raises `InvalidAmount` when the currency has no such amount."""
+    """The amount of a number of Stripe's minor units. Raises `InvalidAmount` when the currency has no such amount."""
     amount = Decimal(minor_units).scaleb(-currency.minor_digits)
     if amount % currency.step:
-        raise InvalidAmount(f"{minor_units} minor units are no amount in {currency.code}")
+        raise InvalidAmount(f"{minor_units} minor units are not an amount in {currency.code}")
     return amount.quantize(Decimal(1).scaleb(-currency.decimals))
 
 
 def check_chargeable(amount: Decimal, currency: Currency) -> None:
-    """Raises `BelowMinimum` or `AboveMaximum` when Stripe would not charge the amount."""
+    """Raises `BelowMinimum` or `AboveMaximum` when Stripe would refuse to charge the amount."""
     if amount < currency.minimum:
         least = format_amount(currency.minimum, currency)
         raise BelowMinimum(f"at least {least} {currency.code} can be charged")

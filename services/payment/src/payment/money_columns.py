@@ -1,4 +1,4 @@
-"""Amounts as answers write them, written by PostgreSQL: the counterpart of `payment.money.show_amount`."""
+"""`payment.money.show_amount` as an SQL expression."""
 
 from itertools import groupby
 
@@ -8,7 +8,7 @@ from dbcommon.json_rows import Column
 from payment.currencies import CURRENCIES
 
 _STORED_DECIMALS = 3
-"""Of every amount's column; an amount of an unknown currency is shown with all of them."""
+"""The scale of every amount's column. Amounts in an unknown currency are written with all of them."""
 
 
 def amount_as_text(amount: Column, currency: Column) -> ColumnElement[str]:
@@ -20,7 +20,7 @@ def amount_as_text(amount: Column, currency: Column) -> ColumnElement[str]:
 
 def _decimals_of(currency: Column) -> ColumnElement[int]:
     by_decimals = sorted(CURRENCIES.values(), key=lambda each: each.decimals)
-    # Constants, not parameters: they would be sent with every request.
+    # Literals, since parameters would be sent with every request.
     cases: list[tuple[ColumnElement[bool], ColumnElement[int]]] = [
         (currency.in_([literal_column(f"'{each.code}'") for each in group]), literal_column(str(decimals)))
         for decimals, group in groupby(by_decimals, key=lambda each: each.decimals)

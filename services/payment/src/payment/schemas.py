@@ -14,7 +14,7 @@ _SKU = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
 
 
 def read_product_reference(text: str) -> UUID | str:
-    """What a path names: the id of a product, or else its SKU."""
+    """The product that a path names: an id, or else a SKU."""
     try:
         return UUID(text)
     except ValueError:
@@ -34,7 +34,7 @@ def _check_currency(code: str) -> str:
 
 
 def _strip(name: str) -> str:
-    # Not by StringConstraints: it strips after it has measured.
+    # StringConstraints would strip after it checks the length.
     stripped = name.strip()
     if not stripped:
         raise ValueError("is blank")
@@ -72,4 +72,4 @@ AMOUNT_FIELD: Any = Field(
     examples=["40.28"], description="A decimal string with exactly the currency's decimals."
 )
 CURRENCY_FIELD: Any = Field(examples=["eur"], description="ISO 4217, in lower case.")
-"""Of answers, which are made from rows and not checked like a request."""
+"""Fields of responses. These are made from rows, and need no check."""

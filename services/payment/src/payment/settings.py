@@ -1,4 +1,4 @@
-"""What Payment is told by its environment."""
+"""The settings of Payment, read from the environment."""
 
 from typing import ClassVar
 
@@ -20,11 +20,11 @@ class Settings(ServiceSettings):
         1800,
         ge=60,
         le=86_400,
-        description="How long an unpaid order holds limited stock before it expires.",
+        description="How long an unpaid order reserves limited stock before it expires.",
     )
     sweep_seconds: float = Field(
         15,
         ge=0.05,
         le=3600,
-        description="How often unpaid orders whose time is over are expired and old idempotency keys are deleted.",
+        description="How often overdue orders are expired and expired idempotency keys are deleted.",
     )

@@ -1,4 +1,4 @@
-"""Background work: orders whose time is over expire, and answers that are no longer repeated are deleted."""
+"""Background work: overdue orders are expired, and expired idempotency keys are deleted."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from webcommon.app.service import Service
 
 @contextlib.asynccontextmanager
 async def sweeping(app: Service) -> AsyncIterator[None]:
-    """Sweep every `sweep_seconds` while the block runs. Every replica does; what one has in hand the others pass over."""
+    """Sweep every `sweep_seconds` while the block runs. Every replica sweeps, and skips what another has locked."""
     schedule = Schedule(seconds=app.component(Settings).sweep_seconds, jitter=0.1)
     async with run_every(schedule, lambda: sweep(app.component(Database)), name="the sweep"):
         yield

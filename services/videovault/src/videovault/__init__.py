@@ -1,4 +1,4 @@
-"""VideoVault: what videos there are, how they are tagged, and how far they were watched."""
+"""VideoVault: a video library with tags and a watch history."""
 
 from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""What a route asks for: a database that there is, and a caller that may."""
+"""The dependencies of routes: a database, and a caller with the role that is needed."""
 
 from typing import Annotated
 from uuid import UUID
@@ -23,11 +23,11 @@ LOCAL_OWNER = Caller(
     authenticated_at=0,
     expires_at=0,
 )
-"""The one person of a library without tokens."""
+"""The caller of every request where `VIDEOVAULT_ACCESS` is `open`."""
 
 
 async def require_persistence(connection: HTTPConnection) -> None:
-    """Refuse what needs a database where there is none."""
+    """Raises `NoPersistence` without a database."""
     if connection.app.database is None:
         raise NoPersistence(
             "The library is kept in the browser; GET /v1/persistence says why.", retry_after=3600
@@ -35,13 +35,13 @@ async def require_persistence(connection: HTTPConnection) -> None:
 
 
 class LibraryToken(BearerToken):
-    """The caller of an access token; the library's one person where `VIDEOVAULT_ACCESS` is `open`."""
+    """The caller of an access token; `LOCAL_OWNER` where `VIDEOVAULT_ACCESS` is `open`."""
 
     async def __call__(self, connection: HTTPConnection) -> Caller:
         settings: Settings = connection.app.settings
         if settings.access == "token":
             return await super().__call__(connection)
-        # A site that points a name of its own at 127.0.0.1 would otherwise be of our origin to the browser.
+        # Against DNS rebinding: a name that another site points at 127.0.0.1 would be of the same origin in the browser.
         if not is_loopback(connection.url.hostname or ""):
             raise HostNotAllowed("Use http://localhost or http://127.0.0.1 with the port of this service.")
         return LOCAL_OWNER
@@ -50,11 +50,11 @@ class LibraryToken(BearerToken):
 read_caller = LibraryToken()
 
 ReaderDep = Annotated[Caller, Depends(read_caller)]
-"""Anybody who may look at the library; 401 without a valid token."""
+"""A caller, who may read the library; 401 without a valid token."""
 
 
 async def require_editor(caller: ReaderDep) -> Caller:
-    """The caller, when the library is theirs to change; 403 otherwise."""
+    """A caller who may change the library; 403 without the role editor or admin."""
     if EDITOR_ROLES.isdisjoint(caller.roles):
-        raise Forbidden("Changing the library needs the role editor or admin.")
+        raise Forbidden("Changing the library requires the role editor or admin.")
     return caller

@@ -11,13 +11,13 @@ _LISTED = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def entity_tag(content: bytes) -> str:
-    """A strong tag: it changes exactly when the bytes of the answer do."""
+    """The strong entity tag of a response's bytes."""
     digest = hashlib.sha256(content).digest()[:_TAG_BYTES]
     return f'"{encode_base64url(digest)}"'
 
 
 def is_unchanged(if_none_match: str | None, tag: str) -> bool:
-    """Whether the caller's `If-None-Match` names `tag`, so that 304 is the answer. Compared weakly, as it must be."""
+    """Whether `If-None-Match` names `tag`, so that the response is 304. Compared weakly (section 13.1.2)."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or tag in _LISTED.findall(if_none_match)

@@ -4,14 +4,14 @@ from webcommon.api.problems import Forbidden, ServiceUnavailable
 
 
 class HostNotAllowed(Forbidden):
-    """403: without tokens, a request must name this machine as its host."""
+    """403: with `VIDEOVAULT_ACCESS=open`, the host of a request must be a loopback address."""
 
     title = "This host name is not served without a token"
     slug = "host-not-allowed"
 
 
 class NoPersistence(ServiceUnavailable):
-    """503: this service runs without a database; the browser keeps the library."""
+    """503: the service runs without a database, so the browser keeps the library."""
 
     title = "This server keeps no library"
     slug = "no-persistence"

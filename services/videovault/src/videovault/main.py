@@ -1,4 +1,4 @@
-"""Puts VideoVault together."""
+"""VideoVault as an application."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,17 +12,17 @@ from videovault.web.routes import page_router
 from webcommon.app.service import Service
 from webcommon.auth.bearer import Issuer
 
-DESCRIPTION = """A personal video library: which videos there are, what kind they are, and how they are tagged.
+DESCRIPTION = """A video library with tags.
 
-Every signed-in user of the suite reads; the roles `editor` and `admin` write. The service also runs without a database,
-and then leaves the library to the browser: `GET /v1/persistence` says which it is."""
+Every signed-in user reads; the roles `editor` and `admin` write. Without a database the browser keeps the library:
+`GET /v1/persistence` says which of the two it is."""
 
 
 class VideoVault(Service):
-    """The service. Its description asks for tokens only where the service does."""
+    """The service. With open access, its OpenAPI document asks for no token."""
 
     def openapi(self) -> dict[str, Any]:
-        """The description of the API as it is served here."""
+        """The OpenAPI document."""
         described = self.openapi_schema is not None
         document = super().openapi()
         if not described and self.component(Settings).access == "open":
@@ -34,7 +34,7 @@ class VideoVault(Service):
 
 
 def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | None = None) -> Service:
-    """The application. `issuers` replaces Auth as the one whose tokens are accepted."""
+    """The service. `issuers` replaces Auth as the issuer of tokens."""
     settings = settings or Settings.from_environment()
     database = None
     if settings.database is not None and settings.persistence != "client":

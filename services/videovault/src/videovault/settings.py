@@ -1,4 +1,4 @@
-"""What VideoVault is told by its environment."""
+"""The settings of VideoVault, read from the environment."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Settings(ServiceSettings):
     )
     access: Literal["token", "open"] = Field(
         "token",
-        description="token: a signed-in user reads, an editor or admin writes; open: no token, on loopback only.",
+        description="token: signed-in users read, editors and admins write; open: no token, on loopback only.",
     )
 
     @model_validator(mode="after")
@@ -41,7 +41,7 @@ class Settings(ServiceSettings):
     def _check_access(self) -> Self:
         if self.access == "open" and not is_loopback(self.host):
             raise ValueError(
-                "VIDEOVAULT_ACCESS: open lets in whoever reaches the port, so it wants VIDEOVAULT_HOST to be"
+                "VIDEOVAULT_ACCESS: open serves everybody who reaches the port, so VIDEOVAULT_HOST must be"
                 f" 127.0.0.1, ::1 or localhost, not {self.host}; correct the host or choose token"
             )
         return self

@@ -57,7 +57,7 @@ async def create_with(app: Service, player: Player, codes: Iterable[str]) -> Lob
     drawn = iter(codes)
     request = LobbyRequest(name="Friday quiz")
     async with app.component(Database).transaction() as db:
-        return await create_lobby(db, request, player_id=player.id, draw=lambda: next(drawn))
+        return await create_lobby(db, request, player_id=player.id, generate=lambda: next(drawn))
 
 
 async def test_a_code_that_is_in_use_is_drawn_again(crowd: Crowd, app: Service) -> None:

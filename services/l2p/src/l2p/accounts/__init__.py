@@ -1,1 +1,1 @@
-"""Accounts of Learn2Play itself: registering one, and signing in."""
+"""Accounts of Learn2Play: registration and sign-in."""

@@ -4,17 +4,17 @@ from webcommon.api.problems import Conflict, Unauthorized
 
 
 class UsernameTaken(Conflict):
-    """409: usernames are public, so this may be told."""
+    """409. Usernames are public, so this reveals nothing."""
 
     title = "The username is taken"
     slug = "username-taken"
 
     def __init__(self) -> None:
-        super().__init__("Choose another username; case does not tell two of them apart.")
+        super().__init__("Choose another username. Upper and lower case are the same.")
 
 
 class EmailTaken(Conflict):
-    """409: told only where the operator chose to."""
+    """409, only with `L2P_REVEAL_TAKEN_EMAIL`."""
 
     title = "The e-mail address is taken"
     slug = "email-taken"

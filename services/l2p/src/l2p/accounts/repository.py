@@ -1,4 +1,4 @@
-"""Every statement of the account routes."""
+"""The statements of registration and sign-in."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,7 +25,7 @@ class NewAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Which of two names belong to somebody, and the database's time."""
+    """Whether a username and an e-mail address are taken, at the database's time `at`."""
 
     username: bool
     email: bool
@@ -38,7 +38,7 @@ _BY_USERNAME = _CREDENTIALS.where(User.username == bindparam("login"))
 
 
 async def insert_if_free(db: AsyncSession, account: NewAccount) -> Row[*tuple[Any, ...]] | None:
-    """Store the account and give its row, or None when its e-mail or its username belongs to another."""
+    """Store the account and return its row; None when its e-mail address or its username is taken."""
     statement = (
         insert(User)
         .values(username=account.username, email=account.email, password_hash=account.password_hash)
@@ -49,7 +49,7 @@ async def insert_if_free(db: AsyncSession, account: NewAccount) -> Row[*tuple[An
 
 
 async def find_taken(db: AsyncSession, *, username: str, email: str) -> Taken:
-    """Which of the two names are taken, regardless of case."""
+    """Whether each of the two is taken, regardless of case."""
     statement = select(
         exists().where(User.username == username), exists().where(User.email == email), func.now()
     )
@@ -58,7 +58,7 @@ async def find_taken(db: AsyncSession, *, username: str, email: str) -> Taken:
 
 
 async def find_credentials(database: Database, login: str) -> Row[Any] | None:
-    """The account with this e-mail or username. No username holds an @."""
+    """The account with this username or e-mail address. Only addresses contain an @."""
     return await database.fetch_one(_BY_EMAIL if "@" in login else _BY_USERNAME, {"login": login})
 
 

@@ -1,4 +1,4 @@
-"""`/v1/auth`: accounts of Learn2Play itself."""
+"""`/v1/auth`: accounts of Learn2Play."""
 
 from fastapi import APIRouter, Response
 
@@ -31,9 +31,9 @@ async def register_account(
     guard: GuardDep,
     client: ClientInfoDep,
 ) -> Registered:
-    """Make an account of Learn2Play. Someone with an account of Auth needs none.
+    """Create an account of Learn2Play. Users of Auth need none.
 
-    Unless the operator chose otherwise, a taken e-mail address is answered like a free one.
+    A taken e-mail address gets the response of a free one, unless `L2P_REVEAL_TAKEN_EMAIL` is set.
     """
     user = await service.register(
         database,

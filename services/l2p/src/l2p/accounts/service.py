@@ -23,9 +23,9 @@ async def register(
     client: ClientInfo,
     reveal_taken_email: bool,
 ) -> OwnUser:
-    """A new account. Raises `UsernameTaken`, `EmailTaken` where that is told, and `TooManyAttempts`.
+    """A new account. Raises `UsernameTaken`, `TooManyAttempts`, and `EmailTaken` if `reveal_taken_email`.
 
-    Where it is not, a taken address is answered with an account that nobody has: the same work, the same answer.
+    Otherwise a taken address gets the response of a new account, after the same work; nothing is stored.
     """
     await guard.limit_sign_up(client=client)
     account = NewAccount(
@@ -51,7 +51,7 @@ async def register(
                     rating=INITIAL_RATING,
                     created_at=taken.at,
                 )
-            # Whoever was in the way has gone between the two statements.
+            # The other account was deleted between the two statements: try again.
 
 
 async def log_in(
@@ -63,8 +63,10 @@ async def log_in(
     guard: Guard,
     client: ClientInfo,
 ) -> LoggedIn:
-    """An access token for who proves the password. Raises `LoginFailed`, after the same work whatever the reason, and
-    `TooManyAttempts`, which depends on the login as it was typed and not on whether it is somebody's."""
+    """An access token. Raises `LoginFailed`, after the same work whatever the reason, and `TooManyAttempts`.
+
+    The limit depends on the login as typed, not on whether there is such an account.
+    """
     password = login.password.get_secret_value()
     name = normalize_login(login.login)
     row = await repository.find_credentials(database, name)

@@ -1,1 +1,1 @@
-"""Lobbies: rooms where players gather, by list, by link or by code."""
+"""Lobbies: the rooms where players gather for games."""

@@ -4,14 +4,12 @@ from webcommon.api.problems import Conflict, InvalidRequest, NotFound, ServiceUn
 
 
 class LobbyNotFound(NotFound):
-    """404: one answer for a lobby that does not exist and one that the caller may not see, so that it tells nothing."""
+    """404: for a lobby that does not exist, and for one that the caller may not see."""
 
     title = "There is no such lobby"
 
     def __init__(self) -> None:
-        super().__init__(
-            "No lobby that is open to you has this id or code. A private one is entered by its code."
-        )
+        super().__init__("No lobby that you may see has this id or code. Join a private lobby with its code.")
 
 
 class LobbyFull(Conflict):
@@ -27,7 +25,7 @@ class LobbyFull(Conflict):
 
 
 class LobbyClosed(Conflict):
-    """409: everybody has left it; it only keeps its history."""
+    """409: all players have left it."""
 
     title = "The lobby is closed"
     slug = "lobby-closed"
@@ -37,7 +35,7 @@ class LobbyClosed(Conflict):
 
 
 class GameUnderWay(Conflict):
-    """409: a game runs and the lobby lets nobody in before its end."""
+    """409: a game is running, and the lobby does not allow late joining."""
 
     title = "A game is under way"
     slug = "game-under-way"
@@ -57,17 +55,17 @@ class QuestionSetUnknown(InvalidRequest):
 
 
 class TooManyCodeGuesses(TooManyRequests):
-    """429: codes are short, so trying them out is limited."""
+    """429: guesses are limited, since codes are short."""
 
     title = "Too many wrong lobby codes"
     slug = "too-many-code-guesses"
 
     def __init__(self, *, retry_after: int) -> None:
-        super().__init__("Wait for the seconds that Retry-After gives.", retry_after=retry_after)
+        super().__init__("Try again after the seconds in Retry-After.", retry_after=retry_after)
 
 
 class NoFreeCode(ServiceUnavailable):
-    """503: every code that was drawn belongs to an open lobby."""
+    """503: every code that was generated belongs to an open lobby."""
 
     title = "No lobby code is free for the moment"
     slug = "no-free-code"

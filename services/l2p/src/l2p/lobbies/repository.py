@@ -1,4 +1,4 @@
-"""Every statement on lobbies and their seats."""
+"""The statements on lobbies, their seats and their codes."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,20 +45,20 @@ class NewLobby:
 
 @dataclass(frozen=True, kw_only=True)
 class LobbyFilter:
-    """Which lobbies a list shows: those of one status, with `search` in their name if it is given."""
+    """The lobbies of a list: those with this status, and with `search` in their name unless it is None."""
 
     status: str
     search: str | None
 
     @property
     def scope(self) -> str:
-        """Names the list, so that a cursor of another one is told apart."""
+        """The name of the list: a cursor of another list is refused."""
         return f"lobbies status={self.status} search={self.search or ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LobbyPosition:
-    """A place in a list: right after this lobby."""
+    """A position in a list: after the lobby with these values."""
 
     created_at: datetime
     id: UUID
@@ -66,7 +66,7 @@ class LobbyPosition:
 
 @dataclass(frozen=True, kw_only=True)
 class Seats:
-    """Who sits in a lobby: how many, and whether one asked for is among them."""
+    """The seats that are taken in a lobby, and whether a given player has one of them."""
 
     taken: int
     has_player: bool
@@ -91,7 +91,7 @@ _SUMMARY = select(
     Lobby.created_at,
     _PLAYER_COUNT,
 )
-# Of a row that was written before a setting came, or by hand, the settings that are missing have their defaults.
+# Settings that a row lacks, since it is older than the setting or written by hand, have their defaults.
 _ALL_SETTINGS = literal_column(f"'{LobbySettings().model_dump_json()}'::jsonb").op("||")(Lobby.settings)
 _ITEM = json_item(
     id=Lobby.id,
@@ -123,17 +123,17 @@ _PLAYERS = (
     .label("players")
 )
 _WHOLE = _SUMMARY.add_columns(_PLAYERS).where(Lobby.id == bindparam("lobby_id"))
-_IS_IN_IT = exists().where(
+_IS_MEMBER = exists().where(
     LobbyPlayer.lobby_id == Lobby.id, LobbyPlayer.user_id == bindparam("player_id", type_=Lobby.id.type)
 )
-_VISIBLE = _WHOLE.where(or_(IS_PUBLIC, _IS_IN_IT))
-_CAN_JOIN_WITHOUT_CODE = select(or_(IS_PUBLIC, _IS_IN_IT).label("can_join")).where(
+_VISIBLE = _WHOLE.where(or_(IS_PUBLIC, _IS_MEMBER))
+_CAN_JOIN_WITHOUT_CODE = select(or_(IS_PUBLIC, _IS_MEMBER).label("can_join")).where(
     Lobby.id == bindparam("lobby_id")
 )
 
 
 async def insert_lobby(db: AsyncSession, lobby: NewLobby, *, code: str) -> bool:
-    """Store the lobby, unless another open one has this code. Says whether it did."""
+    """Store the lobby. False when another open lobby has this code."""
     statement = (
         insert(Lobby)
         .values(
@@ -153,7 +153,7 @@ async def insert_lobby(db: AsyncSession, lobby: NewLobby, *, code: str) -> bool:
 
 
 async def find_lobby(db: AsyncSession, lobby_id: UUID) -> Row[Any] | None:
-    """The lobby with its players, whoever asks."""
+    """The lobby with its players, private or not."""
     return (await db.execute(_WHOLE, {"lobby_id": lobby_id})).one_or_none()
 
 
@@ -170,7 +170,7 @@ async def can_join_without_code(database: Database, lobby_id: UUID, *, player_id
 
 async def find_open_lobby(db: AsyncSession, code: str) -> UUID | None:
     """The open lobby with this code."""
-    # The literal lets the planner see that the partial index over codes of open lobbies fits.
+    # A literal, so that the planner can use the partial index on the codes of open lobbies.
     statement = select(Lobby.id).where(Lobby.code == code, Lobby.status != text("'closed'"))
     return (await db.execute(statement)).scalar_one_or_none()
 
@@ -206,29 +206,29 @@ def _escape(pattern: str) -> str:
 
 
 async def lock_lobby(db: AsyncSession, lobby_id: UUID) -> Lobby | None:
-    """The lobby, locked until the end of the transaction: whoever changes its seats waits here for the one before."""
+    """The lobby, locked until the transaction ends. Changes of its seats wait for each other here."""
     statement = select(Lobby).where(Lobby.id == lobby_id).with_for_update(key_share=True)
     return (await db.execute(statement)).scalar_one_or_none()
 
 
 async def find_seats(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Seats:
-    """The seats of a lobby that is locked."""
+    """The seats of a locked lobby."""
     has_player = func.coalesce(func.bool_or(LobbyPlayer.user_id == player_id), False)
     statement = select(func.count(), has_player).where(LobbyPlayer.lobby_id == lobby_id)
-    taken, is_in_it = (await db.execute(statement)).one()
-    return Seats(taken=taken, has_player=is_in_it)
+    taken, has_seat = (await db.execute(statement)).one()
+    return Seats(taken=taken, has_player=has_seat)
 
 
 async def insert_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
-    """Seat a player in a lobby that is locked."""
-    # Not now(), which is when the transaction began: it may have waited for the lobby, and others came in before.
+    """Give a player a seat in a locked lobby."""
+    # Not now(), the start of the transaction: others may have joined while it waited for the lobby.
     await db.execute(
         insert(LobbyPlayer).values(lobby_id=lobby_id, user_id=player_id, joined_at=func.clock_timestamp())
     )
 
 
 async def delete_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
-    """Free a player's seat in a lobby that is locked. Says whether there was one."""
+    """Free a player's seat in a locked lobby. False when there was none."""
     statement = (
         delete(LobbyPlayer)
         .where(LobbyPlayer.lobby_id == lobby_id, LobbyPlayer.user_id == player_id)
@@ -260,7 +260,7 @@ async def close_lobby(db: AsyncSession, lobby_id: UUID) -> None:
 
 GUESSES = 20
 GUESS_WINDOW = timedelta(minutes=1)
-"""In any stretch of this length there are at most `GUESSES` wrong codes."""
+"""A player has at most `GUESSES` wrong codes in any interval of this length."""
 
 _COUNT = text(
     """

@@ -1,4 +1,4 @@
-"""`/v1/lobbies`: rooms where players gather."""
+"""`/v1/lobbies`."""
 
 from typing import Annotated
 from uuid import UUID
@@ -28,10 +28,10 @@ from webcommon.app.state import CursorsDep
 router = APIRouter(prefix="/v1/lobbies", tags=["lobbies"], responses=problem_responses(Unauthorized))
 
 SearchParameter = Annotated[
-    Text | None, Query(max_length=100, description="Part of the name, in capitals or small letters.")
+    Text | None, Query(max_length=100, description="Part of the name, in upper or lower case.")
 ]
 CodeParameter = Annotated[
-    Text, Path(max_length=32, description="In capitals or small letters.", examples=["KX7DQM"])
+    Text, Path(max_length=32, description="In upper or lower case.", examples=["KX7DQM"])
 ]
 
 
@@ -45,10 +45,8 @@ CodeParameter = Annotated[
 async def create_lobby(
     body: LobbyRequest, response: Response, player: PlayerDep, provisioner: ProvisionerDep
 ) -> Lobby:
-    """Open a lobby. You are in it and host it; its code lets others in."""
-    lobby = await provisioner.write(
-        player, lambda session: service.create_lobby(session, body, player_id=player.id)
-    )
+    """Open a lobby. You are its host and its first player; others join with its code."""
+    lobby = await provisioner.write(player, lambda db: service.create_lobby(db, body, player_id=player.id))
     response.headers["Location"] = f"/v1/lobbies/{lobby.id}"
     return lobby
 
@@ -85,7 +83,7 @@ async def read_lobby_by_code(
     code: CodeParameter, player: PlayerDep, database: DatabaseDep, provisioner: ProvisionerDep
 ) -> Lobby:
     """The open lobby with this code, private ones too. Wrong codes are limited to 20 a minute."""
-    # A guess is counted, which is a row of the player's.
+    # Counting the guess writes a row that refers to the player's.
     return await provisioner.run(
         player, lambda: service.read_lobby_by_code(database, code, player_id=player.id)
     )
@@ -98,7 +96,7 @@ async def read_lobby_by_code(
     responses=problem_responses(LobbyNotFound),
 )
 async def read_lobby(lobby_id: UUID, player: PlayerDep, database: DatabaseDep) -> Lobby:
-    """A lobby with its players. A private one is shown to those who are in it."""
+    """A lobby with its players. A private one is shown to its players only."""
     return await service.read_lobby(database, lobby_id, player_id=player.id)
 
 
@@ -115,14 +113,12 @@ async def join_lobby(
     provisioner: ProvisionerDep,
     body: JoinRequest | None = None,
 ) -> Lobby:
-    """Take a seat. A private lobby wants its code. Joining twice is joining once."""
+    """Take a seat. A private lobby requires its code. Joining again changes nothing."""
     code = body.code if body is not None else None
     await provisioner.run(
         player, lambda: service.check_code(database, lobby_id, player_id=player.id, code=code)
     )
-    return await provisioner.write(
-        player, lambda session: service.join_lobby(session, lobby_id, player_id=player.id)
-    )
+    return await provisioner.write(player, lambda db: service.join_lobby(db, lobby_id, player_id=player.id))
 
 
 @router.post(

@@ -12,7 +12,7 @@ from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 def _trim(name: str) -> str:
     trimmed = name.strip()
     if not trimmed:
-        raise ValueError("holds nothing but spaces")
+        raise ValueError("is blank")
     return trimmed
 
 
@@ -21,7 +21,7 @@ LobbyName = Annotated[
 ]
 
 LobbyCode = Annotated[Text, Field(min_length=1, max_length=32, examples=["KX7DQM"])]
-"""Loosely bounded: a code that cannot be right is a wrong code, not a malformed request."""
+"""Loosely bounded: a malformed code is answered as a wrong one."""
 
 MaximumPlayers = Annotated[int, Field(strict=True, ge=1, le=500, description="Seats.", examples=[8])]
 
@@ -29,9 +29,9 @@ Flag = Annotated[bool, Field(strict=True)]
 
 
 class LobbySettings(ResponseBody):
-    """How games in a lobby are played, every key with its value. Times are in milliseconds."""
+    """The rules of a lobby's games. Times are in milliseconds."""
 
-    is_private: Flag = Field(False, description="Only for those who have the code; in no list.")
+    is_private: Flag = Field(False, description="In no list; players join with the code.")
     question_set_id: UUID | None = Field(None, description="The set that questions are taken from.")
     question_count: Annotated[int, Field(strict=True, ge=1, le=500)] | None = Field(
         None, description="Questions a game; all of the set when null."
@@ -45,11 +45,11 @@ class LobbySettings(ResponseBody):
         5_000, strict=True, ge=0, le=60_000, description="How long the right answer is shown."
     )
     shuffle: Flag = Field(False, description="Questions come in random order.")
-    allow_late_join: Flag = Field(True, description="Players may come in while a game runs.")
+    allow_late_join: Flag = Field(True, description="Players may join while a game runs.")
 
 
 class LobbySettingsRequest(LobbySettings):
-    """The settings to begin with; those left out have their defaults."""
+    """The settings of a new lobby; those left out have their defaults."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -63,7 +63,7 @@ class LobbyRequest(RequestBody):
 
 
 class JoinRequest(RequestBody):
-    """What a private lobby asks for at the door."""
+    """The code of a private lobby; others need none."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"code": "KX7DQM"}]})
 
@@ -71,7 +71,7 @@ class JoinRequest(RequestBody):
 
 
 class LobbyPlayer(ResponseBody):
-    """Someone in a lobby."""
+    """A player in a lobby."""
 
     user_id: UUID
     username: str | None
@@ -85,7 +85,7 @@ class LobbySummary(ResponseBody):
 
     id: UUID
     name: str = Field(examples=["Friday quiz"])
-    code: str | None = Field(description="Leads here as long as the lobby is open.", examples=["KX7DQM"])
+    code: str | None = Field(description="Valid while the lobby is open.", examples=["KX7DQM"])
     status: LobbyStatus
     creator_id: UUID | None = Field(description="Who created it; null when that account is gone.")
     host_id: UUID | None = Field(description="Who hosts it now; null once it is closed.")

@@ -1,4 +1,4 @@
-"""The rules of lobbies: who may see one, who gets a seat, who hosts, and when it closes."""
+"""The rules of lobbies: visibility, seats, hosts and closing."""
 
 import math
 from collections.abc import Callable
@@ -26,11 +26,11 @@ from l2p.models import LobbyStatus
 from webcommon.api.paging import CursorCodec
 
 CODE_ATTEMPTS = 20
-"""Even with half of all codes in use, one in a million lobbies is refused."""
+"""With half of all codes in use, one lobby in a million is refused."""
 
 
 async def create_lobby(
-    db: AsyncSession, request: LobbyRequest, *, player_id: UUID, draw: Callable[[], str] = generate_code
+    db: AsyncSession, request: LobbyRequest, *, player_id: UUID, generate: Callable[[], str] = generate_code
 ) -> Lobby:
     """A new lobby with its creator in it as the host. Raises `QuestionSetUnknown`, `NoFreeCode`."""
     if request.settings.question_set_id is not None:
@@ -43,7 +43,7 @@ async def create_lobby(
         settings=request.settings.model_dump(mode="json"),
     )
     for _ in range(CODE_ATTEMPTS):
-        if await repository.insert_lobby(db, lobby, code=draw()):
+        if await repository.insert_lobby(db, lobby, code=generate()):
             break
     else:
         raise NoFreeCode
@@ -60,7 +60,7 @@ async def list_lobbies(
     cursor: str | None,
     limit: int,
 ) -> Response:
-    """A `Page[LobbySummary]` of public lobbies of one status, newest first. A search for nothing but spaces is none."""
+    """A `Page[LobbySummary]` of public lobbies of one status, newest first. A blank `search` is ignored."""
     wanted = LobbyFilter(status=status, search=(search or "").strip() or None)
     position = cursors.decode(wanted.scope, cursor)
     after = None if position is None else LobbyPosition(created_at=position[0], id=position[1])
@@ -83,7 +83,7 @@ async def read_lobby_by_code(database: Database, code: str, *, player_id: UUID) 
         lobby_id = await _try_code(db, code, player_id=player_id)
         if lobby_id is not None:
             lobby = await _read_any_lobby(db, lobby_id)
-    # Raised out here: the wrong guess stays counted.
+    # Raised after the commit, so that the wrong guess stays counted.
     if lobby is None:
         raise LobbyNotFound
     return lobby
@@ -108,7 +108,7 @@ async def check_code(database: Database, lobby_id: UUID, *, player_id: UUID, cod
 async def _try_code(
     db: AsyncSession, code: str, *, player_id: UUID, lobby_id: UUID | None = None
 ) -> UUID | None:
-    """The open lobby with this code, if it is `lobby_id` or that does not matter. None counts as a guess."""
+    """The open lobby with this code. None, counted as a wrong guess, without one, or if it is not `lobby_id`."""
     guess = await repository.count_guess(db, player_id)
     if guess.exceeds_limit:
         raise TooManyCodeGuesses(retry_after=math.ceil(guess.seconds))
@@ -120,7 +120,7 @@ async def _try_code(
 
 
 async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Lobby:
-    """Seat a player who may come in; someone who has a seat keeps it.
+    """Give the player a seat, unless they have one.
 
     Raises `LobbyNotFound`, `LobbyClosed`, `GameUnderWay`, `LobbyFull`.
     """
@@ -137,7 +137,7 @@ async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Lo
             raise LobbyFull(lobby.max_players)
         await repository.insert_seat(db, lobby_id, player_id=player_id)
         if lobby.host_id is None:
-            # The account of whoever hosted it was deleted.
+            # The host's account was deleted.
             await repository.set_host(db, lobby_id, host_id=player_id)
     return await _read_any_lobby(db, lobby_id)
 
@@ -145,7 +145,7 @@ async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Lo
 async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
     """Free the player's seat. A host hands over to the longest-present player; the last one out closes the lobby.
 
-    Leaving a public lobby that one is not in does nothing. Raises `LobbyNotFound`.
+    Without a seat in a public lobby it does nothing. Raises `LobbyNotFound`.
     """
     lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None:

@@ -1,1 +1,1 @@
-"""Players: their rows, whoever keeps their account, and what may be seen of them."""
+"""Players: reading their rows."""

@@ -1,4 +1,4 @@
-"""Why a player is not shown."""
+"""Why a call on players is refused."""
 
 from webcommon.api.problems import NotFound
 

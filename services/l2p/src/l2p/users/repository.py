@@ -1,4 +1,4 @@
-"""Every statement on players."""
+"""The statements on players."""
 
 from typing import Any
 from uuid import UUID

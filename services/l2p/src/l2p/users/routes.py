@@ -1,4 +1,4 @@
-"""`/v1/users`: players."""
+"""`/v1/users`."""
 
 from uuid import UUID
 
@@ -26,5 +26,5 @@ async def read_own_user(player: PlayerDep, database: DatabaseDep) -> OwnUser:
     "/{user_id}", operation_id="read_user", summary="Read a player", dependencies=[Depends(get_player)]
 )
 async def read_user(user_id: UUID, database: DatabaseDep) -> PublicUser:
-    """What anybody who is signed in may see of a player; no e-mail address."""
+    """What every signed-in user may see of a player, without the e-mail address."""
     return await service.read_public(database, user_id)

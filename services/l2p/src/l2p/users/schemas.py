@@ -8,18 +8,18 @@ from webcommon.api.schemas import ResponseBody, Timestamp
 
 
 class PublicUser(ResponseBody):
-    """What anybody may see of a player."""
+    """The part of a player's row that others may see."""
 
     id: UUID
     username: str | None = Field(
-        description="Null when it has gone to another account and no newer token has told the new one yet.",
+        description="Null when it belongs to another account now, and this player's new one is not known yet.",
         examples=["ada.lovelace"],
     )
-    rating: int = Field(description="1500 at first; rises with games that are won.", examples=[1500])
+    rating: int = Field(description="1500 at first.", examples=[1500])
     created_at: Timestamp
 
 
 class OwnUser(PublicUser):
-    """What a player sees of their own row."""
+    """A player's own row."""
 
     email: str | None = Field(examples=["ada@example.com"])

@@ -1,4 +1,4 @@
-"""What may be seen of players."""
+"""The rules of reading players."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ async def read_own(database: Database, user_id: UUID) -> OwnUser:
 
 
 async def read_public(database: Database, user_id: UUID) -> PublicUser:
-    """What anybody may see. Raises `PlayerNotFound`."""
+    """The part of a row that others may see. Raises `PlayerNotFound`."""
     row = await repository.find_public(database, user_id)
     if row is None:
         raise PlayerNotFound

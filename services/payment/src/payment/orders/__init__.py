@@ -1,1 +1,1 @@
-"""Orders: what somebody buys, at the catalogue's prices of that moment."""
+"""Orders, at the catalogue's prices of the time they are placed."""

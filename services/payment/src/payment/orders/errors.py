@@ -6,14 +6,14 @@ from webcommon.api.problems import Conflict, NotFound, Problem
 
 
 class OrderNotFound(NotFound):
-    """404: no order has this id, or it is somebody else's."""
+    """404: no order has this id, or it belongs to another customer."""
 
     title = "There is no such order"
     slug = "order-not-found"
 
 
 class OutOfStock(Conflict):
-    """409: there are fewer pieces than were asked for. `errors` points at the lines."""
+    """409: fewer pieces are available than ordered. `errors` points at the lines."""
 
     title = "There is not enough in stock"
     slug = "out-of-stock"
@@ -27,12 +27,12 @@ class OutOfStock(Conflict):
 
 
 class RequestRefused(Problem):
-    """422: what the fields ask for cannot be; `errors` points at them."""
+    """422: the fields are well-formed, but cannot be accepted; `errors` points at them."""
 
     status = 422
 
     def __init__(self, errors: Mapping[str, str]) -> None:
-        """`errors` is a sentence a pointer."""
+        """`errors` has a sentence for each pointer."""
         listed = [{"pointer": pointer, "detail": detail} for pointer, detail in errors.items()]
         super().__init__("One or more fields were refused; see errors.", errors=listed)
 
@@ -40,7 +40,7 @@ class RequestRefused(Problem):
 class DuplicateSku(RequestRefused):
     """422: two lines of one order name the same SKU."""
 
-    title = "A SKU stands in the order twice"
+    title = "A SKU is in the order twice"
     slug = "duplicate-sku"
 
 
@@ -59,14 +59,14 @@ class MixedCurrencies(RequestRefused):
 
 
 class AmountTooSmall(RequestRefused):
-    """422: the total is under what can be charged."""
+    """422: the total is below the minimum charge."""
 
     title = "The total is too small to be charged"
     slug = "amount-too-small"
 
 
 class AmountTooLarge(RequestRefused):
-    """422: the total is over what can be charged."""
+    """422: the total is above the maximum charge."""
 
     title = "The total is too large to be charged"
     slug = "amount-too-large"

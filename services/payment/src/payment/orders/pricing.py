@@ -1,4 +1,4 @@
-"""What an order comes to: lines, prices and total from the catalogue. No I/O."""
+"""The lines, prices and total of an order, from the catalogue. No I/O."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from payment.orders.schemas import NewOrderItem
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A product as it can be ordered now. `available` None: without limit."""
+    """A product that can be ordered. `available` is None for unlimited stock."""
 
     product_id: UUID
     name: str
@@ -30,7 +30,7 @@ class Offer:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A line of an order to be."""
+    """A line of a basket."""
 
     sku: str
     quantity: int
@@ -38,7 +38,7 @@ class Line:
 
     @property
     def total_price(self) -> Decimal:
-        """Price by quantity."""
+        """The unit price times the quantity."""
         return self.offer.unit_price * self.quantity
 
     @property
@@ -49,19 +49,19 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Basket:
-    """An order to be."""
+    """A priced order, before it is stored."""
 
     lines: tuple[Line, ...]
     currency: Currency
     total: Decimal
 
     @property
-    def limited(self) -> dict[UUID, int]:
-        """The pieces to reserve, by product."""
+    def quantities_to_reserve(self) -> dict[UUID, int]:
+        """By product, without those of unlimited stock."""
         return {line.offer.product_id: line.quantity for line in self.lines if line.is_limited}
 
     def shortages(self, lacking: set[UUID] | None = None) -> dict[int, int]:
-        """How many can be ordered of the lines that ask for more, or that are of a product in `lacking`, by their index."""
+        """The available pieces of the lines that ask for more, or whose product is in `lacking`, by the line's index."""
         return {
             index: available
             for index, line in enumerate(self.lines)
@@ -71,10 +71,10 @@ class Basket:
 
 
 def check_skus(items: Sequence[NewOrderItem]) -> None:
-    """Raises `DuplicateSku`. Adding lines up would hide a mistake of whoever sends them."""
+    """Raises `DuplicateSku`. Lines are not added up, since a second one may be a mistake of the client."""
     first: dict[str, int] = {}
     errors = {
-        f"#/items/{index}/sku": f"stands in line {first[item.sku]} already; write it once with the whole quantity"
+        f"#/items/{index}/sku": f"is in line {first[item.sku]} already; send it once with the whole quantity"
         for index, item in enumerate(items)
         if first.setdefault(item.sku, index) != index
     }
@@ -83,7 +83,7 @@ def check_skus(items: Sequence[NewOrderItem]) -> None:
 
 
 def price_basket(items: Sequence[NewOrderItem], offers: Mapping[str, Offer]) -> Basket:
-    """The order that the lines come to. Raises `ProductNotForSale`, `MixedCurrencies`, `AmountTooSmall`, `AmountTooLarge`."""
+    """The priced order. Raises `ProductNotForSale`, `MixedCurrencies`, `AmountTooSmall`, `AmountTooLarge`."""
     missing = {
         f"#/items/{index}/sku": "no product with this SKU is for sale"
         for index, item in enumerate(items)

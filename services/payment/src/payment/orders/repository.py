@@ -1,4 +1,4 @@
-"""Every statement on orders, their lines, and the stock that they hold."""
+"""The statements on orders, their lines, and the stock that they reserve."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -110,8 +110,7 @@ async def find_page(
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> "asyncpg.Record":
-    """Orders with their lines, newest first, from the one after `before` on, of `owner` only unless that is None: a page of
-    the JSON of `Order`."""
+    """A page of the JSON of `Order`, newest first, from the order after `before` on; of `owner` only, unless that is None."""
     given = vars(wanted) | {"owner": owner}
     if before is not None:
         given |= {"last_time": before[0], "last_id": before[1]}
@@ -138,7 +137,7 @@ def _prepare_page(names: frozenset[str]) -> DriverStatement:
 
 
 async def find_products(db: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRow]:
-    """Those of the products that are for sale."""
+    """The products with these SKUs that are for sale."""
     statement = select(
         Product.id,
         Product.sku,
@@ -153,21 +152,21 @@ async def find_products(db: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRo
 async def insert_order(
     db: AsyncSession, columns: Mapping[str, Any], *, reservation: timedelta | None
 ) -> AnyRow:
-    """`reservation`: how long the order holds stock, None when it holds none."""
+    """Store the order. It reserves stock for `reservation`; None when it reserves none."""
     expires_at = None if reservation is None else func.now() + reservation
     statement = insert(Order).values(**columns, expires_at=expires_at).returning(*_COLUMNS)
     return (await db.execute(statement)).one()
 
 
 async def insert_items(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The lines of an order that was inserted in this transaction, since its total is checked at commit."""
+    """Store the lines of an order of this transaction: its total is checked at commit."""
     await db.execute(insert(OrderItem), rows)
 
 
 async def reserve_stock(db: AsyncSession, quantities: Mapping[UUID, int]) -> set[UUID]:
-    """Reserve pieces of products; those of which enough are left. The caller rolls back when one is missing.
+    """Reserve pieces and return the products that had enough. The caller rolls back when one is missing.
 
-    The rows stay locked until then, so this comes last in a transaction.
+    The products stay locked until the transaction ends, so this comes last.
     """
     await _lock_products(db, list(quantities))
     wanted = (
@@ -193,20 +192,20 @@ async def _lock_products(db: AsyncSession, product_ids: Sequence[UUID]) -> None:
 
 
 async def lock_overdue(db: AsyncSession, *, limit: int) -> list[UUID]:
-    """Pending orders whose time is over, locked; passes over those that another sweep has."""
+    """Overdue pending orders, locked; skips those that another sweep has locked."""
     statement = _select_overdue().order_by(Order.expires_at).limit(limit)
     locked = statement.with_for_update(key_share=True, skip_locked=True)
     return list((await db.execute(locked)).scalars())
 
 
 async def lock_overdue_with_stock_of(db: AsyncSession, skus: Sequence[str], *, limit: int) -> list[UUID]:
-    """Pending orders whose time is over and that hold stock of these products, locked; waits for a sweep that has them."""
-    holding = (
+    """Overdue pending orders that reserve these products, locked; waits for a sweep that has locked them."""
+    with_stock = (
         select(OrderItem.order_id)
         .join(Product, Product.id == OrderItem.product_id)
         .where(Product.sku == any_(literal(skus, ARRAY(Text))), OrderItem.reserved_quantity > 0)
     )
-    statement = _select_overdue().where(Order.id.in_(holding)).order_by(Order.id).limit(limit)
+    statement = _select_overdue().where(Order.id.in_(with_stock)).order_by(Order.id).limit(limit)
     return list((await db.execute(statement.with_for_update(key_share=True))).scalars())
 
 
@@ -225,20 +224,20 @@ async def expire_orders(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
 
 
 async def release_stock(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
-    """Give back what orders hold that this transaction has locked: first the products, then the lines."""
+    """Release the stock of orders that this transaction has locked: the products first, then the lines."""
     of_orders = OrderItem.order_id == any_(literal(order_ids, ARRAY(Uuid)))
-    held = (
+    reserved = (
         select(OrderItem.product_id, func.sum(OrderItem.reserved_quantity).label("quantity"))
         .where(of_orders, OrderItem.reserved_quantity > 0, OrderItem.product_id.is_not(None))
         .group_by(OrderItem.product_id)
     )
-    product_ids = [row.product_id for row in await db.execute(held)]
+    product_ids = [row.product_id for row in await db.execute(reserved)]
     await _lock_products(db, product_ids)
-    given_back = held.subquery("held")
+    released = reserved.subquery("released")
     await db.execute(
         update(Product)
-        .where(Product.id == given_back.c.product_id)
-        .values(reserved=Product.reserved - given_back.c.quantity)
+        .where(Product.id == released.c.product_id)
+        .values(reserved=Product.reserved - released.c.quantity)
         .execution_options(synchronize_session=False)
     )
     await db.execute(

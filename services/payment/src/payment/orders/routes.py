@@ -1,4 +1,4 @@
-"""Orders. Everybody has their own; admins see all."""
+"""`/v1/orders`. Customers see their own orders, admins see all."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1/orders", tags=["orders"])
 
 
 def _owner(caller: Caller) -> UUID | None:
-    """Whose orders the caller sees; None: everybody's."""
+    """The customer whose orders the caller sees; None for all."""
     return None if is_admin(caller) else caller.id
 
 
@@ -66,7 +66,7 @@ async def create_order(
     provisioner: ProvisionerDep,
     settings: SettingsDep,
 ) -> Response:
-    """Prices and total come from the catalogue. Limited stock is held for half an hour, then the order expires."""
+    """Prices and total come from the catalogue. Limited stock is reserved until `expires_at`; then the order expires."""
     reservation = timedelta(seconds=settings.reservation_seconds)
     answer = await service.place_order(
         database, provisioner, new, caller=caller, key=key, reservation=reservation
@@ -87,12 +87,14 @@ async def list_orders(
     database: DatabaseDep,
     cursors: CursorsDep,
     status: OrderStatus | None = None,
-    created_after: Annotated[Moment | None, Query(description="Later than this moment only.")] = None,
-    created_before: Annotated[Moment | None, Query(description="Earlier than this moment only.")] = None,
+    created_after: Annotated[Moment | None, Query(description="Only orders created after this time.")] = None,
+    created_before: Annotated[
+        Moment | None, Query(description="Only orders created before this time.")
+    ] = None,
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
 ) -> Response:
-    """The caller's own, or everybody's for an admin, newest first."""
+    """The caller's orders, or all for an admin, newest first."""
     wanted = OrderFilter(status=status, created_after=created_after, created_before=created_before)
     return await service.list_orders(
         database, cursors, owner=_owner(caller), wanted=wanted, limit=limit, cursor=cursor
@@ -106,5 +108,5 @@ async def list_orders(
     responses=problem_responses(Unauthorized, OrderNotFound),
 )
 async def read_order(order_id: UUID, caller: CustomerDep, database: DatabaseDep) -> Order:
-    """The caller's own, or anybody's for an admin."""
+    """An order of the caller, or any for an admin."""
     return await service.read_order(database, order_id, owner=_owner(caller))

@@ -1,4 +1,4 @@
-"""What orders are made of, and how they are shown."""
+"""Bodies of the order routes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ class NewOrder(RequestBody):
 
 
 class OrderItem(ResponseBody):
-    """A line: name and price are those of the moment of ordering."""
+    """A line, with the name and price of the time of the order."""
 
     id: UUID
     sku: str | None = Field(examples=["tea-earl-grey-100g"])
@@ -51,7 +51,7 @@ class Order(ResponseBody):
     currency: str = CURRENCY_FIELD
     items: list[OrderItem]
     expires_at: Timestamp | None = Field(
-        description="Until then limited stock is held for the unpaid order; null when it holds none."
+        description="The unpaid order reserves limited stock until then; null when it reserves none."
     )
     created_at: Timestamp
     updated_at: Timestamp

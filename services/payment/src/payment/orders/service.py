@@ -40,7 +40,7 @@ async def place_order(
     key: str,
     reservation: timedelta,
 ) -> Answer:
-    """The order's answer, the same for each request of this caller with this key and content.
+    """The response to the order, the same for every request of this caller with this key and content.
 
     Raises `IdempotencyKeyBusy`, `IdempotencyKeyReused`, `DuplicateSku`, `ProductNotForSale`, `MixedCurrencies`,
     `AmountTooSmall`, `AmountTooLarge`, `OutOfStock`.
@@ -60,14 +60,14 @@ async def place_order(
     try:
         return await provisioner.run(caller, answer)
     except OutOfStock:
-        # Perhaps only for want of a sweep: what is held by orders whose time is over is free for the next buyer.
+        # Overdue orders that no sweep has expired yet may reserve it: expire them, and try again.
         if not await expire_overdue_with_stock_of(database, [item.sku for item in new.items]):
             raise
     return await provisioner.run(caller, answer)
 
 
 async def expire_overdue_with_stock_of(database: Database, skus: list[str]) -> int:
-    """Expire the orders that hold stock of these products longer than they may; how many there were."""
+    """Expire overdue orders that reserve these products; returns their number."""
     async with database.transaction() as db:
         overdue = await repository.lock_overdue_with_stock_of(db, skus, limit=MOST_EXPIRED_AT_ONCE)
         await _expire(db, overdue)
@@ -75,7 +75,7 @@ async def expire_overdue_with_stock_of(database: Database, skus: list[str]) -> i
 
 
 async def expire_overdue(database: Database) -> int:
-    """Expire orders whose time is over, up to `MOST_EXPIRED_AT_ONCE`; how many there were. Several sweeps may run at once."""
+    """Expire up to `MOST_EXPIRED_AT_ONCE` overdue orders; returns their number. Several sweeps may run at once."""
     async with database.transaction() as db:
         overdue = await repository.lock_overdue(db, limit=MOST_EXPIRED_AT_ONCE)
         await _expire(db, overdue)
@@ -83,7 +83,7 @@ async def expire_overdue(database: Database) -> int:
 
 
 async def read_order(database: Database, order_id: UUID, *, owner: UUID | None) -> Order:
-    """An order of `owner`, or anybody's when that is None. Raises `OrderNotFound`."""
+    """An order, of `owner` only unless that is None. Raises `OrderNotFound`."""
     row = await database.fetch_one(repository.select_order(order_id, owner=owner))
     if row is None:
         raise OrderNotFound
@@ -99,7 +99,7 @@ async def list_orders(
     limit: int,
     cursor: str | None,
 ) -> Response:
-    """A `Page[Order]` of orders of `owner`, or everybody's when that is None, newest first."""
+    """A `Page[Order]`, newest first, of orders of `owner` only unless that is None."""
     scope = f"orders {owner} {wanted}"
     position = cursors.decode(scope, cursor)
     page = await repository.find_page(
@@ -114,7 +114,7 @@ async def list_orders(
 
 async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, reservation: timedelta) -> Order:
     rows = await repository.find_products(db, [item.sku for item in new.items])
-    # A price that was put into the database by hand may be none of its currency: nobody could pay it.
+    # A price that was stored by hand may be one that cannot be paid in its currency.
     offers = {row.sku: _offer(row) for row in rows if can_be_charged(row.unit_price, row.currency)}
     basket = price_basket(new.items, offers)
     if shortages := basket.shortages():
@@ -126,7 +126,9 @@ async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, reservation:
         "total_amount": basket.total,
         "currency": basket.currency.code,
     }
-    row = await repository.insert_order(db, columns, reservation=reservation if basket.limited else None)
+    row = await repository.insert_order(
+        db, columns, reservation=reservation if basket.quantities_to_reserve else None
+    )
     items = _items(basket, order_id)
     await repository.insert_items(db, items)
     await _reserve(db, basket)
@@ -134,12 +136,12 @@ async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, reservation:
 
 
 async def _reserve(db: AsyncSession, basket: Basket) -> None:
-    if not basket.limited:
+    quantities = basket.quantities_to_reserve
+    if not quantities:
         return
-    reserved = await repository.reserve_stock(db, basket.limited)
-    lacking = basket.limited.keys() - reserved
-    if lacking:
-        raise OutOfStock(basket.shortages(set(lacking)))
+    reserved = await repository.reserve_stock(db, quantities)
+    if lacking := quantities.keys() - reserved:
+        raise OutOfStock(basket.shortages(lacking))
 
 
 async def _expire(db: AsyncSession, order_ids: list[UUID]) -> None:
@@ -159,7 +161,7 @@ def _offer(row: AnyRow) -> Offer:
 
 
 def _items(basket: Basket, order_id: UUID) -> list[dict[str, Any]]:
-    # Ids are made in the order of the lines, which are shown in the order of their ids.
+    # Lines are shown in the order of their ids, so the ids are made in the order of the lines.
     return [
         {
             "id": new_id(),

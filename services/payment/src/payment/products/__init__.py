@@ -1,1 +1,1 @@
-"""The catalogue: what is for sale, and at which price."""
+"""The catalogue."""

@@ -16,7 +16,7 @@ class SkuTaken(Conflict):
 class StockReserved(Conflict):
     """409: the new stock is below what unpaid orders hold."""
 
-    title = "More pieces are reserved than that"
+    title = "The stock is below what is reserved"
     slug = "stock-reserved"
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Every statement on `products` but those of ordering."""
+"""The statements on `products`, without those of orders."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -60,7 +60,7 @@ async def find_page(
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> "asyncpg.Record":
-    """Products, newest first, from the one after `before` on: a page of the JSON of `Product`."""
+    """A page of the JSON of `Product`, newest first, from the product after `before` on."""
     statement = _prepare_page(with_inactive=with_inactive, active=active, is_first=before is None)
     last = {} if before is None else {"last_time": before[0], "last_id": before[1]}
     return await database.fetch_page(statement, **last, limit=limit)
@@ -98,7 +98,7 @@ async def update_product(db: AsyncSession, product_id: UUID, columns: Mapping[st
 
 
 async def delete_product(db: AsyncSession, reference: UUID | str) -> bool:
-    """Whether there was one. Lines of orders keep their copies of it."""
+    """Delete the product. False when there is none. Order lines keep their copies of its data."""
     column = Product.id if isinstance(reference, UUID) else Product.sku
     statement = delete(Product).where(column == reference).returning(Product.id)
     return (await db.execute(statement)).one_or_none() is not None

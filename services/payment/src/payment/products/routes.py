@@ -1,4 +1,4 @@
-"""The catalogue. Anybody may read what is for sale; admins write, and see the rest too."""
+"""`/v1/products`. Everybody may read active products; admins read all, and write."""
 
 from typing import Annotated
 
@@ -55,7 +55,7 @@ async def list_products(
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
 ) -> Response:
-    """Newest first. Needs no token; an admin's token shows inactive products as well."""
+    """Newest first. Needs no token. Inactive products are shown to admins only."""
     return await service.list_products(
         database, cursors, as_admin=is_admin(visitor), active=active, limit=limit, cursor=cursor
     )
@@ -69,7 +69,7 @@ async def list_products(
     openapi_extra=OPTIONAL_TOKEN,
 )
 async def read_product(product: ReferenceParameter, visitor: VisitorDep, database: DatabaseDep) -> Product:
-    """Needs no token; an inactive product is there for admins only."""
+    """Needs no token. Inactive products are shown to admins only."""
     return await service.read_product(database, read_product_reference(product), as_admin=is_admin(visitor))
 
 
@@ -82,7 +82,7 @@ async def read_product(product: ReferenceParameter, visitor: VisitorDep, databas
 async def change_product(
     product: ReferenceParameter, change: ProductChange, _admin: AdminDep, db: SessionDep
 ) -> Product:
-    """Admins only. Orders that were made keep the name and the price that they were made with."""
+    """Admins only. Existing orders keep their name and price."""
     return await service.change_product(db, read_product_reference(product), change)
 
 

@@ -1,4 +1,4 @@
-"""What the catalogue takes and gives."""
+"""Bodies of the product routes."""
 
 from typing import Annotated
 from uuid import UUID
@@ -19,7 +19,7 @@ Stock = Annotated[
         ge=0,
         le=LARGEST_STOCK,
         examples=[250],
-        description="Pieces that are not sold yet, those that unpaid orders hold included; null: without limit.",
+        description="Pieces that are not sold yet, reserved ones included; null for unlimited stock.",
     ),
 ]
 
@@ -39,7 +39,7 @@ class NewProduct(RequestBody):
 class ProductChange(RequestBody):
     """What to change; fields left out stay. `description` and `stock` may be null."""
 
-    # Factories, since a default would be shown in the API's description as what a field left out becomes.
+    # Factories, since OpenAPI would show a default as the value of a field that is left out.
     sku: Sku = Field(default_factory=str)
     name: ProductName = Field(default_factory=str)
     description: Description | None = None
@@ -59,9 +59,11 @@ class Product(ResponseBody):
     unit_price: str = AMOUNT_FIELD
     currency: str = CURRENCY_FIELD
     active: bool
-    stock: int | None = Field(examples=[250], description="Pieces not sold yet; null: without limit.")
+    stock: int | None = Field(
+        examples=[250], description="Pieces that are not sold yet; null for unlimited stock."
+    )
     available: int | None = Field(
-        examples=[242], description="Pieces that can be ordered now: stock less what unpaid orders hold."
+        examples=[242], description="Pieces that can be ordered now: stock less what unpaid orders reserve."
     )
     created_at: Timestamp
     updated_at: Timestamp

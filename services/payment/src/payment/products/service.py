@@ -1,4 +1,4 @@
-"""The rules of the catalogue: who sees what, prices that can be charged, one product a SKU."""
+"""The rules of the catalogue: visibility, prices that can be charged, unique SKUs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -44,13 +44,13 @@ async def change_product(db: AsyncSession, reference: UUID | str, change: Produc
 
 
 async def delete_product(db: AsyncSession, reference: UUID | str) -> None:
-    """Raises `ProductNotFound`. Orders keep their lines."""
+    """Delete a product; its order lines stay. Raises `ProductNotFound`."""
     if not await repository.delete_product(db, reference):
         raise ProductNotFound
 
 
 async def read_product(database: Database, reference: UUID | str, *, as_admin: bool) -> Product:
-    """Raises `ProductNotFound`; so it does for an inactive product, unless an admin asks."""
+    """Raises `ProductNotFound`, also for an inactive product unless `as_admin`."""
     row = await database.fetch_one(repository.select_product(reference, with_inactive=as_admin))
     if row is None:
         raise ProductNotFound
@@ -66,7 +66,7 @@ async def list_products(
     limit: int,
     cursor: str | None,
 ) -> Response:
-    """A `Page[Product]` of the catalogue, newest first; inactive products are there for admins only."""
+    """A `Page[Product]` of the catalogue, newest first, without inactive products unless `as_admin`."""
     scope = f"products {as_admin} {active}"
     position = cursors.decode(scope, cursor)
     before = None if position is None else (position[0], position[1])
@@ -87,10 +87,11 @@ def _changed_price(before: AnyRow, columns: dict[str, Any]) -> Decimal:
     currency = columns.get("currency", before.currency)
     if "unit_price" in columns:
         return _parse_price(columns["unit_price"], currency=currency)
-    # The number stays and its currency changes: it must be one that the new currency has too.
+    # The amount stays, so the new currency must have it too.
     if not can_be_charged(before.unit_price, currency):
         raise InvalidRequest(
-            "the price so far is none in this currency; give unit_price as well", pointer="#/currency"
+            "the current price is not an amount in this currency; send unit_price as well",
+            pointer="#/currency",
         )
     return _parse_price(format_amount(before.unit_price, find_currency(currency)), currency=currency)
 

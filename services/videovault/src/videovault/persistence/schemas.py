@@ -8,7 +8,7 @@ from webcommon.api.schemas import ResponseBody
 
 
 class Persistence(ResponseBody):
-    """Where the library is kept, and what is out of the ordinary about it."""
+    """Where the library is kept, and why, or what is wrong with it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"mode": "server", "reason": None}]})
 

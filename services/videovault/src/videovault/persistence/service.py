@@ -1,4 +1,4 @@
-"""Says where the library is kept."""
+"""Where the library is kept, and why."""
 
 from dbcommon.health import Health
 from videovault.persistence.schemas import Persistence
@@ -9,7 +9,7 @@ NOT_CONFIGURED = "No database is configured: VIDEOVAULT_DATABASE_URL and VIDEOVA
 
 
 async def read_persistence(settings: Settings, health: Health) -> Persistence:
-    """`client` without a database; `server` with one, be it down or not. Takes at most the probe's second."""
+    """`client` without a database, `server` with one, even while it is down."""
     if health.persistence == "client":
         reason = CHOSEN if settings.persistence == "client" else NOT_CONFIGURED
         return Persistence(mode="client", reason=reason)

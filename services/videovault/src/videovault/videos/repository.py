@@ -1,4 +1,4 @@
-"""Every SQL statement about videos."""
+"""The statements on videos and their tags."""
 
 import operator
 from collections.abc import Callable, Collection, Sequence
@@ -36,7 +36,7 @@ SORT_KEYS: dict[str, ColumnElement[Any]] = {
 }
 """Each is the first column of an index whose second is the id."""
 
-# A subquery beside each row of the page, and not a join: the page is cut first, and the tags come in the same round trip.
+# A subquery for each row and not a join, so that only the tags of the page's videos are read.
 _TAGS = (
     select(
         func.coalesce(
@@ -88,15 +88,15 @@ VIDEO_BY_ID = select(*_COLUMNS).where(Video.id == bindparam("id"))
 
 
 async def find_page(database: Database, query: VideoQuery, after: Sequence[Any] | None) -> "asyncpg.Record":
-    """A page of the JSON of `VideoBody`, from the one after the position `after` on."""
+    """A page of the JSON of `VideoBody`, from the video after the position `after` on."""
     parameters = page_parameters(query, after)
-    signs = tuple(criterion.startswith("-") for criterion in query.tag)
-    statement = _prepare_page(query.sort, signs, frozenset(parameters))
+    exclusions = tuple(criterion.startswith("-") for criterion in query.tag)
+    statement = _prepare_page(query.sort, exclusions, frozenset(parameters))
     return await database.fetch_page(statement, **parameters)
 
 
 def page_parameters(query: VideoQuery, after: Sequence[Any] | None) -> dict[str, Any]:
-    """What a page asks for, by name; without the filters that are not given."""
+    """The parameters of a page's statement, without those of filters that are not set."""
     filters = {name: value for name in _BOUNDS if (value := getattr(query, name)) is not None}
     tags: dict[str, str] = {}
     for number, criterion in enumerate(query.tag):
@@ -106,14 +106,17 @@ def page_parameters(query: VideoQuery, after: Sequence[Any] | None) -> dict[str,
     return {**filters, **tags, **last, "limit": query.limit}
 
 
-# A caller chooses the combination: so many statements are kept and no more.
+# Bounded, since callers choose the combination.
 @lru_cache(maxsize=256)
-def _prepare_page(sort: str, signs: tuple[bool, ...], names: frozenset[str]) -> DriverStatement:
-    return prepare_page(select_page(sort, signs, names))
+def _prepare_page(sort: str, exclusions: tuple[bool, ...], names: frozenset[str]) -> DriverStatement:
+    return prepare_page(select_page(sort, exclusions, names))
 
 
-def select_page(sort: str, signs: Sequence[bool], names: Collection[str]) -> Select[Any]:
-    """The rows of a list from a page on. `names` are those of its `page_parameters`; `signs` say which tags are excluded."""
+def select_page(sort: str, exclusions: Sequence[bool], names: Collection[str]) -> Select[Any]:
+    """The rows of a list from a page on.
+
+    `names`: of its `page_parameters`. `exclusions`: whether the list leaves out the videos with a tag, for each tag.
+    """
     key, position = SORT_KEYS[sort.removeprefix("-")], Video.id.expression
     descending = sort.startswith("-")
     conditions = [
@@ -121,13 +124,13 @@ def select_page(sort: str, signs: Sequence[bool], names: Collection[str]) -> Sel
         for name, (compare, column) in _BOUNDS.items()
         if name in names
     ]
-    conditions += [_has_tag(number, is_excluded=sign) for number, sign in enumerate(signs)]
+    conditions += [_has_tag(number, is_excluded=is_excluded) for number, is_excluded in enumerate(exclusions)]
     statement = select(_VIDEO_AS_JSON, key.label("sort_key"), Video.id).where(*conditions)
     if "last_id" in names:
-        # One comparison of rows, which the index answers by itself; "a > x OR (a = x AND id > y)" it would not.
-        here = tuple_(key, position)
+        # A comparison of rows, which the index answers; it does not answer "a > x OR (a = x AND id > y)".
+        current = tuple_(key, position)
         last = tuple_(bindparam("last_key", type_=key.type), bindparam("last_id", type_=position.type))
-        statement = statement.where(here < last if descending else here > last)
+        statement = statement.where(current < last if descending else current > last)
     order = (key.desc(), position.desc()) if descending else (key, position)
     return statement.order_by(*order)
 
@@ -152,7 +155,7 @@ def _has_tag(number: int, *, is_excluded: bool) -> ColumnElement[bool]:
 
 
 async def insert_video(db: AsyncSession, video: NewVideo) -> UUID | None:
-    """The new row's id; None when the path is taken, also by somebody who takes it at this moment."""
+    """Store the video and return its id; None when the path is taken, also by a concurrent transaction."""
     values = video.model_dump(exclude={"tags", "metadata"})
     statement = (
         insert(Video)
@@ -164,12 +167,12 @@ async def insert_video(db: AsyncSession, video: NewVideo) -> UUID | None:
 
 
 async def insert_tags(db: AsyncSession, video_id: UUID, *, tags: Sequence[NewTag]) -> None:
-    """Put the tags on the video. A spelling of one that it has already is left out."""
+    """Add tags to the video. Another spelling of a tag that it has is left out."""
     rows = [{"video_id": video_id, **tag.model_dump()} for tag in tags]
     await db.execute(insert(Tag).values(rows).on_conflict_do_nothing())
 
 
 async def delete_video(db: AsyncSession, video_id: UUID) -> bool:
-    """Delete the record with its tags and history; whether it was there."""
+    """Delete the video with its tags and its watch history. False when there is none."""
     statement = delete(Video).where(Video.id == video_id).returning(Video.id)
     return (await db.execute(statement)).scalar_one_or_none() is not None

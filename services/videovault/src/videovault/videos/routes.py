@@ -31,7 +31,7 @@ ETAG_HEADER: dict[str, Any] = {
     "ETag": {"description": "Changes when the video does.", "schema": {"type": "string"}}
 }
 LOCATION_HEADER: dict[str, Any] = {
-    "Location": {"description": "Where the new video is.", "schema": {"type": "string"}}
+    "Location": {"description": "The path of the new video.", "schema": {"type": "string"}}
 }
 
 router = APIRouter(
@@ -52,7 +52,7 @@ router = APIRouter(
     },
 )
 async def create_video(body: NewVideo, request: Request, db: SessionDep) -> Response:
-    """Keeps what is said about a file. The file itself is not opened, and need not exist."""
+    """Record a file's data. The file is not opened, and need not exist."""
     video = await service.create_video(db, body)
     location = request.app.url_path_for("read_video", video_id=video.id)
     return _represent(video, status=201, headers={"Location": location})
@@ -65,7 +65,7 @@ async def create_video(body: NewVideo, request: Request, db: SessionDep) -> Resp
 async def list_videos(
     query: Annotated[VideoQuery, Query()], database: DatabaseDep, cursors: CursorsDep
 ) -> Response:
-    """A page of the library. Rows that others insert or delete meanwhile never make one repeat or vanish."""
+    """A page of the library. No video repeats or is missing because others add or delete videos meanwhile."""
     return await service.list_videos(database, query, cursors=cursors)
 
 
@@ -98,7 +98,7 @@ async def read_video(
     responses=problem_responses(VideoNotFound),
 )
 async def delete_video(video_id: UUID, db: SessionDep) -> None:
-    """Deletes the record with its tags and its watch history. The file stays where it is."""
+    """Delete the record with its tags and its watch history. The file stays."""
     await service.delete_video(db, video_id)
 
 

@@ -1,6 +1,5 @@
 """Bodies and parameters of `/v1/videos`."""
 
-import math
 import re
 import unicodedata
 from functools import cached_property
@@ -17,12 +16,11 @@ from pydantic import (
 )
 
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
-from webcommon.api.schemas import Digits, Moment, RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import Digits, JsonObject, Moment, RequestBody, ResponseBody, Text, Timestamp
 
 LARGEST_INTEGER = 2**31 - 1
 LARGEST_BIGINT = 2**63 - 1
 LONGEST_TAG = 200
-DEEPEST_METADATA = 32
 
 MEDIA_TYPE = r"^([!#$&^_.+\-0-9A-Za-z]+/[!#$&^_.+\-0-9A-Za-z]+)([ \t]*;[\t -~]*)?$"
 CATEGORY = r"^\s*[^:\s-][^:]*$"
@@ -33,14 +31,14 @@ def _normalise_media_type(text: str) -> str:
     match = re.fullmatch(MEDIA_TYPE, text)
     if match is None:
         raise ValueError("not a media type such as video/mp4 (RFC 9110, section 8.3.1)")
-    # Type and subtype know no case; a parameter's value (codecs="avc1.42E01E") may.
+    # Type and subtype are case-insensitive; a parameter's value (codecs="avc1.42E01E") may not be.
     return match[1].lower() + (match[2] or "")
 
 
 def _check_tag_word(text: str) -> str:
     if not text:
         raise ValueError("is empty")
-    # Unicode's compatibility form can be 18 times as long, and it is what the index holds.
+    # The index holds the NFKC form, which can be 18 times as long.
     if len(unicodedata.normalize("NFKC", text)) > LONGEST_TAG:
         raise ValueError(f"has more than {LONGEST_TAG} characters")
     return text
@@ -49,40 +47,9 @@ def _check_tag_word(text: str) -> str:
 def _check_category(text: str) -> str:
     if ":" in text or text.startswith("-"):
         raise ValueError(
-            "must not hold a colon nor begin with a minus: in the filter tag=category:name they mean something"
+            "must not contain a colon or begin with a minus: these are the syntax of the filter tag=category:name"
         )
     return text
-
-
-def _check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what PostgreSQL's jsonb cannot keep: NUL, half a surrogate pair, numbers that are none."""
-    level: list[Any] = [metadata]
-    for _ in range(DEEPEST_METADATA):
-        level = [part for value in level for part in _look_into(value)]
-        if not level:
-            return metadata
-    raise ValueError(f"is nested deeper than {DEEPEST_METADATA} levels")
-
-
-def _look_into(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [*value.keys(), *value.values()]
-    if isinstance(value, list):
-        return value
-    if isinstance(value, str):
-        _check_storable(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("holds a number that JSON does not know")
-    return []
-
-
-def _check_storable(text: str) -> None:
-    if "\x00" in text:
-        raise ValueError("holds a NUL character; remove it")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("holds half of a surrogate pair; remove it") from None
 
 
 def _check_criterion(text: str) -> str:
@@ -96,7 +63,7 @@ Path = Annotated[Text, Field(min_length=1, max_length=4096)]
 Name = Annotated[Text, Field(min_length=1, max_length=512)]
 Size = Annotated[int, Field(strict=True, ge=0, le=LARGEST_BIGINT)]
 Seconds = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
-# The patterns are for the description of the API; the validators say in words what is wrong.
+# The patterns are for the OpenAPI document; the validators give readable messages.
 MediaType = Annotated[
     str,
     Field(max_length=255, json_schema_extra={"pattern": MEDIA_TYPE}),
@@ -109,7 +76,6 @@ TagWord = Annotated[
     AfterValidator(_check_tag_word),
 ]
 Category = Annotated[TagWord, Field(json_schema_extra={"pattern": CATEGORY}), AfterValidator(_check_category)]
-Metadata = Annotated[dict[str, JsonValue], AfterValidator(_check_metadata)]
 Criterion = Annotated[
     Text,
     Field(max_length=2 * LONGEST_TAG + 2, json_schema_extra={"pattern": CRITERION}),
@@ -145,14 +111,16 @@ class NewVideo(RequestBody):
     file_size: Size = Field(description="Bytes.")
     mime_type: MediaType
     duration_seconds: Seconds | None = Field(None, description="Null when it is not known.")
-    metadata: Metadata | None = Field(None, description="Any JSON object; none is the same as an empty one.")
+    metadata: JsonObject | None = Field(
+        None, description="Any JSON object; null is the same as an empty one."
+    )
     hash: Annotated[Text, Field(min_length=1, max_length=256)] | None = Field(
-        None, description="Several videos may have the same."
+        None, description="Several videos may have the same hash."
     )
     tags: list[NewTag] = Field(
         [],
         max_length=100,
-        description="Spellings that differ in case or Unicode form only are one tag, as it is written first.",
+        description="Spellings that differ only in case or Unicode form are one tag; the first is kept.",
     )
 
 
@@ -205,22 +173,23 @@ Sort = Literal[
 
 
 class VideoQuery(BaseModel):
-    """Which videos, in which order, and which page of them. Parameters that are not named here are refused."""
+    """The filters, the order and the page of a list. Unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     limit: Digits = Field(DEFAULT_LIMIT, ge=1, le=MAXIMUM_LIMIT, description="Rows a page.")
-    # A cursor holds the last row's sort value, and the longest file name takes more than other lists' cursors may.
+    # Longer than other lists' cursors: it holds the last row's sort value, which may be a long file name.
     cursor: str | None = Field(
-        None, max_length=8192, description="`next_cursor` of the page before; leave out for the first."
+        None, max_length=8192, description="`next_cursor` of the page before; none for the first page."
     )
     sort: Sort = Field(
-        "-created_at", description="A minus: largest first. Unknown durations count as the shortest."
+        "-created_at",
+        description="With a minus in front: descending. Unknown durations count as the shortest.",
     )
     tag: list[Criterion] = Field(
         [],
         max_length=20,
-        description="category:name, whatever the case; repeated: all of them; with a minus in front: without it.",
+        description="category:name, in any case. Repeated: all of them. With a minus in front: without this tag.",
         examples=[["time of day:evening", "-place:indoors"]],
     )
     mime_type: MediaType | None = None
@@ -232,5 +201,5 @@ class VideoQuery(BaseModel):
 
     @cached_property
     def scope(self) -> str:
-        """Names the list that a cursor belongs to: its filters and its order."""
+        """The name of the list, from its filters and its order: a cursor of another list is refused."""
         return f"videos {self.model_dump_json(exclude={'limit', 'cursor'}, exclude_defaults=True)}"

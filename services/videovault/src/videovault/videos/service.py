@@ -13,7 +13,7 @@ from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
 from webcommon.api.paging import CursorCodec
 
 _PROGRAM_LIMIT_EXCEEDED = "54000"
-"""SQLSTATE of a value that an index cannot hold: 2,704 bytes, after compression, in a B-tree."""
+"""SQLSTATE of a value that is too large for an index: over 2,704 bytes, after compression, in a B-tree."""
 
 
 async def create_video(db: AsyncSession, video: NewVideo) -> VideoBody:
@@ -24,10 +24,10 @@ async def create_video(db: AsyncSession, video: NewVideo) -> VideoBody:
         if getattr(error.orig, "sqlstate", None) != _PROGRAM_LIMIT_EXCEEDED:
             raise
         raise PathTooLong(
-            "paths over 2,600 bytes fit only if they repeat themselves", pointer="#/file_path"
+            "a path over 2,600 bytes is accepted only if it compresses well", pointer="#/file_path"
         ) from None
     if video_id is None:
-        raise PathTaken("Delete the other one first, or record this one under its own path.")
+        raise PathTaken("Delete the other video first, or send another path.")
     if video.tags:
         await repository.insert_tags(db, video_id, tags=video.tags)
     row = (await db.execute(repository.VIDEO_BY_ID, {"id": video_id})).one()
@@ -35,7 +35,7 @@ async def create_video(db: AsyncSession, video: NewVideo) -> VideoBody:
 
 
 async def read_video(database: Database, video_id: UUID) -> VideoBody:
-    """The video. Raises `VideoNotFound`."""
+    """Raises `VideoNotFound`."""
     row = await database.fetch_one(repository.VIDEO_BY_ID, {"id": video_id})
     if row is None:
         raise VideoNotFound
@@ -43,7 +43,7 @@ async def read_video(database: Database, video_id: UUID) -> VideoBody:
 
 
 async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorCodec) -> Response:
-    """A `Page[VideoBody]` of the videos that fit `query`. Raises `InvalidRequest` for a cursor of another list."""
+    """A `Page[VideoBody]` of the videos that match `query`. Raises `InvalidRequest` for a cursor of another list."""
     scope = query.scope
     page = await repository.find_page(database, query, cursors.decode(scope, query.cursor))
     return cursors.json_page(page, scope=scope)

@@ -19,25 +19,25 @@ MEDIA_TYPES = {
     "icon.svg": "image/svg+xml",
 }
 
-ACCESS_MARK = b'data-access="token"'
-"""In the page: tells the script whether to ask for an access token."""
+ACCESS_PLACEHOLDER = b'data-access="token"'
+"""Tells the page's script whether to ask for an access token."""
 
 
 def page_router(settings: Settings) -> APIRouter:
-    """The routes of the page. They are no part of the API, hence not in its description."""
+    """The routes of the page. They are not part of the API, so not in the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
     headers = security_headers(settings)
     for name, media_type in MEDIA_TYPES.items():
         content = STATIC.joinpath(name).read_bytes()
         if name == "index.html":
-            content = content.replace(ACCESS_MARK, f'data-access="{settings.access}"'.encode())
+            content = content.replace(ACCESS_PLACEHOLDER, f'data-access="{settings.access}"'.encode())
         path = "/" if name == "index.html" else f"/{name}"
-        serve = _server_of(content, media_type=media_type, headers=headers)
+        serve = _make_handler(content, media_type=media_type, headers=headers)
         router.add_api_route(path, serve, methods=["GET", "HEAD"], response_model=None)
     return router
 
 
-def _server_of(
+def _make_handler(
     content: bytes, *, media_type: str, headers: dict[str, str]
 ) -> Callable[[str | None], Awaitable[Response]]:
     tag = entity_tag(content)
@@ -52,7 +52,7 @@ def _server_of(
 
 
 def security_headers(settings: Settings) -> dict[str, str]:
-    """What the browser is told to refuse. The script may talk to this service and to Auth, and to nobody else."""
+    """Headers that restrict the page. Its script may connect to this service and to Auth only."""
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
@@ -73,7 +73,7 @@ def security_headers(settings: Settings) -> dict[str, str]:
 
 
 def _origin(url: str) -> list[str]:
-    # A policy names origins; and only a URL that is one may get into a header.
+    # Only a plain origin may become part of a header.
     parts = urlsplit(url)
     is_plain = all(character.isalnum() or character in ".-:[]" for character in parts.netloc)
     return [f"{parts.scheme}://{parts.netloc}"] if parts.scheme in {"http", "https"} and is_plain else []
