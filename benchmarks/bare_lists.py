@@ -81,7 +81,7 @@ class List:
 
 USERS = List(
     fields=f"{ACCOUNT}, 'disabled_at', {moment('disabled_at')}",
-    rows=f"users u WHERE withheld_from IS NULL AND EXISTS (SELECT {CALLER} AND 'admin' = ANY (u.roles))",
+    rows=f"users u WHERE shadow_of IS NULL AND EXISTS (SELECT {CALLER} AND 'admin' = ANY (u.roles))",
     position=("id",),
     order="ASC",
     ids=2,
@@ -89,7 +89,7 @@ USERS = List(
 SESSIONS = List(
     fields=f"""
         'id', id, 'created_at', {moment("created_at")}, 'last_used_at', {moment("coalesce(rotated_at, created_at)")},
-        'expires_at', {moment("expires_at")}, 'ip', host(ip), 'user_agent', user_agent, 'method', method,
+        'expires_at', {moment("expires_at")}, 'ip', host(ip), 'user_agent', user_agent, 'method', amr,
         'current', id = $3
     """,
     rows=f"sessions WHERE user_id = $2 AND ended_at IS NULL AND expires_at > now() AND EXISTS (SELECT {CALLER})",

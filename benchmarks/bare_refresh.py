@@ -26,15 +26,15 @@ from measuring import answer
 from webcommon.keys import derive_key
 
 READ = """
-    SELECT s.id, s.user_id, s.refresh_seed, s.generation, s.created_at,
+    SELECT s.id, s.user_id, s.refresh_token_hmac_key, s.refresh_token_counter, s.created_at,
         u.email::text, u.username::text, u.email_verified, u.roles
     FROM sessions s JOIN users u ON u.id = s.user_id
-    WHERE s.id = $1 AND s.generation = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL
+    WHERE s.id = $1 AND s.refresh_token_counter = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL
 """
 ROTATE = """
-    UPDATE sessions SET generation = $2, refresh_token = $3, rotated_at = now(),
+    UPDATE sessions SET refresh_token_counter = $2, refresh_token = $3, rotated_at = now(),
         expires_at = least(now() + interval '30 days', created_at + interval '90 days')
-    WHERE id = $1 AND generation = $2 - 1 AND ended_at IS NULL AND expires_at > now() RETURNING generation
+    WHERE id = $1 AND refresh_token_counter = $2 - 1 AND ended_at IS NULL AND expires_at > now() RETURNING refresh_token_counter
 """
 
 
@@ -45,12 +45,12 @@ async def refresh(request: Request) -> JSONResponse:
         return JSONResponse({"title": "no token"}, status_code=401)
     codec: RefreshTokenCodec = request.app.state.codec
     pool: asyncpg.Pool[asyncpg.Record] = request.app.state.pool
-    row = await pool.fetchrow(READ, presented.session_id, presented.generation)
-    if row is None or not codec.is_genuine(presented, seed=row["refresh_seed"]):
+    row = await pool.fetchrow(READ, presented.session_id, presented.counter)
+    if row is None or not codec.is_genuine(presented, hmac_key=row["refresh_token_hmac_key"]):
         return JSONResponse({"title": "refused"}, status_code=401)
-    generation = presented.generation + 1
-    successor = codec.issue(row["id"], generation=generation, seed=row["refresh_seed"])
-    if await pool.fetchrow(ROTATE, row["id"], generation, hash_token(successor)) is None:
+    counter = presented.counter + 1
+    successor = codec.issue(row["id"], counter=counter, hmac_key=row["refresh_token_hmac_key"])
+    if await pool.fetchrow(ROTATE, row["id"], counter, hash_token(successor)) is None:
         return JSONResponse({"title": "refused"}, status_code=401)
     token = jws.sign(
         describe(row), request.app.state.key, headers={"typ": "at+jwt", "kid": "bare"}, algorithm="ES256"

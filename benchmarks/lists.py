@@ -47,7 +47,7 @@ FILL = {
     "auth": """
         UPDATE users SET roles = '{user,admin}';
         INSERT INTO users (email, username) SELECT 'user' || n || '@example.com', 'user' || n FROM generate_series(1, 500) n;
-        INSERT INTO sessions (user_id, refresh_token, refresh_seed, expires_at, rotated_at, ip, user_agent)
+        INSERT INTO sessions (user_id, refresh_token, refresh_token_hmac_key, expires_at, rotated_at, ip, user_agent)
         SELECT '{user_id}', 'token ' || n, '', now() + interval '1 day', now(), '192.0.2.17',
             'Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0' FROM generate_series(1, 500) n;
         ANALYZE

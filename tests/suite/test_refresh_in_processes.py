@@ -60,5 +60,9 @@ async def test_a_refresh_that_a_restart_of_the_database_broke_is_retried_and_get
         assert any(answers[0].status_code == 503 for answers in all_answers)
         assert {answers[-1].status_code for answers in all_answers} == {200}
         assert len({answers[-1].json()["refresh_token"] for answers in all_answers}) == 1
-        row = (await database.fetch("SELECT generation, ended_at FROM sessions WHERE id = $1", session))[0]
+        row = (
+            await database.fetch(
+                "SELECT refresh_token_counter, ended_at FROM sessions WHERE id = $1", session
+            )
+        )[0]
         assert tuple(row) == (1, None)

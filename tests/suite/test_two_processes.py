@@ -104,7 +104,7 @@ async def test_fifty_refreshes_at_two_processes_get_one_successor(
     successors = {response.json()["refresh_token"] for response in responses}
     assert len(successors) == 1
     rows = await database.fetch(
-        "SELECT generation, ended_at FROM sessions WHERE user_id = $1::uuid", answer["user"]["id"]
+        "SELECT refresh_token_counter, ended_at FROM sessions WHERE user_id = $1::uuid", answer["user"]["id"]
     )
     assert [tuple(row) for row in rows] == [(1, None)]
     assert (await refresh(auths[1], successors.pop())).status_code == 200

@@ -54,7 +54,7 @@ ODD_ROWS = (
     VALUES ($1::uuid, 'google', gen_random_uuid() || $2::text, $3::text::timestamptz)
     """,
     """
-    INSERT INTO sessions (user_id, refresh_token, refresh_seed, expires_at, rotated_at, ip, user_agent, method)
+    INSERT INTO sessions (user_id, refresh_token, refresh_token_hmac_key, expires_at, rotated_at, ip, user_agent, amr)
     SELECT $1::uuid, gen_random_uuid()::text, '', '9999-01-01Z', $3::text::timestamptz, odd.*
     FROM (VALUES ('2001:db8::1'::inet, $2::text, 'google'), (NULL, NULL, 'passkey')) odd
     """,

@@ -24,14 +24,14 @@ async def test_models_and_migrations_agree_after_up_down_up(
     assert status.drift == ()
 
 
-async def test_undoing_withheld_accounts_leaves_none_that_could_be_entered(
+async def test_undoing_shadow_accounts_leaves_none_that_could_be_entered(
     bare_server: TestServer, new_auth_database: NewDatabase
 ) -> None:
     database = await new_auth_database()
     await database.execute(
         "WITH holder AS (INSERT INTO users (email, username) VALUES ('a@example.com', 'holder') RETURNING id)"
-        " INSERT INTO users (email, username, password_hash, withheld_from, withheld_email)"
-        " SELECT 'x@withheld.invalid', 'withheld', 'hash', id, 'a@example.com' FROM holder"
+        " INSERT INTO users (email, username, password_hash, shadow_of, shadow_email)"
+        " SELECT 'x@shadow.invalid', 'shadow', 'hash', id, 'a@example.com' FROM holder"
     )
     url = bare_server.url("auth", role="owner", database=database.settings.url.database)
     await asyncio.to_thread(downgrade, "auth", url, revision="unproven_addresses")

@@ -21,7 +21,7 @@ from auth.revocations.service import KEPT
 from auth.second_factors import recovery_codes, totp
 from auth.second_factors.repository import CHALLENGE_LIFETIME
 from auth.sessions import access_tokens, repository
-from auth.sessions.caller import RECENT_SECONDS
+from auth.sessions.current_user import RECENT_SECONDS
 from auth.settings import Settings
 from auth.settings.mail import MAIL_REQUESTS
 from webcommon.accounts import passwords

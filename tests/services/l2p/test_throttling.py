@@ -48,7 +48,7 @@ async def test_a_name_of_nobody_is_limited_alike(client: httpx.AsyncClient) -> N
     assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
 
 
-async def test_strangers_cannot_lock_a_known_device_out(client: httpx.AsyncClient) -> None:
+async def test_strangers_cannot_lock_a_recognised_device_out(client: httpx.AsyncClient) -> None:
     body = await register(client)
     cookie = (await log_in(client, body["username"], PASSWORD)).headers["Set-Cookie"].partition(";")[0]
     for _ in range(12):

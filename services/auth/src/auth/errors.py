@@ -8,7 +8,7 @@ Problem
 │   ├── PasskeyKnown
 │   ├── TooManyPasskeys
 │   ├── NoPassword            the account is entered in other ways alone
-│   ├── OnlyWayIn             what is to be removed is all that the account is entered by
+│   ├── LastSignInMethod             what is to be removed is all that the account is entered by
 │   └── EmailTaken            only with AUTH_REVEAL_TAKEN_EMAIL
 ├── Unauthorized
 │   ├── LoginFailed           unknown, wrong, disabled: one answer
@@ -17,14 +17,14 @@ Problem
 │   ├── PasskeyRefused        unknown, removed, not verified, disabled: one answer
 │   ├── SessionEnded          the access token's session or account is no more
 │   └── RefreshTokenRefused
-├── SignInNotBegun            no sign-in was begun in this browser
-├── CodeNoLongerGood          used, expired, unknown, another verifier: one answer
+├── InvalidState            no sign-in was begun in this browser
+├── InvalidCode          used, expired, unknown, another verifier: one answer
 ├── InvalidLink               used, expired, replaced, unknown: one answer
 ├── Forbidden
 │   ├── ReauthenticationRequired
-│   ├── CodeWrong             the code that is to confirm an app
+│   ├── IncorrectCode             the code that is to confirm an app
 │   ├── PasswordWrong         the current password, asked for once more
-│   ├── OwnAccount            an administrator may not do that to themselves
+│   ├── CannotModifySelf            an administrator may not do that to themselves
 │   ├── OriginRefused         a cookie was sent from a page that may not use it
 │   └── EmailNotVerified      only with AUTH_REQUIRE_VERIFIED_EMAIL
 ├── NotFound
@@ -148,11 +148,11 @@ class NoPassword(Conflict):
         super().__init__(f"To delete the account, leave it out. To get one: {_HOW_TO_GET_A_PASSWORD}.")
 
 
-class OnlyWayIn(Conflict):
+class LastSignInMethod(Conflict):
     """409: without what is to be removed, nobody could sign in to the account."""
 
     title = "This is the only way into the account"
-    slug = "only-way-in"
+    slug = "last-sign-in-method"
 
     def __init__(self) -> None:
         super().__init__(f"Add another way to sign in first, or a password: {_HOW_TO_GET_A_PASSWORD}.")
@@ -219,11 +219,11 @@ class ReauthenticationRequired(Forbidden):
         super().__init__("Sign in again, and repeat this within ten minutes.")
 
 
-class CodeWrong(Forbidden):
+class IncorrectCode(Forbidden):
     """403: the caller is signed in, but the code is not one of the app that is to be confirmed."""
 
     title = "The code is wrong"
-    slug = "code-wrong"
+    slug = "incorrect-code"
 
     def __init__(self) -> None:
         super().__init__("Give the code that the app shows now; check the clock of its device.")
@@ -251,33 +251,33 @@ class PasswordWrong(Forbidden):
         super().__init__("Give the account's current password.")
 
 
-class OwnAccount(Forbidden):
+class CannotModifySelf(Forbidden):
     """403: an administrator cannot disable their own account, nor take its second factor away."""
 
     title = "This is your own account"
-    slug = "own-account"
+    slug = "cannot-modify-self"
 
     def __init__(self) -> None:
         super().__init__("Let another administrator do it.")
 
 
-class SignInNotBegun(Problem):
+class InvalidState(Problem):
     """400: a return from the provider that nothing in this browser led to; it might be somebody else's sign-in."""
 
     status = 400
     title = "This sign-in was not begun here"
-    slug = "sign-in-not-begun"
+    slug = "invalid-state"
 
     def __init__(self) -> None:
         super().__init__("Go back to where you came from and sign in again, in this browser, with cookies.")
 
 
-class CodeNoLongerGood(Problem):
+class InvalidCode(Problem):
     """410: the code of a sign-in was used, has expired, is not for this verifier, or never was."""
 
     status = 410
     title = "The code is no longer good"
-    slug = "code-no-longer-good"
+    slug = "invalid-code"
 
     def __init__(self) -> None:
         super().__init__("It was used, has expired, or does not go with this verifier. Sign in again.")

@@ -254,7 +254,7 @@ async def test_an_account_that_was_confirmed_after_all_is_entered(
 
 
 @pytest.mark.parametrize("changed", [{}, {"require_verified_email": True, "reveal_taken_email": True}])
-async def test_a_withheld_account_is_none_once_the_settings_are_others(
+async def test_a_shadow_account_opens_nothing_once_the_settings_are_changed(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, changed: dict[str, bool]
 ) -> None:
     owner = await confirmed(auth, auth_database)
@@ -271,12 +271,12 @@ async def test_a_withheld_account_is_none_once_the_settings_are_others(
         assert (again.status_code, again.json()["type"]) == (409, "/problems/username-taken")
 
 
-async def test_no_session_begins_for_a_withheld_account(
+async def test_no_session_begins_for_a_shadow_account(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
-    withheld = (await register_all(auth, (await confirmed(auth, auth_database)).email))[0]
-    row = "SELECT id FROM users WHERE username = $1 AND withheld_from IS NOT NULL"
-    user_id: UUID = await auth_database.fetch_value(row, withheld.username)
+    shadow = (await register_all(auth, (await confirmed(auth, auth_database)).email))[0]
+    row = "SELECT id FROM users WHERE username = $1 AND shadow_of IS NOT NULL"
+    user_id: UUID = await auth_database.fetch_value(row, shadow.username)
     database = Database(auth_database.settings, application_name="test")
     async with database.running():
         codec = RefreshTokenCodec(b"k" * 32)
@@ -288,18 +288,18 @@ async def test_the_username_is_free_when_the_holder_has_gone(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     owner = await confirmed(auth, auth_database)
-    withheld = (await register_all(auth, owner.email))[0]
+    shadow = (await register_all(auth, owner.email))[0]
     headers = bearer((await log_in(auth, owner))["access_token"])
     gone = await auth.request("DELETE", "/v1/users/me", headers=headers, json={"password": owner.password})
     assert gone.status_code == 204
-    assert (await post(auth, withheld.username, withheld.password)).status_code == 401
-    await register(auth, withheld)
+    assert (await post(auth, shadow.username, shadow.password)).status_code == 401
+    await register(auth, shadow)
     holder = "SELECT email FROM users WHERE username = $1"
-    assert await auth_database.fetch_value(holder, withheld.username) == withheld.email
+    assert await auth_database.fetch_value(holder, shadow.username) == shadow.email
 
 
 @pytest.mark.parametrize("world", [confirmed, reserved])
-async def test_a_holder_who_goes_at_this_moment_leaves_nothing_withheld(
+async def test_a_holder_who_goes_at_this_moment_leaves_no_shadow_account(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, world: World
 ) -> None:
     owner = await world(auth, auth_database)
@@ -320,22 +320,22 @@ async def test_a_holder_who_goes_at_this_moment_leaves_nothing_withheld(
     assert 201 in statuses_seen
     assert statuses_seen <= {201, 503}
     rows = await auth_database.fetch(
-        "SELECT withheld_from = (SELECT id FROM users WHERE email = $1) AS is_of_holder FROM users"
-        " WHERE withheld_email = $1",
+        "SELECT shadow_of = (SELECT id FROM users WHERE email = $1) AS is_of_holder FROM users"
+        " WHERE shadow_email = $1",
         owner.email,
     )
     assert all(row["is_of_holder"] for row in rows)
 
 
-async def test_administrators_see_no_withheld_account(
+async def test_administrators_see_no_shadow_account(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     administrator, owner = [await confirmed(auth, auth_database) for _ in range(2)]
     await change(auth_database, administrator, "roles = '{user,admin}'")
     headers = bearer((await log_in(auth, administrator))["access_token"])
-    withheld = (await register_all(auth, owner.email))[0]
-    user_id = await auth_database.fetch_value("SELECT id FROM users WHERE username = $1", withheld.username)
-    for term in (withheld.username, "withheld.invalid"):
+    shadow = (await register_all(auth, owner.email))[0]
+    user_id = await auth_database.fetch_value("SELECT id FROM users WHERE username = $1", shadow.username)
+    for term in (shadow.username, "shadow.invalid"):
         found = await auth.get("/v1/admin/users", headers=headers, params={"q": term})
         assert found.json()["items"] == []
     path = f"/v1/admin/users/{user_id}"
@@ -353,14 +353,13 @@ async def test_mails_and_events_are_the_holders(auth: httpx.AsyncClient, auth_da
     people = await register_all(auth, owner.email)
     for person in people:
         await statuses(auth, person.username, [person.password, WRONG])
-    withheld = [
-        row["id"]
-        for row in await auth_database.fetch("SELECT id FROM users WHERE withheld_from = $1", holder)
+    shadows = [
+        row["id"] for row in await auth_database.fetch("SELECT id FROM users WHERE shadow_of = $1", holder)
     ]
-    assert len(withheld) == len(people)
+    assert len(shadows) == len(people)
     for table in ("audit_events", "mails", "email_tokens"):
         found = f"SELECT FROM {table} WHERE user_id = ANY($1)"
-        assert not await auth_database.fetch(found, withheld)
+        assert not await auth_database.fetch(found, shadows)
     assert not await auth_database.fetch("SELECT FROM mails WHERE recipient::text LIKE '%.invalid'")
     events = await auth_database.fetch(
         "SELECT event FROM audit_events WHERE user_id = $1 ORDER BY at", holder
@@ -388,6 +387,6 @@ async def test_the_placeholder_is_nobodys_to_guess(
     people = await register_all(auth, (await confirmed(auth, auth_database)).email)
     names = [person.username for person in people]
     rows = await auth_database.fetch("SELECT email FROM users WHERE username::text = ANY($1)", names)
-    placeholders = {row["email"].removesuffix("@withheld.invalid") for row in rows}
+    placeholders = {row["email"].removesuffix("@shadow.invalid") for row in rows}
     assert len(placeholders) == len(people)
     assert {len(bytes.fromhex(each)) for each in placeholders} == {16}

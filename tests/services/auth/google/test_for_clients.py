@@ -73,7 +73,7 @@ async def test_the_client_gets_a_code_for_a_session_of_its_own(
         person.email,
     )
     (session,) = await auth_database.fetch(
-        "SELECT client_id, scope, method FROM sessions JOIN users ON users.id = user_id WHERE email = $1",
+        "SELECT client_id, scope, amr FROM sessions JOIN users ON users.id = user_id WHERE email = $1",
         person.email,
     )
     assert tuple(session) == (attempt.client_id, "openid email", "google")
@@ -102,7 +102,7 @@ async def test_a_second_factor_is_asked_for_where_google_leads_back(
     done = await send_code(browser.client, wrong, code=guarded.code())
     tokens = (await attempt.exchange(browser.client, answer_of(done)["code"])).json()
     assert tokens["scope"] == "openid"
-    statement = "SELECT method FROM sessions WHERE user_id = $1::uuid ORDER BY id DESC LIMIT 1"
+    statement = "SELECT amr FROM sessions WHERE user_id = $1::uuid ORDER BY id DESC LIMIT 1"
     assert await auth_database.fetch_value(statement, guarded.user_id) == "google"
 
 

@@ -116,7 +116,7 @@ async def test_the_only_way_in_stays(
     answer = await browser.sign_in(somebody(provider))
     (item,) = await linked(browser, answer)
     response = await unlink(browser, answer, item["id"])
-    assert (response.status_code, response.json()["type"]) == (409, "/problems/only-way-in")
+    assert (response.status_code, response.json()["type"]) == (409, "/problems/last-sign-in-method")
     assert "/v1/auth/password/forgot" in response.json()["detail"]
     assert await linked(browser, answer) == [item]
     user = UUID(answer["user"]["id"])
@@ -182,7 +182,7 @@ async def test_unlinking_needs_a_recent_sign_in(
     assert (response.status_code, response.json()["type"]) == (403, "/problems/reauthentication-required")
 
 
-async def test_of_all_ways_in_removed_at_once_one_stays(
+async def test_of_all_sign_in_methods_removed_at_once_one_stays(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     first = somebody(provider)

@@ -79,7 +79,7 @@ async def test_an_account_whose_address_nobody_proved_is_emptied_before_it_is_li
     )
     assert changed.status_code == 200
     to_the_stranger = await newest_token(browser.client, "strangers.own@example.com")
-    await plant_other_ways_in(auth_database, user)
+    await plant_other_sign_in_methods(auth_database, user)
     owner = somebody(provider, email=local.email)
     answer = await browser.sign_in(owner)
     assert answer["user"]["id"] == stranger["user"]["id"]
@@ -101,7 +101,7 @@ async def test_an_account_whose_address_nobody_proved_is_emptied_before_it_is_li
     assert await live_sessions(auth_database, user) == 1
 
 
-async def plant_other_ways_in(database: AuthDatabase, user: UUID) -> None:
+async def plant_other_sign_in_methods(database: AuthDatabase, user: UUID) -> None:
     await database.execute(
         "INSERT INTO passkeys (user_id, credential_id, public_key, sign_count, transports, name)"
         " VALUES ($1, $2, '\\x01', 0, '{}', 'key')",
@@ -115,7 +115,7 @@ async def plant_other_ways_in(database: AuthDatabase, user: UUID) -> None:
         f"strangers-{user}",
     )
     await database.execute(
-        "INSERT INTO login_challenges (token_hash, user_id, method, client_id, scope, expires_at)"
+        "INSERT INTO login_challenges (token_hash, user_id, amr, client_id, scope, expires_at)"
         " VALUES ($1, $2, 'password', 'quartet', 'openid', now() + interval '5 minutes')",
         str(user),
         user,

@@ -283,7 +283,7 @@ async def test_a_code_works_once_and_its_second_use_ends_the_session(
     code = (await browser.visit_for(somebody(provider)))["code"]
     answer = (await browser.exchange(code)).json()
     again = await browser.exchange(code)
-    assert (again.status_code, again.json()["type"]) == (410, "/problems/code-no-longer-good")
+    assert (again.status_code, again.json()["type"]) == (410, "/problems/invalid-code")
     rows = await auth_database.fetch("SELECT end_reason FROM sessions WHERE id = $1", session_of(answer))
     assert [tuple(row) for row in rows] == [("reuse",)]
     assert (await refresh(browser.client, answer["refresh_token"])).status_code == 401
@@ -501,7 +501,9 @@ async def test_google_may_change_its_keys(auth_database: AuthDatabase) -> None:
             assert provider.calls["keys"] == asked + 1
 
 
-async def test_a_known_device_is_remembered_after_a_sign_in(browser: Browser, provider: Provider) -> None:
+async def test_a_recognised_device_is_remembered_after_a_sign_in(
+    browser: Browser, provider: Provider
+) -> None:
     way_back = await browser.choose(await browser.begin(), somebody(provider))
     response = await browser.come_back(way_back)
     assert any(cookie.startswith("auth_device=") for cookie in response.headers.get_list("set-cookie"))

@@ -135,7 +135,7 @@ async def test_thirty_right_logins_at_once_are_all_answered(
     assert {answer.status_code for answer in await asyncio.gather(*logins)} == {200}
 
 
-async def test_strangers_cannot_lock_a_known_device_out(
+async def test_strangers_cannot_lock_a_recognised_device_out(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person = await register(auth)
@@ -175,7 +175,7 @@ async def test_devices_of_before_a_new_password_are_strangers_to_it(
     assert Counter(answer.status_code for answer in answers) == {401: 10, 429: 30}
 
 
-async def test_a_device_is_known_by_the_newest_password(auth: httpx.AsyncClient) -> None:
+async def test_a_device_is_recognised_by_the_newest_password(auth: httpx.AsyncClient) -> None:
     person = await register(auth)
     cookie = await sign_in_on_device(auth, person)
     headers = bearer((await log_in(auth, person))["access_token"])

@@ -33,7 +33,7 @@ async def send(
 async def sessions_of(database: AuthDatabase, owner: Owner) -> list[tuple[Any, ...]]:
     """What the clients' sessions of somebody are."""
     statement = (
-        "SELECT client_id, scope, method FROM sessions WHERE user_id = $1::uuid AND client_id <> 'quartet'"
+        "SELECT client_id, scope, amr FROM sessions WHERE user_id = $1::uuid AND client_id <> 'quartet'"
     )
     return [tuple(row) for row in await database.fetch(statement, owner.user_id)]
 

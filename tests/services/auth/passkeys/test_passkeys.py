@@ -243,7 +243,7 @@ async def test_of_thirty_uses_of_one_proof_one_signs_in(
         proof = owner.authenticator.prove(await request_options(two_auths[0]), count=count)
         answers = await asyncio.gather(*(sign_in(two_auths[n % 2], proof) for n in range(30)))
         assert Counter(answer.status_code for answer in answers) == {200: 1, 401: 29}
-    begun = "SELECT count(*) FROM sessions WHERE user_id = $1::uuid AND method = 'passkey'"
+    begun = "SELECT count(*) FROM sessions WHERE user_id = $1::uuid AND amr = 'passkey'"
     assert await auth_database.fetch_value(begun, owner.user_id) == 2
 
 
@@ -315,7 +315,7 @@ async def test_of_two_last_passkeys_removed_at_once_one_stays(
         )
         assert Counter(answer.status_code for answer in answers) == {204: 1, 409: 1}
         refused = next(answer for answer in answers if answer.status_code == 409)
-        assert problem(refused) == (409, "only-way-in")
+        assert problem(refused) == (409, "last-sign-in-method")
 
 
 async def test_a_disabled_or_deleted_account_is_refused_alike(

@@ -105,7 +105,7 @@ async def test_a_pending_secret_guards_nothing_and_is_replaced_by_the_next(auth:
     old = app.code()
     app.secret = (await auth.post("/v1/mfa/totp", headers=app.headers)).json()["secret"]
     refused = await auth.post("/v1/mfa/totp/confirm", json={"code": old}, headers=app.headers)
-    assert problem(refused) == (403, "code-wrong")
+    assert problem(refused) == (403, "incorrect-code")
     await confirm(auth, app)
     assert len(set(app.recovery_codes)) == 10
     for path, body in (("/v1/mfa/totp", None), ("/v1/mfa/totp/confirm", {"code": app.code()})):
@@ -269,7 +269,9 @@ async def test_of_thirty_sign_ins_with_one_recovery_code_one_succeeds(
     assert await auth_database.fetch_value(used, app.user_id) == 1
 
 
-async def test_who_has_learnt_the_password_cannot_lock_a_known_device_out(auth: httpx.AsyncClient) -> None:
+async def test_who_has_learnt_the_password_cannot_lock_a_recognised_device_out(
+    auth: httpx.AsyncClient,
+) -> None:
     app = await new_app(auth)
     auth.cookies.clear()
     known = await finish(auth, await ask(auth, app.person), app.recovery_codes[0])

@@ -68,11 +68,11 @@ async def test_refresh_answers_a_new_pair_of_the_same_session(auth: httpx.AsyncC
 async def test_a_chain_of_refreshes_lives_on(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
     answer = await begin(auth)
     token = answer["refresh_token"]
-    for generation in range(1, 6):
+    for counter in range(1, 6):
         response = await refresh(auth, token)
         assert response.status_code == 200
         token = response.json()["refresh_token"]
-        assert (await read_session(auth_database, session_of(answer)))["generation"] == generation
+        assert (await read_session(auth_database, session_of(answer)))["refresh_token_counter"] == counter
 
 
 async def test_a_refreshed_token_carries_new_roles(
@@ -95,7 +95,7 @@ async def test_a_token_just_rotated_gets_the_same_successor(
     again = await refresh(auth, answer["refresh_token"])
     assert again.status_code == 200
     assert again.json()["refresh_token"] == first["refresh_token"]
-    assert (await read_session(auth_database, session_of(answer)))["generation"] == 1
+    assert (await read_session(auth_database, session_of(answer)))["refresh_token_counter"] == 1
     assert (await refresh(auth, first["refresh_token"])).status_code == 200
 
 
@@ -110,7 +110,7 @@ async def test_fifty_refreshes_at_once_over_two_replicas_make_one_successor(
     successors = {response.json()["refresh_token"] for response in responses}
     assert len(successors) == 1
     row = await read_session(auth_database, session_of(answer))
-    assert (row["generation"], row["ended_at"]) == (1, None)
+    assert (row["refresh_token_counter"], row["ended_at"]) == (1, None)
     assert (await refresh(two_auths[1], successors.pop())).status_code == 200
 
 
@@ -185,13 +185,13 @@ async def test_a_forged_token_that_knows_the_session_ends_nothing(
     genuine = (await refresh(auth, answer["refresh_token"])).json()["refresh_token"]
     await age(auth_database, session_of(answer), 11)
     session = UUID(session_of(answer)).bytes
-    for generation in (0, 1, 2, 2**32 - 1):
-        number = generation.to_bytes(4, "big")
+    for counter in (0, 1, 2, 2**32 - 1):
+        number = counter.to_bytes(4, "big")
         for proof in (secrets.token_bytes(32), bytes(32), parts(genuine)[-32:]):
-            if (generation, proof) != (1, parts(genuine)[-32:]):
+            if (counter, proof) != (1, parts(genuine)[-32:]):
                 assert (await refresh(auth, spell(session + number + proof))).status_code == 401
     row = await read_session(auth_database, session_of(answer))
-    assert (row["ended_at"], row["generation"]) == (None, 1)
+    assert (row["ended_at"], row["refresh_token_counter"]) == (None, 1)
     assert (await refresh(auth, genuine)).status_code == 200
 
 
@@ -267,7 +267,7 @@ async def test_a_disabled_account_cannot_refresh(
         "UPDATE users SET disabled_at = now() WHERE id = $1", UUID(answer["user"]["id"])
     )
     assert (await refresh(auth, answer["refresh_token"])).status_code == 401
-    assert (await read_session(auth_database, session_of(answer)))["generation"] == 0
+    assert (await read_session(auth_database, session_of(answer)))["refresh_token_counter"] == 0
 
 
 async def log_out(client: httpx.AsyncClient, token: str) -> httpx.Response:

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from auth.accounts.repository import find_page
 from auth.accounts.schemas import EventAnswer
 from auth.errors import SessionEnded
-from auth.sessions.caller import read_position, require_live
+from auth.sessions.current_user import read_position, require_live
 from dbcommon.models import HIGHEST_ID
 from dbcommon.session import DatabaseDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page

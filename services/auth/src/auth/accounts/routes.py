@@ -16,7 +16,7 @@ from auth.errors import (
 from auth.google.dependencies import OptionalGoogleDep
 from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer, UserAnswer
-from auth.sessions.caller import LiveCallerDep
+from auth.sessions.current_user import CurrentUserDep
 from dbcommon.session import DatabaseDep
 from webcommon.accounts.credentials import Registration
 from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
@@ -53,7 +53,7 @@ async def register_account(
         guard=guard,
         client=client,
         reveal_taken_email=settings.reveal_taken_email,
-        withholds_taken_email=settings.withholds_taken_email,
+        stores_shadow_accounts=settings.stores_shadow_accounts,
     )
     response.headers["Location"] = "/v1/users/me"
     return RegistrationAnswer(user=user)
@@ -81,7 +81,7 @@ async def read_own_account(caller: CallerDep, database: DatabaseDep) -> Response
 )
 async def change_own_account(
     patch: AccountPatch,
-    caller: LiveCallerDep,
+    caller: CurrentUserDep,
     database: DatabaseDep,
     outbox: OutboxDep,
     guard: GuardDep,
@@ -104,7 +104,7 @@ async def change_own_account(
 )
 async def delete_own_account(
     deletion: AccountDeletion,
-    caller: LiveCallerDep,
+    caller: CurrentUserDep,
     database: DatabaseDep,
     hasher: HasherDep,
     guard: GuardDep,

@@ -17,9 +17,9 @@ from auth.google.repository import find_tokens
 from auth.google.service import GoogleSignIn
 from auth.mail.outbox import Outbox
 from auth.mail.repository import find_previous_addresses
-from auth.passwords.service import prove_password
+from auth.passwords.service import verify_password
 from auth.schemas import UserAnswer
-from auth.sessions.caller import lock_own_account, require_recent_login
+from auth.sessions.current_user import lock_current_user, require_recent_login
 from auth.users import repository as users
 from auth.users.repository import Holders, NewAccount
 from dbcommon.constraints import violated_constraint
@@ -42,13 +42,13 @@ async def register(
     guard: Guard,
     client: ClientInfo,
     reveal_taken_email: bool,
-    withholds_taken_email: bool,
+    stores_shadow_accounts: bool,
 ) -> UserAnswer:
     """Make an account. Raises `UsernameTaken`, `EmailTaken` where that is to be revealed, and `TooManyAttempts`.
 
     For a taken e-mail the same statements run and the same answer is made, down to a fresh id, so that neither the
     answer nor its timing tells: there is a mail either way. The username is looked at first: its 409 does not depend on
-    the e-mail. With `withholds_taken_email` what is tried next does not tell either: the username is taken, and the
+    the e-mail. With `stores_shadow_accounts` what is tried next does not tell either: the username is taken, and the
     password proven, as those of an account whose address was not confirmed.
     """
     await guard.limit_sign_up(client=client)
@@ -60,12 +60,12 @@ async def register(
     )
     async with database.transaction() as db:
         await users.insert_if_free(db, account)
-        if withholds_taken_email:
-            await users.insert_withheld(db, account)
+        if stores_shadow_accounts:
+            await users.insert_shadow(db, account)
         holders = await users.find_holders(db, email=account.email, username=account.username)
         if holders.of_username not in (account.id, None):
             raise UsernameTaken
-        if holders.of_email is None or (withholds_taken_email and holders.of_username is None):
+        if holders.of_email is None or (stores_shadow_accounts and holders.of_username is None):
             raise DatabaseBusy("the account that held the e-mail or username was deleted at this moment")
         await _record(db, account, holders=holders, reveal_taken_email=reveal_taken_email)
         is_new = holders.of_email == account.id
@@ -124,7 +124,7 @@ async def change_own(
 
 
 async def _change(db: AsyncSession, caller: Caller, patch: AccountPatch, *, outbox: Outbox) -> UserAnswer:
-    account = await lock_own_account(db, caller, changes_key=patch.username is not None)
+    account = await lock_current_user(db, caller, changes_key=patch.username is not None)
     if patch.email is not None:
         await request_email_change(patch.email, account=account, db=db, outbox=outbox)
     if patch.username is not None:
@@ -158,14 +158,14 @@ async def delete_own(
     """
     password_hash = None
     if password is not None:
-        account = await prove_password(
+        account = await verify_password(
             caller, password, database=database, hasher=hasher, guard=guard, client=client
         )
         password_hash = account.password_hash
     else:
         require_recent_login(caller)
     async with database.transaction() as db:
-        account = await lock_own_account(db, caller, changes_key=True)
+        account = await lock_current_user(db, caller, changes_key=True)
         left = await find_previous_addresses(db, account.id, address=account.email)
         links = await find_tokens(db, account.id)
         deleted = await repository.delete_account(db, caller.id, password_hash=password_hash)

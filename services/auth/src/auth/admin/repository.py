@@ -25,7 +25,7 @@ _COLUMNS = (
     User.updated_at,
 )
 
-_IS_ACCOUNT = User.withheld_from.is_(None)
+_IS_ACCOUNT = User.shadow_of.is_(None)
 """Nobody has an account that is withheld, and administrators see none of them."""
 
 _USERS = (

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Response
 
 from auth.admin import service
 from auth.admin.schemas import AdministeredUser, SessionsEnded
-from auth.errors import OwnAccount, ReauthenticationRequired, SessionEnded
+from auth.errors import CannotModifySelf, ReauthenticationRequired, SessionEnded
 from auth.mail.dependencies import OutboxDep
-from auth.sessions.caller import AdministratorDep
+from auth.sessions.current_user import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.api.problems import Forbidden, NotFound, problem_responses
@@ -60,7 +60,7 @@ async def read_user(
 @router.post(
     "/{user_id}/disable",
     operation_id="disable_user",
-    responses=problem_responses(SessionEnded, Forbidden, OwnAccount, NotFound),
+    responses=problem_responses(SessionEnded, Forbidden, CannotModifySelf, NotFound),
 )
 async def disable_user(user_id: UUID, administrator: AdministratorDep, db: SessionDep) -> AdministeredUser:
     """Disable an account: nobody signs in to it, and its sessions end everywhere within five seconds."""
@@ -70,7 +70,7 @@ async def disable_user(user_id: UUID, administrator: AdministratorDep, db: Sessi
 @router.post(
     "/{user_id}/enable",
     operation_id="enable_user",
-    responses=problem_responses(SessionEnded, Forbidden, OwnAccount, NotFound),
+    responses=problem_responses(SessionEnded, Forbidden, CannotModifySelf, NotFound),
 )
 async def enable_user(user_id: UUID, administrator: AdministratorDep, db: SessionDep) -> AdministeredUser:
     """Enable an account again. The sessions that it had stay ended."""
@@ -92,7 +92,9 @@ async def end_user_sessions(user_id: UUID, administrator: AdministratorDep, db: 
     "/{user_id}/second-factor",
     operation_id="remove_user_second_factor",
     status_code=204,
-    responses=problem_responses(SessionEnded, Forbidden, OwnAccount, ReauthenticationRequired, NotFound),
+    responses=problem_responses(
+        SessionEnded, Forbidden, CannotModifySelf, ReauthenticationRequired, NotFound
+    ),
 )
 async def remove_user_second_factor(
     user_id: UUID, administrator: AdministratorDep, db: SessionDep, outbox: OutboxDep

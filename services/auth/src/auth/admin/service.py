@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.admin import repository
 from auth.admin.schemas import AdministeredUser
 from auth.audit.repository import record_event
-from auth.errors import OwnAccount
+from auth.errors import CannotModifySelf
 from auth.mail.outbox import Outbox
 from auth.models.audit import Event
 from auth.second_factors.repository import delete_secret
-from auth.sessions.caller import (
-    lock_own_account,
+from auth.sessions.current_user import (
+    lock_current_user,
     read_position,
     require_administrator,
     require_live,
@@ -65,10 +65,10 @@ async def set_disabled(
 ) -> AdministeredUser:
     """Disable an account, which ends its sessions, or enable it. Twice is once.
 
-    Raises `OwnAccount`, which leaves an administrator however many of them act at once, and what `_lock_user` raises.
+    Raises `CannotModifySelf`, which leaves an administrator however many of them act at once, and what `_lock_user` raises.
     """
     if user_id == administrator.id:
-        raise OwnAccount
+        raise CannotModifySelf
     await _lock_user(db, user_id, administrator=administrator)
     if await repository.set_disabled(db, user_id, disabled=disabled):
         event: Event = "account_disabled" if disabled else "account_enabled"
@@ -89,11 +89,11 @@ async def remove_second_factor(
 ) -> None:
     """Take the second factor from an account whose owner has lost it, or who never had it. Twice is once; the owner is told.
 
-    Raises `ReauthenticationRequired`, `OwnAccount` (one's own needs a sign-in that has proven it), and what `_lock_user` raises.
+    Raises `ReauthenticationRequired`, `CannotModifySelf` (one's own needs a sign-in that has proven it), and what `_lock_user` raises.
     """
     require_recent_login(administrator)
     if user_id == administrator.id:
-        raise OwnAccount
+        raise CannotModifySelf
     user = await _lock_user(db, user_id, administrator=administrator)
     if await delete_secret(db, user_id):
         await record_event(db, "mfa_disabled", user_id=user_id, actor_id=administrator.id)
@@ -107,7 +107,7 @@ async def _lock_user(db: AsyncSession, user_id: UUID, *, administrator: Caller) 
     acts no more. Raises `SessionEnded`, `Forbidden` and `NotFound`.
     """
     await repository.lock_users(db, user_id, administrator.id)
-    actor = await lock_own_account(db, administrator)
+    actor = await lock_current_user(db, administrator)
     require_administrator(actor.roles)
     user = await repository.read_user(db, user_id)
     if user is None:

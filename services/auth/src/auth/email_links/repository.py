@@ -39,7 +39,7 @@ async def find_token(db: AsyncSession, token_hash: str) -> AnyRow | None:
 
 
 async def lock_enabled_user(db: AsyncSession, user_id: UUID, *, changes_key: bool = False) -> AnyRow | None:
-    """The account, locked; None when it is disabled. `changes_key` as in `lock_own_account`."""
+    """The account, locked; None when it is disabled. `changes_key` as in `lock_current_user`."""
     statement = select(*_USER).where(User.id == user_id, User.disabled_at.is_(None))
     return (await db.execute(statement.with_for_update(key_share=not changes_key))).one_or_none()
 

@@ -17,7 +17,7 @@ from auth.models.audit import Event
 from auth.models.mail import MailKind
 from auth.schemas import UserAnswer
 from auth.sessions.ending import end_sessions
-from auth.users.sign_in_methods import void_ways_in, void_ways_in_since
+from auth.users.sign_in_methods import void_sign_in_methods, void_sign_in_methods_since
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
@@ -130,7 +130,7 @@ async def _void_other_links(db: AsyncSession, link: AnyRow) -> None:
         # A thief may have changed the address twice, and added sign-in methods. Links that revert earlier changes stay.
         since = await repository.find_change_time(db, link)
         await repository.delete_revert_tokens_since(db, link.user_id, since)
-        await void_ways_in_since(db, link.user_id, since)
+        await void_sign_in_methods_since(db, link.user_id, since)
 
 
 async def _record(db: AsyncSession, link: AnyRow) -> None:
@@ -166,7 +166,7 @@ async def reset_password(
         if user.email.lower() != link.email.lower():
             raise InvalidLink
         if not user.email_verified:
-            await void_ways_in(db, user.id, keep_second_factor=True)
+            await void_sign_in_methods(db, user.id, keep_second_factor=True)
         await repository.set_password(db, user.id, password_hash)
         await mails.delete_tokens(db, user.id, kinds=["verify", "change_email"])
         await end_sessions(db, user.id, reason="password_reset")

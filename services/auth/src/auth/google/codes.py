@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
-from auth.errors import CodeNoLongerGood
+from auth.errors import InvalidCode
 from auth.google import repository
 from auth.google.repository import CodeKey
 from auth.google.state import challenge_of, hash_secret
@@ -46,7 +46,7 @@ async def exchange(
 ) -> LoginAnswer | SecondFactorAsked:
     """The tokens of the session that a code stands for, or the token that a second factor is to be given with.
 
-    Raises `CodeNoLongerGood`; one that comes again ends the session first (RFC 6749, section 4.1.2).
+    Raises `InvalidCode`; one that comes again ends the session first (RFC 6749, section 4.1.2).
     """
     await tokens.access.ensure_ready()
     key = CodeKey(
@@ -63,8 +63,8 @@ async def exchange(
     if meant is not None and meant.sealed_factor_token is not None:
         token = _vault_of(code).decrypt(meant.sealed_factor_token, kid=_SEALED)
         return SecondFactorAsked(mfa_token=token.decode())
-    if state is None or not state.lives or state.generation != 0:
-        raise CodeNoLongerGood
+    if state is None or not state.lives or state.refresh_token_counter != 0:
+        raise InvalidCode
     return await _answer(state, tokens=tokens)
 
 
@@ -87,7 +87,7 @@ async def _answer(state: AnyRow, *, tokens: Tokens) -> LoginAnswer:
         session_id=state.id,
         client_id=state.client_id,
         scope=state.scope,
-        authenticated_at=state.began_at,
+        auth_time=state.auth_time,
         email=state.email,
         email_verified=state.email_verified,
         username=state.username,
@@ -97,6 +97,6 @@ async def _answer(state: AnyRow, *, tokens: Tokens) -> LoginAnswer:
     return LoginAnswer(
         access_token=await tokens.access.sign(subject),
         expires_in=LIFETIME_SECONDS,
-        refresh_token=tokens.refresh.issue(state.id, generation=0, seed=state.refresh_seed),
+        refresh_token=tokens.refresh.issue(state.id, counter=0, hmac_key=state.refresh_token_hmac_key),
         user=UserAnswer(id=state.user_id, **account),
     )

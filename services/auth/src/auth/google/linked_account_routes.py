@@ -4,12 +4,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Response
 
-from auth.errors import OnlyWayIn, ReauthenticationRequired, SessionEnded
+from auth.errors import LastSignInMethod, ReauthenticationRequired, SessionEnded
 from auth.google import linked_accounts as service
 from auth.google.dependencies import OptionalGoogleDep
 from auth.google.schemas import LinkedAccountAnswer
 from auth.mail.dependencies import OutboxDep
-from auth.sessions.caller import LiveCallerDep
+from auth.sessions.current_user import CurrentUserDep
 from dbcommon.session import DatabaseDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.api.problems import NotFound, problem_responses
@@ -42,11 +42,11 @@ async def list_linked_accounts(
     "/{link_id}",
     operation_id="unlink_account",
     status_code=204,
-    responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, OnlyWayIn),
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, LastSignInMethod),
 )
 async def unlink_account(
     link_id: UUID,
-    caller: LiveCallerDep,
+    caller: CurrentUserDep,
     database: DatabaseDep,
     outbox: OutboxDep,
     google: OptionalGoogleDep,

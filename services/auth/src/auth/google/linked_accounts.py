@@ -6,12 +6,12 @@ from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
-from auth.errors import OnlyWayIn
+from auth.errors import LastSignInMethod
 from auth.google import repository
 from auth.google.service import GoogleSignIn
 from auth.mail.outbox import Outbox
-from auth.sessions.caller import lock_own_account, read_position, require_live, require_recent_login
-from auth.users.sign_in_methods import count_ways_in
+from auth.sessions.current_user import lock_current_user, read_position, require_live, require_recent_login
+from auth.users.sign_in_methods import count_sign_in_methods
 from dbcommon.engine import Database
 from dbcommon.models import HIGHEST_ID
 from webcommon.api.paging import CursorCodec
@@ -38,7 +38,7 @@ async def unlink(
 ) -> str | None:
     """Take a way in from the caller's account. Gives the provider's token, which is to be given back, if there is one.
 
-    Raises `ReauthenticationRequired`, `SessionEnded`, `NotFound`, and `OnlyWayIn`, after which everything is as it was.
+    Raises `ReauthenticationRequired`, `SessionEnded`, `NotFound`, and `LastSignInMethod`, after which everything is as it was.
     """
     require_recent_login(caller)
     async with database.transaction() as db:
@@ -48,13 +48,13 @@ async def unlink(
 async def _delete_link(
     db: AsyncSession, caller: Caller, link_id: UUID, *, outbox: Outbox, google: GoogleSignIn | None
 ) -> str | None:
-    account = await lock_own_account(db, caller)
-    ways_in = await count_ways_in(db, account.id)
+    account = await lock_current_user(db, caller)
+    methods = await count_sign_in_methods(db, account.id)
     link = await repository.delete_link(db, link_id, user_id=caller.id)
     if link is None:
         raise NotFound("There is no such linked account of yours.")
-    if ways_in < 2:
-        raise OnlyWayIn
+    if methods < 2:
+        raise LastSignInMethod
     await record_event(db, "oauth_unlinked", user_id=caller.id, session_id=caller.session_id)
     await outbox.notify_owner(db, "oauth_unlinked", address=account.email, user_id=caller.id)
     if google is None or link.access_token is None:

@@ -13,7 +13,7 @@ from auth.google.usernames import suggest_usernames
 from auth.mail.outbox import Outbox
 from auth.sessions.ending import end_sessions
 from auth.users.repository import NewAccount, find_holders, insert_if_free
-from auth.users.sign_in_methods import void_second_factor_in_doubt, void_ways_in
+from auth.users.sign_in_methods import void_sign_in_methods, void_unverified_second_factor
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 
@@ -60,7 +60,7 @@ async def settle(db: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> UUID:
     _refuse_disabled(account)
     if account.email_verified:
         # What proved it may have been a new password, which leaves a stranger's factor, and the owner outside.
-        if await void_second_factor_in_doubt(db, account.id):
+        if await void_unverified_second_factor(db, account.id):
             await outbox.notify_owner(db, "mfa_disabled", address=account.email, user_id=account.id)
     else:
         await _void(db, account.id)
@@ -106,7 +106,7 @@ async def _link(db: AsyncSession, user_id: UUID, arrival: Arrival) -> None:
 
 
 async def _void(db: AsyncSession, user_id: UUID) -> None:
-    await void_ways_in(db, user_id)
+    await void_sign_in_methods(db, user_id)
     await repository.note_proven(db, user_id)
     await end_sessions(db, user_id, reason="account_linked")
     await record_event(db, "email_verified", user_id=user_id)

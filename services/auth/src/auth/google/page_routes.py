@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from auth.dependencies import SettingsDep
-from auth.errors import GoogleNotConfigured, SignInNotBegun
+from auth.errors import GoogleNotConfigured, InvalidState
 from auth.google import service
 from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
 from auth.google.linking import NotAdmitted
@@ -96,7 +96,7 @@ async def finish_google_sign_in(
     back = Return(state=state, browser=browser, code=code, error=error, issuer=iss)
     try:
         outcome = await service.finish(google, back, device=device)
-    except SignInNotBegun as problem:
+    except InvalidState as problem:
         return show_refusal("Signing in with Google", problem)
     except UntrustedRequest as refusal:
         return show_untrusted(refusal)
@@ -120,6 +120,6 @@ def _lead_to_app(app: AppReturn, outcome: Outcome, *, guard: Guard, client: Clie
         return RedirectResponse(url, status_code=302, headers=HEADERS)
     url = add_answer(app.redirect_to, code=outcome.done.code)
     response = RedirectResponse(url, status_code=302, headers=HEADERS)
-    if outcome.done.known_by is not None:
-        guard.remember_device(response, known_by=outcome.done.known_by, client=client)
+    if outcome.done.device_binding is not None:
+        guard.remember_device(response, device_binding=outcome.done.device_binding, client=client)
     return response

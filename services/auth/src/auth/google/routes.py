@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import StringConstraints
 
 from auth.dependencies import SettingsDep
-from auth.errors import CodeNoLongerGood, GoogleNotConfigured, KeysNotReady, OriginRefused
+from auth.errors import GoogleNotConfigured, InvalidCode, KeysNotReady, OriginRefused
 from auth.google import codes, service
 from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
 from auth.google.linking import NotAdmitted
@@ -75,7 +75,7 @@ async def begin_google_sign_in(
     "/exchange",
     operation_id="exchange_sign_in_code",
     response_model=LoginOrSecondFactor,
-    responses=problem_responses(CodeNoLongerGood, OriginRefused, ServiceUnavailable, KeysNotReady),
+    responses=problem_responses(InvalidCode, OriginRefused, ServiceUnavailable, KeysNotReady),
 )
 async def exchange_sign_in_code(
     body: CodeExchange, transport: LoginTransportDep, database: DatabaseDep, tokens: TokensDep

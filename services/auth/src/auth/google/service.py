@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.errors import SignInNotBegun
+from auth.errors import InvalidState
 from auth.google import repository
 from auth.google.codes import keep_for_factor, keep_for_session
 from auth.google.id_tokens import Identity, read_identity
@@ -119,7 +119,7 @@ async def begin(google: GoogleSignIn, goal: Goal, *, browser: str, client: Clien
 
 
 async def finish(google: GoogleSignIn, back: Return, *, device: Device) -> Outcome:
-    """What the return leads to. Raises `SignInNotBegun` when it is not known where to, `UntrustedRequest` when it is known
+    """What the return leads to. Raises `InvalidState` when it is not known where to, `UntrustedRequest` when it is known
     no longer.
 
     Google is asked between two transactions. The state is used up by the first, so one of many returns gets further.
@@ -140,7 +140,7 @@ async def finish(google: GoogleSignIn, back: Return, *, device: Device) -> Outco
 async def _use_state(google: GoogleSignIn, back: Return) -> tuple[Goal, Fault | None]:
     """What this browser began, and why it is over if it is."""
     if back.browser is None or not is_secret(back.state) or not is_secret(back.browser):
-        raise SignInNotBegun
+        raise InvalidState
     hashes = {"state_hash": hash_secret(back.state), "browser_hash": hash_secret(back.browser)}
     async with google.database.transaction() as db:
         begun = await repository.use_state(db, **hashes)
@@ -148,7 +148,7 @@ async def _use_state(google: GoogleSignIn, back: Return) -> tuple[Goal, Fault | 
             return read_goal(begun, clients=google.clients), None
         spent = await repository.find_state(db, **hashes)
     if spent is None:
-        raise SignInNotBegun
+        raise InvalidState
     fault: Fault = "state_expired" if spent.used_at is None else "state_used"
     return read_goal(spent, clients=google.clients), fault
 
@@ -204,17 +204,17 @@ async def _enter_app(
     db: AsyncSession, user_id: UUID, app: AppReturn, *, codec: RefreshTokenCodec, device: Device
 ) -> SignedIn | None:
     """Begin what the code will stand for: the session, whose tokens nobody has yet, or the wait for a second factor."""
-    code, known_by = new_secret(), None
+    code, device_binding = new_secret(), None
     try:
         begun = await begin_session(db, user_id, codec=codec, device=device)
     except SecondFactorNeeded:
-        token = await open_challenge(db, user_id, method=device.method)
+        token = await open_challenge(db, user_id, amr=device.amr)
         if token is None:
             return None
         await keep_for_factor(db, code, code_challenge=app.code_challenge, token=token)
     else:
         if begun is None:
             return None
-        session_id, known_by = begun.subject.session_id, begun.known_by
+        session_id, device_binding = begun.subject.session_id, begun.device_binding
         await keep_for_session(db, code, code_challenge=app.code_challenge, session_id=session_id)
-    return SignedIn(code=code, known_by=known_by)
+    return SignedIn(code=code, device_binding=device_binding)

@@ -33,11 +33,11 @@ class PasswordCheck:
     hasher: PasswordHasher
     guard: Guard
     require_verified_email: bool
-    withholds_taken_email: bool
+    stores_shadow_accounts: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProvenPassword:
+class VerifiedPassword:
     """An account whose password was given, and the hash that it was verified against."""
 
     user_id: UUID
@@ -47,10 +47,10 @@ class ProvenPassword:
 async def sign_in(
     credentials: Login, *, check: PasswordCheck, tokens: Tokens, client: ClientInfo, device: Device
 ) -> BegunSession | SecondFactorAsked:
-    """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises, and `KeysNotReady`."""
+    """Begin a session with a password, or ask for the second factor. Raises what `verify_login` raises, and `KeysNotReady`."""
     await tokens.access.ensure_ready()
     for _ in range(_TRIES):
-        proven = await prove_login(credentials, check=check, client=client)
+        proven = await verify_login(credentials, check=check, client=client)
         try:
             begun = await begin_session(
                 check.database,
@@ -71,16 +71,14 @@ async def sign_in(
 
 
 async def _ask_for_factor(
-    database: Database, proven: ProvenPassword, *, device: Device
+    database: Database, proven: VerifiedPassword, *, device: Device
 ) -> SecondFactorAsked | None:
     async with database.transaction() as db:
-        token = await open_challenge(
-            db, proven.user_id, method=device.method, password_hash=proven.password_hash
-        )
+        token = await open_challenge(db, proven.user_id, amr=device.amr, password_hash=proven.password_hash)
     return None if token is None else SecondFactorAsked(mfa_token=token)
 
 
-async def prove_login(credentials: Login, *, check: PasswordCheck, client: ClientInfo) -> ProvenPassword:
+async def verify_login(credentials: Login, *, check: PasswordCheck, client: ClientInfo) -> VerifiedPassword:
     """The account that the credentials open. Raises `LoginFailed` alike for an unknown account, a wrong password and a
     disabled account, `TooManyAttempts` alike whether there is an account or not, and `EmailNotVerified` once the password
     is proven.
@@ -91,8 +89,12 @@ async def prove_login(credentials: Login, *, check: PasswordCheck, client: Clien
     login = normalize_login(credentials.login)
     candidates = await _find_candidates(login, check=check)
     account = _find_counted(candidates[0], check=check)
-    known_by = _STRANGER if account is None or candidates[0] is None else candidates[0]["known_by"]
-    attempt = await check.guard.limit_login(login, account=account, known_by=known_by, client=client)
+    device_binding = (
+        _STRANGER if account is None or candidates[0] is None else candidates[0]["device_binding"]
+    )
+    attempt = await check.guard.limit_login(
+        login, account=account, device_binding=device_binding, client=client
+    )
     for candidate in candidates:
         stored: str | None = None if candidate is None else candidate["password_hash"]
         valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)
@@ -110,7 +112,7 @@ async def prove_login(credentials: Login, *, check: PasswordCheck, client: Clien
         raise EmailNotVerified
     if replacement is not None and await _upgrade(check.database, candidate, replacement=replacement):
         stored = replacement
-    return ProvenPassword(user_id=candidate["id"], password_hash=stored)
+    return VerifiedPassword(user_id=candidate["id"], password_hash=stored)
 
 
 async def _find_candidates(login: str, *, check: PasswordCheck) -> "list[asyncpg.Record | None]":
@@ -120,11 +122,11 @@ async def _find_candidates(login: str, *, check: PasswordCheck) -> "list[asyncpg
     Where accounts of taken addresses are withheld, an address has two: for the account that has proven it, and for the
     newest registration that has not, whose password is as good as if nobody had had the address before.
     """
-    database, withholds = check.database, check.withholds_taken_email
+    database, with_shadows = check.database, check.stores_shadow_accounts
     # What is no address is looked for all the same: that takes as long as a real one.
     if "@" not in login:
-        return [await repository.find_by_username(database, login, withheld=withholds)]
-    if not withholds:
+        return [await repository.find_by_username(database, login, with_shadows=with_shadows)]
+    if not with_shadows:
         return [await repository.find_by_email(database, login)]
     found = {row["email_verified"]: row for row in await repository.find_registrations(database, login)}
     return [found.get(True), found.get(False)]
@@ -136,7 +138,7 @@ def _find_counted(account: "asyncpg.Record | None", *, check: PasswordCheck) -> 
     None for one that is unverified where those and withheld ones have to look alike. Did a withheld one share its holder's
     count, guesses at the holder's username would make its password fail, and so tell a stranger whose the address is.
     """
-    if account is None or (check.withholds_taken_email and not account["email_verified"]):
+    if account is None or (check.stores_shadow_accounts and not account["email_verified"]):
         return None
     counted: UUID = account["id"]
     return counted

@@ -14,24 +14,24 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import User
-from auth.sessions.known_devices import KNOWN_BY
+from auth.sessions.recognised_devices import DEVICE_BINDING
 from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 
 _CREDENTIALS = select(
-    User.id, User.password_hash, User.disabled_at, User.email_verified, KNOWN_BY.label("known_by")
+    User.id, User.password_hash, User.disabled_at, User.email_verified, DEVICE_BINDING.label("device_binding")
 )
 _LOGIN = bindparam("login", type_=User.email.type)
 _BY_EMAIL = DriverStatement(_CREDENTIALS.where(User.email == _LOGIN))
 _BY_USERNAME = DriverStatement(
     _CREDENTIALS.where(
         User.username == _LOGIN,
-        or_(User.withheld_from.is_(None), bindparam("withheld", type_=Boolean())),
+        or_(User.shadow_of.is_(None), bindparam("with_shadows", type_=Boolean())),
     )
 )
 _REGISTRATIONS = DriverStatement(
     _CREDENTIALS.ext(distinct_on(User.email_verified))
-    .where(or_(User.email == _LOGIN, User.withheld_email == _LOGIN))
+    .where(or_(User.email == _LOGIN, User.shadow_email == _LOGIN))
     .order_by(User.email_verified, User.created_at.desc())
 )
 
@@ -41,9 +41,11 @@ async def find_by_email(database: Database, email: str) -> "asyncpg.Record | Non
     return await database.fetch_record(_BY_EMAIL, login=email)
 
 
-async def find_by_username(database: Database, username: str, *, withheld: bool) -> "asyncpg.Record | None":
+async def find_by_username(
+    database: Database, username: str, *, with_shadows: bool
+) -> "asyncpg.Record | None":
     """The same of the account with this username; of one that is withheld only if `withheld`."""
-    return await database.fetch_record(_BY_USERNAME, login=username, withheld=withheld)
+    return await database.fetch_record(_BY_USERNAME, login=username, with_shadows=with_shadows)
 
 
 async def find_registrations(database: Database, email: str) -> "list[asyncpg.Record]":

@@ -44,5 +44,5 @@ async def sign_in(
     if isinstance(begun, SecondFactorAsked):
         return write_tokens(begun)
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    check.guard.remember_device(response, known_by=begun.known_by, client=client)
+    check.guard.remember_device(response, device_binding=begun.device_binding, client=client)
     return response

@@ -53,5 +53,5 @@ async def finish_sign_in(
         device=device,
     )
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    guard.remember_device(response, known_by=begun.known_by, client=client)
+    guard.remember_device(response, device_binding=begun.device_binding, client=client)
     return response

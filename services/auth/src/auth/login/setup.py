@@ -16,5 +16,5 @@ def make_password_check(
         hasher=hasher,
         guard=guard,
         require_verified_email=settings.require_verified_email,
-        withholds_taken_email=settings.withholds_taken_email,
+        stores_shadow_accounts=settings.stores_shadow_accounts,
     )

@@ -19,8 +19,8 @@ Provider = Literal["google"]
 class User(Model):
     """An account. Without a password hash it is entered by another way only, such as Google.
 
-    One that is withheld was registered with an address that `withheld_from` had, and holds its username and its password so
-    that neither tells. In the place of that address, `withheld_email`, it has one that is nobody's. No session begins for it.
+    One that is withheld was registered with an address that `shadow_of` had, and holds its username and its password so
+    that neither tells. In the place of that address, `shadow_email`, it has one that is nobody's. No session begins for it.
     """
 
     __tablename__ = "users"
@@ -29,8 +29,8 @@ class User(Model):
         CheckConstraint("char_length(email::text) BETWEEN 3 AND 254", name="email"),
         CheckConstraint("roles <@ ARRAY['user', 'editor', 'admin']", name="roles"),
         CheckConstraint(
-            "(withheld_from IS NULL) = (withheld_email IS NULL) AND (withheld_from IS NULL OR NOT email_verified)",
-            name="withheld",
+            "(shadow_of IS NULL) = (shadow_email IS NULL) AND (shadow_of IS NULL OR NOT email_verified)",
+            name="shadow",
         ),
     )
 
@@ -41,8 +41,8 @@ class User(Model):
     email_verified: Mapped[bool] = mapped_column(server_default=text("false"))
     roles: Mapped[list[str]] = mapped_column(server_default=text("'{user}'"))
     disabled_at: Mapped[datetime | None]
-    withheld_from: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    withheld_email: Mapped[str | None] = mapped_column(CITEXT(), index=True)
+    shadow_of: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    shadow_email: Mapped[str | None] = mapped_column(CITEXT(), index=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 

@@ -18,7 +18,7 @@ class TotpSecret(Model):
     """What an account's app makes its codes from, encrypted. Until it is confirmed it guards nothing.
 
     No code of `last_step` or of an earlier one is accepted any more: each works once. `confirmed_by` is the session in
-    which it was confirmed; no foreign key, since it may be long gone. One that is `in_doubt` was there when the owner of the
+    which it was confirmed; no foreign key, since it may be long gone. One that is `needs_reverification` was there when the owner of the
     account's address took the account over by a new password, and no code of it was given since.
     """
 
@@ -36,7 +36,7 @@ class TotpSecret(Model):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     confirmed_at: Mapped[datetime | None]
     confirmed_by: Mapped[UUID | None]
-    in_doubt: Mapped[bool] = mapped_column(server_default=false())
+    needs_reverification: Mapped[bool] = mapped_column(server_default=false())
 
 
 class RecoveryCode(Model):
@@ -57,7 +57,7 @@ class LoginChallenge(Model):
 
     __tablename__ = "login_challenges"
     __table_args__ = (
-        CheckConstraint(one_of("method", FirstFactor), name="method"),
+        CheckConstraint(one_of("amr", FirstFactor), name="amr"),
         CheckConstraint("char_length(client_id) BETWEEN 1 AND 128", name="client_id"),
         CheckConstraint("char_length(scope) BETWEEN 1 AND 256", name="scope"),
         CheckConstraint("expires_at > created_at", name="expires_at"),
@@ -65,7 +65,7 @@ class LoginChallenge(Model):
 
     token_hash: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    method: Mapped[str]
+    amr: Mapped[str]
     client_id: Mapped[str]
     scope: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -31,7 +31,7 @@ EndReason = Literal[
 ]
 
 
-Method = Literal["password", "google", "passkey"]
+AuthenticationMethod = Literal["password", "google", "passkey"]
 """How someone signed in."""
 
 
@@ -40,10 +40,10 @@ class Session(Model):
 
     __tablename__ = "sessions"
     __table_args__ = (
-        CheckConstraint("generation >= 0", name="generation"),
+        CheckConstraint("refresh_token_counter >= 0", name="refresh_token_counter"),
         CheckConstraint(one_of("end_reason", EndReason), name="end_reason"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
-        CheckConstraint(one_of("method", Method), name="method"),
+        CheckConstraint(one_of("amr", AuthenticationMethod), name="amr"),
         CheckConstraint("char_length(user_agent) <= 512", name="user_agent"),
         CheckConstraint("char_length(client_id) BETWEEN 1 AND 128", name="client_id"),
         CheckConstraint("char_length(scope) BETWEEN 1 AND 256", name="scope"),
@@ -54,8 +54,8 @@ class Session(Model):
     id: Mapped[PrimaryKey]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     refresh_token: Mapped[str] = mapped_column(unique=True)
-    refresh_seed: Mapped[bytes]
-    generation: Mapped[int] = mapped_column(server_default=text("0"))
+    refresh_token_hmac_key: Mapped[bytes]
+    refresh_token_counter: Mapped[int] = mapped_column(server_default=text("0"))
     rotated_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -63,7 +63,7 @@ class Session(Model):
     end_reason: Mapped[str | None]
     ip: Mapped[IPAddress | None] = mapped_column(INET())
     user_agent: Mapped[str | None]
-    method: Mapped[str] = mapped_column(server_default=text("'password'"))
+    amr: Mapped[str] = mapped_column(server_default=text("'password'"))
     client_id: Mapped[str] = mapped_column(server_default=text("'quartet'"))
     scope: Mapped[str] = mapped_column(server_default=text("'openid profile email'"))
 

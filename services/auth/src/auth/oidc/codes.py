@@ -83,7 +83,7 @@ async def exchange_code(
         raise _refused()
     return ExchangedCode(
         subject=describe_subject(found._mapping),  # noqa: SLF001 - SQLAlchemy's public name of it
-        refresh_token=codec.issue(found.id, generation=0, seed=found.refresh_seed),
+        refresh_token=codec.issue(found.id, counter=0, hmac_key=found.refresh_token_hmac_key),
         nonce=found.nonce,
     )
 

@@ -40,7 +40,7 @@ class IdTokenSigner:
             "aud": subject.client_id,
             "exp": now + LIFETIME_SECONDS,
             "iat": now,
-            "auth_time": int(subject.authenticated_at.timestamp()),
+            "auth_time": int(subject.auth_time.timestamp()),
             "sid": str(subject.session_id),
             "at_hash": _half_hash(access_token),
             **_describe(subject),

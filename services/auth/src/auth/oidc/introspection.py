@@ -48,7 +48,9 @@ class TokenDesk:
             owner = await repository.find_owner(db, session_id)
             if owner is None:
                 return
-            if presented is not None and not self.codec.is_genuine(presented, seed=owner.refresh_seed):
+            if presented is not None and not self.codec.is_genuine(
+                presented, hmac_key=owner.refresh_token_hmac_key
+            ):
                 return
             if client_id is not None and owner.client_id != client_id:
                 raise OAuthRefusal("invalid_grant", "the token belongs to another client")
@@ -58,9 +60,9 @@ class TokenDesk:
     async def _introspect_refresh_token(self, presented: PresentedToken) -> Introspection:
         async with self.database.transaction() as db:
             found = await repository.find_live_session(db, presented.session_id)
-        if found is None or found.generation != presented.generation:
+        if found is None or found.refresh_token_counter != presented.counter:
             return INACTIVE
-        if not self.codec.is_genuine(presented, seed=found.refresh_seed):
+        if not self.codec.is_genuine(presented, hmac_key=found.refresh_token_hmac_key):
             return INACTIVE
         return Introspection(
             active=True,
@@ -68,7 +70,7 @@ class TokenDesk:
             client_id=found.client_id,
             username=found.username,
             exp=int(found.expires_at.timestamp()),
-            iat=int(found.began_at.timestamp()),
+            iat=int(found.auth_time.timestamp()),
             sub=str(found.user_id),
             iss=self.issuer,
             sid=str(presented.session_id),

@@ -64,10 +64,10 @@ async def find_code(db: AsyncSession, code_hash: str) -> AnyRow | None:
             (AuthorizationCode.expires_at > func.now()).label("in_time"),
             Session.id,
             Session.user_id,
-            Session.refresh_seed,
+            Session.refresh_token_hmac_key,
             Session.client_id,
             Session.scope,
-            Session.created_at.label("began_at"),
+            Session.created_at.label("auth_time"),
             lives,
             User.email,
             User.username,
@@ -115,11 +115,11 @@ async def find_live_session(db: AsyncSession, session_id: UUID) -> AnyRow | None
     statement = (
         select(
             Session.user_id,
-            Session.generation,
-            Session.refresh_seed,
+            Session.refresh_token_counter,
+            Session.refresh_token_hmac_key,
             Session.client_id,
             Session.scope,
-            Session.created_at.label("began_at"),
+            Session.created_at.label("auth_time"),
             Session.expires_at,
             User.username,
         )
@@ -136,7 +136,7 @@ async def find_live_session(db: AsyncSession, session_id: UUID) -> AnyRow | None
 
 async def find_owner(db: AsyncSession, session_id: UUID) -> AnyRow | None:
     """Whose a session is, and which client's, whether or not it lives."""
-    statement = select(Session.user_id, Session.client_id, Session.refresh_seed).where(
+    statement = select(Session.user_id, Session.client_id, Session.refresh_token_hmac_key).where(
         Session.id == session_id
     )
     return (await db.execute(statement)).one_or_none()

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.errors import LoginFailed
-from auth.login.password import PasswordCheck, prove_login
+from auth.login.password import PasswordCheck, verify_login
 from auth.mail.outbox import Outbox
 from auth.oidc.authorization_requests import AuthorizationRequest
 from auth.oidc.codes import store_code
@@ -30,7 +30,7 @@ class SignedIn:
     """The code for the client, and what the browser is known by from now on; None while a second factor is to be proven."""
 
     code: str = field(repr=False)
-    known_by: bytes | None = field(repr=False)
+    device_binding: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ async def enter(
         token = await open_challenge(
             db,
             user_id,
-            method=device.method,
+            amr=device.amr,
             client_id=request.address.client_id,
             scope=request.scope,
             password_hash=password_hash,
@@ -78,7 +78,7 @@ async def enter(
 
 async def _give_code(db: AsyncSession, begun: BegunSession, *, request: AuthorizationRequest) -> SignedIn:
     code = await store_code(db, begun.subject.session_id, request=request)
-    return SignedIn(code=code, known_by=begun.known_by)
+    return SignedIn(code=code, device_binding=begun.device_binding)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +91,10 @@ class PageSignIn:
     client: ClientInfo
     device: Device
 
-    async def prove_password(self, credentials: Login) -> SignedIn | FactorAsked:
-        """Begin a session with a password, or ask for the second factor. Raises what `prove_login` raises."""
+    async def verify_password(self, credentials: Login) -> SignedIn | FactorAsked:
+        """Begin a session with a password, or ask for the second factor. Raises what `verify_login` raises."""
         for _ in range(_TRIES):
-            proven = await prove_login(credentials, check=self.check, client=self.client)
+            proven = await verify_login(credentials, check=self.check, client=self.client)
             async with self.check.database.transaction() as db:
                 done = await enter(
                     db,
@@ -109,7 +109,7 @@ class PageSignIn:
             # The account changed while the hash was computed: ask it again.
         raise LoginFailed
 
-    async def prove_passkey(self, text: str, *, passkeys: Passkeys) -> SignedIn:
+    async def verify_passkey(self, text: str, *, passkeys: Passkeys) -> SignedIn:
         """Begin a session with a passkey, as the page's script writes it down. Raises what `admit_proof` and `use_proof`
         raise."""
         database = self.check.database
@@ -134,7 +134,7 @@ class PageSignIn:
             )
             return await _give_code(db, begun, request=self.request)
 
-    async def prove_code(
+    async def verify_code(
         self, code: str, *, mfa_token: str, factors: SecondFactors, outbox: Outbox
     ) -> SignedIn:
         """Begin the session with a code of the second factor. Raises what `finish_challenge` and `admit_code` raise."""

@@ -48,7 +48,7 @@ async def use_sign_in_page(
     page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
     try:
         credentials = Login(login=login, password=SecretStr(sent.fields.get("password", "")))
-        done = await page.prove_password(credentials)
+        done = await page.verify_password(credentials)
     except ValidationError:
         return show_fault(request, sent.asked, clients=clients, problem=LoginFailed(), login=login)
     except (LoginFailed, EmailNotVerified, TooManyAttempts) as problem:
@@ -73,7 +73,7 @@ async def use_passkey_button(
         return sent
     page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
     try:
-        done = await page.prove_passkey(sent.fields.get("credential", ""), passkeys=passkeys)
+        done = await page.verify_passkey(sent.fields.get("credential", ""), passkeys=passkeys)
     except (PasskeyRefused, EmailNotVerified, TooManyAttempts) as problem:
         return show_fault(request, sent.asked, clients=clients, problem=problem)
     return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, client=client)
@@ -113,7 +113,7 @@ async def use_code_page(
     page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
     mfa_token = sent.fields.get("mfa_token", "")
     try:
-        done = await page.prove_code(
+        done = await page.verify_code(
             sent.fields.get("code", ""), mfa_token=mfa_token, factors=factors, outbox=outbox
         )
     except LoginExpired as problem:

@@ -74,8 +74,8 @@ def answer_sign_in(
     if isinstance(done, FactorAsked):
         return answer_with_page(request, asked, clients=clients, mfa_token=done.mfa_token)
     response = send_back(asked.address, clients=clients, code=done.code)
-    if done.known_by is not None:
-        guard.remember_device(response, known_by=done.known_by, client=client)
+    if done.device_binding is not None:
+        guard.remember_device(response, device_binding=done.device_binding, client=client)
     return response
 
 

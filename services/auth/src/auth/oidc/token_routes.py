@@ -20,7 +20,7 @@ from auth.oidc.introspection import TokenDesk
 from auth.oidc.parameters import FORM, read_form
 from auth.oidc.schemas import ClientTokens, Introspection, OAuthError, UserInfo
 from auth.oidc.token_service import TokenEndpoint, demand, identify_client
-from auth.sessions.caller import get_live_caller
+from auth.sessions.current_user import get_current_user
 from auth.sessions.dependencies import TokensDep
 from dbcommon.errors import DatabaseError
 from dbcommon.session import DatabaseDep
@@ -117,7 +117,7 @@ async def introspect_token(
 
     async def answer() -> Response:
         shows_token = read_bearer_token(request) is not None
-        caller = await get_live_caller(await BearerToken()(request), database) if shows_token else None
+        caller = await get_current_user(await BearerToken()(request), database) if shows_token else None
         parameters = await _read_client_form(request)
         if caller is None and "client_id" not in parameters:
             raise Unauthorized("Send an access token, or the client_id that the token was given to.")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from auth.errors import (
     EmailNotVerified,
     KeysNotReady,
-    OnlyWayIn,
+    LastSignInMethod,
     OriginRefused,
     PasskeyKnown,
     PasskeyRefused,
@@ -27,7 +27,7 @@ from auth.passkeys.schemas import (
     PasskeyRegistration,
 )
 from auth.sessions.beginning import answer_login
-from auth.sessions.caller import LiveCallerDep
+from auth.sessions.current_user import CurrentUserDep
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
 from auth.sessions.schemas import CookieLogin, LoginAnswer
@@ -47,7 +47,7 @@ router = APIRouter(prefix="/v1/passkeys", tags=["passkeys"])
     responses=problem_responses(SessionEnded, ReauthenticationRequired),
 )
 async def begin_passkey_registration(
-    caller: LiveCallerDep, database: DatabaseDep, passkeys: PasskeysDep, response: Response
+    caller: CurrentUserDep, database: DatabaseDep, passkeys: PasskeysDep, response: Response
 ) -> PasskeyOptions:
     """Options for `navigator.credentials.create()`, good for five minutes, within ten minutes of signing in."""
     response.headers["Cache-Control"] = "no-store"
@@ -62,7 +62,7 @@ async def begin_passkey_registration(
 )
 async def add_passkey(
     registration: PasskeyRegistration,
-    caller: LiveCallerDep,
+    caller: CurrentUserDep,
     db: SessionDep,
     passkeys: PasskeysDep,
     outbox: OutboxDep,
@@ -115,13 +115,13 @@ async def sign_in_with_passkey(
         client=client,
     )
     response = write_tokens(await answer_login(begun, tokens=tokens), transport=transport)
-    guard.remember_device(response, known_by=begun.known_by, client=client)
+    guard.remember_device(response, device_binding=begun.device_binding, client=client)
     return response
 
 
 @router.get("", operation_id="list_passkeys", responses=problem_responses(SessionEnded))
 @fast_path
-async def list_passkeys(caller: LiveCallerDep, database: DatabaseDep) -> PasskeyList:
+async def list_passkeys(caller: CurrentUserDep, database: DatabaseDep) -> PasskeyList:
     """The caller's passkeys, the oldest first."""
     return await service.list_passkeys(database, caller)
 
@@ -130,7 +130,7 @@ async def list_passkeys(caller: LiveCallerDep, database: DatabaseDep) -> Passkey
     "/{passkey_id:uuid}", operation_id="rename_passkey", responses=problem_responses(SessionEnded, NotFound)
 )
 async def rename_passkey(
-    passkey_id: UUID, patch: PasskeyPatch, caller: LiveCallerDep, db: SessionDep
+    passkey_id: UUID, patch: PasskeyPatch, caller: CurrentUserDep, db: SessionDep
 ) -> PasskeyAnswer:
     """Give a passkey another name."""
     return await service.rename_passkey(db, caller, passkey_id, name=patch.name)
@@ -140,8 +140,8 @@ async def rename_passkey(
     "/{passkey_id:uuid}",
     operation_id="remove_passkey",
     status_code=204,
-    responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, OnlyWayIn),
+    responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, LastSignInMethod),
 )
-async def remove_passkey(passkey_id: UUID, caller: LiveCallerDep, db: SessionDep, outbox: OutboxDep) -> None:
+async def remove_passkey(passkey_id: UUID, caller: CurrentUserDep, db: SessionDep, outbox: OutboxDep) -> None:
     """Remove a passkey, within ten minutes of signing in; sessions go on. Not the only way into the account."""
     await service.remove_passkey(db, caller, passkey_id, outbox=outbox)

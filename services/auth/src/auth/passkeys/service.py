@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event, record_login_failure
-from auth.errors import EmailNotVerified, OnlyWayIn, PasskeyKnown, PasskeyRefused, TooManyPasskeys
+from auth.errors import EmailNotVerified, LastSignInMethod, PasskeyKnown, PasskeyRefused, TooManyPasskeys
 from auth.mail.outbox import Outbox
 from auth.passkeys import repository
 from auth.passkeys.challenges import ChallengeCodec
@@ -30,11 +30,11 @@ from auth.passkeys.verification import (
 )
 from auth.second_factors.service import lock_factors
 from auth.sessions.beginning import BegunSession, begin_session
-from auth.sessions.caller import lock_own_account, require_recent_login
+from auth.sessions.current_user import lock_current_user, require_recent_login
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
-from auth.users.sign_in_methods import count_ways_in
+from auth.users.sign_in_methods import count_sign_in_methods
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from webcommon.accounts.throttling.guard import ClientInfo, Guard
@@ -132,7 +132,7 @@ async def list_passkeys(database: Database, caller: Caller) -> PasskeyList:
 
 async def rename_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, name: str) -> PasskeyAnswer:
     """The passkey under its new name, which changes nothing about who may sign in. Raises `NotFound` and `SessionEnded`."""
-    await lock_own_account(db, caller)
+    await lock_current_user(db, caller)
     row = await repository.rename_passkey(db, passkey_id, user_id=caller.id, name=name)
     if row is None:
         raise _unknown()
@@ -142,14 +142,14 @@ async def rename_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, 
 async def remove_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, outbox: Outbox) -> None:
     """Let a passkey sign nobody in any more; sessions that it began go on.
 
-    Raises `NotFound`, `OnlyWayIn`, after which all is as it was, `ReauthenticationRequired` and `SessionEnded`.
+    Raises `NotFound`, `LastSignInMethod`, after which all is as it was, `ReauthenticationRequired` and `SessionEnded`.
     """
     account = await lock_factors(db, caller)
-    ways_in = await count_ways_in(db, account.id)
+    methods = await count_sign_in_methods(db, account.id)
     if not await repository.delete_passkey(db, passkey_id, user_id=account.id):
         raise _unknown()
-    if ways_in < 2:
-        raise OnlyWayIn
+    if methods < 2:
+        raise LastSignInMethod
     await record_event(db, "passkey_removed", user_id=account.id, session_id=caller.session_id)
     await outbox.notify_owner(db, "passkey_removed", address=account.email, user_id=account.id)
 
@@ -218,7 +218,7 @@ async def use_proof(
         device=device.by("passkey"),
         client_id=client_id,
         scope=scope,
-        second_factor_proven=True,
+        second_factor_verified=True,
     )
     if (
         begun is None

@@ -7,7 +7,7 @@ from auth.errors import NoPassword, PasswordWrong, ReauthenticationRequired, Ses
 from auth.mail.dependencies import OutboxDep
 from auth.passwords import service
 from auth.passwords.schemas import PasswordChange
-from auth.sessions.caller import LiveCallerDep
+from auth.sessions.current_user import CurrentUserDep
 from dbcommon.session import DatabaseDep
 from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1/auth/password", tags=["accounts"])
 )
 async def change_password(
     change: PasswordChange,
-    caller: LiveCallerDep,
+    caller: CurrentUserDep,
     database: DatabaseDep,
     hasher: HasherDep,
     guard: GuardDep,

@@ -8,7 +8,7 @@ from auth.mail import repository as mails
 from auth.mail.outbox import Outbox
 from auth.passwords import repository
 from auth.passwords.schemas import PasswordChange
-from auth.sessions.caller import lock_own_account, require_recent_login
+from auth.sessions.current_user import lock_current_user, require_recent_login
 from auth.sessions.ending import end_sessions
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
@@ -19,7 +19,7 @@ from webcommon.api.problems import InvalidRequest
 from webcommon.auth.bearer import Caller
 
 
-async def prove_password(
+async def verify_password(
     caller: Caller,
     password: SecretStr,
     *,
@@ -69,12 +69,12 @@ async def change_password(
     weakness = find_weakness(new, email=caller.email, username=caller.username, spells_username=True)
     if weakness is not None:
         raise InvalidRequest(weakness, pointer="#/new_password")
-    account = await prove_password(
+    account = await verify_password(
         caller, change.current_password, database=database, hasher=hasher, guard=guard, client=client
     )
     replacement = await hasher.hash(new)
     async with database.transaction() as db:
-        await lock_own_account(db, caller)
+        await lock_current_user(db, caller)
         if not await repository.replace_hash(db, account.id, old=account.password_hash, new=replacement):
             # Another change was quicker: what was proven no longer holds.
             raise PasswordWrong

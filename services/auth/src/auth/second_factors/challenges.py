@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.audit.repository import record_event, record_login_failure
 from auth.errors import LoginExpired, SecondFactorFailed
 from auth.mail.outbox import Outbox
-from auth.models.sessions import Method
+from auth.models.sessions import AuthenticationMethod
 from auth.second_factors import repository
 from auth.second_factors.codes import SecondFactors, use_app_code, use_recovery_code
 from auth.sessions.beginning import BegunSession, begin_session
@@ -35,15 +35,15 @@ class LoginChallenge:
 
     token_hash: str
     user_id: UUID
-    method: Method
-    known_by: bytes = field(repr=False)
+    amr: AuthenticationMethod
+    device_binding: bytes = field(repr=False)
 
 
 async def open_challenge(
     db: AsyncSession,
     user_id: UUID,
     *,
-    method: Method,
+    amr: AuthenticationMethod,
     client_id: str = FIRST_PARTY_CLIENT,
     scope: str = EVERY_SCOPE,
     password_hash: str | None = None,
@@ -58,7 +58,7 @@ async def open_challenge(
         db,
         user_id,
         token_hash=_hash(token),
-        method=method,
+        amr=amr,
         client_id=client_id,
         scope=scope,
         password_hash=password_hash,
@@ -77,7 +77,9 @@ async def admit_code(
     row = await repository.find_challenge(database, _hash(token))
     if row is None:
         raise LoginExpired
-    attempt = await guard.limit_second_factor(row["user_id"], known_by=row["known_by"], client=client)
+    attempt = await guard.limit_second_factor(
+        row["user_id"], device_binding=row["device_binding"], client=client
+    )
     try:
         yield LoginChallenge(**dict(row))
     except SecondFactorFailed:
@@ -144,10 +146,10 @@ async def finish_challenge(
         db,
         account.id,
         codec=codec,
-        device=device.by(challenge.method),
+        device=device.by(challenge.amr),
         client_id=client_id,
         scope=scope,
-        second_factor_proven=True,
+        second_factor_verified=True,
     )
     if begun is None:
         raise LoginExpired

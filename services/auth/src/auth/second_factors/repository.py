@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import LoginChallenge, Passkey, RecoveryCode, Session, TotpSecret, User
-from auth.models.sessions import Method
-from auth.sessions.known_devices import KNOWN_BY
+from auth.models.sessions import AuthenticationMethod
+from auth.sessions.recognised_devices import DEVICE_BINDING
 from auth.sessions.repository import delete_challenges
 from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
@@ -26,7 +26,7 @@ _BATCH = 1_000
 async def read_factors(db: AsyncSession, user_id: UUID, *, session_id: UUID) -> AnyRow:
     """An account and its second factor. The account is to be locked, so that its factors change one after the other.
 
-    `never_proved` tells that the session began before the factor was confirmed, and is not the one that confirmed it.
+    `never_verified` tells that the session began before the factor was confirmed, and is not the one that confirmed it.
     """
     statement = (
         select(
@@ -38,7 +38,7 @@ async def read_factors(db: AsyncSession, user_id: UUID, *, session_id: UUID) -> 
                 TotpSecret.confirmed_at.is_not(None),
                 Session.created_at < TotpSecret.confirmed_at,
                 TotpSecret.confirmed_by != Session.id,
-            ).label("never_proved"),
+            ).label("never_verified"),
         )
         .join(Session, and_(Session.id == session_id, Session.user_id == User.id))
         .outerjoin(TotpSecret, TotpSecret.user_id == User.id)
@@ -124,7 +124,9 @@ async def use_recovery_code(db: AsyncSession, user_id: UUID, *, code_hash: bytes
 async def note_proven(db: AsyncSession, user_id: UUID) -> None:
     """Whoever has the account has its factor as well, so that this is no longer in doubt."""
     await db.execute(
-        update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.in_doubt).values(in_doubt=False)
+        update(TotpSecret)
+        .where(TotpSecret.user_id == user_id, TotpSecret.needs_reverification)
+        .values(needs_reverification=False)
     )
 
 
@@ -156,7 +158,7 @@ async def insert_challenge(
     user_id: UUID,
     *,
     token_hash: str,
-    method: Method,
+    amr: AuthenticationMethod,
     client_id: str,
     scope: str,
     password_hash: str | None,
@@ -174,7 +176,7 @@ async def insert_challenge(
     values = {
         LoginChallenge.token_hash: literal(token_hash),
         LoginChallenge.user_id: whose.c.id,
-        LoginChallenge.method: literal(method, Text()),
+        LoginChallenge.amr: literal(amr, Text()),
         LoginChallenge.client_id: literal(client_id),
         LoginChallenge.scope: literal(scope),
         LoginChallenge.expires_at: func.now() + CHALLENGE_LIFETIME,
@@ -189,8 +191,8 @@ _CHALLENGE = DriverStatement(
     select(
         LoginChallenge.token_hash,
         LoginChallenge.user_id,
-        LoginChallenge.method,
-        KNOWN_BY.label("known_by"),
+        LoginChallenge.amr,
+        DEVICE_BINDING.label("device_binding"),
     )
     .join(User, User.id == LoginChallenge.user_id)
     .where(

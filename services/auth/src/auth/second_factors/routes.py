@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Response
 
 from auth.errors import (
-    CodeWrong,
+    IncorrectCode,
     NoSecondFactor,
     ReauthenticationRequired,
     SecondFactorEnabled,
@@ -18,7 +18,7 @@ from auth.second_factors.schemas import (
     TotpConfirmation,
     TotpSecretAnswer,
 )
-from auth.sessions.caller import LiveCallerDep
+from auth.sessions.current_user import CurrentUserDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.api.problems import NotFound, problem_responses
 
@@ -34,7 +34,7 @@ _NOT_STORED = [Depends(forbid_storing)]
 
 
 @router.get("", operation_id="read_second_factors", responses=problem_responses(SessionEnded))
-async def read_second_factors(caller: LiveCallerDep, database: DatabaseDep) -> SecondFactorStatus:
+async def read_second_factors(caller: CurrentUserDep, database: DatabaseDep) -> SecondFactorStatus:
     """What the caller signs in with, beside a password."""
     return await service.read_status(database, caller)
 
@@ -45,7 +45,7 @@ async def read_second_factors(caller: LiveCallerDep, database: DatabaseDep) -> S
     dependencies=_NOT_STORED,
     responses=problem_responses(SessionEnded, ReauthenticationRequired, SecondFactorEnabled),
 )
-async def begin_totp(caller: LiveCallerDep, db: SessionDep, factors: SecondFactorsDep) -> TotpSecretAnswer:
+async def begin_totp(caller: CurrentUserDep, db: SessionDep, factors: SecondFactorsDep) -> TotpSecretAnswer:
     """A secret for an authenticator app, within ten minutes of signing in. It guards once a code of it is confirmed."""
     return await service.begin_totp(db, caller, factors=factors)
 
@@ -55,12 +55,12 @@ async def begin_totp(caller: LiveCallerDep, db: SessionDep, factors: SecondFacto
     operation_id="confirm_totp",
     dependencies=_NOT_STORED,
     responses=problem_responses(
-        SessionEnded, ReauthenticationRequired, CodeWrong, NoSecondFactor, SecondFactorEnabled
+        SessionEnded, ReauthenticationRequired, IncorrectCode, NoSecondFactor, SecondFactorEnabled
     ),
 )
 async def confirm_totp(
     confirmation: TotpConfirmation,
-    caller: LiveCallerDep,
+    caller: CurrentUserDep,
     db: SessionDep,
     factors: SecondFactorsDep,
     outbox: OutboxDep,
@@ -75,7 +75,7 @@ async def confirm_totp(
     status_code=204,
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound),
 )
-async def remove_totp(caller: LiveCallerDep, db: SessionDep, outbox: OutboxDep) -> None:
+async def remove_totp(caller: CurrentUserDep, db: SessionDep, outbox: OutboxDep) -> None:
     """Ask for no code any more. Within ten minutes of a sign-in with one; sessions go on."""
     await service.remove_totp(db, caller, outbox=outbox)
 
@@ -87,7 +87,7 @@ async def remove_totp(caller: LiveCallerDep, db: SessionDep, outbox: OutboxDep) 
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NoSecondFactor),
 )
 async def renew_recovery_codes(
-    caller: LiveCallerDep, db: SessionDep, factors: SecondFactorsDep, outbox: OutboxDep
+    caller: CurrentUserDep, db: SessionDep, factors: SecondFactorsDep, outbox: OutboxDep
 ) -> RecoveryCodesAnswer:
     """New recovery codes in place of the old ones, used or not."""
     return await service.renew_recovery_codes(db, caller, factors=factors, outbox=outbox)

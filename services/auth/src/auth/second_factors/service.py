@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.errors import (
-    CodeWrong,
+    IncorrectCode,
     NoSecondFactor,
     ReauthenticationRequired,
     SecondFactorEnabled,
@@ -16,7 +16,7 @@ from auth.second_factors.codes import SecondFactors, read_app_code
 from auth.second_factors.recovery_codes import COUNT, new_code, read_code
 from auth.second_factors.schemas import RecoveryCodesAnswer, SecondFactorStatus, TotpSecretAnswer
 from auth.second_factors.totp import describe_secret, encode_secret, find_step, new_secret
-from auth.sessions.caller import lock_own_account, require_recent_login
+from auth.sessions.current_user import lock_current_user, require_recent_login
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from webcommon.api.problems import NotFound
@@ -29,15 +29,15 @@ async def lock_factors(db: AsyncSession, caller: Caller) -> AnyRow:
     Raises `ReauthenticationRequired` when the sign-in is not recent, or when it is older than the second factor and never
     proved it: it may be of the very one whom the factor is to keep out. Raises `SessionEnded`.
     """
-    account = await _lock_account(db, caller)
-    if account.never_proved:
+    account = await _lock_factors(db, caller)
+    if account.never_verified:
         raise ReauthenticationRequired
     return account
 
 
-async def _lock_account(db: AsyncSession, caller: Caller) -> AnyRow:
+async def _lock_factors(db: AsyncSession, caller: Caller) -> AnyRow:
     require_recent_login(caller)
-    account = await lock_own_account(db, caller)
+    account = await lock_current_user(db, caller)
     return await repository.read_factors(db, account.id, session_id=caller.session_id)
 
 
@@ -46,7 +46,7 @@ async def begin_totp(db: AsyncSession, caller: Caller, *, factors: SecondFactors
 
     Raises `SecondFactorEnabled` when there is a confirmed one, `ReauthenticationRequired` and `SessionEnded`.
     """
-    account = await _lock_account(db, caller)
+    account = await _lock_factors(db, caller)
     secret = new_secret()
     stored = factors.encrypt(secret, user_id=account.id)
     if not await repository.store_pending_secret(db, account.id, secret=stored):
@@ -60,10 +60,10 @@ async def confirm_totp(
 ) -> RecoveryCodesAnswer:
     """Let the factor guard from now on; gives the recovery codes. The code is used up by it.
 
-    Raises `CodeWrong`, `NoSecondFactor` when none was begun under this AUTH_SECRET, `SecondFactorEnabled`,
+    Raises `IncorrectCode`, `NoSecondFactor` when none was begun under this AUTH_SECRET, `SecondFactorEnabled`,
     `SessionEnded` and `ReauthenticationRequired`. Wrong codes are not counted: who confirms knows the secret.
     """
-    account = await _lock_account(db, caller)
+    account = await _lock_factors(db, caller)
     if account.confirmed_at is not None:
         raise SecondFactorEnabled
     secret = None if account.secret is None else factors.decrypt(account.secret, user_id=account.id)
@@ -72,7 +72,7 @@ async def confirm_totp(
     code = read_app_code(typed)
     step = None if code is None else find_step(secret, code)
     if step is None:
-        raise CodeWrong
+        raise IncorrectCode
     if not await repository.confirm_secret(db, account.id, step=step, session_id=caller.session_id):
         raise SecondFactorEnabled
     codes = await _replace_recovery_codes(db, account, factors=factors)

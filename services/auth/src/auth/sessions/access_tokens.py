@@ -22,7 +22,7 @@ class Subject:
     user_id: UUID
     session_id: UUID
     client_id: str
-    authenticated_at: datetime
+    auth_time: datetime
     email: str
     email_verified: bool
     username: str
@@ -59,7 +59,7 @@ class AccessTokenSigner:
             "nbf": now - CLOCK_TOLERANCE_SECONDS,
             "jti": str(uuid4()),
             "sid": str(subject.session_id),
-            "auth_time": int(subject.authenticated_at.timestamp()),
+            "auth_time": int(subject.auth_time.timestamp()),
             "email": subject.email,
             "email_verified": subject.email_verified,
             "username": subject.username,

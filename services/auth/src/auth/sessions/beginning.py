@@ -17,7 +17,7 @@ from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 
-_SEED_BYTES = 32
+_HMAC_KEY_BYTES = 32
 
 
 class SecondFactorNeeded(Exception):
@@ -38,12 +38,12 @@ class Tokens:
 
 @dataclass(frozen=True, kw_only=True)
 class BegunSession:
-    """A session that was stored just now, and whose it is. `known_by`: what the device is known by to that account."""
+    """A session that was stored just now, and whose it is. `device_binding`: what the device is known by to that account."""
 
     subject: Subject
     refresh_token: str = field(repr=False)
     user: UserAnswer
-    known_by: bytes = field(repr=False)
+    device_binding: bytes = field(repr=False)
 
 
 async def begin_session(
@@ -55,26 +55,26 @@ async def begin_session(
     client_id: str = FIRST_PARTY_CLIENT,
     scope: str = EVERY_SCOPE,
     password_hash: str | None = None,
-    second_factor_proven: bool = False,
+    second_factor_verified: bool = False,
 ) -> BegunSession | None:
     """Begin a session and write the event of it: in a transaction of its own, or in the one given.
 
     None when the account is gone or disabled, or when `password_hash` is given and is no longer the account's: it is what
     a password was verified against a moment ago. Raises `SecondFactorNeeded`, and nothing is stored, when the account has
-    one and it is not `second_factor_proven`; what asks for it is `auth.second_factors.challenges`.
+    one and it is not `second_factor_verified`; what asks for it is `auth.second_factors.challenges`.
     """
-    session_id, seed = new_id(), secrets.token_bytes(_SEED_BYTES)
-    refresh_token = codec.issue(session_id, generation=0, seed=seed)
+    session_id, hmac_key = new_id(), secrets.token_bytes(_HMAC_KEY_BYTES)
+    refresh_token = codec.issue(session_id, counter=0, hmac_key=hmac_key)
     new = NewSession(
         id=session_id,
         user_id=user_id,
         refresh_token_hash=hash_token(refresh_token),
-        seed=seed,
+        hmac_key=hmac_key,
         device=device,
         client_id=client_id,
         scope=scope,
         password_hash=password_hash,
-        second_factor_proven=second_factor_proven,
+        second_factor_verified=second_factor_verified,
     )
     if isinstance(store, Database):
         row = await repository.begin(store, new)
@@ -89,7 +89,7 @@ async def begin_session(
         user_id=user_id,
         session_id=session_id,
         client_id=client_id,
-        authenticated_at=row["began_at"],
+        auth_time=row["auth_time"],
         email=row["email"],
         email_verified=row["email_verified"],
         username=row["username"],
@@ -100,7 +100,7 @@ async def begin_session(
         subject=subject,
         refresh_token=refresh_token,
         user=UserAnswer.model_construct(**account),
-        known_by=row["known_by"],
+        device_binding=row["device_binding"],
     )
 
 

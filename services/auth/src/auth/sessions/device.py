@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from auth.models.sessions import Method
+from auth.models.sessions import AuthenticationMethod
 from auth.settings import Settings
 from webcommon.client_address import IPAddress, client_address
 
@@ -19,11 +19,11 @@ class Device:
 
     ip: IPAddress | None = None
     user_agent: str | None = None
-    method: Method = "password"
+    amr: AuthenticationMethod = "password"
 
-    def by(self, method: Method) -> "Device":
+    def by(self, amr: AuthenticationMethod) -> "Device":
         """The same device, signing in another way."""
-        return replace(self, method=method)
+        return replace(self, amr=amr)
 
 
 async def get_device(request: Request) -> Device:

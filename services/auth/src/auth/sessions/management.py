@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.sessions import repository
-from auth.sessions.caller import lock_own_account, read_position, require_live
+from auth.sessions.current_user import lock_current_user, read_position, require_live
 from auth.sessions.ending import end_sessions
 from auth.sessions.repository import end_one
 from dbcommon.engine import Database
@@ -33,7 +33,7 @@ async def list_sessions(
 
 async def end_session(db: AsyncSession, caller: Caller, session_id: UUID) -> None:
     """End one of the caller's live sessions, be it the current one. Raises `SessionEnded`, and `NotFound` for any other."""
-    await lock_own_account(db, caller)
+    await lock_current_user(db, caller)
     if not await end_one(db, session_id, user_id=caller.id, reason="ended"):
         raise NotFound("There is no such live session of yours.")
     await record_event(db, "session_ended", user_id=caller.id, session_id=session_id)
@@ -41,5 +41,5 @@ async def end_session(db: AsyncSession, caller: Caller, session_id: UUID) -> Non
 
 async def end_other_sessions(db: AsyncSession, caller: Caller) -> None:
     """End all of the caller's sessions but the current one. Raises `SessionEnded`."""
-    await lock_own_account(db, caller)
+    await lock_current_user(db, caller)
     await end_sessions(db, caller.id, reason="ended", keep=caller.session_id)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from auth.errors import SessionEnded
 from auth.sessions import management as service
-from auth.sessions.caller import LiveCallerDep
+from auth.sessions.current_user import CurrentUserDep
 from auth.sessions.schemas import SessionAnswer
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
@@ -42,7 +42,7 @@ async def list_own_sessions(
     status_code=204,
     responses=problem_responses(SessionEnded, NotFound),
 )
-async def end_own_session(session_id: UUID, caller: LiveCallerDep, db: SessionDep) -> None:
+async def end_own_session(session_id: UUID, caller: CurrentUserDep, db: SessionDep) -> None:
     """End one of the caller's sessions; every service refuses its tokens within five seconds."""
     await service.end_session(db, caller, session_id)
 
@@ -50,6 +50,6 @@ async def end_own_session(session_id: UUID, caller: LiveCallerDep, db: SessionDe
 @router.delete(
     "", operation_id="end_other_sessions", status_code=204, responses=problem_responses(SessionEnded)
 )
-async def end_other_sessions(caller: LiveCallerDep, db: SessionDep) -> None:
+async def end_other_sessions(caller: CurrentUserDep, db: SessionDep) -> None:
     """End all of the caller's sessions but the current one."""
     await service.end_other_sessions(db, caller)

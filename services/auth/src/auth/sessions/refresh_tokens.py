@@ -1,6 +1,6 @@
-"""Refresh tokens: which session, which generation, and a proof that only this service can make.
+"""Refresh tokens: which session, which counter, and a signature that only this service can make.
 
-The proof is derived (HMAC) from the session, the generation, and a seed of the session, under a key derived from the
+The signature is derived (HMAC) from the session, the counter, and a hmac_key of the session, under a key derived from the
 service's secret. So a token can be made again, which gives a caller whose answer was lost the same successor, though
 nothing usable is stored: neither the database nor the secret alone is enough to make one.
 """
@@ -15,9 +15,9 @@ from uuid import UUID
 PREFIX = "qrt1_"
 """Tells the version, and lets scanners for leaked secrets find one."""
 
-_GENERATION_BYTES = 4
-_PROOF_BYTES = 32
-_LENGTH = 16 + _GENERATION_BYTES + _PROOF_BYTES
+_COUNTER_BYTES = 4
+_SIGNATURE_BYTES = 32
+_LENGTH = 16 + _COUNTER_BYTES + _SIGNATURE_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,8 @@ class PresentedToken:
     """What a token claims. Nothing of it is proven before `RefreshTokenCodec.is_genuine`."""
 
     session_id: UUID
-    generation: int
-    proof: bytes = field(repr=False)
+    counter: int
+    signature: bytes = field(repr=False)
 
 
 class RefreshTokenCodec:
@@ -35,18 +35,18 @@ class RefreshTokenCodec:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def issue(self, session_id: UUID, *, generation: int, seed: bytes) -> str:
-        """The token of one generation of a session; always the same one."""
-        body = session_id.bytes + generation.to_bytes(_GENERATION_BYTES, "big")
-        return PREFIX + _encode(body + self._prove(body, seed))
+    def issue(self, session_id: UUID, *, counter: int, hmac_key: bytes) -> str:
+        """The token of one counter of a session; always the same one."""
+        body = session_id.bytes + counter.to_bytes(_COUNTER_BYTES, "big")
+        return PREFIX + _encode(body + self._sign(body, hmac_key))
 
-    def is_genuine(self, token: PresentedToken, *, seed: bytes) -> bool:
-        """Whether this service issued the token for the session that has this seed."""
-        body = token.session_id.bytes + token.generation.to_bytes(_GENERATION_BYTES, "big")
-        return hmac.compare_digest(token.proof, self._prove(body, seed))
+    def is_genuine(self, token: PresentedToken, *, hmac_key: bytes) -> bool:
+        """Whether this service issued the token for the session that has this hmac_key."""
+        body = token.session_id.bytes + token.counter.to_bytes(_COUNTER_BYTES, "big")
+        return hmac.compare_digest(token.signature, self._sign(body, hmac_key))
 
-    def _prove(self, body: bytes, seed: bytes) -> bytes:
-        return hmac.digest(self._key, PREFIX.encode() + body + seed, hashlib.sha256)
+    def _sign(self, body: bytes, hmac_key: bytes) -> bytes:
+        return hmac.digest(self._key, PREFIX.encode() + body + hmac_key, hashlib.sha256)
 
 
 def parse_token(text: str) -> PresentedToken | None:
@@ -62,8 +62,8 @@ def parse_token(text: str) -> PresentedToken | None:
         return None
     return PresentedToken(
         session_id=UUID(bytes=raw[:16]),
-        generation=int.from_bytes(raw[16 : 16 + _GENERATION_BYTES], "big"),
-        proof=raw[-_PROOF_BYTES:],
+        counter=int.from_bytes(raw[16 : 16 + _COUNTER_BYTES], "big"),
+        signature=raw[-_SIGNATURE_BYTES:],
     )
 
 

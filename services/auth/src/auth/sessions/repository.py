@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from auth.models import LoginChallenge, Session, User
 from auth.models.sessions import EndReason
 from auth.sessions.device import Device
-from auth.sessions.known_devices import KNOWN_BY_SQL
+from auth.sessions.recognised_devices import DEVICE_BINDING_SQL
 from dbcommon.driver_statements import DriverStatement, DriverText
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
@@ -67,12 +67,12 @@ class NewSession:
     id: UUID
     user_id: UUID
     refresh_token_hash: str
-    seed: bytes = field(repr=False)
+    hmac_key: bytes = field(repr=False)
     device: Device
     client_id: str
     scope: str
     password_hash: str | None = field(default=None, repr=False)
-    second_factor_proven: bool = False
+    second_factor_verified: bool = False
 
     def parameters(self) -> dict[str, Any]:
         """The values of the statement that stores it."""
@@ -80,14 +80,14 @@ class NewSession:
             "id": self.id,
             "user_id": self.user_id,
             "refresh_token_hash": self.refresh_token_hash,
-            "seed": self.seed,
+            "hmac_key": self.hmac_key,
             "ip": self.device.ip,
             "user_agent": self.device.user_agent,
-            "method": self.device.method,
+            "amr": self.device.amr,
             "client_id": self.client_id,
             "scope": self.scope,
             "password_hash": self.password_hash,
-            "second_factor_proven": self.second_factor_proven,
+            "second_factor_verified": self.second_factor_verified,
             "event_id": new_id(),
         }
 
@@ -97,37 +97,37 @@ class NewSession:
 _BEGIN_SQL = text(
     f"""
     WITH account AS (
-        SELECT id, email, username, email_verified, roles, created_at, updated_at, {KNOWN_BY_SQL} AS known_by,
-            NOT :second_factor_proven AND EXISTS (
+        SELECT id, email, username, email_verified, roles, created_at, updated_at, {DEVICE_BINDING_SQL} AS device_binding,
+            NOT :second_factor_verified AND EXISTS (
                 SELECT FROM totp_secrets WHERE user_id = users.id AND confirmed_at IS NOT NULL
             ) AS needs_second_factor
         FROM users
-        WHERE id = :user_id AND disabled_at IS NULL AND withheld_from IS NULL
+        WHERE id = :user_id AND disabled_at IS NULL AND shadow_of IS NULL
             AND (CAST(:password_hash AS text) IS NULL OR password_hash = :password_hash)
         FOR SHARE
     ), begun AS (
         INSERT INTO sessions
-            (id, user_id, refresh_token, refresh_seed, expires_at, ip, user_agent, method, client_id, scope)
-        SELECT :id, account.id, :refresh_token_hash, :seed, now() + :lifetime, :ip, :user_agent, :method,
+            (id, user_id, refresh_token, refresh_token_hmac_key, expires_at, ip, user_agent, amr, client_id, scope)
+        SELECT :id, account.id, :refresh_token_hash, :hmac_key, now() + :lifetime, :ip, :user_agent, :amr,
             :client_id, :scope
         FROM account WHERE NOT needs_second_factor RETURNING created_at
     ), event AS (
         INSERT INTO audit_events (id, event, user_id, session_id)
         SELECT :event_id, 'login', account.id, :id FROM account WHERE NOT needs_second_factor
     )
-    SELECT account.*, begun.created_at AS began_at FROM account LEFT JOIN begun ON true
+    SELECT account.*, begun.created_at AS auth_time FROM account LEFT JOIN begun ON true
     """  # noqa: S608 - of our own text alone
 ).bindparams(
     bindparam("user_id", type_=Session.user_id.type),
     bindparam("password_hash", type_=Text()),
-    bindparam("second_factor_proven", type_=Boolean()),
+    bindparam("second_factor_verified", type_=Boolean()),
     bindparam("id", type_=Session.id.type),
     bindparam("refresh_token_hash", type_=Text()),
-    bindparam("seed", type_=LargeBinary()),
+    bindparam("hmac_key", type_=LargeBinary()),
     bindparam("lifetime", IDLE_LIFETIME, type_=Interval()),
     bindparam("ip", type_=INET()),
     bindparam("user_agent", type_=Text()),
-    bindparam("method", type_=Text()),
+    bindparam("amr", type_=Text()),
     bindparam("client_id", type_=Text()),
     bindparam("scope", type_=Text()),
     bindparam("event_id", type_=Session.id.type),
@@ -136,7 +136,7 @@ _BEGIN = DriverText(_BEGIN_SQL)
 
 
 async def begin(database: Database, new: NewSession) -> Mapping[Any, Any] | None:
-    """Store a session of generation 0 and its event; gives the account, and when the session began. None, and nothing is
+    """Store a session of counter 0 and its event; gives the account, and when the session began. None, and nothing is
     stored, when the account is gone, disabled, withheld, or no longer has the password that was proven. Nothing is stored
     either when the row says `needs_second_factor`."""
     row = await database.fetch_record(_BEGIN, **new.parameters())
@@ -159,11 +159,11 @@ async def lock_session(db: AsyncSession, session_id: UUID) -> AnyRow | None:
         select(
             Session.id,
             Session.user_id,
-            Session.refresh_seed,
-            Session.generation,
+            Session.refresh_token_hmac_key,
+            Session.refresh_token_counter,
             Session.client_id,
             Session.scope,
-            Session.created_at.label("began_at"),
+            Session.created_at.label("auth_time"),
             Session.ended_at,
             lives.label("lives"),
             (Session.rotated_at > func.now() - REPEAT_WINDOW).label("just_rotated"),
@@ -180,11 +180,11 @@ _STATE = DriverStatement(
     select(
         Session.id,
         Session.user_id,
-        Session.refresh_seed,
-        Session.generation,
+        Session.refresh_token_hmac_key,
+        Session.refresh_token_counter,
         Session.client_id,
         Session.scope,
-        Session.created_at.label("began_at"),
+        Session.created_at.label("auth_time"),
         User.email,
         User.username,
         User.email_verified,
@@ -194,7 +194,7 @@ _STATE = DriverStatement(
     .where(
         Session.id == bindparam("session_id"),
         # A token may claim a number that the column cannot hold.
-        Session.generation == bindparam("generation", type_=BigInteger()),
+        Session.refresh_token_counter == bindparam("counter", type_=BigInteger()),
         Session.ended_at.is_(None),
         Session.expires_at > func.now(),
         User.disabled_at.is_(None),
@@ -205,32 +205,32 @@ _ROTATE = DriverStatement(
     update(Session)
     .where(
         Session.id == bindparam("session_id"),
-        Session.generation == bindparam("current"),
+        Session.refresh_token_counter == bindparam("current"),
         Session.ended_at.is_(None),
         Session.expires_at > func.now(),
     )
     .values(
-        generation=bindparam("successor", type_=Session.generation.type),
+        refresh_token_counter=bindparam("successor", type_=Session.refresh_token_counter.type),
         refresh_token=bindparam("refresh_token_hash"),
         rotated_at=func.now(),
         expires_at=func.least(func.now() + IDLE_LIFETIME, Session.created_at + LONGEST_LIFETIME),
     )
-    .returning(Session.generation)
+    .returning(Session.refresh_token_counter)
 )
 
 
-async def find_current(database: Database, session_id: UUID, *, generation: int) -> "asyncpg.Record | None":
-    """The session and its user, if it lives and that generation is its current one. Nothing is locked."""
-    return await database.fetch_record(_STATE, session_id=session_id, generation=generation)
+async def find_current(database: Database, session_id: UUID, *, counter: int) -> "asyncpg.Record | None":
+    """The session and its user, if it lives and that counter is its current one. Nothing is locked."""
+    return await database.fetch_record(_STATE, session_id=session_id, counter=counter)
 
 
-async def rotate(database: Database, session_id: UUID, *, generation: int, refresh_token_hash: str) -> bool:
-    """Make `generation` the current one if its predecessor still is and the session lives; whether it was this call."""
+async def rotate(database: Database, session_id: UUID, *, counter: int, refresh_token_hash: str) -> bool:
+    """Make `counter` the current one if its predecessor still is and the session lives; whether it was this call."""
     row = await database.fetch_record(
         _ROTATE,
         session_id=session_id,
-        current=generation - 1,
-        successor=generation,
+        current=counter - 1,
+        successor=counter,
         refresh_token_hash=refresh_token_hash,
     )
     return row is not None
@@ -304,11 +304,11 @@ async def find_live(database: Database, *, session_id: UUID, user_id: UUID) -> "
     return await database.fetch_record(_LIVE, session_id=session_id, user_id=user_id)
 
 
-async def lock_live_account(
+async def lock_current_user(
     db: AsyncSession, user_id: UUID, *, session_id: UUID, changes_key: bool
 ) -> AnyRow | None:
     """The account, locked, if the session is one of its own and lives and the account is not disabled; the session stays as
-    it is until the transaction ends. `changes_key` is explained at `auth.sessions.caller.lock_own_account`."""
+    it is until the transaction ends. `changes_key` is explained at `auth.sessions.current_user.lock_current_user`."""
     # Two statements: the second reads what the first has waited for.
     account_row = select(User.id).where(User.id == user_id)
     await db.execute(account_row.with_for_update(key_share=not changes_key))
@@ -350,7 +350,7 @@ _PAGE = prepare_page(
             expires_at=json_timestamp(Session.expires_at),
             ip=func.host(Session.ip),
             user_agent=Session.user_agent,
-            method=Session.method,
+            method=Session.amr,
             current=Session.id == bindparam("session_id"),
         ),
         Session.id,

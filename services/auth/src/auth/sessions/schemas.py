@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from auth.models.sessions import Method
+from auth.models.sessions import AuthenticationMethod
 from auth.schemas import UserAnswer
 from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
@@ -56,5 +56,5 @@ class SessionAnswer(ResponseBody):
     expires_at: Timestamp = Field(description="When it ends unless it is refreshed before.")
     ip: str | None = Field(description="Where it began.", examples=["192.0.2.17"])
     user_agent: str | None = Field(examples=["Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"])
-    method: Method
+    method: AuthenticationMethod
     current: bool = Field(description="Whether it is the session of this very request.")

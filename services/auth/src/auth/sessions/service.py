@@ -39,7 +39,7 @@ class RotationDecision(Enum):
 
 
 def decide(*, lives: bool, current: int, presented: int, just_rotated: bool) -> RotationDecision:
-    """What to do with a genuine token of generation `presented` while `current` is the newest that was issued.
+    """What to do with a genuine token of counter `presented` while `current` is the newest that was issued.
 
     The predecessor of the current one may come again for a moment: an answer that was lost, a second tab. Had the
     successor been used, a newer one would be current and the predecessor two generations old.
@@ -102,7 +102,9 @@ async def refresh_session(
             decision = await _decide_locked(db, state, presented=presented, outbox=outbox)
         if decision is RotationDecision.REPEAT:
             subject = describe_subject(state._mapping)  # noqa: SLF001 - SQLAlchemy's public name of it
-            successor = _issue_successor(presented, seed=state.refresh_seed, codec=tokens.refresh)
+            successor = _issue_successor(
+                presented, hmac_key=state.refresh_token_hmac_key, codec=tokens.refresh
+            )
             return RefreshedSession(subject=_narrow(subject, to=scope), refresh_token=successor)
         if decision is not RotationDecision.ROTATE:
             break
@@ -123,7 +125,7 @@ def describe_subject(state: "Mapping[Any, Any] | asyncpg.Record") -> Subject:
         user_id=state["user_id"],
         session_id=state["id"],
         client_id=state["client_id"],
-        authenticated_at=state["began_at"],
+        auth_time=state["auth_time"],
         email=state["email"],
         email_verified=state["email_verified"],
         username=state["username"],
@@ -140,17 +142,17 @@ async def _rotate_current(
     No lock and no transaction: the update itself demands that the token is still current, so one of many wins, and the
     others are looked at under the session's lock.
     """
-    state = await repository.find_current(database, presented.session_id, generation=presented.generation)
-    if state is None or not tokens.refresh.is_genuine(presented, seed=state["refresh_seed"]):
+    state = await repository.find_current(database, presented.session_id, counter=presented.counter)
+    if state is None or not tokens.refresh.is_genuine(presented, hmac_key=state["refresh_token_hmac_key"]):
         return None
     if state["client_id"] != client_id:
         return None
     subject = _narrow(describe_subject(state), to=scope)
-    successor = _issue_successor(presented, seed=state["refresh_seed"], codec=tokens.refresh)
+    successor = _issue_successor(presented, hmac_key=state["refresh_token_hmac_key"], codec=tokens.refresh)
     if not await repository.rotate(
         database,
         presented.session_id,
-        generation=presented.generation + 1,
+        counter=presented.counter + 1,
         refresh_token_hash=hash_token(successor),
     ):
         return None
@@ -160,7 +162,7 @@ async def _rotate_current(
 async def _lock_genuine(db: AsyncSession, presented: PresentedToken, *, codec: RefreshTokenCodec) -> AnyRow:
     """The session of a token that we issued. Whoever merely knows a session's id gets no further than this."""
     state = await repository.lock_session(db, presented.session_id)
-    if state is None or not codec.is_genuine(presented, seed=state.refresh_seed):
+    if state is None or not codec.is_genuine(presented, hmac_key=state.refresh_token_hmac_key):
         raise RefreshTokenRefused
     return state
 
@@ -171,8 +173,8 @@ async def _decide_locked(
     """What to do with the presented token, whose session is locked. A reused one ends it here."""
     decision = decide(
         lives=state.lives,
-        current=state.generation,
-        presented=presented.generation,
+        current=state.refresh_token_counter,
+        presented=presented.counter,
         just_rotated=bool(state.just_rotated),
     )
     if decision is RotationDecision.END:
@@ -183,8 +185,8 @@ async def _decide_locked(
     return decision
 
 
-def _issue_successor(presented: PresentedToken, *, seed: bytes, codec: RefreshTokenCodec) -> str:
-    return codec.issue(presented.session_id, generation=presented.generation + 1, seed=seed)
+def _issue_successor(presented: PresentedToken, *, hmac_key: bytes, codec: RefreshTokenCodec) -> str:
+    return codec.issue(presented.session_id, counter=presented.counter + 1, hmac_key=hmac_key)
 
 
 async def sign_out(text: str, *, db: AsyncSession, codec: RefreshTokenCodec) -> None:

@@ -43,7 +43,7 @@ class Settings(GoogleSettings, MailSettings, PasskeySettings, ThrottledSettings)
     sweep_seconds: float = Field(60, ge=0.1, le=86_400, description="How often expired rows are deleted.")
 
     @property
-    def withholds_taken_email(self) -> bool:
+    def stores_shadow_accounts(self) -> bool:
         """Whether an account of a taken address is stored for the look of it, since nobody signs in before confirming."""
         return self.require_verified_email and not self.reveal_taken_email
 

@@ -46,16 +46,16 @@ async def insert_if_free(db: AsyncSession, account: NewAccount) -> None:
     await db.execute(insert(User).from_select(list(values), source).on_conflict_do_nothing())
 
 
-async def insert_withheld(db: AsyncSession, account: NewAccount) -> None:
+async def insert_shadow(db: AsyncSession, account: NewAccount) -> None:
     """Store the account as one withheld from whoever has its e-mail or can take it back, if another has; not if its
     username is taken. The holder is locked, so that it cannot be deleted while its id is written down here."""
     values = {
         User.id: literal(account.id),
-        User.email: literal(f"{secrets.token_hex(16)}@withheld.invalid", User.email.type),
+        User.email: literal(f"{secrets.token_hex(16)}@shadow.invalid", User.email.type),
         User.username: literal(account.username, User.username.type),
         User.password_hash: literal(account.password_hash, User.password_hash.type),
-        User.withheld_from: User.id,
-        User.withheld_email: literal(account.email, User.withheld_email.type),
+        User.shadow_of: User.id,
+        User.shadow_email: literal(account.email, User.shadow_email.type),
     }
     holds = or_(User.email == account.email, User.id.in_(reserved_for(account.email)))
     source = select(*values.values()).where(holds, User.id != account.id).limit(1)

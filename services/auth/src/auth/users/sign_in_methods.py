@@ -25,7 +25,7 @@ _EVER: ColumnElement[datetime] = literal_column("'-infinity'::timestamptz")
 _Since = datetime | ColumnElement[datetime]
 
 
-async def void_ways_in(db: AsyncSession, user_id: UUID, *, keep_second_factor: bool = False) -> None:
+async def void_sign_in_methods(db: AsyncSession, user_id: UUID, *, keep_second_factor: bool = False) -> None:
     """Void the password, linked accounts, passkeys, second factor and links in mails of an account, with an event each.
 
     A second factor that is kept lets nobody in. It is in doubt until a code of it is given.
@@ -34,13 +34,13 @@ async def void_ways_in(db: AsyncSession, user_id: UUID, *, keep_second_factor: b
     await _void_links_and_passkeys(db, user_id, since=_EVER)
     if keep_second_factor:
         kept = update(TotpSecret).where(TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None))
-        await db.execute(kept.values(in_doubt=True))
+        await db.execute(kept.values(needs_reverification=True))
     else:
         await _void_second_factor(db, user_id, true())
     await mails.delete_tokens(db, user_id, kinds=_EVERY_LINK)
 
 
-async def void_ways_in_since(db: AsyncSession, user_id: UUID, moment: datetime) -> None:
+async def void_sign_in_methods_since(db: AsyncSession, user_id: UUID, moment: datetime) -> None:
     """Void the password, linked accounts, passkeys, second factor and recovery codes that an account has since that moment."""
     await _void_password(db, user_id, _password_was_set(user_id, since=moment))
     await _void_links_and_passkeys(db, user_id, since=moment)
@@ -51,10 +51,10 @@ async def void_ways_in_since(db: AsyncSession, user_id: UUID, moment: datetime) 
     )
 
 
-async def void_second_factor_in_doubt(db: AsyncSession, user_id: UUID) -> bool:
-    """Void a second factor that `void_ways_in` kept, and that nobody has proven to have since; whether there was one. No
+async def void_unverified_second_factor(db: AsyncSession, user_id: UUID) -> bool:
+    """Void a second factor that `void_sign_in_methods` kept, and that nobody has proven to have since; whether there was one. No
     session can be of such an account."""
-    return await _void_second_factor(db, user_id, TotpSecret.in_doubt.is_(true()))
+    return await _void_second_factor(db, user_id, TotpSecret.needs_reverification.is_(true()))
 
 
 def _password_was_set(user_id: UUID, *, since: datetime) -> ColumnElement[bool]:
@@ -95,7 +95,7 @@ async def _void(
     return bool(voided)
 
 
-async def count_ways_in(db: AsyncSession, user_id: UUID) -> int:
+async def count_sign_in_methods(db: AsyncSession, user_id: UUID) -> int:
     """How many ways in an account has: a password, and each linked account and passkey.
 
     The account is to be locked before, so that of two removals at once the second counts after the first.

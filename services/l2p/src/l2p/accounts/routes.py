@@ -64,5 +64,5 @@ async def log_in(
 ) -> LoggedIn:
     """Get an access token for an account of Learn2Play. Other services do not accept it."""
     answer = await service.log_in(database, body, hasher=hasher, signer=signer, guard=guard, client=client)
-    guard.remember_device(response, known_by=answer.user.id.bytes, client=client)
+    guard.remember_device(response, device_binding=answer.user.id.bytes, client=client)
     return answer

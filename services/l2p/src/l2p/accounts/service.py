@@ -71,8 +71,8 @@ async def log_in(
     name = normalize_login(login.login)
     row = await repository.find_credentials(database, name)
     account = None if row is None else row.id
-    known_by = b"" if account is None else account.bytes
-    attempt = await guard.limit_login(name, account=account, known_by=known_by, client=client)
+    device_binding = b"" if account is None else account.bytes
+    attempt = await guard.limit_login(name, account=account, device_binding=device_binding, client=client)
     is_valid, new_hash = await hasher.verify(password, row.password_hash if row is not None else None)
     if row is None or not is_valid or not attempt.may_succeed:
         await attempt.fail()

@@ -27,42 +27,44 @@ def cookie_name(service: str, *, is_secure: bool) -> str:
 class DeviceCookies:
     """Writes and reads the cookie: entries of a random id and a proof (HMAC) for one account, the newest first.
 
-    `known_by` is the account's, and another one when what was proven at a device does not open it any more. Two accounts'
+    `device_binding` is the account's, and another one when what was proven at a device does not open it any more. Two accounts'
     entries have nothing in common and nothing personal in them. `key` is the same on every replica.
     """
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def find(self, cookie: str | None, known_by: bytes) -> str | None:
+    def find(self, cookie: str | None, device_binding: bytes) -> str | None:
         """The id by which this device is known to the account, None when it is not."""
         found = None
         for entry in _split(cookie):
-            identifier = self._read(entry, known_by)
+            identifier = self._read(entry, device_binding)
             found = found or identifier
         return found
 
-    def remember(self, cookie: str | None, known_by: bytes) -> str:
+    def remember(self, cookie: str | None, device_binding: bytes) -> str:
         """The cookie after a sign-in. A known device keeps its id: signing in often makes no further counters."""
-        known = next((entry for entry in _split(cookie) if self._read(entry, known_by)), None)
+        known = next((entry for entry in _split(cookie) if self._read(entry, device_binding)), None)
         others = [entry for entry in _split(cookie) if entry != known]
-        return ".".join([known or self._issue(known_by), *others][:REMEMBERED_ACCOUNTS])
+        return ".".join([known or self._issue(device_binding), *others][:REMEMBERED_ACCOUNTS])
 
-    def _issue(self, known_by: bytes) -> str:
+    def _issue(self, device_binding: bytes) -> str:
         identifier = secrets.token_bytes(_ID_BYTES)
-        message = _message(identifier, known_by)
+        message = _message(identifier, device_binding)
         return encode_base64url(identifier + sign(message, key=self._key))
 
-    def _read(self, entry: str, known_by: bytes) -> str | None:
+    def _read(self, entry: str, device_binding: bytes) -> str | None:
         raw = decode_base64url(entry)
         identifier, signature = raw[:_ID_BYTES], raw[_ID_BYTES:]
         return (
-            identifier.hex() if is_signed(signature, _message(identifier, known_by), key=self._key) else None
+            identifier.hex()
+            if is_signed(signature, _message(identifier, device_binding), key=self._key)
+            else None
         )
 
 
-def _message(identifier: bytes, known_by: bytes) -> bytes:
-    return b"device 2" + identifier + known_by
+def _message(identifier: bytes, device_binding: bytes) -> bytes:
+    return b"device 2" + identifier + device_binding
 
 
 def _split(cookie: str | None) -> list[str]:

@@ -38,16 +38,16 @@ class Guard:
         self.device_cookie_name = cookie_name(settings.service, is_secure=self._is_secure)
 
     async def limit_login(
-        self, login: str, *, account: UUID | None, known_by: bytes, client: ClientInfo
+        self, login: str, *, account: UUID | None, device_binding: bytes, client: ClientInfo
     ) -> Attempt:
         """Leave to look at one password. Raises `TooManyAttempts`.
 
         `login` is what was typed, and is counted alike whether there is an account or not, so that a 429 tells nothing.
         The guesses at an account by its e-mail and by its username count together too; beyond the limit of those none
         may succeed, and is answered like a wrong one, since a 429 would tell that the two names belong together.
-        A device that is known to the account, by `known_by` of its present state, has a counter of its own in their stead.
+        A device that is known to the account, by `device_binding` of its present state, has a counter of its own in their stead.
         """
-        device = self._devices.find(client.device_cookie, known_by)
+        device = self._devices.find(client.device_cookie, device_binding)
         if account is not None and device is not None:
             return await self._limit_guess(self._keys.make("device", str(account), device), client=client)
         name = fold_login(login)
@@ -61,10 +61,12 @@ class Guard:
         do not count here, nor these there: a stolen token gets no further than the limit, and locks nobody out."""
         return await self._limit_guess(self._keys.make("proof", str(account)), client=client)
 
-    async def limit_second_factor(self, account: UUID, *, known_by: bytes, client: ClientInfo) -> Attempt:
+    async def limit_second_factor(
+        self, account: UUID, *, device_binding: bytes, client: ClientInfo
+    ) -> Attempt:
         """Leave to look at one code of a second factor, whose failures count like those of a login: a known device has a
         counter of its own, so that who has learnt the password cannot lock the owner out."""
-        device = self._devices.find(client.device_cookie, known_by)
+        device = self._devices.find(client.device_cookie, device_binding)
         parts = [str(account)] if device is None else [str(account), device]
         return await self._limit_guess(self._keys.make("factor", *parts), client=client)
 
@@ -87,11 +89,11 @@ class Guard:
         """Count what an account may do only so often. Raises `TooManyAttempts`."""
         await self._throttle.count(Counter(key=self._keys.make(act, str(account)), limit=limit))
 
-    def remember_device(self, response: Response, *, known_by: bytes, client: ClientInfo) -> None:
-        """Tell the browser that it has signed in to the account of `known_by`."""
+    def remember_device(self, response: Response, *, device_binding: bytes, client: ClientInfo) -> None:
+        """Tell the browser that it has signed in to the account of `device_binding`."""
         response.set_cookie(
             self.device_cookie_name,
-            self._devices.remember(client.device_cookie, known_by),
+            self._devices.remember(client.device_cookie, device_binding),
             max_age=LIFETIME_SECONDS,
             path="/",
             secure=self._is_secure,

@@ -2,7 +2,7 @@
 
 from sqlalchemy import ColumnElement, LargeBinary, literal_column
 
-KNOWN_BY_SQL = """
+DEVICE_BINDING_SQL = """
     sha256(convert_to(concat_ws(' ', users.id, users.password_hash, (
         SELECT extract(epoch FROM totp_secrets.confirmed_at) FROM totp_secrets WHERE totp_secrets.user_id = users.id
     )), 'UTF8'))
@@ -10,4 +10,4 @@ KNOWN_BY_SQL = """
 """A digest of an account's password and second factor, as SQL beside `users`. With either of them changed, devices of before
 are strangers: whoever collected them, knowing what held then, would have a count of guesses for each."""
 
-KNOWN_BY: ColumnElement[bytes] = literal_column(KNOWN_BY_SQL, LargeBinary())
+DEVICE_BINDING: ColumnElement[bytes] = literal_column(DEVICE_BINDING_SQL, LargeBinary())

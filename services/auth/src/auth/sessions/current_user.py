@@ -22,7 +22,7 @@ RECENT_SECONDS = 10 * 60
 """A login younger than this is recent."""
 
 
-async def get_live_caller(caller: CallerDep, database: DatabaseDep) -> Caller:
+async def get_current_user(caller: CallerDep, database: DatabaseDep) -> Caller:
     """The caller, with the roles of this moment. Raises `SessionEnded` when the session or the account is no longer good."""
     row = await repository.find_live(database, session_id=caller.session_id, user_id=caller.id)
     if row is None:
@@ -40,12 +40,12 @@ async def get_live_caller(caller: CallerDep, database: DatabaseDep) -> Caller:
     )
 
 
-LiveCallerDep = Annotated[Caller, Depends(get_live_caller)]
+CurrentUserDep = Annotated[Caller, Depends(get_current_user)]
 """The caller, whose session lives at this moment; 401 else. For every route that does not ask in its own statement. By the
-time of a change it may have ended: that is what `lock_own_account` is for."""
+time of a change it may have ended: that is what `lock_current_user` is for."""
 
 
-async def get_administrator(caller: LiveCallerDep) -> Caller:
+async def get_administrator(caller: CurrentUserDep) -> Caller:
     """The caller, who is an administrator at this moment, whatever the token says. Raises `Forbidden`."""
     require_administrator(caller.roles)
     return caller
@@ -83,7 +83,7 @@ async def read_position(
         position: UUID
         (position,) = cursors.decode(scope, cursor) or (first,)
     except InvalidRequest:
-        roles = (await get_live_caller(caller, database)).roles
+        roles = (await get_current_user(caller, database)).roles
         if for_administrators:
             require_administrator(roles)
         raise
@@ -95,16 +95,16 @@ AdministratorDep = Annotated[Caller, Depends(get_administrator)]
 may be past: the acts ask again, with both accounts locked (`auth.admin.service`)."""
 
 
-async def lock_own_account(db: AsyncSession, caller: Caller, *, changes_key: bool = False) -> AnyRow:
+async def lock_current_user(db: AsyncSession, caller: Caller, *, changes_key: bool = False) -> AnyRow:
     """The caller's account, which nobody else changes, and whose session nobody ends, until the transaction does.
 
-    What `LiveCallerDep` saw may be past: whoever took the account over meanwhile has ended the session and voided what it
+    What `CurrentUserDep` saw may be past: whoever took the account over meanwhile has ended the session and voided what it
     had added, and a change let in behind that would stay. Raises `SessionEnded`.
 
     `changes_key`: the account is to be deleted, or its e-mail or username changed; the lock is `FOR UPDATE` from the start
     then. The order of locks, and why none grows: CONTRIBUTING.md.
     """
-    account = await repository.lock_live_account(
+    account = await repository.lock_current_user(
         db, caller.id, session_id=caller.session_id, changes_key=changes_key
     )
     if account is None:
