@@ -32,7 +32,7 @@ FAST_AND_FORGETFUL = {
 PATIENT = PoolSettings(wait_seconds=30)
 """Fifty at once on a busy machine may wait longer than a request should; how long is what few tests ask."""
 
-ACCESS_RULES = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
+ACCESS_RULES = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n"
 """Copies of databases have names that the real rules do not know; the real rules have tests of their own."""
 
 
@@ -116,7 +116,8 @@ def throw_away_server(*, settings: dict[str, str] | None = None) -> Iterator[Tes
 
 def _start(folder: Path, *, settings: dict[str, str] | None) -> TestServer:
     # A test may run several processes of one service, each with a pool of its own.
-    plan = Plan(services=tuple(replace(service, user_connections=60) for service in Plan.generated()))
+    plan = Plan.generated()
+    plan = replace(plan, services=tuple(replace(service, user_connections=60) for service in plan))
     cluster = Cluster(folder, max_connections=300, settings=FAST_AND_FORGETFUL | (settings or {}))
     password = secrets.token_urlsafe(24)
     cluster.initialise(superuser_password=password)

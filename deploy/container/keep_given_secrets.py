@@ -35,7 +35,10 @@ def main() -> int:
 
 def destinations() -> dict[str, tuple[str, ...]]:
     """The files, below the folder of secrets, that each variable's value belongs in."""
-    found: dict[str, tuple[str, ...]] = {"POSTGRES_PASSWORD": ("postgres/postgres_password", SUPERUSER)}
+    found: dict[str, tuple[str, ...]] = {
+        "POSTGRES_PASSWORD": ("postgres/postgres_password", SUPERUSER),
+        "BACKUP_DB_PASSWORD": ("migrate/backup_db_password",),
+    }
     for service in SERVICES:
         prefix = service.upper()
         found[f"{prefix}_SECRET"] = (f"{service}/secret",)

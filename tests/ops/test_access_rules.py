@@ -16,14 +16,15 @@ def test_embedded_server_wants_a_password_from_everybody() -> None:
     assert methods == {"scram-sha-256", "reject"}
 
 
-def test_each_role_has_one_line_for_one_database_and_the_rest_is_rejected() -> None:
+def test_each_role_has_one_line_for_one_database_backups_four_and_the_rest_is_rejected() -> None:
     lines = _lines(embedded_access_rules(Plan.generated()))
     pairs = [(line[1].strip('"'), line[2].strip('"')) for line in lines if line[1].startswith('"')]
     assert sorted(pairs) == sorted(
-        (f"{service}_db", f"{service}_{kind}")
+        (f"{service}_db", role)
         for service in ("auth", "l2p", "payment", "videovault")
-        for kind in ("user", "owner")
+        for role in (f"{service}_user", f"{service}_owner", "backup_user")
     )
+    assert [line[2] for line in lines if line[1] == "replication"] == ['"backup_user"']
     assert [line[:3] + line[-1:] for line in lines[-2:]] == [
         ["local", "all", "all", "reject"],
         ["host", "all", "all", "reject"],

@@ -34,13 +34,26 @@ async def test_runtime_role_is_refused_at_every_other_services_database(
         await walled.open(f"{role}_user", f"{place}_db")
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [*ROLES, "backup_user"])
 @pytest.mark.parametrize("database", ["postgres", "template1", "template0"])
 async def test_no_role_gets_into_the_servers_own_databases(
     walled: WalledServer, role: str, database: str
 ) -> None:
     with pytest.raises((*REFUSED, asyncpg.ObjectNotInPrerequisiteStateError)):
         await walled.open(role, database)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_backups_read_every_database_and_write_none(walled: WalledServer, service: str) -> None:
+    async with walled.connection("backup_user", f"{service}_db") as connection:
+        assert await connection.fetchval("SELECT count(*) FROM things") >= 0
+        for statement in (
+            "INSERT INTO things (name) VALUES ('x')",
+            "DELETE FROM things",
+            "CREATE TABLE mine ()",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -30,7 +30,9 @@ async def test_second_run_changes_nothing(planned: WalledServer) -> None:
 async def test_a_server_that_takes_fewer_connections_than_the_roles_may_open_is_told(
     planned: WalledServer,
 ) -> None:
-    of_eight = Plan(services=tuple(replace(each, user_connections=96) for each in planned.plan))
+    of_eight = replace(
+        planned.plan, services=tuple(replace(each, user_connections=96) for each in planned.plan)
+    )
     assert (await provision(planned.admin, planned.plan)).shortage is None
     assert (await provision(planned.admin, of_eight)).shortage == (
         "the server takes 108 connections, and the roles may open 444: set its max_connections to 444, or lower"
@@ -230,7 +232,7 @@ async def test_changed_password_is_rotated_for_that_role_alone(planned: WalledSe
         replace(planned.plan["auth"], user_password="naïve ﬁ Ⅳ p@ss'word\\"),
         *planned.plan.services[1:],
     ]
-    changed = replace(planned, plan=Plan(services=tuple(services)))
+    changed = replace(planned, plan=replace(planned.plan, services=tuple(services)))
     report = await provision(changed.admin, changed.plan)
     assert report.changes == ("role auth_user: password rotated",)
     async with changed.connection("auth_user", "auth_db") as connection:
@@ -251,15 +253,33 @@ async def test_report_and_server_log_hold_no_password(planned: WalledServer) -> 
     )
     log = planned.cluster.log_file.read_text()
     assert "ALTER ROLE" in log
+    passwords = [rotated.plan.backup_password]
     for service in rotated.plan:
-        for password in (service.user_password, service.owner_password):
-            assert password not in log
-            assert password not in "".join(report.changes)
-            assert password not in repr(rotated.plan)
+        passwords += [service.user_password, service.owner_password]
+    for password in passwords:
+        assert password not in log
+        assert password not in "".join(report.changes)
+        assert password not in repr(rotated.plan)
+
+
+async def test_the_role_of_backups_replicates_reads_all_and_has_six_connections(
+    planned: WalledServer,
+) -> None:
+    async with planned.connection("postgres", "postgres") as connection:
+        role = await connection.fetchrow(
+            "SELECT rolreplication, rolinherit, rolsuper, rolconnlimit FROM pg_roles WHERE rolname = 'backup_user'"
+        )
+        groups = await connection.fetch(
+            "SELECT roleid::regrole::text AS name FROM pg_auth_members WHERE member = 'backup_user'::regrole"
+        )
+    assert tuple(role) == (True, True, False, 6)
+    assert [group["name"] for group in groups] == ["pg_read_all_data"]
 
 
 async def test_two_at_once_on_a_bare_server_make_everything_once(walled: WalledServer) -> None:
-    renamed = Plan(
+    renamed = replace(
+        walled.plan,
+        backup_user="twin_backup",
         services=tuple(
             replace(
                 service,
@@ -268,18 +288,19 @@ async def test_two_at_once_on_a_bare_server_make_everything_once(walled: WalledS
                 owner=f"twin_{service.owner}",
             )
             for service in walled.plan
-        )
+        ),
     )
     reports = await asyncio.gather(*(provision(walled.admin, renamed) for _ in range(3)))
     made = [change for report in reports for change in report.changes if change.endswith("created")]
     assert sum(change.startswith("database") for change in made) == 4
-    assert sum(change.startswith("role") for change in made) == 8
+    assert sum(change.startswith("role") for change in made) == 9
     async with walled.connection("postgres", "postgres") as connection:
         assert await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname LIKE 'twin_%'") == 4
         for service in renamed:
             await connection.execute(f'DROP DATABASE "{service.database}"')
             await connection.execute(f'DROP OWNED BY "{service.user}", "{service.owner}"')
             await connection.execute(f'DROP ROLE "{service.user}", "{service.owner}"')
+        await connection.execute(f'DROP ROLE "{renamed.backup_user}"')
 
 
 async def test_a_provisioning_says_whom_it_waits_for(walled: WalledServer) -> None:
@@ -306,7 +327,7 @@ async def test_a_provisioning_says_whom_it_waits_for(walled: WalledServer) -> No
 
 async def test_service_may_live_in_a_schema_of_its_own(planned: WalledServer) -> None:
     services = [replace(planned.plan["videovault"], schema="library"), *planned.plan.services[:3]]
-    plan = Plan(services=tuple(services))
+    plan = replace(planned.plan, services=tuple(services))
     await provision(planned.admin, plan)
     await planned.execute("videovault_owner", "videovault_db", "CREATE TABLE library.films (id int)")
     await planned.execute("videovault_user", "videovault_db", "INSERT INTO library.films VALUES (1)")

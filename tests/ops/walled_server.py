@@ -31,7 +31,7 @@ class WalledServer:
 
     def password_of(self, role: str) -> str:
         """The password of any role."""
-        passwords = {"postgres": self.password}
+        passwords = {"postgres": self.password, self.plan.backup_user: self.plan.backup_password}
         for service in self.plan:
             passwords |= {service.user: service.user_password, service.owner: service.owner_password}
         return passwords[role]

@@ -41,6 +41,7 @@ def _wanted() -> list[tuple[str, str, str]]:
     wanted = [
         ("postgres", "postgres_password", "postgres/postgres_password"),
         ("migrate", "postgres_password", "postgres/postgres_password"),
+        ("migrate", "backup_db_password", "migrate/backup_db_password"),
     ]
     for service in SERVICES:
         wanted += [

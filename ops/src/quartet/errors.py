@@ -12,7 +12,11 @@ Failure
 ├── ServerFailed          10   PostgreSQL did not start, stop or answer
 ├── MigrationFailed       11
 ├── ServiceFailed         12   a service did not become ready
-└── NotFound              13   what was asked for is not there
+├── NotFound              13   what was asked for is not there
+├── BackupFailed          14
+├── DamagedBackup         15   or the wrong key
+├── TimeNotReachable      16   no backup leads to that time
+└── Refused               17   it would destroy something, and was not told to
 """
 
 from typing import ClassVar
@@ -70,3 +74,19 @@ class ServiceFailed(Failure):
 
 class NotFound(Failure):
     exit_code = 13
+
+
+class BackupFailed(Failure):
+    exit_code = 14
+
+
+class DamagedBackup(Failure):
+    exit_code = 15
+
+
+class TimeNotReachable(Failure):
+    exit_code = 16
+
+
+class Refused(Failure):
+    exit_code = 17

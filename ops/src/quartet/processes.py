@@ -84,6 +84,25 @@ def spawn(
     )
 
 
+def open_pipe(
+    command: Sequence[str | Path],
+    *,
+    environment: Mapping[str, str],
+    stdin: int,
+    stdout: int,
+    stderr: IO[bytes],
+) -> subprocess.Popen[bytes]:
+    """Start a program that this process writes to or reads from; `stdin` and `stdout` are subprocess.PIPE or DEVNULL."""
+    return subprocess.Popen(  # noqa: S603  no shell; the commands are put together by this package
+        [str(part) for part in command],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env=dict(environment),
+        cwd="/",
+    )
+
+
 def _binding(chosen: signal.Signals | None) -> Callable[[], None] | None:
     """What the child calls between fork and exec; after the change of user, which would clear the setting."""
     if chosen is None or _libc is None:

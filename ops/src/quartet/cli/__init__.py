@@ -23,6 +23,10 @@ _COMMANDS = lazy_group(
         "provision": Entry(
             "quartet.cli.provisioning:provision_server", "Make or mend roles, databases and schema."
         ),
+        "backup": Entry("quartet.cli.backup:group", "Make backups, list them, and dump single databases."),
+        "restore": Entry(
+            "quartet.cli.restore:restore", "Bring a service's database back from a backup or a dump."
+        ),
         "secrets": Entry("quartet.cli.provisioning:group", "Generate the secrets of a container stack."),
     },
     help="""The operator's command of the Quartet suite.
@@ -33,7 +37,8 @@ _COMMANDS = lazy_group(
     Exit codes: 0 done · 1 not healthy, pending or not running · 2 wrong setting or usage · 3 port taken ·
     4 data of another PostgreSQL version · 5 no permission · 6 wrong password · 7 already running · 8 disk full ·
     9 no PostgreSQL found · 10 PostgreSQL does not start or answer · 11 migration failed · 12 a service does not
-    start · 13 not found.
+    start · 13 not found · 14 backup failed · 15 damaged backup or wrong key · 16 that time cannot be reached ·
+    17 refused: it would destroy something, and was not told to.
     """,
 )
 

@@ -1,4 +1,4 @@
-"""pg_hba.conf, the second wall: one line a database and role, and a refusal for everything else.
+"""pg_hba.conf, the second wall: one line a database and role, one for replication, and a refusal for everything else.
 
 Were CONNECT granted to everybody by mistake, a role still could not enter a database that is not its own.
 """
@@ -29,7 +29,8 @@ def _rules(plan: Plan, *, address: str, local_superuser: str) -> str:
     for service in plan:
         lines += [
             f'host   "{service.database}"  "{role}"  {address}  scram-sha-256'
-            for role in (service.user, service.owner)
+            for role in (service.user, service.owner, plan.backup_user)
         ]
+    lines.append(f'host   replication  "{plan.backup_user}"  {address}  scram-sha-256')
     lines += ["local  all  all  reject", "host   all  all  all  reject"]
     return HEADER + "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""The databases: made for their owner, and closed to everybody but the service's own two roles."""
+"""The databases: made for their owner, and closed to everybody but the service's own two roles and backups."""
 
 from collections import defaultdict
 
@@ -65,28 +65,29 @@ async def _ensure_database(session: Session, name: str, *, found: asyncpg.Record
 
 
 async def _ensure_grants(session: Session, plan: Plan) -> None:
-    """PUBLIC may enter none of these databases, a role only its own; other grantees are not ours to judge."""
+    """PUBLIC may enter none of these databases, a role only its own, backups the four; other grantees are not ours to judge."""
     names = [*CLOSED, *(service.database for service in plan)]
     held: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in await session.rows(_GRANTS, names, list(plan.roles)):
         if not row["is_owner"]:
             suffix = " WITH GRANT OPTION" if row["is_grantable"] else ""
             held[row["datname"]][row["grantee"]].add(row["privilege_type"] + suffix)
-    users = {service.database: service.user for service in plan}
+    admitted = {service.database: (service.user, plan.backup_user) for service in plan}
     for database in names:
-        user = users.get(database)
+        users = admitted.get(database, ())
         for grantee, privileges in held[database].items():
-            if grantee == user and privileges == {"CONNECT"}:
+            if grantee in users and privileges == {"CONNECT"}:
                 continue
             await session.change(
                 f"database {database}: {', '.join(sorted(privileges))} of {grantee} revoked",
                 f"REVOKE ALL ON DATABASE {identifier(database)} FROM {_grantee(grantee)} CASCADE",
             )
-        if user is not None and held[database].get(user) != {"CONNECT"}:
-            await session.change(
-                f"database {database}: CONNECT granted to {user}",
-                f"GRANT CONNECT ON DATABASE {identifier(database)} TO {identifier(user)}",
-            )
+        for user in users:
+            if held[database].get(user) != {"CONNECT"}:
+                await session.change(
+                    f"database {database}: CONNECT granted to {user}",
+                    f"GRANT CONNECT ON DATABASE {identifier(database)} TO {identifier(user)}",
+                )
     await _restore_owners_rights(session, plan)
 
 

@@ -1,4 +1,4 @@
-"""What shall be there: four services, each with a database, an owner role and a runtime role."""
+"""What shall be there: four services, each with a database, an owner role and a runtime role, and the role of backups."""
 
 import secrets
 from collections.abc import Iterator
@@ -38,8 +38,11 @@ RUNTIME_DEFAULTS = {
 RUNTIME_WALLS = {"temp_file_limit": "512MB"}
 """Limits that only a superuser can lift."""
 
-SPARE_CONNECTIONS = 12
-"""For the superuser, a backup, a monitor, and those that `superuser_reserved_connections` keeps back."""
+BACKUP_CONNECTIONS = 6
+"""A dump with its snapshot, a base backup, the receiver of the WAL, and a spare of each."""
+
+SPARE_CONNECTIONS = 6 + BACKUP_CONNECTIONS
+"""For backups, the superuser, a monitor, and those that `superuser_reserved_connections` keeps back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +80,11 @@ class ServicePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The services of one server."""
+    """The services of one server, and who backs them up: a role that reads every table and changes none."""
 
     services: tuple[ServicePlan, ...]
+    backup_password: str = field(repr=False)
+    backup_user: str = "backup_user"
 
     @classmethod
     def generated(cls) -> "Plan":
@@ -92,7 +97,8 @@ class Plan:
                     owner_password=secrets.token_urlsafe(32),
                 )
                 for service in SERVICES
-            )
+            ),
+            backup_password=secrets.token_urlsafe(32),
         )
 
     def __iter__(self) -> Iterator[ServicePlan]:
@@ -107,7 +113,7 @@ class Plan:
     @property
     def roles(self) -> tuple[str, ...]:
         """The names of all roles that the plan governs."""
-        return tuple(role for service in self for role in (service.owner, service.user))
+        return (*(role for service in self for role in (service.owner, service.user)), self.backup_user)
 
     @property
     def max_connections(self) -> int:

@@ -1,12 +1,16 @@
-"""The eight roles: attributes, limits, passwords, settings, memberships. Shared by all databases of a server."""
+"""The nine roles: attributes, limits, passwords, settings, memberships. Shared by all databases of a server."""
+
+from collections.abc import Mapping
 
 import asyncpg
 
-from quartet.provision.plan import RUNTIME_DEFAULTS, RUNTIME_WALLS, Plan, ServicePlan
+from quartet.provision.plan import BACKUP_CONNECTIONS, RUNTIME_DEFAULTS, RUNTIME_WALLS, Plan, ServicePlan
 from quartet.provision.scram import make_verifier, matches
 from quartet.provision.session import Session, identifier, literal
 
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
+BACKUP_ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS INHERIT"
+READERS = "pg_read_all_data"
 EXPECTED_FLAGS = {
     "rolcanlogin": True,
     "rolsuper": False,
@@ -16,6 +20,7 @@ EXPECTED_FLAGS = {
     "rolbypassrls": False,
     "rolinherit": False,
 }
+BACKUP_FLAGS = EXPECTED_FLAGS | {"rolreplication": True, "rolinherit": True}
 _ROLES = """
     SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolinherit,
            rolconnlimit, rolpassword, coalesce(rolvaliduntil, 'infinity') <> 'infinity' AS expires
@@ -39,7 +44,7 @@ _SETTINGS = """
 
 
 async def ensure_roles(session: Session, plan: Plan) -> None:
-    """Make or mend every role of the plan, and take it out of every group."""
+    """Make or mend every role of the plan, and take it out of every group but the one that backups read by."""
     found = {row["rolname"]: row for row in await session.rows(_ROLES, list(plan.roles))}
     for service in plan:
         for name, password, limit in (
@@ -47,7 +52,16 @@ async def ensure_roles(session: Session, plan: Plan) -> None:
             (service.user, service.user_password, service.user_connections),
         ):
             await _ensure_role(session, name, found=found.get(name), password=password, limit=limit)
-    await _end_memberships(session, plan)
+    await _ensure_role(
+        session,
+        plan.backup_user,
+        found=found.get(plan.backup_user),
+        password=plan.backup_password,
+        limit=BACKUP_CONNECTIONS,
+        attributes=BACKUP_ATTRIBUTES,
+        flags=BACKUP_FLAGS,
+    )
+    await _settle_memberships(session, plan)
 
 
 async def ensure_role_settings(session: Session, plan: Plan) -> None:
@@ -62,22 +76,29 @@ async def ensure_role_settings(session: Session, plan: Plan) -> None:
 
 
 async def _ensure_role(
-    session: Session, name: str, *, found: asyncpg.Record | None, password: str, limit: int
+    session: Session,
+    name: str,
+    *,
+    found: asyncpg.Record | None,
+    password: str,
+    limit: int,
+    attributes: str = ATTRIBUTES,
+    flags: Mapping[str, bool] = EXPECTED_FLAGS,
 ) -> None:
     if found is None:
         await session.change(
             f"role {name} created",
-            f"CREATE ROLE {identifier(name)} {ATTRIBUTES} CONNECTION LIMIT {limit}"
+            f"CREATE ROLE {identifier(name)} {attributes} CONNECTION LIMIT {limit}"
             f" PASSWORD {literal(make_verifier(password))}",
         )
         return
-    wrong = [column for column, expected in EXPECTED_FLAGS.items() if found[column] is not expected]
+    wrong = [column for column, expected in flags.items() if found[column] is not expected]
     if found["expires"]:
         wrong.append("rolvaliduntil")
     if wrong:
         await session.change(
             f"role {name}: {', '.join(wrong)} put right",
-            f"ALTER ROLE {identifier(name)} {ATTRIBUTES} VALID UNTIL 'infinity'",
+            f"ALTER ROLE {identifier(name)} {attributes} VALID UNTIL 'infinity'",
         )
     if found["rolconnlimit"] != limit:
         await session.change(
@@ -91,15 +112,24 @@ async def _ensure_role(
         )
 
 
-async def _end_memberships(session: Session, plan: Plan) -> None:
-    """Nobody acts as another: neither predefined roles (pg_read_all_data, …) nor one of ours for another."""
+async def _settle_memberships(session: Session, plan: Plan) -> None:
+    """Nobody acts as another: neither predefined roles nor one of ours for another. Backups read by `READERS` alone."""
     major = session.connection.get_server_version().major
+    is_reader = False
     for row in await session.rows(_MEMBERSHIPS, list(plan.roles)):
+        if (row["granted"], row["member"]) == (READERS, plan.backup_user):
+            is_reader = True
+            continue
         statement = f"REVOKE {identifier(row['granted'])} FROM {identifier(row['member'])}"
         if major >= 16 and row["grantor"]:  # from 16 on each grantor's grant stands for itself
             statement += f" GRANTED BY {identifier(row['grantor'])}"
         await session.change(
             f"role {row['member']}: membership in {row['granted']} revoked", f"{statement} CASCADE"
+        )
+    if not is_reader:
+        await session.change(
+            f"role {plan.backup_user}: membership in {READERS} granted",
+            f"GRANT {READERS} TO {identifier(plan.backup_user)}",
         )
 
 

@@ -65,6 +65,43 @@ _OPERATOR = (
         description="The superuser's password; generated for the embedded server.",
         secret=True,
     ),
+    Setting(
+        name="BACKUP_DB_PASSWORD",
+        default=None,
+        description="The password of backup_user, who reads all tables; generated for the embedded server.",
+        secret=True,
+    ),
+    Setting(
+        name="BACKUP_DESTINATION",
+        default=None,
+        description="Where backups go: a folder, or s3://bucket/prefix; in development `backups` in QUARTET_HOME.",
+    ),
+    Setting(
+        name="BACKUP_RECIPIENT",
+        default=None,
+        description="The age recipient (age1…) that backups are encrypted to; in development one is generated.",
+    ),
+    Setting(
+        name="AWS_ENDPOINT_URL",
+        default=None,
+        description="The URL of an S3 store that is not Amazon's, for backups.",
+    ),
+    Setting(
+        name="AWS_REGION",
+        default=None,
+        description="The region of the bucket of backups: us-east-1 without.",
+    ),
+    Setting(
+        name="AWS_ACCESS_KEY_ID",
+        default=None,
+        description="The key to the bucket of backups.",
+    ),
+    Setting(
+        name="AWS_SECRET_ACCESS_KEY",
+        default=None,
+        description="The secret of that key.",
+        secret=True,
+    ),
 )
 
 _CONTAINERS = (

@@ -39,11 +39,14 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S10
 SPARE_PER_PROCESS = 2  # a listener and a health probe beside the pool
 ADMIN_PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105  the name of a setting
 
+BACKUP_PASSWORD = "BACKUP_DB_PASSWORD"  # noqa: S105  the name of a setting
+
 ISSUERS = {"AUTH_ISSUER": "auth", "L2P_ISSUER": "l2p"}
 """Settings that hold a service's own URL, which follows its port unless it was given."""
 
 GENERATED = (
     ADMIN_PASSWORD,
+    BACKUP_PASSWORD,
     *(
         f"{service.upper()}_{name}"
         for service in SERVICES
@@ -162,7 +165,10 @@ class OperatorSettings:
         connections = self.number("QUARTET_REPLICAS", 1, highest=1000) * (
             self.number("DB_POOL_MAX", 10, highest=1000) + SPARE_PER_PROCESS
         )
-        plan = Plan(services=tuple(self._service_plan(service, connections) for service in SERVICES))
+        plan = Plan(
+            services=tuple(self._service_plan(service, connections) for service in SERVICES),
+            backup_password=self._required(BACKUP_PASSWORD),
+        )
         if self.is_production:
             self._refuse_weak(plan)
         return plan
@@ -300,7 +306,7 @@ class OperatorSettings:
 
     def _refuse_weak(self, plan: Plan) -> None:
         """Production: every password long, none the default of something, none used twice."""
-        passwords = {ADMIN_PASSWORD: self.secret(ADMIN_PASSWORD)}
+        passwords = {ADMIN_PASSWORD: self.secret(ADMIN_PASSWORD), BACKUP_PASSWORD: plan.backup_password}
         for service in plan:
             prefix = service.service.upper()
             passwords[f"{prefix}_DB_PASSWORD"] = service.user_password

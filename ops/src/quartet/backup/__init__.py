@@ -1,0 +1,1 @@
+"""Backups of the four databases: made, listed, and restored."""

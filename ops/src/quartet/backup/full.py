@@ -1,0 +1,152 @@
+"""A full backup: a dump of each database, the roles, and a base backup of the whole server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+from pyrage.x25519 import Recipient
+
+from quartet.backup.contents import read_contents
+from quartet.backup.destination import Destination
+from quartet.backup.manifest import ID_FORMAT, Manifest, Part, folder_of, list_ids, write_manifest
+from quartet.backup.progress import Reporter
+from quartet.backup.sealing import Sealed
+from quartet.backup.server import BackupServer
+from quartet.errors import BackupFailed
+
+SUFFIX = ".zst.age"
+_SERVER = """
+    SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int / 10000 AS major,
+           (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS identifier,
+           (SELECT sum(pg_catalog.pg_database_size(oid))::bigint FROM pg_catalog.pg_database
+            WHERE datname = ANY($1)) AS bytes
+"""
+
+
+async def make_full_backup(
+    server: BackupServer, destination: Destination, recipient: Recipient, *, reporter: Reporter
+) -> Manifest:
+    """Make a full backup and give its manifest. What a killed one left behind is deleted first.
+
+    Raises AlreadyRunning, BackupFailed, DiskFull, OtherMajorVersion, ServerFailed or WrongPassword; then nothing of it
+    stays at the destination.
+    """
+    began_at = datetime.now(UTC)
+    backup_id = began_at.strftime(ID_FORMAT)
+    async with server.turn() as connection:
+        found = await connection.fetchrow(_SERVER, list(server.databases.values()))
+        if found is None:
+            raise BackupFailed("the server says nothing of itself: look at its log")
+        server.tools.require_major(found["major"])
+        await asyncio.to_thread(_delete_leftovers, destination)
+        work = _Work(server, destination, recipient, folder=folder_of(backup_id), reporter=reporter)
+        async with _all_or_nothing(destination, folder_of(backup_id)):
+            parts = [await work.dump(service) for service in server.databases]
+            parts.append(await work.dump_globals())
+            parts.append(await work.copy_server(total_bytes=found["bytes"]))
+            manifest = Manifest(
+                id=backup_id,
+                began_at=began_at,
+                ended_at=datetime.now(UTC),
+                server_version=found["version"],
+                server_major=found["major"],
+                system_identifier=found["identifier"],
+                parts=tuple(parts),
+            )
+            await asyncio.to_thread(write_manifest, destination, manifest)
+    return manifest
+
+
+class _Work:
+    """Makes the parts of one backup."""
+
+    def __init__(
+        self,
+        server: BackupServer,
+        destination: Destination,
+        recipient: Recipient,
+        *,
+        folder: str,
+        reporter: Reporter,
+    ) -> None:
+        self._server = server
+        self._destination = destination
+        self._recipient = recipient
+        self._folder = folder
+        self._reporter = reporter
+
+    async def dump(self, service: str) -> Part:
+        """Dump a database, and count the rows of the same snapshot meanwhile."""
+        database = self._server.databases[service]
+        async with self._server.connect(database) as connection, _snapshot(connection) as snapshot:
+            size = await connection.fetchval("SELECT pg_catalog.pg_database_size(current_database())")
+            arguments = ("--format=custom", "--compress=0", f"--snapshot={snapshot}", f"--dbname={database}")
+            tables, stored = await asyncio.gather(
+                read_contents(connection),
+                self._store(f"{service}.dump", "pg_dump", *arguments, total_bytes=size),
+            )
+        return Part(
+            kind="dump", service=service, database=database, database_bytes=size, tables=tables, **stored
+        )
+
+    async def dump_globals(self) -> Part:
+        """Dump the roles and their settings, without passwords: those are in the secrets, which have a copy elsewhere."""
+        database = next(iter(self._server.databases.values()))
+        arguments = ("--globals-only", "--no-role-passwords", f"--database={database}")
+        return Part(kind="globals", **await self._store("globals.sql", "pg_dumpall", *arguments))
+
+    async def copy_server(self, *, total_bytes: int) -> Part:
+        """Copy the server's files with the WAL that makes them whole."""
+        arguments = ("--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password")
+        return Part(
+            kind="base", **await self._store("base.tar", "pg_basebackup", *arguments, total_bytes=total_bytes)
+        )
+
+    async def _store(
+        self, name: str, program: str, *arguments: str, total_bytes: int | None = None
+    ) -> dict[str, Any]:
+        path = f"{self._folder}/{name}{SUFFIX}"
+        with (
+            self._server.tools.producing(program, *arguments) as running,
+            self._reporter.part(name, total_bytes=total_bytes) as advance,
+        ):
+            sealed = Sealed(running.stream, self._recipient, finish=running.finish, advance=advance)
+            await asyncio.to_thread(self._destination.put, path, sealed)
+        return {
+            "path": path,
+            "bytes": sealed.bytes,
+            "stored_bytes": sealed.stored_bytes,
+            "sha256": sealed.sha256,
+        }
+
+
+@asynccontextmanager
+async def _snapshot(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[str]:
+    """One snapshot for this connection and for a dump; the id by which the dump takes it."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        yield await connection.fetchval("SELECT pg_catalog.pg_export_snapshot()")
+
+
+@asynccontextmanager
+async def _all_or_nothing(destination: Destination, folder: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        await asyncio.to_thread(_delete_below, destination, folder)
+        if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+            raise BackupFailed(
+                f"the server failed during the backup ({error}): see its log, then try again"
+            ) from error
+        raise
+
+
+def _delete_below(destination: Destination, folder: str) -> None:
+    destination.delete(destination.sizes(folder))
+
+
+def _delete_leftovers(destination: Destination) -> None:
+    _, leftovers = list_ids(destination)
+    destination.delete(leftovers)

@@ -1,0 +1,199 @@
+"""One database brought back, from a part of a backup or from plain SQL: whole, in one transaction, or not at all."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pyrage.x25519 import Identity
+
+from quartet.backup.contents import explain_difference, read_contents
+from quartet.backup.destination import Destination
+from quartet.backup.manifest import Manifest, Part
+from quartet.backup.progress import Advance, Reporter, spell_bytes
+from quartet.backup.sealing import CHUNK_BYTES, unseal
+from quartet.backup.server import connect
+from quartet.backup.tools import Running, Tools
+from quartet.errors import DamagedBackup, DiskFull, NotFound, Refused
+from quartet.provision.contents import ensure_contents
+from quartet.provision.databases import ensure_databases
+from quartet.provision.plan import AdminConnection, Plan, ServicePlan
+from quartet.provision.session import identifier, open_session
+
+_HOLDS_TABLES = """
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+                            AND d.deptype = 'e')
+    )
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DumpFile:
+    """Plain SQL, as `quartet backup dump` writes it."""
+
+    path: Path
+
+    @property
+    def needed_bytes(self) -> int:
+        """What the database will about take on the disk."""
+        return self.path.stat().st_size
+
+    def check(self, _tools: Tools) -> None:
+        """Raises NotFound when there is no such file."""
+        if not self.path.is_file():
+            raise NotFound(f"{self.path} is not there: name a file that `quartet backup dump` wrote")
+
+    async def load(self, tools: Tools, database: str, *, advance: Advance) -> None:
+        """Run the file in the database. Raises BackupFailed with the first statement that failed."""
+        arguments = (
+            "--no-psqlrc",
+            "--quiet",
+            "--single-transaction",
+            "--set=ON_ERROR_STOP=1",
+            f"--dbname={database}",
+        )
+        with tools.consuming("psql", *arguments, "--file=-") as running:
+            await asyncio.to_thread(self._feed, running, advance)
+
+    def _feed(self, running: Running, advance: Advance) -> None:
+        with self.path.open("rb") as file:
+            _write_all(running, iter(lambda: file.read(CHUNK_BYTES), b""), advance)
+        running.finish()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupPart:
+    """A database's dump within a backup."""
+
+    destination: Destination
+    manifest: Manifest
+    part: Part
+    identities: list[Identity]
+
+    @property
+    def needed_bytes(self) -> int:
+        """What the database took on the disk when it was dumped."""
+        return self.part.database_bytes or self.part.bytes
+
+    def check(self, tools: Tools) -> None:
+        """Raises OtherMajorVersion when the programs at hand cannot read the dump."""
+        tools.require_major(self.manifest.server_major)
+
+    async def load(self, tools: Tools, database: str, *, advance: Advance) -> None:
+        """Restore the dump in the database. Raises DamagedBackup or BackupFailed."""
+        arguments = ("--format=custom", "--single-transaction", "--exit-on-error", f"--dbname={database}")
+        with tools.consuming("pg_restore", *arguments) as running:
+            await asyncio.to_thread(self._feed, running, advance)
+
+    def _feed(self, running: Running, advance: Advance) -> None:
+        chunks = self.destination.read(self.part.path)
+        with contextlib.suppress(BrokenPipeError):  # a program that ends before its input says why
+            unseal(
+                chunks,
+                _Counted(running, advance),
+                self.identities,
+                name=self.part.path,
+                sha256=self.part.sha256,
+            )
+        running.finish()
+
+
+Source = DumpFile | BackupPart
+
+
+async def restore_database(
+    source: Source,
+    planned: ServicePlan,
+    *,
+    admin: AdminConnection,
+    plan: Plan,
+    tools: Tools,
+    disk: Path | None,
+    reporter: Reporter,
+) -> None:
+    """Restore into the database of `planned`, made when it is missing, and bring its inside to the plan.
+
+    `tools` connect as the superuser; `disk` is a folder on the disk of the server when that is here. A database that was
+    made is dropped again when the restore fails.
+
+    Raises Refused (the database holds tables), DiskFull before anything is done, DamagedBackup, BackupFailed,
+    OtherMajorVersion or NotFound.
+    """
+    source.check(tools)
+    async with open_session(admin) as session:
+        exists = await session.value("SELECT true FROM pg_database WHERE datname = $1", planned.database)
+        if exists:
+            await _refuse_tables(admin, planned.database)
+        if disk is not None:
+            _require_room(disk, source.needed_bytes)
+        alone = replace(plan, services=(planned,))
+        await ensure_databases(session, alone)
+        try:
+            with reporter.part(planned.database, total_bytes=source.needed_bytes) as advance:
+                await source.load(tools, planned.database, advance=advance)
+            await _finish(source, planned, admin=admin, plan=alone, tools=tools)
+        except BaseException:
+            if not exists:
+                await session.connection.execute(
+                    f"DROP DATABASE IF EXISTS {identifier(planned.database)} WITH (FORCE)"
+                )
+            raise
+
+
+async def _finish(
+    source: Source, planned: ServicePlan, *, admin: AdminConnection, plan: Plan, tools: Tools
+) -> None:
+    """Grants as planned, statistics for the planner, and the rows that the manifest counted."""
+    async with open_session(admin, database=planned.database) as session:
+        async with session.connection.transaction():
+            await ensure_contents(session, plan, service=planned)
+        await session.connection.execute("ANALYZE")
+    if isinstance(source, DumpFile):
+        return
+    connection = await connect(tools, planned.database)
+    try:
+        difference = explain_difference(source.part.tables, await read_contents(connection))
+    finally:
+        await connection.close()
+    if difference is not None:
+        raise DamagedBackup(f"{source.part.path} was restored, but {difference}: take an older backup")
+
+
+async def _refuse_tables(admin: AdminConnection, database: str) -> None:
+    async with open_session(admin, database=database) as session:
+        if await session.value(_HOLDS_TABLES):
+            raise Refused(f"{database} holds tables: restore beside it with --into NEW_DB")
+
+
+def _require_room(disk: Path, needed: int) -> None:
+    free = shutil.disk_usage(disk).free
+    if free < needed:
+        raise DiskFull(
+            f"the restored database needs about {spell_bytes(needed)}, and the disk of {disk} has {spell_bytes(free)}"
+            " free: make room there"
+        )
+
+
+class _Counted:
+    """The input of a program, counted."""
+
+    def __init__(self, running: Running, advance: Advance) -> None:
+        self._running = running
+        self._advance = advance
+
+    def write(self, data: bytes, /) -> None:
+        self._running.stream.write(data)
+        self._advance(len(data))
+
+
+def _write_all(running: Running, chunks: Iterator[bytes], advance: Callable[[int], None]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # as above
+        for chunk in chunks:
+            running.stream.write(chunk)
+            advance(len(chunk))

@@ -1,0 +1,93 @@
+"""The server that is backed up, as the role `backup_user` meets it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import asyncpg
+
+from quartet.backup.contents import COMPARABLE
+from quartet.backup.tools import Tools
+from quartet.errors import AlreadyRunning, ServerFailed, WrongPassword
+from quartet.postgres import find_binaries
+from quartet.settings import OperatorSettings
+from quartet.settings.operator import Server
+
+TURN = "quartet_backup_full"
+"""A temporary replication slot: a server has one of a name, it ends with its connection, and it keeps the WAL of a base."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupServer:
+    """The databases to back up, by service, and the programs for it."""
+
+    tools: Tools
+    databases: Mapping[str, str]
+
+    @contextlib.asynccontextmanager
+    async def connect(self, database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A connection as backup_user. Raises WrongPassword or ServerFailed."""
+        connection = await connect(self.tools, database)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=5)
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """Be the only one who makes a full backup. Raises AlreadyRunning when another does."""
+        database = next(iter(self.databases.values()))
+        async with self.connect(database) as connection:
+            try:
+                await connection.execute(f"SELECT pg_create_physical_replication_slot('{TURN}', true, true)")
+            except asyncpg.DuplicateObjectError:
+                holder = await connection.fetchval(
+                    "SELECT active_pid FROM pg_replication_slots WHERE slot_name = $1", TURN
+                )
+                raise AlreadyRunning(
+                    f"another full backup is being made (server process {holder}): wait for its end"
+                ) from None
+            yield connection
+
+
+def find_backup_server(settings: OperatorSettings, server: Server) -> BackupServer:
+    """The server of the settings. A service with a complete URL of its own lives elsewhere, and is left out."""
+    plan = settings.plan()
+    return BackupServer(
+        tools=Tools(
+            binaries=find_binaries(settings.named_bindir),
+            host=server.host,
+            port=server.port,
+            user=plan.backup_user,
+            password=plan.backup_password,
+        ),
+        databases={
+            service.service: service.database
+            for service in plan
+            if f"{service.service.upper()}_DATABASE_URL" not in settings.explicit
+        },
+    )
+
+
+async def connect(tools: Tools, database: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection as the tools' user, in whose sessions rows have one text. Raises WrongPassword or ServerFailed."""
+    try:
+        return await asyncpg.connect(
+            host=tools.host,
+            port=tools.port,
+            user=tools.user,
+            password=tools.password,
+            database=database,
+            timeout=10,
+            statement_cache_size=0,
+            server_settings={"application_name": "quartet backup", **COMPARABLE},
+        )
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise WrongPassword(
+            f"{database} refuses {tools.user} ({error}): `quartet provision` sets its password and rights anew"
+        ) from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise ServerFailed(
+            f"no connection to {database} at {tools.host}:{tools.port} ({str(error) or type(error).__name__}):"
+            " is it running?"
+        ) from error

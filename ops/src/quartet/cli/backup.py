@@ -1,0 +1,147 @@
+"""`quartet backup …`: make backups, list them, dump single databases."""
+
+import asyncio
+import shutil
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from quartet.backup.destination import open_destination
+from quartet.backup.full import make_full_backup
+from quartet.backup.keys import find_recipient
+from quartet.backup.manifest import list_ids, read_manifest
+from quartet.backup.progress import report_progress, spell_bytes
+from quartet.backup.server import find_backup_server
+from quartet.backup.tools import Tools
+from quartet.cli.lazy import Entry, lazy_group
+from quartet.cli.output import JsonOption, Service, load_checked_settings, print_json, print_table
+from quartet.errors import NotFound, WrongSettings
+from quartet.postgres import find_binaries
+from quartet.readiness import ensure_server_runs
+from quartet.settings import OperatorSettings
+from quartet.settings.operator import Server
+
+group = lazy_group(
+    {
+        "full": Entry("quartet.cli.backup:full", "Back up all databases, the roles and the server's files."),
+        "list": Entry("quartet.cli.backup:list_backups", "Show the backups that can be restored."),
+        "dump": Entry("quartet.cli.backup:dump", "Write a database, or all of them, as plain SQL to stdout."),
+    },
+    help="Backups: compressed, encrypted, and restored by `quartet restore`.",
+)
+
+
+def full(*, as_json: JsonOption = False) -> None:
+    """Back up the four databases, the roles and the server's files: compressed by zstd, encrypted by age.
+
+    Goes to BACKUP_DESTINATION (a folder or s3://bucket/prefix), for BACKUP_RECIPIENT (age1…). In development both have a
+    default in QUARTET_HOME: the folder `backups`, and an identity in `backup-identity.txt`. Keep a copy of that file, and
+    of secrets.env, somewhere else: without it no backup can be read.
+
+    Example: BACKUP_DESTINATION=s3://backups/quartet quartet backup full
+
+    Exit codes: 0 · 2 a setting is missing · 4 programs of another PostgreSQL · 6 wrong password · 7 another one is being
+    made · 8 disk full · 10 no server answers · 14 failed, and nothing of it was kept
+    """
+    settings, server = _load()
+    destination, recipient = open_destination(settings), find_recipient(settings)
+    with report_progress() as reporter:
+        manifest = asyncio.run(
+            make_full_backup(find_backup_server(settings, server), destination, recipient, reporter=reporter)
+        )
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+    else:
+        typer.echo(f"{manifest.id}: {spell_bytes(manifest.stored_bytes)} in {destination.address}")
+
+
+def list_backups(*, as_json: JsonOption = False) -> None:
+    """Show the backups of BACKUP_DESTINATION, the newest first. Needs no key and no server.
+
+    Example: quartet backup list --json
+
+    Exit codes: 0 · 2 a setting is missing · 13 there is no backup · 14 the destination does not answer · 15 a manifest is
+    damaged
+    """
+    destination = open_destination(load_checked_settings())
+    found = [read_manifest(destination, backup_id) for backup_id in list_ids(destination)[0]]
+    if not found:
+        raise NotFound(f"there is no backup in {destination.address}: `quartet backup full` makes one")
+    if as_json:
+        print_json([manifest.model_dump(mode="json") for manifest in found])
+        return
+    now = datetime.now(UTC)
+    print_table(
+        ("ID", "AGE", "SIZE", "POSTGRESQL", "DATABASES"),
+        [
+            (
+                manifest.id,
+                _spell_age((now - manifest.ended_at).total_seconds()),
+                spell_bytes(manifest.stored_bytes),
+                manifest.server_version,
+                ", ".join(part.database for part in manifest.parts if part.database),
+            )
+            for manifest in found
+        ],
+    )
+
+
+def dump(
+    service: Annotated[Service | None, typer.Argument(help="Which service.", show_default=False)] = None,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All databases and roles, with the verifiers of their passwords.")
+    ] = False,
+) -> None:
+    """Write a service's database as plain SQL to stdout; with --all the whole server, as the superuser.
+
+    Not encrypted: mind where it goes. `quartet restore --service SERVICE --from FILE` brings one back.
+
+    Example: quartet backup dump l2p > l2p.sql
+
+    Exit codes: 0 · 2 neither a service nor --all · 6 wrong password · 10 no server answers · 14 failed: what was written
+    is not whole
+    """
+    if (service is None) != everything:
+        raise WrongSettings(
+            "name one service, or give --all: `quartet backup dump --help` shows what it takes"
+        )
+    settings, server = _load()
+    if service is None:
+        admin = settings.admin(server)
+        tools = Tools(
+            binaries=find_binaries(settings.named_bindir),
+            host=admin.host,
+            port=admin.port,
+            user=admin.user,
+            password=admin.password,
+        )
+        _print_output(tools, "pg_dumpall", "--no-password")
+    else:
+        backed_up = find_backup_server(settings, server)
+        if service.value not in backed_up.databases:
+            raise NotFound(f"{service.value} lives on another server: dump it there")
+        _print_output(backed_up.tools, "pg_dump", "--no-password", backed_up.databases[service.value])
+
+
+def _print_output(tools: Tools, program: str, *arguments: str) -> None:
+    with tools.producing(program, *arguments) as running:
+        shutil.copyfileobj(running.stream, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        running.finish()
+
+
+def _load() -> tuple[OperatorSettings, Server]:
+    settings = load_checked_settings()
+    server = settings.server()
+    ensure_server_runs(settings)
+    return settings, server
+
+
+def _spell_age(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
