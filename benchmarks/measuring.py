@@ -61,7 +61,8 @@ def throw_away_databases(*services: str) -> Iterator[dict[str, DatabaseUrl]]:
         with cluster.running():
             admin = AdminConnection(host="127.0.0.1", port=cluster.port, password=password)
             # Four servers with a pool each, where the real limit is for one.
-            plan = Plan(services=tuple(replace(each, user_connections=50) for each in Plan.generated()))
+            plan = Plan.generated()
+            plan = replace(plan, services=tuple(replace(each, user_connections=50) for each in plan))
             asyncio.run(provision(admin, plan))
             hosts = (("127.0.0.1", cluster.port),)
             urls = {}

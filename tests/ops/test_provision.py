@@ -272,6 +272,7 @@ async def test_the_role_of_backups_replicates_reads_all_and_has_six_connections(
         groups = await connection.fetch(
             "SELECT roleid::regrole::text AS name FROM pg_auth_members WHERE member = 'backup_user'::regrole"
         )
+    assert role is not None
     assert tuple(role) == (True, True, False, 6)
     assert [group["name"] for group in groups] == ["pg_read_all_data"]
 
