@@ -1,0 +1,66 @@
+"""The tables of docs/l2p.md are those of the code."""
+
+from l2p.lobbies.codes import CODE_ALPHABET, CODE_LENGTH
+from l2p.lobbies.repository import GUESS_WINDOW, GUESSES
+from l2p.lobbies.schemas import LobbyRequest
+from l2p.lobbies.service import CODE_ATTEMPTS
+from l2p.models import INITIAL_RATING
+from l2p.settings import Settings
+from tests.documented import unconnected
+from tests.service_pages import read_routes, read_settings, read_table
+from webcommon.accounts.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH, Registration
+from webcommon.accounts.throttling.settings import SIGN_UPS
+from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
+
+USERNAME = Registration.model_json_schema()["properties"]["username"]
+LOBBY = LobbyRequest.model_json_schema()["properties"]
+
+
+def longest_search() -> int:
+    """The longest `q` of the list of lobbies."""
+    parameters = unconnected("l2p").openapi()["paths"]["/v1/lobbies"]["get"]["parameters"]
+    (search,) = (parameter["schema"] for parameter in parameters if parameter["name"] == "q")
+    length: int = search["anyOf"][0]["maxLength"]
+    return length
+
+
+LIMITS = {
+    "characters of a username, at least": USERNAME["minLength"],
+    "characters of a username, at most": USERNAME["maxLength"],
+    "characters of a password, at least": MINIMUM_PASSWORD_LENGTH,
+    "characters of a password, at most": MAXIMUM_PASSWORD_LENGTH,
+    "rating of a new player": INITIAL_RATING,
+    "characters of a lobby's name, at most": LOBBY["name"]["maxLength"],
+    "seats of a lobby, by default": LOBBY["max_players"]["default"],
+    "seats of a lobby, at most": LOBBY["max_players"]["maximum"],
+    "characters of a code": CODE_LENGTH,
+    "characters that a code is made of": len(CODE_ALPHABET),
+    "codes tried for a new lobby before 503": CODE_ATTEMPTS,
+    "wrong codes of a player in the interval": GUESSES,
+    "interval of wrong codes, seconds": GUESS_WINDOW.seconds,
+    "characters of a search, at most": longest_search(),
+    "lobbies on a page, by default": DEFAULT_LIMIT,
+    "lobbies on a page, at most": MAXIMUM_LIMIT,
+}
+
+COMPUTED = {
+    "`L2P_SIGN_UPS_PER_NETWORK`": (
+        f"{SIGN_UPS['production']} an hour in production, {SIGN_UPS['development']:,} in development"
+    ),
+    "`L2P_TRUSTED_PROXIES`": "none",
+}
+"""The settings without a fixed default."""
+
+
+def test_the_page_lists_every_route() -> None:
+    assert set(read_table("l2p", "route")) == read_routes("l2p")
+
+
+def test_the_page_has_the_settings_with_their_defaults() -> None:
+    defaults = read_settings(Settings)
+    assert {name for name, default in defaults.items() if default is None} == set(COMPUTED)
+    assert read_table("l2p", "setting") == defaults | COMPUTED
+
+
+def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    assert read_table("l2p", "limit") == {name: str(value) for name, value in LIMITS.items()}

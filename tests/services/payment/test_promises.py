@@ -1,0 +1,40 @@
+"""The tables of docs/payment.md are those of the code."""
+
+from payment.currencies import CURRENCIES, LARGEST_MINOR_AMOUNT
+from payment.orders.schemas import LARGEST_QUANTITY, MOST_LINES
+from payment.products.schemas import LARGEST_STOCK, NewProduct
+from payment.settings import Settings
+from tests.service_pages import read_routes, read_settings, read_table
+from webcommon.api.idempotency.header import HEADER_IN_OPENAPI
+from webcommon.api.idempotency.service import KEPT_FOR
+from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
+
+PRODUCT = NewProduct.model_json_schema()["properties"]
+KEY = HEADER_IN_OPENAPI["parameters"][0]["schema"]
+
+LIMITS = {
+    "characters of a SKU, at most": PRODUCT["sku"]["maxLength"],
+    "characters of a product's name, at most": PRODUCT["name"]["maxLength"],
+    "characters of a description, at most": PRODUCT["description"]["anyOf"][0]["maxLength"],
+    "pieces in stock, at most": LARGEST_STOCK,
+    "lines of an order, at most": MOST_LINES,
+    "pieces of a line, at most": LARGEST_QUANTITY,
+    "currencies": len(CURRENCIES),
+    "minor units of an amount, at most": LARGEST_MINOR_AMOUNT,
+    "characters of an idempotency key, at most": KEY["maxLength"],
+    "stored response is repeated for, hours": int(KEPT_FOR.total_seconds()) // 3600,
+    "rows on a page, by default": DEFAULT_LIMIT,
+    "rows on a page, at most": MAXIMUM_LIMIT,
+}
+
+
+def test_the_page_lists_every_route() -> None:
+    assert set(read_table("payment", "route")) == read_routes("payment")
+
+
+def test_the_page_has_the_settings_with_their_defaults() -> None:
+    assert read_table("payment", "setting") == read_settings(Settings)
+
+
+def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    assert read_table("payment", "limit") == {name: str(value) for name, value in LIMITS.items()}

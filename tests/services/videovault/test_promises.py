@@ -1,0 +1,35 @@
+"""The tables of docs/videovault.md are those of the code."""
+
+from tests.service_pages import read_routes, read_settings, read_table
+from videovault.settings import Settings
+from videovault.videos.schemas import LONGEST_TAG, NewVideo, VideoQuery
+from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
+from webcommon.api.schemas import DEEPEST_JSON
+
+VIDEO = NewVideo.model_json_schema()["properties"]
+QUERY = VideoQuery.model_json_schema()["properties"]
+
+LIMITS = {
+    "characters of a path, at most": VIDEO["file_path"]["maxLength"],
+    "characters of a file's name, at most": VIDEO["file_name"]["maxLength"],
+    "characters of a hash, at most": VIDEO["hash"]["anyOf"][0]["maxLength"],
+    "characters of a media type, at most": VIDEO["mime_type"]["maxLength"],
+    "characters of a tag's name or category, at most": LONGEST_TAG,
+    "tags of a video, at most": VIDEO["tags"]["maxItems"],
+    "tags of a filter, at most": QUERY["tag"]["maxItems"],
+    "levels of the metadata, at most": DEEPEST_JSON,
+    "videos on a page, by default": DEFAULT_LIMIT,
+    "videos on a page, at most": MAXIMUM_LIMIT,
+}
+
+
+def test_the_page_lists_every_route() -> None:
+    assert set(read_table("videovault", "route")) == read_routes("videovault")
+
+
+def test_the_page_has_the_settings_with_their_defaults() -> None:
+    assert read_table("videovault", "setting") == read_settings(Settings)
+
+
+def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    assert read_table("videovault", "limit") == {name: str(value) for name, value in LIMITS.items()}
