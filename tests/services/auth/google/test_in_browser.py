@@ -137,6 +137,6 @@ async def test_somebody_lured_to_the_end_of_anothers_sign_in_reads_why_not(
         shown = await victim.goto(response.headers["location"])
         assert shown is not None
         assert shown.status == 400
-        await expect(victim.get_by_role("alert")).to_contain_text("not begun here")
+        await expect(victim.get_by_role("alert")).to_contain_text("not started in this browser")
     finally:
         await lured.close()

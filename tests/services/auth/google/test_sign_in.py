@@ -228,7 +228,7 @@ async def test_an_unknown_state_leads_nowhere(browser: Browser, state: str) -> N
     )
     assert response.status_code == 400
     assert "location" not in response.headers
-    assert "was not begun here" in response.text
+    assert "was not started in this browser" in response.text
 
 
 async def test_two_tabs_of_one_browser_both_come_back(browser: Browser, provider: Provider) -> None:

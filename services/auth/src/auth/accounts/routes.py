@@ -3,18 +3,13 @@
 from fastapi import APIRouter, BackgroundTasks, Response
 
 from auth.accounts import service
+from auth.accounts.errors import UsernameTaken
 from auth.accounts.schemas import AccountDeletion, AccountPatch
 from auth.dependencies import HasherDep, SettingsDep
-from auth.errors import (
-    EmailTaken,
-    NoPassword,
-    PasswordWrong,
-    ReauthenticationRequired,
-    SessionEnded,
-    UsernameTaken,
-)
+from auth.errors import EmailTaken, PasswordWrong, ReauthenticationRequired, SessionEnded
 from auth.google.dependencies import OptionalGoogleDep
 from auth.mail.dependencies import OutboxDep
+from auth.passwords.errors import NoPassword
 from auth.schemas import RegistrationAnswer, UserAnswer
 from auth.sessions.current_user import CurrentUserDep
 from dbcommon.session import DatabaseDep

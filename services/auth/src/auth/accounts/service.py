@@ -9,10 +9,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.accounts import repository
+from auth.accounts.errors import UsernameTaken
 from auth.accounts.schemas import AccountPatch
 from auth.audit.repository import record_event
 from auth.email_links.service import request_email_change
-from auth.errors import EmailTaken, PasswordWrong, SessionEnded, UsernameTaken
+from auth.errors import EmailTaken, PasswordWrong, SessionEnded
 from auth.google.repository import find_tokens
 from auth.google.service import GoogleSignIn
 from auth.mail.outbox import Outbox
@@ -98,7 +99,7 @@ def _describe_new(account: NewAccount, *, at: datetime) -> UserAnswer:
 
 
 async def read_own(database: Database, *, user_id: UUID, session_id: UUID) -> str:
-    """The JSON of the caller's `UserAnswer`. Raises `SessionEnded` when the session or the account is no longer good."""
+    """The JSON of the caller's `UserAnswer`. Raises `SessionEnded` when the session has ended or the account is disabled or deleted."""
     account = await repository.find_live_account(database, user_id=user_id, session_id=session_id)
     if account is None:
         raise SessionEnded

@@ -6,8 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from auth.admin import service
+from auth.admin.errors import CannotModifySelf
 from auth.admin.schemas import AdministeredUser, SessionsEnded
-from auth.errors import CannotModifySelf, ReauthenticationRequired, SessionEnded
+from auth.errors import ReauthenticationRequired, SessionEnded
 from auth.mail.dependencies import OutboxDep
 from auth.sessions.current_user import AdministratorDep
 from dbcommon.session import DatabaseDep, SessionDep

@@ -7,9 +7,9 @@ from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.admin import repository
+from auth.admin.errors import CannotModifySelf
 from auth.admin.schemas import AdministeredUser
 from auth.audit.repository import record_event
-from auth.errors import CannotModifySelf
 from auth.mail.outbox import Outbox
 from auth.models.audit import Event
 from auth.second_factors.repository import delete_secret

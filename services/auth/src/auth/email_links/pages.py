@@ -13,9 +13,9 @@ from pydantic import SecretStr, ValidationError
 from auth.dependencies import HasherDep
 from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
+from auth.email_links.errors import InvalidLink
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.email_links.service import MailRequests
-from auth.errors import InvalidLink
 from auth.mail.dependencies import OutboxDep
 from auth.models.mail import MailKind
 from auth.web.pages import PageRoute, read_form, show_page, show_refusal

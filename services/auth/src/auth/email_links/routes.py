@@ -5,8 +5,9 @@ from fastapi import APIRouter, Response
 from auth.dependencies import HasherDep
 from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
+from auth.email_links.errors import InvalidLink
 from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
-from auth.errors import EmailTaken, InvalidLink
+from auth.errors import EmailTaken
 from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer
 from dbcommon.session import DatabaseDep, SessionDep

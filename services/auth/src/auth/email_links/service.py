@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
 from auth.email_links import repository
+from auth.email_links.errors import InvalidLink
 from auth.email_links.schemas import PasswordReset
-from auth.errors import EmailTaken, InvalidLink
+from auth.errors import EmailTaken
 from auth.mail import repository as mails
 from auth.mail.link_tokens import hash_link_token
 from auth.mail.outbox import Outbox

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
-from auth.errors import InvalidCode
 from auth.google import repository
+from auth.google.errors import InvalidCode
 from auth.google.repository import CodeKey
 from auth.google.state import challenge_of, hash_secret
 from auth.keys.encryption import KeyVault

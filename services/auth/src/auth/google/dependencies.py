@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 
 from auth.dependencies import SettingsDep
-from auth.errors import GoogleNotConfigured
+from auth.google.errors import GoogleNotConfigured
 from auth.google.service import GoogleSignIn
 from auth.google.state import LIFETIME, cookie_name, is_secret
 from auth.settings import Settings

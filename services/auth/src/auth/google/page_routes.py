@@ -7,9 +7,9 @@ from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
 from auth.dependencies import SettingsDep
-from auth.errors import GoogleNotConfigured, InvalidState
 from auth.google import service
 from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
+from auth.google.errors import GoogleNotConfigured, InvalidState
 from auth.google.linking import NotAdmitted
 from auth.google.page_answers import lead_to_google, show_google_fault
 from auth.google.redirects import HEADERS, add_answer

@@ -7,16 +7,18 @@ from fastapi.responses import RedirectResponse
 from pydantic import StringConstraints
 
 from auth.dependencies import SettingsDep
-from auth.errors import GoogleNotConfigured, InvalidCode, KeysNotReady, OriginRefused
 from auth.google import codes, service
 from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
+from auth.google.errors import GoogleNotConfigured, InvalidCode
 from auth.google.linking import NotAdmitted
 from auth.google.redirects import HEADERS, add_answer, is_allowed
 from auth.google.return_targets import AppReturn
 from auth.google.schemas import CodeExchange
 from auth.google.state import new_secret
+from auth.keys.errors import KeysNotReady
 from auth.login.schemas import LoginOrSecondFactor
 from auth.sessions.dependencies import TokensDep
+from auth.sessions.errors import OriginRefused
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from auth.settings.google import LONGEST_REDIRECT
 from dbcommon.session import DatabaseDep

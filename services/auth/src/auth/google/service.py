@@ -10,9 +10,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.errors import InvalidState
 from auth.google import repository
 from auth.google.codes import keep_for_factor, keep_for_session
+from auth.google.errors import InvalidState
 from auth.google.id_tokens import Identity, read_identity
 from auth.google.linking import Arrival, NotAdmitted, SettledMeanwhile, settle
 from auth.google.provider import Provider, ProviderRefused, ProviderUnavailable

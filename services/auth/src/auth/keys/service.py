@@ -13,9 +13,9 @@ from jose.backends.base import Key
 from sqlalchemy.exc import DBAPIError
 
 from auth.audit.repository import record_event
-from auth.errors import KeysNotReady
 from auth.keys import repository
 from auth.keys.encryption import CannotDecrypt, KeyVault
+from auth.keys.errors import KeysNotReady
 from auth.keys.material import load_private_key, make_key_pair, sign_claims
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError

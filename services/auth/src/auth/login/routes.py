@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from auth.errors import EmailNotVerified, KeysNotReady, LoginFailed, OriginRefused
+from auth.errors import EmailNotVerified, LoginFailed
+from auth.keys.errors import KeysNotReady
 from auth.login import password
 from auth.login.dependencies import PasswordCheckDep
 from auth.login.schemas import LoginOrSecondFactor
@@ -10,6 +11,7 @@ from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions.beginning import answer_login
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
+from auth.sessions.errors import OriginRefused
 from auth.sessions.transport import (
     LoginTransportDep,
     write_tokens,

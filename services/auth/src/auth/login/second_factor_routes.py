@@ -2,14 +2,16 @@
 
 from fastapi import APIRouter, Response
 
-from auth.errors import KeysNotReady, LoginExpired, OriginRefused, SecondFactorFailed
+from auth.keys.errors import KeysNotReady
 from auth.mail.dependencies import OutboxDep
 from auth.second_factors.challenges import finish_login
 from auth.second_factors.dependencies import SecondFactorsDep
+from auth.second_factors.errors import LoginExpired, SecondFactorFailed
 from auth.second_factors.schemas import SecondFactorLogin
 from auth.sessions.beginning import answer_login
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
+from auth.sessions.errors import OriginRefused
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 
 from auth.dependencies import SettingsDep
-from auth.errors import KeysNotReady
 from auth.keys.dependencies import KeyringDep
+from auth.keys.errors import KeysNotReady
 from auth.oidc.discovery_schemas import JsonWebKey, JsonWebKeySet, ProviderConfiguration
 from webcommon.api.problems import ServiceUnavailable, problem_responses
 

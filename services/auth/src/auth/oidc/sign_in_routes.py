@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
 from auth.dependencies import SettingsDep
-from auth.errors import EmailNotVerified, LoginExpired, LoginFailed, PasskeyRefused, SecondFactorFailed
+from auth.errors import EmailNotVerified, LoginFailed
 from auth.login.dependencies import PasswordCheckDep
 from auth.mail.dependencies import OutboxDep
 from auth.oidc.dependencies import StandardClientsDep
@@ -16,7 +16,9 @@ from auth.oidc.sign_in import PageSignIn
 from auth.oidc.sign_in_page import show_begin_again
 from auth.oidc.submitted_forms import answer_sign_in, read_sent_form, show_fault
 from auth.passkeys.dependencies import PasskeysDep
+from auth.passkeys.errors import PasskeyRefused
 from auth.second_factors.dependencies import SecondFactorsDep
+from auth.second_factors.errors import LoginExpired, SecondFactorFailed
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
 from auth.web.pages import PageRoute

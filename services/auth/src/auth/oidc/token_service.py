@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auth.errors import RefreshTokenRefused
 from auth.mail.outbox import Outbox
 from auth.oidc.codes import CodeExchange, exchange_code
 from auth.oidc.dependencies import StandardClients
@@ -11,6 +10,7 @@ from auth.oidc.errors import OAuthRefusal
 from auth.oidc.schemas import ClientTokens
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
+from auth.sessions.errors import RefreshTokenRefused
 from auth.sessions.service import ScopeNotGranted, refresh_session
 from dbcommon.engine import Database
 

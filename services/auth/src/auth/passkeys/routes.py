@@ -4,20 +4,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from auth.errors import (
-    EmailNotVerified,
-    KeysNotReady,
-    LastSignInMethod,
-    OriginRefused,
-    PasskeyKnown,
-    PasskeyRefused,
-    ReauthenticationRequired,
-    SessionEnded,
-    TooManyPasskeys,
-)
+from auth.errors import EmailNotVerified, LastSignInMethod, ReauthenticationRequired, SessionEnded
+from auth.keys.errors import KeysNotReady
 from auth.mail.dependencies import OutboxDep
 from auth.passkeys import service
 from auth.passkeys.dependencies import PasskeysDep
+from auth.passkeys.errors import PasskeyKnown, PasskeyRefused, TooManyPasskeys
 from auth.passkeys.schemas import (
     PasskeyAnswer,
     PasskeyList,
@@ -30,6 +22,7 @@ from auth.sessions.beginning import answer_login
 from auth.sessions.current_user import CurrentUserDep
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
+from auth.sessions.errors import OriginRefused
 from auth.sessions.schemas import CookieLogin, LoginAnswer
 from auth.sessions.transport import LoginTransportDep, write_tokens
 from dbcommon.session import DatabaseDep, SessionDep

@@ -11,10 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event, record_login_failure
-from auth.errors import EmailNotVerified, LastSignInMethod, PasskeyKnown, PasskeyRefused, TooManyPasskeys
+from auth.errors import EmailNotVerified, LastSignInMethod
 from auth.mail.outbox import Outbox
 from auth.passkeys import repository
 from auth.passkeys.challenges import ChallengeCodec
+from auth.passkeys.errors import PasskeyKnown, PasskeyRefused, TooManyPasskeys
 from auth.passkeys.schemas import PasskeyAnswer, PasskeyList, PasskeyOptions
 from auth.passkeys.verification import (
     KnownPasskey,

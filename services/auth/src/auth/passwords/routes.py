@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 
 from auth.dependencies import HasherDep
-from auth.errors import NoPassword, PasswordWrong, ReauthenticationRequired, SessionEnded
+from auth.errors import PasswordWrong, ReauthenticationRequired, SessionEnded
 from auth.mail.dependencies import OutboxDep
 from auth.passwords import service
+from auth.passwords.errors import NoPassword
 from auth.passwords.schemas import PasswordChange
 from auth.sessions.current_user import CurrentUserDep
 from dbcommon.session import DatabaseDep

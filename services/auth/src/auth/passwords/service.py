@@ -3,10 +3,11 @@
 from pydantic import SecretStr
 
 from auth.audit.repository import record_event, record_login_failure
-from auth.errors import NoPassword, PasswordWrong, SessionEnded
+from auth.errors import PasswordWrong, SessionEnded
 from auth.mail import repository as mails
 from auth.mail.outbox import Outbox
 from auth.passwords import repository
+from auth.passwords.errors import NoPassword
 from auth.passwords.schemas import PasswordChange
 from auth.sessions.current_user import lock_current_user, require_recent_login
 from auth.sessions.ending import end_sessions

@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event, record_login_failure
-from auth.errors import LoginExpired, SecondFactorFailed
 from auth.mail.outbox import Outbox
 from auth.models.sessions import AuthenticationMethod
 from auth.second_factors import repository
 from auth.second_factors.codes import SecondFactors, use_app_code, use_recovery_code
+from auth.second_factors.errors import LoginExpired, SecondFactorFailed
 from auth.sessions.beginning import BegunSession, begin_session
 from auth.sessions.device import Device
 from auth.sessions.refresh_tokens import RefreshTokenCodec

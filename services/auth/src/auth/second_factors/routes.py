@@ -2,16 +2,11 @@
 
 from fastapi import APIRouter, Depends, Response
 
-from auth.errors import (
-    IncorrectCode,
-    NoSecondFactor,
-    ReauthenticationRequired,
-    SecondFactorEnabled,
-    SessionEnded,
-)
+from auth.errors import ReauthenticationRequired, SessionEnded
 from auth.mail.dependencies import OutboxDep
 from auth.second_factors import service
 from auth.second_factors.dependencies import SecondFactorsDep
+from auth.second_factors.errors import IncorrectCode, NoSecondFactor, SecondFactorEnabled
 from auth.second_factors.schemas import (
     RecoveryCodesAnswer,
     SecondFactorStatus,

@@ -3,16 +3,11 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
-from auth.errors import (
-    IncorrectCode,
-    NoSecondFactor,
-    ReauthenticationRequired,
-    SecondFactorEnabled,
-    SessionEnded,
-)
+from auth.errors import ReauthenticationRequired, SessionEnded
 from auth.mail.outbox import Outbox
 from auth.second_factors import repository
 from auth.second_factors.codes import SecondFactors, read_app_code
+from auth.second_factors.errors import IncorrectCode, NoSecondFactor, SecondFactorEnabled
 from auth.second_factors.recovery_codes import COUNT, new_code, read_code
 from auth.second_factors.schemas import RecoveryCodesAnswer, SecondFactorStatus, TotpSecretAnswer
 from auth.second_factors.totp import describe_secret, encode_secret, find_step, new_secret

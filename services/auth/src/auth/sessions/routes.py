@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter, Request, Response
 
-from auth.errors import KeysNotReady, OriginRefused, RefreshTokenRefused
+from auth.keys.errors import KeysNotReady
 from auth.mail.dependencies import OutboxDep
 from auth.sessions import service
 from auth.sessions.dependencies import TokensDep
+from auth.sessions.errors import OriginRefused, RefreshTokenRefused
 from auth.sessions.schemas import CookieTokens, RefreshTokenBody, TokenPair
 from auth.sessions.transport import (
     TransportParameter,

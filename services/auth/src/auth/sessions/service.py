@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.audit.repository import record_event
-from auth.errors import RefreshTokenRefused
 from auth.mail.outbox import Outbox
 from auth.sessions import repository
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
+from auth.sessions.errors import RefreshTokenRefused
 from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, hash_token, parse_token
 from auth.sessions.schemas import TokenPair
 from auth.settings.clients import FIRST_PARTY_CLIENT

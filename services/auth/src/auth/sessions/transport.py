@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from auth.errors import OriginRefused, RefreshTokenRefused
+from auth.sessions.errors import OriginRefused, RefreshTokenRefused
 from auth.sessions.repository import IDLE_LIFETIME
 from auth.sessions.schemas import RefreshTokenBody
 from auth.web.origins import may_use_cookies
