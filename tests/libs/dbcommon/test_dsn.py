@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dbcommon.dsn import DEFAULT_PORT, DatabaseUrl, DatabaseUrlError
+from dbcommon.dsn import DEFAULT_PORT, DatabaseUrl
+from dbcommon.settings_error import SettingsError
 
 NASTY = "p@ss:/w%rd?#[]é "
 
@@ -60,7 +61,7 @@ def everything_said_by(error: BaseException) -> str:
 
 
 def fault_of(text: str) -> str:
-    with pytest.raises(DatabaseUrlError) as caught:
+    with pytest.raises(SettingsError) as caught:
         DatabaseUrl.parse(text, variable="AUTH_DATABASE_URL")
     return str(caught.value)
 
@@ -218,7 +219,7 @@ def test_a_wrong_url_is_one_clear_error_that_names_the_variable(text: str, fault
 
 @pytest.mark.parametrize("text", [text for text, _ in FAULTS if ":p@" in text])
 def test_a_wrong_url_does_not_show_its_password(text: str) -> None:
-    with pytest.raises(DatabaseUrlError) as caught:
+    with pytest.raises(SettingsError) as caught:
         DatabaseUrl.parse(text.replace(":p@", ":hunter2-is-secret@"))
     assert "hunter2" not in everything_said_by(caught.value)
 
@@ -248,7 +249,7 @@ def test_an_unescaped_password_never_shows(password: str, form: int) -> None:
     ][form]
     try:
         url = DatabaseUrl.parse(text)
-    except DatabaseUrlError as error:
+    except SettingsError as error:
         said = everything_said_by(error)
     else:
         said = f"{url} {url!r}"
@@ -280,12 +281,12 @@ def test_a_url_without_a_password_does_not_pretend_to_have_one() -> None:
 @pytest.mark.parametrize("part", ["user", "password", "database"])
 @pytest.mark.parametrize("text", ["half a pair \udc80", "a NUL \x00 inside"])
 def test_text_that_the_server_cannot_take_is_refused_when_it_is_given(part: str, text: str) -> None:
-    with pytest.raises(DatabaseUrlError) as caught:
+    with pytest.raises(SettingsError) as caught:
         url_of(**{"password": "p", part: f"canary {text}"})
     assert "canary" not in everything_said_by(caught.value)
 
 
 @pytest.mark.parametrize("host", ["", "a b", "a,b", "u@h", "a/b", "a?b", "a:5432", "postgresql://h", "[::1]"])
 def test_a_host_that_is_none_is_refused(host: str) -> None:
-    with pytest.raises(DatabaseUrlError, match="host"):
+    with pytest.raises(SettingsError, match="host"):
         url_of("p", hosts=((host, 5432),))

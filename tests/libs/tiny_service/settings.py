@@ -25,4 +25,8 @@ class Settings(ServiceSettings):
     @classmethod
     def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
         """None, unless a URL is set, which is then checked."""
-        return super().read_database(environ) if environ.get("TINY_DATABASE_URL") else None
+        return (
+            DatabaseSettings.from_environment(cls.service, environ)
+            if environ.get("TINY_DATABASE_URL")
+            else None
+        )

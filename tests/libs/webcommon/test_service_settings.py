@@ -7,13 +7,14 @@ import pytest
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from webcommon.settings import ServiceSettings, SettingsError, describe_settings
+from dbcommon.settings_error import SettingsError
+from webcommon.settings import DatabaseServiceSettings, ServiceSettings, describe_settings
 
 SECRET = "correct horse battery staple 0123456789"
 GOOD = {"AUTH_SECRET": SECRET, "AUTH_DB_PASSWORD": "a password of the database", "POSTGRES_HOST": "h"}
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseServiceSettings):
     model_config = SettingsConfigDict(env_prefix="AUTH_")
     service: ClassVar[str] = "auth"
     port: int = Field(5500, ge=1, le=65535, description="The port.")
@@ -36,7 +37,6 @@ def lines_for(environ: dict[str, str]) -> list[str]:
 
 def test_a_secret_and_a_database_are_enough() -> None:
     settings = read()
-    assert settings.database is not None
     assert str(settings.database.url) == "postgresql://auth_user:***@h:5432/auth_db"
     assert (settings.environment, settings.host, settings.port) == ("development", "127.0.0.1", 5500)
     assert (settings.auth_issuer, settings.auth_audience) == ("http://localhost:5500", "quartet")
@@ -44,6 +44,17 @@ def test_a_secret_and_a_database_are_enough() -> None:
     assert (settings.drain_seconds, settings.grace_seconds) == (0, 20)
     assert (settings.log_level, settings.log_format) == ("info", "auto")
     assert settings.allowed_origins == []
+
+
+class WithoutDatabase(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="AUTH_")
+    service: ClassVar[str] = "auth"
+
+
+def test_only_settings_of_a_service_with_a_database_read_one() -> None:
+    assert WithoutDatabase.from_environment({**GOOD, "AUTH_PORT": "1"}).database is None
+    with pytest.raises(ValidationError, match="database"):
+        Settings(secret=SecretStr(SECRET))
 
 
 def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from uuid import uuid4
 
 import pytest
 
+from dbcommon.settings_error import SettingsError
 from l2p.main import create_app
 from l2p.settings import Settings
 from l2p.tokens import AUDIENCE, TokenSigner
 from tests.clients import running
 from tests.tokens import KEY_ID, TokenMint
 from webcommon.auth.bearer import Issuer, TokenRefused, TokenVerifier
-from webcommon.settings import SettingsError
 
 ISSUER = "http://localhost:3001"
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
+from dbcommon.settings_error import SettingsError
+
 DEFAULT_PORT = 5432
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
@@ -45,13 +47,9 @@ _URL = re.compile(
 )
 
 
-class DatabaseUrlError(ValueError):
-    """A connection string or one of its parts is wrong. The text names the variable and never holds the password."""
-
-
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DatabaseUrl:
-    """One database, and how to reach it. Raises `DatabaseUrlError` when a part cannot be meant."""
+    """One database, and how to reach it. Raises `SettingsError` when a part cannot be meant."""
 
     user: str
     password: str | None = None
@@ -65,19 +63,19 @@ class DatabaseUrl:
 
     def __post_init__(self) -> None:
         if not self.user:
-            raise DatabaseUrlError(
+            raise SettingsError(
                 f"{self.variable}: the user is missing; write postgresql://user:password@host/database"
             )
         if not self.database:
-            raise DatabaseUrlError(f"{self.variable}: the database is missing; end the URL with /name")
+            raise SettingsError(f"{self.variable}: the database is missing; end the URL with /name")
         if not self.hosts:
-            raise DatabaseUrlError(f"{self.variable}: the host is missing")
+            raise SettingsError(f"{self.variable}: the host is missing")
         for name in ("user", "password", "database"):
             _check_text(getattr(self, name) or "", variable=self._named(name))
         for host, _ in self.hosts:
             _check_host(host, variable=self._named("host"))
         if self.schema is not None and not _IDENTIFIER.fullmatch(self.schema):
-            raise DatabaseUrlError(f"{self._named('schema')}: schema={self.schema!r} is not an identifier")
+            raise SettingsError(f"{self._named('schema')}: schema={self.schema!r} is not an identifier")
         _check_options(self.options, variable=self._named("options"))
 
     def _named(self, part: str) -> str:
@@ -92,7 +90,7 @@ class DatabaseUrl:
         hosts = _parse_hosts(host_list, variable=variable)
         if not user:
             # Said before the options are looked at: a ? inside an unescaped password makes pieces of it look like some.
-            raise DatabaseUrlError(
+            raise SettingsError(
                 f"{variable}: the user is missing; write postgresql://user:password@host/database"
             )
         query = parse_options(parts["query"], variable=variable) if parts["query"] else {}
@@ -160,15 +158,15 @@ class DatabaseUrl:
 
 
 def parse_options(text: str, *, variable: str) -> dict[str, str]:
-    """The pairs of `name=value&name=value`, percent-decoded. Raises `DatabaseUrlError` that names `variable`."""
+    """The pairs of `name=value&name=value`, percent-decoded. Raises `SettingsError` that names `variable`."""
     options: dict[str, str] = {}
     for pair in text.split("&"):
         name, equals, value = pair.partition("=")
         if not (name and equals):
-            raise DatabaseUrlError(f"{variable}: options are name=value pairs joined by &")
+            raise SettingsError(f"{variable}: options are name=value pairs joined by &")
         name = _unquote(name, variable=variable)
         if name in options:
-            raise DatabaseUrlError(f"{variable}: option {name!r} stands there twice")
+            raise SettingsError(f"{variable}: option {name!r} stands there twice")
         options[name] = _unquote(value, variable=variable)
     return options
 
@@ -176,7 +174,7 @@ def parse_options(text: str, *, variable: str) -> dict[str, str]:
 def parse_port(text: str, *, variable: str) -> int:
     """A TCP port. The text is not quoted when it is none: an unescaped colon in a password puts a piece of it here."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536):
-        raise DatabaseUrlError(
+        raise SettingsError(
             f"{variable}: the port is not a number from 1 to 65535 (is a : / ? # [ ] or @ of the password unescaped?)"
         )
     return int(text)
@@ -184,25 +182,25 @@ def parse_port(text: str, *, variable: str) -> int:
 
 def _split(text: str, *, variable: str) -> dict[str, str]:
     if any(character.isspace() for character in text):
-        raise DatabaseUrlError(f"{variable}: it holds white space; percent-encode it as %20")
+        raise SettingsError(f"{variable}: it holds white space; percent-encode it as %20")
     match = _URL.fullmatch(text)
     if match is None or match["scheme"].lower() not in SCHEMES:
-        raise DatabaseUrlError(f"{variable}: it does not begin with postgresql:// (or postgres://)")
+        raise SettingsError(f"{variable}: it does not begin with postgresql:// (or postgres://)")
     if match["fragment"]:
-        raise DatabaseUrlError(f"{variable}: a # must be written as %23")
+        raise SettingsError(f"{variable}: a # must be written as %23")
     # More than one @, and nobody can tell where the password ends; it must not be taken for something printable.
     if text.count("@") > 1 or "/" in (match["database"] or ""):
-        raise DatabaseUrlError(f"{variable}: percent-encode @ as %40 and / as %2F inside user and password")
+        raise SettingsError(f"{variable}: percent-encode @ as %40 and / as %2F inside user and password")
     return match.groupdict()
 
 
 def _unquote(text: str, *, variable: str) -> str:
     if _BROKEN_ESCAPE.search(text):
-        raise DatabaseUrlError(f"{variable}: a % that begins no escape must be written as %25")
+        raise SettingsError(f"{variable}: a % that begins no escape must be written as %25")
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise DatabaseUrlError(f"{variable}: a %-escape is not UTF-8") from None
+        raise SettingsError(f"{variable}: a %-escape is not UTF-8") from None
 
 
 def _render_host(host: str) -> str:
@@ -219,21 +217,21 @@ def _parse_host(text: str, *, variable: str) -> tuple[str, int]:
     if text.startswith("["):
         host, closing, rest = text[1:].partition("]")
         if not closing or (rest and not rest.startswith(":")):
-            raise DatabaseUrlError(f"{variable}: an IPv6 host is written [::1]:5432")
+            raise SettingsError(f"{variable}: an IPv6 host is written [::1]:5432")
         port = rest.removeprefix(":")
     else:
         host, _, port = text.partition(":")
     if not host:
-        raise DatabaseUrlError(f"{variable}: the host is missing")
+        raise SettingsError(f"{variable}: the host is missing")
     return _unquote(host, variable=variable), parse_port(port, variable=variable) if port else DEFAULT_PORT
 
 
 def _check_text(text: str, *, variable: str) -> None:
     if "\x00" in text:
-        raise DatabaseUrlError(f"{variable}: a NUL character cannot be sent to a server")
+        raise SettingsError(f"{variable}: a NUL character cannot be sent to a server")
     # What the environment gives for bytes that are not UTF-8.
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise DatabaseUrlError(f"{variable}: it is not valid UTF-8")
+        raise SettingsError(f"{variable}: it is not valid UTF-8")
 
 
 def _check_host(host: str, *, variable: str) -> None:
@@ -243,22 +241,22 @@ def _check_host(host: str, *, variable: str) -> None:
     try:
         ipaddress.IPv6Address(host)
     except ValueError:
-        raise DatabaseUrlError(f"{variable}: the host is no name, address or socket folder") from None
+        raise SettingsError(f"{variable}: the host is no name, address or socket folder") from None
 
 
 def _check_options(options: Mapping[str, str], *, variable: str) -> None:
     for name in options:
         if name not in OPTIONS:
             known = ", ".join(sorted(OPTIONS | {"schema"}))
-            raise DatabaseUrlError(f"{variable}: unknown option {name!r}; known are {known}")
+            raise SettingsError(f"{variable}: unknown option {name!r}; known are {known}")
         _check_text(options[name], variable=variable)
     _check_choice(options, "sslmode", SSL_MODES, variable=variable)
     _check_choice(options, "target_session_attrs", SESSION_ATTRIBUTES, variable=variable)
     timeout = options.get("connect_timeout")
     if timeout is not None and not re.fullmatch(r"0*[1-9][0-9]{0,5}", timeout):
-        raise DatabaseUrlError(f"{variable}: connect_timeout is a whole number of seconds above 0")
+        raise SettingsError(f"{variable}: connect_timeout is a whole number of seconds above 0")
 
 
 def _check_choice(options: Mapping[str, str], name: str, choices: tuple[str, ...], *, variable: str) -> None:
     if name in options and options[name] not in choices:
-        raise DatabaseUrlError(f"{variable}: {name}={options[name]!r} is none of {', '.join(choices)}")
+        raise SettingsError(f"{variable}: {name}={options[name]!r} is none of {', '.join(choices)}")

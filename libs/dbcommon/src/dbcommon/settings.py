@@ -7,7 +7,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dbcommon.dsn import DEFAULT_PORT, DatabaseUrl, DatabaseUrlError, parse_options, parse_port
+from dbcommon.dsn import DEFAULT_PORT, DatabaseUrl, parse_options, parse_port
+from dbcommon.settings_error import SettingsError
 
 CONTAINER_HOST = "shared-postgres"
 """The name of the PostgreSQL container on the compose network."""
@@ -15,14 +16,6 @@ CONTAINER_HOST = "shared-postgres"
 
 STRONG_LENGTH = 16
 """Characters that a password has at least in production."""
-
-
-class PoolSettingsError(ValueError):
-    """Numbers of the pool are wrong: a line each, naming the variable."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
 
 
 class PoolSettings(BaseModel):
@@ -60,7 +53,7 @@ class DatabaseSettings(BaseModel):
     def from_environment(cls, service: str, environ: Mapping[str, str] | None = None) -> Self:
         """The settings of `service` ("auth", …): `<SERVICE>_DATABASE_URL`, or the URL put together from its parts.
 
-        Raises `DatabaseUrlError` for a wrong connection string, `PoolSettingsError` for a wrong number of the pool.
+        Raises `SettingsError` for a wrong connection string or a wrong number of the pool.
         """
         environ = os.environ if environ is None else environ
         return cls(url=read_url(service, environ), pool=read_pool(environ))
@@ -111,17 +104,17 @@ def read_secret(name: str, environ: Mapping[str, str]) -> str | None:
     value = environ.get(name)
     path = environ.get(f"{name}_FILE")
     if value and path:
-        raise DatabaseUrlError(f"{name} and {name}_FILE are both set; keep one of them")
+        raise SettingsError(f"{name} and {name}_FILE are both set; keep one of them")
     if not path:
         return value or None
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise DatabaseUrlError(f"{name}_FILE: {path} cannot be read ({reason})") from None
+        raise SettingsError(f"{name}_FILE: {path} cannot be read ({reason})") from None
     secret = text.removesuffix("\n").removesuffix("\r")
     if not secret:
-        raise DatabaseUrlError(f"{name}_FILE: {path} is empty")
+        raise SettingsError(f"{name}_FILE: {path} is empty")
     return secret
 
 
@@ -156,7 +149,7 @@ def read_pool(environ: Mapping[str, str]) -> PoolSettings:
     try:
         return PoolSettings.model_validate(given)
     except ValidationError as error:
-        raise PoolSettingsError([_explain(entry) for entry in error.errors(include_input=False)]) from None
+        raise SettingsError(*map(_explain, error.errors(include_input=False))) from None
 
 
 def _explain(entry: Mapping[str, Any]) -> str:

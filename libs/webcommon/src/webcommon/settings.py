@@ -17,8 +17,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from dbcommon.dsn import DatabaseUrl, DatabaseUrlError
-from dbcommon.settings import STRONG_LENGTH, DatabaseSettings, PoolSettingsError, is_weak, read_secret
+from dbcommon.dsn import DatabaseUrl
+from dbcommon.settings import STRONG_LENGTH, DatabaseSettings, is_weak, read_secret
+from dbcommon.settings_error import SettingsError
 from webcommon.keys import MINIMUM_SECRET_LENGTH
 
 Environment = Literal["development", "production"]
@@ -30,16 +31,11 @@ _WEB_URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
-class SettingsError(Exception):
-    """One or more settings are wrong; one line each, naming the variable and what to do."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
-
-
 class ServiceSettings(BaseSettings):
-    """What every service is told. A subclass names `service` and sets `env_prefix` to match."""
+    """What every service is told. A subclass names `service` and sets `env_prefix` to match.
+
+    `database` is None for a service that has none, or runs without; most derive from `DatabaseServiceSettings`.
+    """
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -213,20 +209,31 @@ class ServiceSettings(BaseSettings):
         values, lines = _read_fields(cls, environ)
         try:
             values["database"] = cls.read_database(environ)
-        except (DatabaseUrlError, PoolSettingsError) as error:
-            lines += str(error).splitlines()
-            values["database"] = _STAND_IN_DATABASE
+        except SettingsError as error:
+            lines += error.lines
+            values["database"] = _PLACEHOLDER_DATABASE
         try:
             settings = cls(**values)
         except ValidationError as error:
             lines += _explain(error, settings=cls)
         if lines:
-            raise SettingsError(lines)
+            raise SettingsError(*lines)
         return settings
 
     @classmethod
-    def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
-        """Where the database is; a service that can do without one overrides this."""
+    def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:  # noqa: ARG003 - for those that override it
+        """Where the database is; None here. Raises `SettingsError`."""
+        return None
+
+
+class DatabaseServiceSettings(ServiceSettings):
+    """The settings of a service that cannot run without its database."""
+
+    database: DatabaseSettings = Field(exclude=True)
+
+    @classmethod
+    def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings:
+        """Where the database is. Raises `SettingsError`."""
         return DatabaseSettings.from_environment(cls.service, environ)
 
 
@@ -251,8 +258,8 @@ def _split_origins(text: str) -> list[str]:
 
 
 # For a value that a line was written about already, so that it is not reported as missing too.
-_STAND_IN = "".join(chr(code) for code in range(ord("0"), ord("z")))
-_STAND_IN_DATABASE = DatabaseSettings(
+_PLACEHOLDER = "".join(chr(code) for code in range(ord("0"), ord("z")))
+_PLACEHOLDER_DATABASE = DatabaseSettings(
     url=DatabaseUrl(user="nobody", hosts=(("nowhere", 1),), database="nothing")
 )
 
@@ -266,9 +273,9 @@ def _read_fields(
         name = environment_name(settings, field_name, field)
         try:
             value = read_secret(name, environ) if _is_secret(field) else environ.get(name)
-        except DatabaseUrlError as error:
-            lines.append(str(error))
-            value = _STAND_IN
+        except SettingsError as error:
+            lines += error.lines
+            value = _PLACEHOLDER
         if value and field_name != "database":
             values[field_name] = value
     return values, lines

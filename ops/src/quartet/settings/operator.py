@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 
-from dbcommon.dsn import DatabaseUrl, DatabaseUrlError
+from dbcommon.dsn import DatabaseUrl
 from dbcommon.settings import STRONG_LENGTH, default_host, is_weak, read_url
+from dbcommon.settings_error import SettingsError
 from quartet.errors import NotFound, WrongPassword, WrongSettings
 from quartet.home import Home
 from quartet.provision.plan import SERVICES, AdminConnection, Plan, ServicePlan
@@ -194,7 +195,7 @@ class OperatorSettings:
         """How a role reaches a service's database; a complete URL that was given names another server."""
         try:
             base = read_url(service, self._url_environment(service, server))
-        except DatabaseUrlError as error:
+        except SettingsError as error:
             raise WrongSettings(str(error)) from None
         if role == "user":
             return base

@@ -1,8 +1,8 @@
 """What the services' own settings classes say of the values that they will be told, before anything is started."""
 
-import importlib
 from collections.abc import Mapping
 
+from dbcommon.settings_error import SettingsError
 from quartet.errors import WrongSettings
 from quartet.provision.plan import SERVICES
 from quartet.settings.catalogue import settings_class
@@ -20,7 +20,6 @@ def check_service_settings(settings: OperatorSettings, *, process: Mapping[str, 
     told = [name for name in settings.explicit if name in settings.known]
     if not any(settings.known[name].services and not name.endswith("_PORT") for name in told):
         return
-    failure = importlib.import_module("webcommon.settings").SettingsError
     lines: list[str] = []
     for service in SERVICES:
         environment = settings.service_environment(service, server=_ANY_SERVER, process=process)
@@ -33,7 +32,7 @@ def check_service_settings(settings: OperatorSettings, *, process: Mapping[str, 
                 environment.setdefault(name, new_secret())  # as it will be
         try:
             settings_class(service).from_environment(environment)
-        except failure as error:
-            lines += str(error).splitlines()
+        except SettingsError as error:
+            lines += error.lines
     if lines:
         raise WrongSettings("\n".join(dict.fromkeys(lines)))

@@ -49,8 +49,6 @@ def create_app(
     """The application. `issuers` replaces this service itself as the issuer whose tokens it accepts, `hasher` the one of
     the recommended costs."""
     settings = settings or Settings.from_environment()
-    if settings.database is None:
-        raise ValueError("Auth needs a database: set AUTH_DATABASE_URL or AUTH_DB_PASSWORD")
     database = Database(settings.database, application_name=settings.service)
     keyring = make_keyring(settings, database=database)
     own = Issuer(issuer=settings.auth_issuer, audience=settings.auth_audience, keys=keyring)

@@ -17,7 +17,6 @@ from webcommon.accounts.throttling.guard import Guard
 from webcommon.accounts.throttling.throttle import sweeping
 from webcommon.app.service import Service, auth_issuer
 from webcommon.auth.bearer import Issuer, TokenVerifier
-from webcommon.settings import SettingsError
 
 DESCRIPTION = "Live quiz games in many lobbies. Accepts the accounts of Auth, and has accounts of its own."
 
@@ -28,14 +27,12 @@ def create_app(
     issuers: Sequence[Issuer] | None = None,
     hasher: PasswordHasher | None = None,
 ) -> Service:
-    """The service. Raises `SettingsError` without a database.
+    """The service. Raises `SettingsError` when the environment does not say what it needs.
 
     `issuers` replaces Auth as the issuer of tokens; Learn2Play's own tokens are accepted in any case. `hasher` replaces
     the one with the recommended costs.
     """
     settings = settings or Settings.from_environment()
-    if settings.database is None:
-        raise SettingsError(["L2P_DATABASE_URL is not set; Learn2Play needs a database"])
     database = Database(settings.database, application_name=settings.service)
     app = Service(
         settings,

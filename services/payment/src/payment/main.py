@@ -13,14 +13,11 @@ from payment.worker import sweeping
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.app.service import Service
 from webcommon.auth.bearer import Issuer
-from webcommon.settings import SettingsError
 
 
 def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | None = None) -> Service:
     """The service. Raises `SettingsError` without a database. `issuers` replaces Auth as the issuer of tokens."""
     settings = settings or Settings.from_environment()
-    if settings.database is None:
-        raise SettingsError(["PAYMENT_DATABASE_URL is not set"])
     database = Database(settings.database, application_name=settings.service)
     app = Service(
         settings,

@@ -5,10 +5,10 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from webcommon.settings import ServiceSettings
+from webcommon.settings import DatabaseServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseServiceSettings):
     """The settings of every service, and `PAYMENT_…`."""
 
     model_config = SettingsConfigDict(env_prefix="PAYMENT_")

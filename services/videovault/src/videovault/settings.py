@@ -51,7 +51,7 @@ class Settings(ServiceSettings):
         """None where no database is configured, or where `VIDEOVAULT_PERSISTENCE` says `client`."""
         if environ.get("VIDEOVAULT_PERSISTENCE") == "client" or not is_configured(cls.service, environ):
             return None
-        return super().read_database(environ)
+        return DatabaseSettings.from_environment(cls.service, environ)
 
 
 def is_loopback(host: str) -> bool:

@@ -17,6 +17,7 @@ from auth.mail.messages import Message
 from auth.mail.worker import MailWorker, Pace
 from auth.models import Model
 from auth.settings import Settings
+from dbcommon.settings_error import SettingsError
 from tests.clients import running
 from tests.processes import replica
 from tests.services.auth.auth_app import AuthDatabase, Person, bearer, log_in, make_app, new_person, register
@@ -31,7 +32,6 @@ from tests.services.auth.mail.mails import (
     token_in,
 )
 from tests.services.auth.waiting import find_waiting, holding_account, queue
-from webcommon.settings import SettingsError
 
 CANARY = "canary pebbles in my shoe"
 

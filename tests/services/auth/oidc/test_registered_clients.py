@@ -3,7 +3,7 @@
 import pytest
 
 from auth.settings import Settings
-from webcommon.settings import SettingsError
+from dbcommon.settings_error import SettingsError
 
 NEEDED = {
     "AUTH_SECRET": "a quiet harbour, 0123456789 abcdef",

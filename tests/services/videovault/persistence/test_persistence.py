@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.settings import DatabaseSettings
+from dbcommon.settings_error import SettingsError
 from tests.clients import running
 from tests.services.videovault.library import Library, a_video, settings_for
 from tests.tokens import TokenMint
 from videovault.main import create_app
 from videovault.settings import Settings
-from webcommon.settings import SettingsError
 
 SECRET = {"VIDEOVAULT_SECRET": "s" * 32}
 

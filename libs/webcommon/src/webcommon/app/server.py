@@ -17,12 +17,13 @@ from typing import TypeVar
 
 import uvicorn
 
+from dbcommon.settings_error import SettingsError
 from webcommon.app.drain import longest_stop
 from webcommon.app.http_protocol import AnsweredHandshakeProtocol, BoundedHeadersProtocol
 from webcommon.app.service import Service
 from webcommon.app.trace_export import tracing
 from webcommon.observability.logs import configure_logging
-from webcommon.settings import ServiceSettings, SettingsError
+from webcommon.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from webcommon.settings import ServiceSettings
+from webcommon.settings import DatabaseServiceSettings
 
 DEVELOPMENT_CLIENTS = ",".join(
     f"{client}=http://{host}:{port}/callback"
@@ -83,7 +83,7 @@ EVERY_SCOPE = "openid profile email"
 """Of a sign-in by password; a client may ask for less. It chooses what ID tokens and userinfo tell."""
 
 
-class ClientSettings(ServiceSettings):
+class ClientSettings(DatabaseServiceSettings):
     """The part of Auth's settings that is about programs that sign people in by its page."""
 
     clients: str | None = Field(

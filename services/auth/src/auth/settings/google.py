@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from webcommon.accounts.throttling.limits import Limit
 from webcommon.accounts.throttling.settings import MOST
-from webcommon.settings import ServiceSettings
+from webcommon.settings import DatabaseServiceSettings
 
 LONGEST_REDIRECT = 2048
 
@@ -35,7 +35,7 @@ def is_loopback(text: str) -> bool:
     return urlsplit(text).hostname in _LOOPBACK
 
 
-class GoogleSettings(ServiceSettings):
+class GoogleSettings(DatabaseServiceSettings):
     """The part of Auth's settings that is about Google."""
 
     google_client_id: str | None = Field(

@@ -13,13 +13,13 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from webcommon.accounts.throttling.limits import Limit
 from webcommon.accounts.throttling.settings import MOST
-from webcommon.settings import ServiceSettings
+from webcommon.settings import DatabaseServiceSettings
 
 MAIL_REQUESTS = {"production": 100, "development": 1_000}
 """An hour, from one network."""
 
 
-class MailSettings(ServiceSettings):
+class MailSettings(DatabaseServiceSettings):
     """The part of Auth's settings that is about mail."""
 
     web_url: str | None = Field(
@@ -115,6 +115,6 @@ class MailSettings(ServiceSettings):
         was asked for, so without a setting they share a folder. Another database's is another one, and another user's."""
         if self.mail_folder is not None:
             return Path(self.mail_folder)
-        where = "" if self.database is None else f"{self.database.url.hosts} {self.database.url.database}"
+        where = f"{self.database.url.hosts} {self.database.url.database}"
         key = hashlib.sha256(where.encode()).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"quartet-auth-mails-{os.getuid()}-{key}"

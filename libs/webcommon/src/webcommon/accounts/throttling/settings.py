@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from webcommon.accounts.throttling.limits import Limit
 from webcommon.client_address import IPNetwork, parse_networks
-from webcommon.settings import ServiceSettings
+from webcommon.settings import DatabaseServiceSettings
 
 SIGN_UP_WINDOW = timedelta(hours=1)
 
@@ -18,7 +18,7 @@ MOST = 10_000
 """No limit may be higher: a counter keeps the moment of each attempt that counts."""
 
 
-class ThrottledSettings(ServiceSettings):
+class ThrottledSettings(DatabaseServiceSettings):
     """The settings of every service, and how often a login may fail."""
 
     trusted_proxies: str = Field(
