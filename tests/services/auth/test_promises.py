@@ -9,7 +9,7 @@ import pytest
 from auth.email_links.service import REVERT_LIFETIME
 from auth.google import id_tokens, provider
 from auth.google import repository as google
-from auth.google import state as beginnings
+from auth.google import state as google_state
 from auth.keys.service import RELOAD_SECONDS, VERIFIES_FOR, Rotation
 from auth.mail import repository as mails
 from auth.mail import worker
@@ -63,7 +63,7 @@ PROMISES: dict[str, float] = {
     "sign-ups of one network an hour, development": SIGN_UPS["development"],
     "wishes of one network for a mail an hour, production": MAIL_REQUESTS["production"],
     "wishes of one network for a mail an hour, development": MAIL_REQUESTS["development"],
-    "sign-ins with Google begun by one network an hour": default("google_beginnings_per_network"),
+    "sign-ins with Google begun by one network an hour": default("google_starts_per_network"),
     "device is known after its last sign-in, days": LIFETIME_SECONDS / timedelta(days=1).total_seconds(),
     # Measured by tests/suite/test_ended_sessions.py.
     "ended session is refused by all services within, seconds": 5,
@@ -85,7 +85,7 @@ PROMISES: dict[str, float] = {
     "longest pause between two tries, seconds": worker.LONGEST_PAUSE_SECONDS,
     "mail that could not be sent is given up after, hours": worker.GIVE_UP_AFTER / HOUR,
     "record that a mail was sent is kept, days": mails.KEPT.days,
-    "sign-in with Google has to come back within, seconds": beginnings.LIFETIME.total_seconds(),
+    "sign-in with Google has to come back within, seconds": google_state.LIFETIME.total_seconds(),
     "code of a sign-in works for, seconds": google.CODE_LIFETIME.total_seconds(),
     "Google is waited for, seconds": provider.CALL_SECONDS,
     "Google's discovery document is asked for anew after, seconds": provider.FRESH_SECONDS,

@@ -110,17 +110,17 @@ async def test_a_network_sets_out_for_google_only_so_often(
     provider: Provider, new_auth_database: NewDatabase
 ) -> None:
     database = await new_auth_database()
-    settings = google_settings(provider, google_beginnings_per_network=3)
+    settings = google_settings(provider, google_starts_per_network=3)
     async with (
         running(make_app(database.settings, **settings)) as one,
         running(make_app(database.settings, **settings)) as other,
     ):
         page = await Attempt().open_page(one)
-        beginnings = [
+        starts = [
             client.get("/v1/oauth/google/authorize", params={"redirect_to": APP})
             for client in [one, other] * 12
         ]
-        answers = await asyncio.gather(*(press(one, page) for _ in range(26)), *beginnings)
+        answers = await asyncio.gather(*(press(one, page) for _ in range(26)), *starts)
         led = [answer for answer in answers if answer.status_code in (200, 302)]
         assert (len(led), Counter(answer.status_code for answer in answers)[429]) == (3, 47)
         assert await count(database, "oauth_states") == 3

@@ -41,5 +41,5 @@ async def test_nothing_secret_of_a_client_is_logged(auth_database: AuthDatabase,
         secrets |= {cookie.value for cookie in client.cookies.jar if cookie.value}
     text = log.read_text()
     assert "/oauth2/authorize" in text
-    assert "its authorization code came again" in text
+    assert "its authorization code was exchanged twice" in text
     assert [secret for secret in secrets if secret in text] == []

@@ -394,8 +394,8 @@ async def test_the_token_endpoint_takes_a_form_with_each_parameter_once(auth: ht
 @pytest.mark.parametrize(
     ("form", "told"),
     [
-        ("code=1&code=2&grant_type=a&grant_type=b", "a parameter stands twice: code, grant_type"),
-        ("%C3%BC%22%5C%0A=1&%C3%BC%22%5C%0A=2", "a parameter stands twice"),
+        ("code=1&code=2&grant_type=a&grant_type=b", "a parameter is repeated: code, grant_type"),
+        ("%C3%BC%22%5C%0A=1&%C3%BC%22%5C%0A=2", "a parameter is repeated"),
         ("&".join(f"p{number}=1" for number in range(51)), "there are more than 50 parameters"),
         ("code=%FF", "the parameters are not form-encoded UTF-8"),
     ],

@@ -122,4 +122,4 @@ async def delete_own_account(
     )
     if google is not None and tokens:
         # After the answer: nobody waits for Google here.
-        background.add_task(google.give_back, tokens)
+        background.add_task(google.revoke_tokens, tokens)

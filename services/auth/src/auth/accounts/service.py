@@ -175,4 +175,4 @@ async def delete_own(
         for address in (deleted.email, *left):
             await outbox.enqueue_account_deleted(db, address=address, username=deleted.username)
         await record_event(db, "account_deleted", user_id=caller.id, session_id=caller.session_id)
-    return [] if google is None else google.open_tokens(links)
+    return [] if google is None else google.decrypt_tokens(links)

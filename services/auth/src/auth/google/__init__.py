@@ -1,1 +1,1 @@
-"""Signing in with a Google account (OpenID Connect Core 1.0), and what that links it to."""
+"""Sign-in with Google (OpenID Connect Core 1.0), and linked Google accounts."""

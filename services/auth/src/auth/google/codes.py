@@ -1,4 +1,4 @@
-"""Codes of one use, which a sign-in leads back to the app with, since no token belongs into an address."""
+"""One-time codes that a sign-in gives to the app, since no token belongs in a URL."""
 
 import logging
 from uuid import UUID
@@ -26,16 +26,16 @@ logger = logging.getLogger(__name__)
 _SEALED = "token of a second factor"
 
 
-async def keep_for_session(
+async def store_for_session(
     db: AsyncSession, code: str, *, code_challenge: str | None, session_id: UUID
 ) -> None:
-    """Let the code stand for a session that has begun. Whatever ends the session voids it."""
+    """Store the code of a new session. Ending the session voids the code."""
     key = CodeKey(code_hash=hash_secret(code), code_challenge=code_challenge)
     await repository.insert_code(db, key, session_id=session_id)
 
 
-async def keep_for_factor(db: AsyncSession, code: str, *, code_challenge: str | None, token: str) -> None:
-    """Let the code stand for the token that a second factor is given with."""
+async def store_for_factor(db: AsyncSession, code: str, *, code_challenge: str | None, token: str) -> None:
+    """Store the code of a sign-in that waits for its second factor. `token` is its MFA token."""
     key = CodeKey(code_hash=hash_secret(code), code_challenge=code_challenge)
     sealed = _vault_of(code).encrypt(token.encode(), kid=_SEALED)
     await repository.insert_code(db, key, sealed_factor_token=sealed)
@@ -44,24 +44,24 @@ async def keep_for_factor(db: AsyncSession, code: str, *, code_challenge: str | 
 async def exchange(
     code: str, verifier: str | None, *, database: Database, tokens: Tokens
 ) -> LoginAnswer | SecondFactorAsked:
-    """The tokens of the session that a code stands for, or the token that a second factor is to be given with.
+    """The tokens of the code's session, or the MFA token of a sign-in that waits for its second factor.
 
-    Raises `InvalidCode`; one that comes again ends the session first (RFC 6749, section 4.1.2).
+    Raises `InvalidCode`. A code that is exchanged twice ends its session (RFC 6749, section 4.1.2).
     """
     await tokens.access.ensure_ready()
     key = CodeKey(
         code_hash=hash_secret(code), code_challenge=None if verifier is None else challenge_of(verifier)
     )
     state = None
-    # What this decides, the end of a session too, is kept though the answer is a refusal.
+    # Committed before a refusal is raised, so that the end of a session stays.
     async with database.transaction() as db:
-        meant = await repository.use_code(db, key)
-        if meant is None:
-            await _end_twice_used(db, key)
-        elif meant.session_id is not None:
-            state = await lock_session(db, meant.session_id)
-    if meant is not None and meant.sealed_factor_token is not None:
-        token = _vault_of(code).decrypt(meant.sealed_factor_token, kid=_SEALED)
+        found = await repository.use_code(db, key)
+        if found is None:
+            await _end_reused(db, key)
+        elif found.session_id is not None:
+            state = await lock_session(db, found.session_id)
+    if found is not None and found.sealed_factor_token is not None:
+        token = _vault_of(code).decrypt(found.sealed_factor_token, kid=_SEALED)
         return SecondFactorAsked(mfa_token=token.decode())
     if state is None or not state.lives or state.refresh_token_counter != 0:
         raise InvalidCode
@@ -69,11 +69,11 @@ async def exchange(
 
 
 def _vault_of(code: str) -> KeyVault:
-    # The database knows the code's hash only, so whoever reads it cannot make this key.
+    # The database has only the code's hash, from which this key cannot be made.
     return KeyVault(derive_key(code, _SEALED))
 
 
-async def _end_twice_used(db: AsyncSession, key: CodeKey) -> None:
+async def _end_reused(db: AsyncSession, key: CodeKey) -> None:
     session_id = await repository.find_used_code(db, key)
     state = None if session_id is None else await lock_session(db, session_id)
     if state is not None and await end(db, state.id, reason="reuse"):

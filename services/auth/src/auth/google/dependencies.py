@@ -1,4 +1,4 @@
-"""What routes of signing in with Google ask for, and the cookie that ties a sign-in to its browser."""
+"""Dependencies of the routes of sign-in with Google, and the cookie that binds a sign-in to its browser."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from auth.settings import Settings
 
 
 async def find_google(request: Request) -> GoogleSignIn | None:
-    """What sign-ins with Google are made with; None when no client is set."""
+    """The parts of sign-in with Google; None when no client is configured."""
     found: GoogleSignIn | None = request.app.find_component(GoogleSignIn)
     return found
 
@@ -21,7 +21,7 @@ OptionalGoogleDep = Annotated[GoogleSignIn | None, Depends(find_google)]
 
 
 async def get_google(google: OptionalGoogleDep) -> GoogleSignIn:
-    """What sign-ins with Google are made with. Raises `GoogleNotConfigured`."""
+    """The parts of sign-in with Google. Raises `GoogleNotConfigured`."""
     if google is None:
         raise GoogleNotConfigured
     return google
@@ -30,17 +30,17 @@ async def get_google(google: OptionalGoogleDep) -> GoogleSignIn:
 GoogleDep = Annotated[GoogleSignIn, Depends(get_google)]
 
 
-async def get_browser(request: Request, settings: SettingsDep) -> str | None:
-    """What ties the sign-ins of a browser to it."""
+async def get_browser_secret(request: Request, settings: SettingsDep) -> str | None:
+    """The secret that binds sign-ins to this browser, from its cookie."""
     value = request.cookies.get(cookie_name(secure=_is_secure(settings)))
     return value if is_secret(value) else None
 
 
-BrowserDep = Annotated[str | None, Depends(get_browser)]
+BrowserDep = Annotated[str | None, Depends(get_browser_secret)]
 
 
-def tie_to_browser(response: Response, browser: str, *, settings: Settings) -> None:
-    """Let the browser keep the cookie until it is back from Google."""
+def set_browser_cookie(response: Response, browser: str, *, settings: Settings) -> None:
+    """Set the cookie that binds a sign-in to this browser, for as long as the sign-in may take."""
     secure = _is_secure(settings)
     response.set_cookie(
         cookie_name(secure=secure),
@@ -49,7 +49,7 @@ def tie_to_browser(response: Response, browser: str, *, settings: Settings) -> N
         path="/",
         secure=secure,
         httponly=True,
-        # The way back from Google is a navigation from another site.
+        # The callback is a navigation from Google's site, to which no strict cookie is sent.
         samesite="lax",
     )
 

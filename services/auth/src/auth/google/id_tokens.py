@@ -1,4 +1,4 @@
-"""Reading an ID token (OpenID Connect Core 1.0, section 3.1.3.7): whom Google says that this is."""
+"""Verification of Google's ID tokens (OpenID Connect Core 1.0, section 3.1.3.7)."""
 
 import hmac
 import re
@@ -16,7 +16,7 @@ from webcommon.accounts.credentials import normalize_email
 from webcommon.auth.jwks import KeysUnavailable
 
 CLOCK_TOLERANCE_SECONDS = 30
-"""Google's clock and ours may differ by so much."""
+"""Tolerated difference between Google's clock and ours."""
 
 _MAXIMUM_LENGTH = 16 * 1024
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -26,7 +26,7 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A person at Google. `subject` never changes and is never given to anybody else; an address may be."""
+    """A Google account. `subject` never changes and is never reused; an address can be."""
 
     subject: str
     email: str | None = field(repr=False)
@@ -37,8 +37,8 @@ class Identity:
 async def read_identity(
     tokens: ProviderTokens, *, nonce: str, provider: Provider, clock: Callable[[], float] = time.time
 ) -> Identity:
-    """Whom the ID token is about. Raises `ProviderRefused` unless it is signed by the issuer for this client and for this
-    very sign-in, and `ProviderUnavailable` when the keys cannot be fetched."""
+    """The identity in the ID token. Raises `ProviderRefused` unless the issuer signed it for this client and this sign-in, and
+    `ProviderUnavailable` when the keys cannot be fetched."""
     key_id = _read_key_id(tokens.id_token)
     endpoints = await provider.discover()
     claims = await _verify(tokens, key_id=key_id, endpoints=endpoints, provider=provider)
@@ -47,18 +47,18 @@ async def read_identity(
     given = claims.get("nonce")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), nonce.encode()):
         raise ProviderRefused("ID token: nonce")
-    return _read_person(claims)
+    return _read_claims(claims)
 
 
 def _read_key_id(token: str) -> str:
-    # The library's base64 skips what is outside of its alphabet.
+    # The library's base64 decoder skips characters outside of its alphabet.
     if len(token) > _MAXIMUM_LENGTH or not _TOKEN.fullmatch(token):
         raise ProviderRefused("ID token: not three segments of base64url")
     try:
         header = jwt.get_unverified_header(token)
     except Exception:
         raise ProviderRefused("ID token: header") from None
-    # `jwk`, `jku` and `x5u` are never looked at: keys come from the discovery document's address only.
+    # `jwk`, `jku` and `x5u` are ignored: keys come only from the address in the discovery document.
     if header.get("alg") not in ALGORITHMS or "crit" in header or not isinstance(header.get("kid"), str):
         raise ProviderRefused("ID token: header")
     return str(header["kid"])
@@ -98,7 +98,7 @@ def _check_party(claims: Mapping[str, Any], *, client_id: str) -> None:
 
 
 def _check_time(claims: Mapping[str, Any], *, now: float) -> None:
-    # The library takes a digit string, a float or True for a time as well, and asks nothing of `iat`.
+    # The library also accepts a digit string, a float or True as a time, and does not check `iat`.
     issued, expires = claims["iat"], claims["exp"]
     if type(issued) is not int or type(expires) is not int:
         raise ProviderRefused("ID token: times")
@@ -107,7 +107,7 @@ def _check_time(claims: Mapping[str, Any], *, now: float) -> None:
         raise ProviderRefused("ID token: iat")
 
 
-def _read_person(claims: Mapping[str, Any]) -> Identity:
+def _read_claims(claims: Mapping[str, Any]) -> Identity:
     subject, name = claims["sub"], claims.get("name")
     if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
         raise ProviderRefused("ID token: sub")

@@ -1,4 +1,4 @@
-"""Google's public keys, as its JWKS document has them."""
+"""Google's public keys, from its JWKS document."""
 
 import base64
 import binascii
@@ -18,7 +18,7 @@ _MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 
 
 def build_provider_keys(document: Any) -> dict[str, Key]:
-    """The keys that ID tokens may be signed with (RSA of 2048 bits or more, P-256), by id; everything else is left out."""
+    """The usable keys of a JWKS document by id: RSA of at least 2048 bits, and P-256."""
     entries = document.get("keys") if isinstance(document, dict) else None
     keys: dict[str, Key] = {}
     for entry in entries[:_MAXIMUM_KEYS] if isinstance(entries, list) else []:
@@ -36,9 +36,9 @@ def _build_key(entry: dict[str, Any]) -> Key | None:
     if (kind == "EC" and entry.get("crv") != "P-256") or (kind == "RSA" and _is_short(entry.get("n"))):
         return None
     try:
-        # Only the public members: an entry with a private one must not become a signing key here.
+        # Only the public members: an entry with private ones must not become a signing key.
         return jwk.construct({name: entry[name] for name in _MEMBERS[str(kind)]}, algorithm=algorithm)
-    # Numbers that make no key: each library underneath has exceptions of its own.
+    # Each library underneath has its own exceptions for invalid numbers.
     except Exception:
         logger.warning("a key of the provider's JWKS document cannot be used")
         return None

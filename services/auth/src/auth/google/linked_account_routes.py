@@ -34,7 +34,7 @@ async def list_linked_accounts(
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
 ) -> Response:
-    """The accounts elsewhere that the caller may sign in with, the newest first."""
+    """The caller's linked accounts, the newest first."""
     return await service.list_linked(database, caller, cursors=cursors, limit=limit, cursor=cursor)
 
 
@@ -52,8 +52,8 @@ async def unlink_account(
     google: OptionalGoogleDep,
     background: BackgroundTasks,
 ) -> None:
-    """Unlink one, within ten minutes of signing in. The last way in stays. Sessions stay too; end them if they are to."""
+    """Unlink an account, within ten minutes of signing in. The last sign-in method cannot be removed. Sessions go on."""
     token = await service.unlink(caller, link_id, database=database, outbox=outbox, google=google)
     if google is not None and token is not None:
-        # After the answer: nobody waits for Google here.
+        # After the response, so that the caller does not wait for Google.
         background.add_task(google.provider.revoke, token)

@@ -1,4 +1,4 @@
-"""The rules of linked accounts: each may be seen and unlinked, but not the last way in."""
+"""The rules of linked accounts: they can be listed and unlinked, except for the last sign-in method."""
 
 from uuid import UUID
 
@@ -36,9 +36,9 @@ async def list_linked(
 async def unlink(
     caller: Caller, link_id: UUID, *, database: Database, outbox: Outbox, google: GoogleSignIn | None
 ) -> str | None:
-    """Take a way in from the caller's account. Gives the provider's token, which is to be given back, if there is one.
+    """Unlink an account of the caller. Gives the provider's token, if there is one; the caller revokes it.
 
-    Raises `ReauthenticationRequired`, `SessionEnded`, `NotFound`, and `LastSignInMethod`, after which everything is as it was.
+    Raises `ReauthenticationRequired`, `SessionEnded`, `NotFound`, and `LastSignInMethod`; nothing is changed then.
     """
     require_recent_login(caller)
     async with database.transaction() as db:

@@ -1,4 +1,4 @@
-"""Which account a person at Google gets into. All of it happens in one transaction, with the account locked first."""
+"""Which account a Google account signs in to. One transaction does it all, and locks the account first."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,101 +18,102 @@ from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 
 
-class NotAdmitted(Exception):
-    """Nobody is signed in, and nothing was changed. `code` tells the app why."""
+class SignInRefused(Exception):
+    """The sign-in is refused, and nothing was changed. `code` tells the app why."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
 
 
-class SettledMeanwhile(Exception):
-    """Somebody else linked this Google account, or made an account of this address, at this moment: to be begun anew."""
+class ConcurrentLink(Exception):
+    """A concurrent call linked this Google account, or made an account with its address. Try again."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """A person at Google, and the token that came along, encrypted."""
+class ProviderProfile:
+    """The identity that Google confirmed, and its access token, encrypted."""
 
     identity: Identity
     access_token: str = field(repr=False)
     lifetime: timedelta
 
 
-async def settle(db: AsyncSession, arrival: Arrival, *, outbox: Outbox) -> UUID:
-    """The account that they get into, linked now if it was not. Raises `NotAdmitted` and `SettledMeanwhile`.
+async def resolve_account(db: AsyncSession, profile: ProviderProfile, *, outbox: Outbox) -> UUID:
+    """The account that the Google account signs in to; links it if it is not linked yet. Raises `SignInRefused` and
+    `ConcurrentLink`.
 
-    A Google account that is known gets into its account, whatever became of either's address. Else the address decides,
-    and only if Google has verified it: an account that has it is linked, after everything was taken from it if nobody had
-    proven the address here, since whoever made it may be a stranger who waits for its owner.
+    A linked Google account signs in to its account, even if one of the addresses has changed. Otherwise the address decides,
+    if Google has verified it: the account that has it is linked. If the address is not verified here, the account's sign-in
+    methods and sessions are voided first: a stranger may have made it to wait for the owner.
     """
-    identity = arrival.identity
+    identity = profile.identity
     owner = await repository.find_owner(db, identity.subject)
     if owner is not None:
-        return await _enter(db, owner, arrival)
+        return await _use_link(db, owner, profile)
     if identity.email is None or not identity.email_verified:
-        raise NotAdmitted("email_unverified")
+        raise SignInRefused("email_unverified")
     account = await repository.lock_account_by_email(db, identity.email)
     if account is None:
-        user_id = await _make_account(db, identity, email=identity.email)
-        await _link(db, user_id, arrival)
+        user_id = await _create_account(db, identity, email=identity.email)
+        await _link(db, user_id, profile)
         return user_id
     _refuse_disabled(account)
     if account.email_verified:
-        # What proved it may have been a new password, which leaves a stranger's factor, and the owner outside.
+        # A new password by mail may have verified it, which keeps a stranger's second factor, and with it locks the owner out.
         if await void_unverified_second_factor(db, account.id):
             await outbox.notify_owner(db, "mfa_disabled", address=account.email, user_id=account.id)
     else:
-        await _void(db, account.id)
-    await _link(db, account.id, arrival)
+        await _reset_unverified(db, account.id)
+    await _link(db, account.id, profile)
     await outbox.notify_owner(db, "oauth_linked", address=account.email, user_id=account.id)
     return UUID(str(account.id))
 
 
-async def _enter(db: AsyncSession, user_id: UUID, arrival: Arrival) -> UUID:
+async def _use_link(db: AsyncSession, user_id: UUID, profile: ProviderProfile) -> UUID:
     account = await repository.lock_account(db, user_id)
     if account is None:
-        raise SettledMeanwhile
+        raise ConcurrentLink
     _refuse_disabled(account)
     kept = await repository.update_link(
         db,
         user_id,
-        subject=arrival.identity.subject,
-        access_token=arrival.access_token,
-        lifetime=arrival.lifetime,
+        subject=profile.identity.subject,
+        access_token=profile.access_token,
+        lifetime=profile.lifetime,
     )
     if not kept:
-        raise SettledMeanwhile
+        raise ConcurrentLink
     return user_id
 
 
 def _refuse_disabled(account: AnyRow) -> None:
-    # The word for it says no more than a login's 401 does.
+    # The code reveals no more than a login's 401.
     if account.disabled_at is not None:
-        raise NotAdmitted("sign_in_refused")
+        raise SignInRefused("sign_in_refused")
 
 
-async def _link(db: AsyncSession, user_id: UUID, arrival: Arrival) -> None:
+async def _link(db: AsyncSession, user_id: UUID, profile: ProviderProfile) -> None:
     linked = await repository.insert_link(
         db,
         user_id,
-        subject=arrival.identity.subject,
-        access_token=arrival.access_token,
-        lifetime=arrival.lifetime,
+        subject=profile.identity.subject,
+        access_token=profile.access_token,
+        lifetime=profile.lifetime,
     )
     if not linked:
-        raise SettledMeanwhile
+        raise ConcurrentLink
     await record_event(db, "oauth_linked", user_id=user_id)
 
 
-async def _void(db: AsyncSession, user_id: UUID) -> None:
+async def _reset_unverified(db: AsyncSession, user_id: UUID) -> None:
     await void_sign_in_methods(db, user_id)
-    await repository.note_proven(db, user_id)
+    await repository.mark_email_verified(db, user_id)
     await end_sessions(db, user_id, reason="account_linked")
     await record_event(db, "email_verified", user_id=user_id)
 
 
-async def _make_account(db: AsyncSession, identity: Identity, *, email: str) -> UUID:
+async def _create_account(db: AsyncSession, identity: Identity, *, email: str) -> UUID:
     user_id = new_id()
     for username in suggest_usernames(name=identity.name, email=email):
         account = NewAccount(
@@ -124,8 +125,8 @@ async def _make_account(db: AsyncSession, identity: Identity, *, email: str) -> 
             await record_event(db, "register", user_id=user_id)
             return user_id
         if holders.of_email is not None:
-            # Either an account that was made at this moment, or one that may still take this address back.
+            # Another account has just got this address, or it is reserved for one.
             if await repository.lock_account_by_email(db, email) is None:
-                raise NotAdmitted("email_reserved")
-            raise SettledMeanwhile
-    raise SettledMeanwhile
+                raise SignInRefused("email_reserved")
+            raise ConcurrentLink
+    raise ConcurrentLink

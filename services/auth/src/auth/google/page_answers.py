@@ -1,4 +1,4 @@
-"""What the sign-in page does for a sign-in with Google: it leads there, and says it when nothing came of it."""
+"""Pages of a sign-in with Google for a standard client: the redirect to Google, and errors."""
 
 from html import escape
 from urllib.parse import quote
@@ -23,25 +23,25 @@ _FAULTS = {
     "state_expired": "You were at Google for too long. Try again, or sign in another way.",
     "state_used": "This sign-in with Google was used already. Begin again.",
 }
-_OTHER_FAULT = "Nothing came of signing in with Google. Try again, or sign in another way."
+_OTHER_FAULT = "Signing in with Google failed. Try again, or sign in another way."
 
 
-def lead_to_google(address: str) -> HTMLResponse:
+def redirect_to_google(address: str) -> HTMLResponse:
     """A page that goes on to Google by itself, without script.
 
-    It is no redirect: Chromium asks `form-action` about every address that the answer to a form leads to in a row. Those
-    at Google and behind it are not ours to know, so the sign-in page would have to let its forms go anywhere.
+    Not a redirect: Chromium applies `form-action` to every redirect after a form, and those at Google are not known here, so
+    the sign-in page would have to allow its forms any target.
     """
     response = show_page("On to Google", f'<p><a href="{escape(address)}">Go on to Google</a></p>')
     response.headers["Refresh"] = f"0; url={quote(address, safe=_RESERVED)}"
     return response
 
 
-def show_google_fault(
-    request: Request, asked: AuthorizationRequest, fault: str, *, clients: StandardClients
+def show_google_error(
+    request: Request, authorization: AuthorizationRequest, fault: str, *, clients: StandardClients
 ) -> HTMLResponse:
-    """The sign-in page again, with why nothing came of it: it still knows every other way, and the one back."""
+    """The sign-in page again, with the error, and with every other sign-in method."""
     status = 503 if fault == "provider_unavailable" else 403
     return answer_with_page(
-        request, asked, clients=clients, fault=_FAULTS.get(fault, _OTHER_FAULT), status=status
+        request, authorization, clients=clients, fault=_FAULTS.get(fault, _OTHER_FAULT), status=status
     )

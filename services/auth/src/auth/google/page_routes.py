@@ -1,4 +1,4 @@
-"""What people's browsers meet themselves: the sign-in page's button, and the way back from Google."""
+"""Routes that browsers open: the sign-in page's Google button, and the callback from Google."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from starlette.responses import Response
 
 from auth.dependencies import SettingsDep
 from auth.google import service
-from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
+from auth.google.dependencies import BrowserDep, GoogleDep, set_browser_cookie
 from auth.google.errors import GoogleNotConfigured, InvalidState
-from auth.google.linking import NotAdmitted
-from auth.google.page_answers import lead_to_google, show_google_fault
+from auth.google.linking import SignInRefused
+from auth.google.page_answers import redirect_to_google, show_google_error
 from auth.google.redirects import HEADERS, add_answer
-from auth.google.return_targets import AppReturn
-from auth.google.service import Outcome, Return
+from auth.google.return_targets import AppTarget
+from auth.google.service import Callback, Outcome
 from auth.google.setup import CALLBACK_PATH
 from auth.google.state import new_secret
 from auth.oidc.dependencies import StandardClients, StandardClientsDep
 from auth.oidc.errors import UntrustedRequest
 from auth.oidc.sign_in import SignedIn
 from auth.oidc.sign_in_page import show_untrusted
-from auth.oidc.submitted_forms import answer_sign_in, read_sent_form, show_fault
+from auth.oidc.submitted_forms import answer_sign_in, read_submitted_form, show_problem
 from auth.sessions.device import DeviceDep
 from auth.web.pages import PageRoute, page_responses, show_refusal
 from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
@@ -36,7 +36,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         {
             200: "The page that asks for the second factor, for a standard client.",
             400: "A page: no sign-in was begun in this browser, or its client is not registered any more.",
-            403: "The sign-in page of a standard client, with what is wrong.",
+            403: "The sign-in page of a standard client, with the error.",
             503: "A page: the database, or Google, is away.",
         }
     ),
@@ -54,19 +54,19 @@ async def use_google_button(
     settings: SettingsDep,
     client: ClientInfoDep,
 ) -> Response:
-    """Take the form of the sign-in page's button: lead the browser to Google, and keep what the client asked for."""
-    sent = await read_sent_form(request, clients=clients, settings=settings)
-    if isinstance(sent, Response):
-        return sent
+    """Redirect the browser to Google. The client's authorization request is stored until it is back."""
+    submitted = await read_submitted_form(request, clients=clients, settings=settings)
+    if isinstance(submitted, Response):
+        return submitted
     browser = browser or new_secret()
     try:
-        address = await service.begin(google, sent.asked, browser=browser, client=client)
+        address = await service.begin(google, submitted.authorization, browser=browser, client=client)
     except TooManyAttempts as problem:
-        return show_fault(request, sent.asked, clients=clients, problem=problem)
-    except NotAdmitted as refusal:
-        return show_google_fault(request, sent.asked, refusal.code, clients=clients)
-    response = lead_to_google(address)
-    tie_to_browser(response, browser, settings=settings)
+        return show_problem(request, submitted.authorization, clients=clients, problem=problem)
+    except SignInRefused as refusal:
+        return show_google_error(request, submitted.authorization, refusal.code, clients=clients)
+    response = redirect_to_google(address)
+    set_browser_cookie(response, browser, settings=settings)
     return response
 
 
@@ -90,12 +90,11 @@ async def finish_google_sign_in(
     error: str | None = None,
     iss: str | None = None,
 ) -> Response:
-    """Where Google sends the browser. It goes on to where the sign-in was begun for, with a code of one use or with an
-    error; for a standard client errors are told on the sign-in page, and a page says so when no sign-in was begun in this
-    browser."""
-    back = Return(state=state, browser=browser, code=code, error=error, issuer=iss)
+    """The callback from Google. Redirects the browser to the target of the sign-in, with a one-time code or an error. Errors
+    for a standard client are shown on the sign-in page; one of another browser's sign-in on a page of its own."""
+    callback = Callback(state=state, browser=browser, code=code, error=error, issuer=iss)
     try:
-        outcome = await service.finish(google, back, device=device)
+        outcome = await service.finish(google, callback, device=device)
     except InvalidState as problem:
         return show_refusal("Signing in with Google", problem)
     except UntrustedRequest as refusal:
@@ -106,15 +105,15 @@ async def finish_google_sign_in(
 def _answer(
     request: Request, outcome: Outcome, *, clients: StandardClients, guard: Guard, client: ClientInfo
 ) -> Response:
-    goal, done = outcome.goal, outcome.done
-    if isinstance(goal, AppReturn):
-        return _lead_to_app(goal, outcome, guard=guard, client=client)
+    target, done = outcome.target, outcome.done
+    if isinstance(target, AppTarget):
+        return _redirect_to_app(target, outcome, guard=guard, client=client)
     if done is None:
-        return show_google_fault(request, goal, outcome.fault, clients=clients)
-    return answer_sign_in(request, goal, done, clients=clients, guard=guard, client=client)
+        return show_google_error(request, target, outcome.fault, clients=clients)
+    return answer_sign_in(request, target, done, clients=clients, guard=guard, client=client)
 
 
-def _lead_to_app(app: AppReturn, outcome: Outcome, *, guard: Guard, client: ClientInfo) -> Response:
+def _redirect_to_app(app: AppTarget, outcome: Outcome, *, guard: Guard, client: ClientInfo) -> Response:
     if not isinstance(outcome.done, SignedIn):
         url = add_answer(app.redirect_to, error=outcome.fault)
         return RedirectResponse(url, status_code=302, headers=HEADERS)

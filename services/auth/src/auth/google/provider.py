@@ -1,4 +1,4 @@
-"""Google over HTTP: where everything is, tokens for a code, and giving a token back. Nothing waits for it for long."""
+"""Google over HTTP: discovery, tokens for a code, and revocation, each with a short timeout."""
 
 import asyncio
 import json
@@ -17,29 +17,29 @@ from webcommon.auth.jwks import JwksCache
 logger = logging.getLogger(__name__)
 
 CALL_SECONDS = 5.0
-"""A call to Google may take so long as a whole, however slowly the bytes drip."""
+"""Total timeout of a call to Google."""
 
 FRESH_SECONDS = 3600.0
-"""A discovery document is asked for anew when it is so old; while that fails, the old one serves."""
+"""Age at which a discovery document is fetched anew. While that fails, the old one is used."""
 
 RETRY_SECONDS = 1.0
-"""After a discovery that failed, the next one is tried no sooner."""
+"""Pause after a failed discovery."""
 
 _MAXIMUM_BYTES = 256 * 1024
 _MAXIMUM_LIFETIME = 7 * 24 * 3600
 
 
 class ProviderUnavailable(Exception):
-    """Google cannot be reached, takes too long, or says that it cannot answer now. The text is for the log."""
+    """Google cannot be reached, times out, or answers 5xx or 429. The text is for the log."""
 
 
 class ProviderRefused(Exception):
-    """Google refused, or answered what cannot be believed. The text is for the log and holds nothing that was sent."""
+    """Google refused, or its answer is invalid. The text is for the log and holds nothing that was sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoints:
-    """What the discovery document says, and the keys that it points to."""
+    """The endpoints of the discovery document, and the keys that it names."""
 
     authorization: str
     token: str
@@ -49,7 +49,7 @@ class Endpoints:
 
 @dataclass(frozen=True, kw_only=True)
 class ProviderTokens:
-    """The answer to a code. `expires_in` is in seconds."""
+    """The tokens for a code. `expires_in` is in seconds."""
 
     id_token: str = field(repr=False)
     access_token: str = field(repr=False)
@@ -57,7 +57,7 @@ class ProviderTokens:
 
 
 class Provider:
-    """One client of one issuer. `clock` gives seconds."""
+    """A client of an issuer. `clock` gives seconds."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Provider:
         self._lock = asyncio.Lock()
 
     async def discover(self) -> Endpoints:
-        """Where everything is. Raises `ProviderUnavailable` and `ProviderRefused` only when that was never known."""
+        """The endpoints. Raises `ProviderUnavailable` and `ProviderRefused`, but only until discovery has succeeded once."""
         if self._endpoints is not None and self._clock() - self._fetched_at < FRESH_SECONDS:
             return self._endpoints
         async with self._lock:
@@ -111,7 +111,7 @@ class Provider:
         return _read_tokens(answer)
 
     async def revoke(self, token: str) -> None:
-        """Give a token back (RFC 7009). Whether that worked changes nothing here; it expires by itself anyway."""
+        """Revoke a token (RFC 7009). Failures are ignored, since it expires by itself."""
         try:
             endpoints = await self.discover()
             if endpoints.revocation is None:
@@ -139,7 +139,7 @@ class Provider:
         return document
 
     def _read_document(self, document: Mapping[str, Any]) -> Endpoints:
-        # Discovery 1.0, section 4.3: otherwise one issuer could speak for another.
+        # Discovery 1.0, section 4.3: otherwise one issuer could impersonate another.
         if document.get("issuer") != self.issuer:
             raise ProviderRefused("the discovery document is another issuer's")
         jwks_uri = self._read_url(document, "jwks_uri")
@@ -164,12 +164,12 @@ class Provider:
     async def _ask(
         self, method: str, url: str, *, form: dict[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """Status and JSON object of an answer; an empty one for whatever is no JSON object."""
+        """Status and JSON object of an answer; an empty object for a body that is not one."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 status, body = await self._read(method, url, form)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
-            # Without its text and its cause: they may quote the request.
+            # Without its text and cause, which may quote the request.
             raise ProviderUnavailable(f"no answer: {type(error).__name__}") from None
         try:
             document = json.loads(body)

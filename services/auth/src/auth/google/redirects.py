@@ -1,4 +1,4 @@
-"""Where a sign-in may lead back to: nowhere that the operator has not named."""
+"""Redirects to apps: only to addresses that the operator allows."""
 
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -6,12 +6,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from auth.settings.google import is_address, is_loopback
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-"""Of every redirect on the way there and back."""
+"""Headers of every redirect to Google and back."""
+
 _ANSWERS = frozenset({"code", "error"})
 
 
 def is_allowed(text: str, *, allowed: Sequence[str], allow_loopback: bool) -> bool:
-    """Whether people may be sent to this address: it is one of `allowed`, or its origin is."""
+    """Whether a redirect to this address is allowed: it, or its origin, is one of `allowed`."""
     if not is_address(text):
         return False
     parts = urlsplit(text)

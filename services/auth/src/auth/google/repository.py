@@ -1,4 +1,4 @@
-"""Every statement of sign-ins with Google."""
+"""Every statement of sign-in with Google."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ from webcommon.auth.bearer import Caller
 PROVIDER = "google"
 
 CODE_LIFETIME = timedelta(seconds=60)
-"""A code has to be exchanged in so long; else the session that it stands for ends."""
+"""Lifetime of a code. If it is not exchanged in time, its session ends."""
 
 KEPT_AFTER_EXPIRY = timedelta(minutes=10)
-"""A used code is known for so long afterwards, so that one that comes again still ends its session."""
+"""How long used codes and states are kept after they expired, so that their reuse is recognised."""
 
 _BATCH = 500
 
@@ -47,21 +47,21 @@ async def insert_state(
     *,
     state_hash: str,
     browser_hash: str,
-    goal: dict[str, Any],
+    target: dict[str, Any],
 ) -> None:
-    """Put down that a browser began to sign in, and what for: `goal` has the columns that say it."""
+    """Store a started sign-in. `target`: the columns of its return target."""
     await db.execute(
         insert(OAuthState).values(
-            state_hash=state_hash, browser_hash=browser_hash, expires_at=func.now() + LIFETIME, **goal
+            state_hash=state_hash, browser_hash=browser_hash, expires_at=func.now() + LIFETIME, **target
         )
     )
 
 
-_GOAL = (OAuthState.redirect_to, OAuthState.code_challenge, OAuthState.authorization_request)
+_TARGET = (OAuthState.redirect_to, OAuthState.code_challenge, OAuthState.authorization_request)
 
 
 async def use_state(db: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
-    """What was begun, used up now by this call; None for anything but an unused, unexpired state of this browser."""
+    """Mark a state as used; gives its target. None unless it is unused, unexpired, and of this browser."""
     statement = (
         update(OAuthState)
         .where(
@@ -71,21 +71,21 @@ async def use_state(db: AsyncSession, *, state_hash: str, browser_hash: str) -> 
             OAuthState.expires_at > func.now(),
         )
         .values(used_at=func.now())
-        .returning(*_GOAL)
+        .returning(*_TARGET)
     )
     return (await db.execute(statement)).one_or_none()
 
 
 async def find_state(db: AsyncSession, *, state_hash: str, browser_hash: str) -> AnyRow | None:
-    """What this browser began, used or expired as it may be."""
-    statement = select(*_GOAL, OAuthState.used_at).where(
+    """The target of a state of this browser, even if it is used or expired."""
+    statement = select(*_TARGET, OAuthState.used_at).where(
         OAuthState.state_hash == state_hash, OAuthState.browser_hash == browser_hash
     )
     return (await db.execute(statement)).one_or_none()
 
 
 async def find_owner(db: AsyncSession, subject: str) -> UUID | None:
-    """Whose way in this Google account is. Not locked: the account is to be locked first."""
+    """The account that the Google account is linked to. The link is not locked: the account has to be locked first."""
     statement = select(OAuthAccount.user_id).where(
         OAuthAccount.provider == PROVIDER, OAuthAccount.provider_account_id == subject
     )
@@ -97,7 +97,7 @@ _ACCOUNT = (User.id, User.email, User.email_verified, User.disabled_at)
 
 
 async def lock_account(db: AsyncSession, user_id: UUID) -> AnyRow | None:
-    """The account; nobody else changes it until the transaction ends."""
+    """The account, locked."""
     statement = select(*_ACCOUNT).where(User.id == user_id).with_for_update(key_share=True)
     return (await db.execute(statement)).one_or_none()
 
@@ -111,7 +111,7 @@ async def lock_account_by_email(db: AsyncSession, email: str) -> AnyRow | None:
 async def update_link(
     db: AsyncSession, user_id: UUID, *, subject: str, access_token: str, lifetime: timedelta
 ) -> bool:
-    """Keep the newest token of a link; False when there is no such link (any more)."""
+    """Store the newest token of a link; False when there is no such link."""
     statement = (
         update(OAuthAccount)
         .where(
@@ -128,7 +128,7 @@ async def update_link(
 async def insert_link(
     db: AsyncSession, user_id: UUID, *, subject: str, access_token: str, lifetime: timedelta
 ) -> bool:
-    """Make a Google account a way in; False when it became one meanwhile, be it of another account."""
+    """Link a Google account; False when it is linked already, to this account or another."""
     statement = (
         upsert(OAuthAccount)
         .values(
@@ -145,8 +145,8 @@ async def insert_link(
     return (await db.execute(statement)).one_or_none() is not None
 
 
-async def note_proven(db: AsyncSession, user_id: UUID) -> None:
-    """Take the account's address for proven."""
+async def mark_email_verified(db: AsyncSession, user_id: UUID) -> None:
+    """Mark the account's address as verified."""
     await db.execute(
         update(User).where(User.id == user_id).values(email_verified=True, updated_at=func.now())
     )
@@ -154,7 +154,7 @@ async def note_proven(db: AsyncSession, user_id: UUID) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class CodeKey:
-    """What a code is known by: its hash, and the challenge that its verifier has to fit, if there is one."""
+    """The hash of a code, and the challenge of its verifier, if there is one."""
 
     code_hash: str
     code_challenge: str | None
@@ -167,7 +167,7 @@ async def insert_code(
     session_id: UUID | None = None,
     sealed_factor_token: bytes | None = None,
 ) -> None:
-    """Keep a code, and the one thing that it stands for."""
+    """Store a code, for either a session or an MFA token."""
     await db.execute(
         insert(OAuthCode).values(
             code_hash=key.code_hash,
@@ -180,7 +180,7 @@ async def insert_code(
 
 
 def _is_code(key: CodeKey) -> ColumnElement[bool]:
-    # A code with another verifier is no code: whoever only saw it can neither use it nor use it up.
+    # A code with a wrong verifier counts as unknown: an eavesdropper can neither exchange it nor void it.
     return and_(
         OAuthCode.code_hash == key.code_hash,
         OAuthCode.code_challenge.is_not_distinct_from(key.code_challenge),
@@ -188,7 +188,7 @@ def _is_code(key: CodeKey) -> ColumnElement[bool]:
 
 
 async def use_code(db: AsyncSession, key: CodeKey) -> AnyRow | None:
-    """What a code stands for, used up now by this call; None for anything but an unused, unexpired code."""
+    """Mark a code as used; gives its session or MFA token. None unless it is unused and unexpired."""
     statement = (
         update(OAuthCode)
         .where(
@@ -203,14 +203,14 @@ async def use_code(db: AsyncSession, key: CodeKey) -> AnyRow | None:
 
 
 async def find_used_code(db: AsyncSession, key: CodeKey) -> UUID | None:
-    """The session of a code that was used before."""
+    """The session of a used code."""
     statement = select(OAuthCode.session_id).where(_is_code(key), OAuthCode.used_at.is_not(None))
     session_id: UUID | None = (await db.execute(statement)).scalar_one_or_none()
     return session_id
 
 
-async def take_unused_codes(db: AsyncSession) -> list[UUID | None]:
-    """Delete some codes that nobody exchanged in time; their sessions, None for one that had none."""
+async def delete_unused_codes(db: AsyncSession) -> list[UUID | None]:
+    """Delete some codes that expired unused; gives their sessions, None for one with an MFA token."""
     due = (
         select(OAuthCode.code_hash)
         .where(OAuthCode.used_at.is_(None), OAuthCode.expires_at <= func.now())
@@ -222,7 +222,7 @@ async def take_unused_codes(db: AsyncSession) -> list[UUID | None]:
 
 
 async def delete_expired(db: AsyncSession) -> int:
-    """Delete some states and used codes whose time is over; how many."""
+    """Delete some expired states and used codes; gives their number."""
     states = (
         select(OAuthState.state_hash)
         .where(OAuthState.expires_at <= func.now() - KEPT_AFTER_EXPIRY)
@@ -243,8 +243,8 @@ async def delete_expired(db: AsyncSession) -> int:
     return deleted
 
 
-async def forget_expired_tokens(db: AsyncSession) -> int:
-    """Delete some of Google's tokens that are good for nothing any more; how many."""
+async def delete_expired_tokens(db: AsyncSession) -> int:
+    """Delete some expired tokens of Google; gives their number."""
     due = (
         select(OAuthAccount.id)
         .where(
@@ -264,7 +264,7 @@ async def forget_expired_tokens(db: AsyncSession) -> int:
 
 
 async def find_tokens(db: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
-    """The provider's id and token of whatever is linked to an account and has one."""
+    """Provider id and token of an account's links that have a token."""
     statement = select(OAuthAccount.provider_account_id, OAuthAccount.access_token).where(
         OAuthAccount.user_id == user_id, OAuthAccount.access_token.is_not(None)
     )
@@ -272,7 +272,7 @@ async def find_tokens(db: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
 
 
 async def delete_link(db: AsyncSession, link_id: UUID, *, user_id: UUID) -> AnyRow | None:
-    """Unlink one of an account's own; the provider's id and token of it, None when there is no such link."""
+    """Delete a link of the account; gives its provider id and token, None when there is no such link."""
     statement = (
         delete(OAuthAccount)
         .where(OAuthAccount.id == link_id, OAuthAccount.user_id == user_id)
@@ -298,8 +298,8 @@ _PAGE = prepare_page(
 
 
 async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
-    """What is linked to the caller's account, the newest first, from the one after `before` on: a page of the JSON of
-    `LinkedAccountAnswer`, and the `CALLER_ROLES`."""
+    """A page of the caller's linked accounts before `before`, the newest first, as JSON of `LinkedAccountAnswer`; and the
+    `CALLER_ROLES`."""
     return await database.fetch_page(
         _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
     )

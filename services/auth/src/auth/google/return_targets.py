@@ -1,4 +1,4 @@
-"""What a sign-in with Google is for; it is written down at the beginning, and no return from Google can change it."""
+"""The return target of a sign-in with Google. It is stored at the start; the callback cannot change it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,26 +10,26 @@ from dbcommon.rows import AnyRow
 
 
 @dataclass(frozen=True, kw_only=True)
-class AppReturn:
-    """An app that gets its people back at `redirect_to`, with a code to exchange at `/v1/oauth/exchange`."""
+class AppTarget:
+    """An app that gets the browser back at `redirect_to`, with a code to exchange at `/v1/oauth/exchange`."""
 
     redirect_to: str
     code_challenge: str | None
 
 
-Goal: TypeAlias = AppReturn | AuthorizationRequest
-"""An app's address, or what a standard client asked the sign-in page for."""
+ReturnTarget: TypeAlias = AppTarget | AuthorizationRequest
+"""An app's address, or the authorization request of a standard client."""
 
 
-def describe_goal(goal: Goal) -> dict[str, Any]:
-    """The columns that say it."""
-    return asdict(goal) if isinstance(goal, AppReturn) else {"authorization_request": goal.describe()}
+def describe_target(target: ReturnTarget) -> dict[str, Any]:
+    """The target as columns of `OAuthState`."""
+    return asdict(target) if isinstance(target, AppTarget) else {"authorization_request": target.to_json()}
 
 
-def read_goal(row: AnyRow, *, clients: Mapping[str, RegisteredClient]) -> Goal:
-    """What the columns say. Raises `UntrustedRequest` for a client that is not registered any more."""
+def read_target(row: AnyRow, *, clients: Mapping[str, RegisteredClient]) -> ReturnTarget:
+    """The target of a row of `OAuthState`. Raises `UntrustedRequest` when its client is not registered any more."""
     if row.authorization_request is None:
-        return AppReturn(redirect_to=row.redirect_to, code_challenge=row.code_challenge)
-    request = AuthorizationRequest.restore(row.authorization_request)
+        return AppTarget(redirect_to=row.redirect_to, code_challenge=row.code_challenge)
+    request = AuthorizationRequest.from_json(row.authorization_request)
     check_still_registered(request.address, clients=clients)
     return request

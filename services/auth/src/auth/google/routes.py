@@ -1,4 +1,4 @@
-"""Routes of apps that sign people in with Google: the way there, and the exchange of what it led back with."""
+"""Routes of apps that sign people in with Google: the redirect to Google, and the exchange of the code."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from pydantic import StringConstraints
 
 from auth.dependencies import SettingsDep
 from auth.google import codes, service
-from auth.google.dependencies import BrowserDep, GoogleDep, tie_to_browser
+from auth.google.dependencies import BrowserDep, GoogleDep, set_browser_cookie
 from auth.google.errors import GoogleNotConfigured, InvalidCode
-from auth.google.linking import NotAdmitted
+from auth.google.linking import SignInRefused
 from auth.google.redirects import HEADERS, add_answer, is_allowed
-from auth.google.return_targets import AppReturn
+from auth.google.return_targets import AppTarget
 from auth.google.schemas import CodeExchange
 from auth.google.state import new_secret
 from auth.keys.errors import KeysNotReady
@@ -47,29 +47,29 @@ async def begin_google_sign_in(
         str,
         Query(
             max_length=LONGEST_REDIRECT,
-            description="Where to come back to, one of GOOGLE_REDIRECT_URLS: with `code`, or with `error`.",
+            description="Where to redirect to afterwards, with `code` or `error`: one of GOOGLE_REDIRECT_URLS.",
         ),
     ],
     code_challenge: Annotated[
         Challenge | None,
-        Query(description="Of the method S256 (RFC 7636): then the exchange needs the verifier."),
+        Query(description="S256 (RFC 7636): the exchange then needs the verifier."),
     ] = None,
 ) -> Response:
-    """Send a browser to Google. It has to come back within ten minutes, and it has to be the same one."""
+    """Redirect the browser to Google. The same browser has to come back within ten minutes."""
     loopback = settings.environment == "development"
     if not is_allowed(redirect_to, allowed=settings.redirect_urls, allow_loopback=loopback):
         raise InvalidRequest(
-            "a sign-in may not lead there; GOOGLE_REDIRECT_URLS names where it may",
+            "this address is not one of GOOGLE_REDIRECT_URLS",
             pointer="#query/redirect_to",
         )
     browser = browser or new_secret()
-    goal = AppReturn(redirect_to=redirect_to, code_challenge=code_challenge)
+    target = AppTarget(redirect_to=redirect_to, code_challenge=code_challenge)
     try:
-        url = await service.begin(google, goal, browser=browser, client=client)
-    except NotAdmitted as refusal:
+        url = await service.begin(google, target, browser=browser, client=client)
+    except SignInRefused as refusal:
         url = add_answer(redirect_to, error=refusal.code)
     response = RedirectResponse(url, status_code=302, headers=HEADERS)
-    tie_to_browser(response, browser, settings=settings)
+    set_browser_cookie(response, browser, settings=settings)
     return response
 
 
@@ -82,6 +82,6 @@ async def begin_google_sign_in(
 async def exchange_sign_in_code(
     body: CodeExchange, transport: LoginTransportDep, database: DatabaseDep, tokens: TokensDep
 ) -> Response:
-    """The tokens of a sign-in, for the code that it led back with, as a login gives them. It works once, for a minute."""
+    """The tokens of a sign-in for its code, as a login gives them. A code works once, within a minute."""
     answer = await codes.exchange(body.code, body.code_verifier, database=database, tokens=tokens)
     return write_tokens(answer, transport=transport)

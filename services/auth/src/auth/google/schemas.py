@@ -1,4 +1,4 @@
-"""Bodies of the exchange."""
+"""Bodies of sign-in with Google."""
 
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 
 class CodeExchange(RequestBody):
-    """What a sign-in led back with as `code`."""
+    """The `code` of a sign-in."""
 
     code: Text = Field(max_length=256, repr=False, examples=["q3Zk…"])
     code_verifier: Text | None = Field(
@@ -16,17 +16,17 @@ class CodeExchange(RequestBody):
         min_length=43,
         max_length=128,
         repr=False,
-        description="The verifier of the `code_challenge` that the sign-in began with, if it began with one.",
+        description="The verifier of the sign-in's `code_challenge`, if it had one.",
     )
 
 
 class LinkedAccountAnswer(ResponseBody):
-    """An account elsewhere that its owner may sign in with."""
+    """A linked account at a provider."""
 
     id: UUID
     provider: str = Field(examples=["google"])
     provider_account_id: str = Field(
-        description="What the provider calls it, whatever becomes of its address.",
+        description="The provider's id of it, which never changes.",
         examples=["110169484474386276334"],
     )
     created_at: Timestamp = Field(description="When it was linked.")

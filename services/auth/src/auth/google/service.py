@@ -1,4 +1,4 @@
-"""The rules of a sign-in with Google: how it begins, and what its return leads to."""
+"""The rules of a sign-in with Google: its start, and its callback."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.google import repository
-from auth.google.codes import keep_for_factor, keep_for_session
+from auth.google.codes import store_for_factor, store_for_session
 from auth.google.errors import InvalidState
 from auth.google.id_tokens import Identity, read_identity
-from auth.google.linking import Arrival, NotAdmitted, SettledMeanwhile, settle
+from auth.google.linking import ConcurrentLink, ProviderProfile, SignInRefused, resolve_account
 from auth.google.provider import Provider, ProviderRefused, ProviderUnavailable
-from auth.google.return_targets import AppReturn, Goal, describe_goal, read_goal
-from auth.google.state import BeginningCodec, hash_secret, is_secret, new_secret
+from auth.google.return_targets import AppTarget, ReturnTarget, describe_target, read_target
+from auth.google.state import AuthorizationStateCodec, hash_secret, is_secret, new_secret
 from auth.google.token_vault import TokenVault
 from auth.mail.outbox import Outbox
-from auth.oidc.sign_in import FactorAsked, SignedIn, enter
+from auth.oidc.sign_in import SecondFactorRequired, SignedIn, begin_client_session
 from auth.second_factors.challenges import open_challenge
 from auth.sessions.beginning import SecondFactorNeeded, begin_session
 from auth.sessions.device import Device
@@ -36,20 +36,20 @@ logger = logging.getLogger(__name__)
 
 SCOPE = "openid email profile"
 
-_TRIES = 5
+_ATTEMPTS = 5
 
 Fault = Literal["access_denied", "provider_error", "provider_unavailable", "state_used", "state_expired"]
-"""Why nothing came of it, beside the codes of `NotAdmitted`."""
+"""Reasons for a failed sign-in, beside the codes of `SignInRefused`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GoogleSignIn:
-    """What sign-ins with Google are made with. `callback_url` is registered at Google; `clients` are those that people may
-    be led to; `limit` is how many one network may begin."""
+    """The parts of sign-in with Google. `callback_url`: as registered at Google. `clients`: the standard clients. `limit`: starts
+    of one network."""
 
     database: Database
     provider: Provider
-    beginnings: BeginningCodec
+    states: AuthorizationStateCodec
     vault: TokenVault
     codec: RefreshTokenCodec
     outbox: Outbox
@@ -58,20 +58,22 @@ class GoogleSignIn:
     callback_url: str
     clients: Mapping[str, RegisteredClient]
 
-    def open_tokens(self, links: Sequence[AnyRow]) -> list[str]:
-        """Google's tokens of links, those that can be read."""
-        opened = (self.vault.decrypt(link.access_token, subject=link.provider_account_id) for link in links)
-        return [token for token in opened if token is not None]
+    def decrypt_tokens(self, links: Sequence[AnyRow]) -> list[str]:
+        """The decrypted tokens of linked accounts; those that cannot be decrypted are left out."""
+        decrypted = (
+            self.vault.decrypt(link.access_token, subject=link.provider_account_id) for link in links
+        )
+        return [token for token in decrypted if token is not None]
 
-    async def give_back(self, tokens: Sequence[str]) -> None:
-        """Give tokens back to Google. Nothing is raised: they expire by themselves anyway."""
+    async def revoke_tokens(self, tokens: Sequence[str]) -> None:
+        """Revoke tokens at Google. Failures are not raised, since tokens expire by themselves."""
         for token in tokens:
             await self.provider.revoke(token)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Return:
-    """What the browser brings back from Google, and the cookie that it was given before it went there."""
+class Callback:
+    """The parameters of a callback from Google, and the secret of the browser's cookie."""
 
     state: str
     browser: str | None
@@ -82,128 +84,130 @@ class Return:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a sign-in: a code, or the wait for a second factor; None, and in `fault` why nothing came of it."""
+    """The result of a sign-in. If it failed, `done` is None, and `fault` says why."""
 
-    goal: Goal
-    done: SignedIn | FactorAsked | None = None
+    target: ReturnTarget
+    done: SignedIn | SecondFactorRequired | None = None
     fault: str = ""
 
 
-async def begin(google: GoogleSignIn, goal: Goal, *, browser: str, client: ClientInfo) -> str:
-    """The address at Google to send the browser to. Raises `TooManyAttempts`, and `NotAdmitted` when Google is away."""
-    await google.guard.limit_by_network("Google beginning", client=client, limit=google.limit)
+async def begin(google: GoogleSignIn, target: ReturnTarget, *, browser: str, client: ClientInfo) -> str:
+    """The address at Google to redirect the browser to. Raises `TooManyAttempts`, and `SignInRefused` when Google is away."""
+    await google.guard.limit_by_network("Google start", client=client, limit=google.limit)
     try:
         endpoints = await google.provider.discover()
     except (ProviderUnavailable, ProviderRefused) as error:
-        raise NotAdmitted(_explain(error)) from None
-    beginning = google.beginnings.begin()
+        raise SignInRefused(_explain(error)) from None
+    authorization = google.states.issue()
     async with google.database.transaction() as db:
         await repository.insert_state(
             db,
-            state_hash=hash_secret(beginning.state),
+            state_hash=hash_secret(authorization.state),
             browser_hash=hash_secret(browser),
-            goal=describe_goal(goal),
+            target=describe_target(target),
         )
     query = {
         "client_id": google.provider.client_id,
         "redirect_uri": google.callback_url,
         "response_type": "code",
         "scope": SCOPE,
-        "state": beginning.state,
-        "nonce": beginning.nonce,
-        "code_challenge": beginning.challenge,
+        "state": authorization.state,
+        "nonce": authorization.nonce,
+        "code_challenge": authorization.challenge,
         "code_challenge_method": "S256",
         "prompt": "select_account",
     }
     return f"{endpoints.authorization}{'&' if '?' in endpoints.authorization else '?'}{urlencode(query)}"
 
 
-async def finish(google: GoogleSignIn, back: Return, *, device: Device) -> Outcome:
-    """What the return leads to. Raises `InvalidState` when it is not known where to, `UntrustedRequest` when it is known
-    no longer.
+async def finish(google: GoogleSignIn, callback: Callback, *, device: Device) -> Outcome:
+    """The result of a callback. Raises `InvalidState` for an unknown state or another browser, and `UntrustedRequest` when the
+    client is not registered any more.
 
-    Google is asked between two transactions. The state is used up by the first, so one of many returns gets further.
+    Google is called between two transactions. The first marks the state as used, so only one of concurrent callbacks goes
+    on.
     """
-    goal, fault = await _use_state(google, back)
+    target, fault = await _use_state(google, callback)
     if fault is not None:
-        return Outcome(goal=goal, fault=fault)
+        return Outcome(target=target, fault=fault)
     try:
-        arrival = await _ask_provider(google, back)
-        done = await _admit(google, arrival, goal=goal, device=device.by("google"))
-    except NotAdmitted as refusal:
-        return Outcome(goal=goal, fault=refusal.code)
+        profile = await _fetch_profile(google, callback)
+        done = await _sign_in(google, profile, target=target, device=device.by("google"))
+    except SignInRefused as refusal:
+        return Outcome(target=target, fault=refusal.code)
     except (ProviderUnavailable, ProviderRefused) as error:
-        return Outcome(goal=goal, fault=_explain(error))
-    return Outcome(goal=goal, done=done)
+        return Outcome(target=target, fault=_explain(error))
+    return Outcome(target=target, done=done)
 
 
-async def _use_state(google: GoogleSignIn, back: Return) -> tuple[Goal, Fault | None]:
-    """What this browser began, and why it is over if it is."""
-    if back.browser is None or not is_secret(back.state) or not is_secret(back.browser):
+async def _use_state(google: GoogleSignIn, callback: Callback) -> tuple[ReturnTarget, Fault | None]:
+    """Mark the state as used. Gives its target, and the reason if it was used before or has expired."""
+    if callback.browser is None or not is_secret(callback.state) or not is_secret(callback.browser):
         raise InvalidState
-    hashes = {"state_hash": hash_secret(back.state), "browser_hash": hash_secret(back.browser)}
+    hashes = {"state_hash": hash_secret(callback.state), "browser_hash": hash_secret(callback.browser)}
     async with google.database.transaction() as db:
-        begun = await repository.use_state(db, **hashes)
-        if begun is not None:
-            return read_goal(begun, clients=google.clients), None
-        spent = await repository.find_state(db, **hashes)
-    if spent is None:
+        found = await repository.use_state(db, **hashes)
+        if found is not None:
+            return read_target(found, clients=google.clients), None
+        used = await repository.find_state(db, **hashes)
+    if used is None:
         raise InvalidState
-    fault: Fault = "state_expired" if spent.used_at is None else "state_used"
-    return read_goal(spent, clients=google.clients), fault
+    fault: Fault = "state_expired" if used.used_at is None else "state_used"
+    return read_target(used, clients=google.clients), fault
 
 
 def _explain(error: ProviderUnavailable | ProviderRefused) -> Fault:
-    logger.warning("a sign-in with Google came to nothing: %s", error)
+    logger.warning("a sign-in with Google failed: %s", error)
     return "provider_unavailable" if isinstance(error, ProviderUnavailable) else "provider_error"
 
 
-async def _ask_provider(google: GoogleSignIn, back: Return) -> Arrival:
-    if back.error == "access_denied":
-        raise NotAdmitted("access_denied")
-    # RFC 9207: an answer that says it is another issuer's is.
-    if back.error or not back.code or back.issuer not in (None, google.provider.issuer):
-        raise ProviderRefused("the return holds an error, no code, or another issuer's name")
-    beginning = google.beginnings.recall(back.state)
+async def _fetch_profile(google: GoogleSignIn, callback: Callback) -> ProviderProfile:
+    if callback.error == "access_denied":
+        raise SignInRefused("access_denied")
+    # RFC 9207: the answer may name another issuer.
+    if callback.error or not callback.code or callback.issuer not in (None, google.provider.issuer):
+        raise ProviderRefused("the callback has an error, no code, or another issuer")
+    authorization = google.states.restore(callback.state)
     tokens = await google.provider.redeem(
-        back.code, verifier=beginning.verifier, redirect_uri=google.callback_url
+        callback.code, verifier=authorization.verifier, redirect_uri=google.callback_url
     )
-    identity: Identity = await read_identity(tokens, nonce=beginning.nonce, provider=google.provider)
-    return Arrival(
+    identity: Identity = await read_identity(tokens, nonce=authorization.nonce, provider=google.provider)
+    return ProviderProfile(
         identity=identity,
         access_token=google.vault.encrypt(tokens.access_token, subject=identity.subject),
         lifetime=timedelta(seconds=tokens.expires_in),
     )
 
 
-async def _admit(
-    google: GoogleSignIn, arrival: Arrival, *, goal: Goal, device: Device
-) -> SignedIn | FactorAsked:
-    for _ in range(_TRIES):
+async def _sign_in(
+    google: GoogleSignIn, profile: ProviderProfile, *, target: ReturnTarget, device: Device
+) -> SignedIn | SecondFactorRequired:
+    for _ in range(_ATTEMPTS):
         try:
             async with google.database.transaction() as db:
-                user_id = await settle(db, arrival, outbox=google.outbox)
-                done = await _enter(db, user_id, goal, codec=google.codec, device=device)
+                user_id = await resolve_account(db, profile, outbox=google.outbox)
+                done = await _begin_session(db, user_id, target, codec=google.codec, device=device)
                 if done is None:
-                    raise NotAdmitted("sign_in_refused")
-        except SettledMeanwhile:
+                    raise SignInRefused("sign_in_refused")
+        except ConcurrentLink:
             continue
         return done
-    raise DatabaseBusy("the account changed at every try")
+    raise DatabaseBusy("the account changed during every attempt")
 
 
-async def _enter(
-    db: AsyncSession, user_id: UUID, goal: Goal, *, codec: RefreshTokenCodec, device: Device
-) -> SignedIn | FactorAsked | None:
-    if isinstance(goal, AppReturn):
-        return await _enter_app(db, user_id, goal, codec=codec, device=device)
-    return await enter(db, user_id, request=goal, codec=codec, device=device)
+async def _begin_session(
+    db: AsyncSession, user_id: UUID, target: ReturnTarget, *, codec: RefreshTokenCodec, device: Device
+) -> SignedIn | SecondFactorRequired | None:
+    if isinstance(target, AppTarget):
+        return await _begin_app_session(db, user_id, target, codec=codec, device=device)
+    return await begin_client_session(db, user_id, request=target, codec=codec, device=device)
 
 
-async def _enter_app(
-    db: AsyncSession, user_id: UUID, app: AppReturn, *, codec: RefreshTokenCodec, device: Device
+async def _begin_app_session(
+    db: AsyncSession, user_id: UUID, app: AppTarget, *, codec: RefreshTokenCodec, device: Device
 ) -> SignedIn | None:
-    """Begin what the code will stand for: the session, whose tokens nobody has yet, or the wait for a second factor."""
+    """Begin the session, or the wait for the second factor, and store the code for it; None when the account is gone or
+    disabled."""
     code, device_binding = new_secret(), None
     try:
         begun = await begin_session(db, user_id, codec=codec, device=device)
@@ -211,10 +215,10 @@ async def _enter_app(
         token = await open_challenge(db, user_id, amr=device.amr)
         if token is None:
             return None
-        await keep_for_factor(db, code, code_challenge=app.code_challenge, token=token)
+        await store_for_factor(db, code, code_challenge=app.code_challenge, token=token)
     else:
         if begun is None:
             return None
         session_id, device_binding = begun.subject.session_id, begun.device_binding
-        await keep_for_session(db, code, code_challenge=app.code_challenge, session_id=session_id)
+        await store_for_session(db, code, code_challenge=app.code_challenge, session_id=session_id)
     return SignedIn(code=code, device_binding=device_binding)

@@ -1,10 +1,10 @@
-"""Signing in with Google, as the settings want it."""
+"""Makes the parts of sign-in with Google from the settings."""
 
 import httpx
 
 from auth.google.provider import Provider
 from auth.google.service import GoogleSignIn
-from auth.google.state import BeginningCodec
+from auth.google.state import AuthorizationStateCodec
 from auth.google.token_vault import TokenVault
 from auth.mail.outbox import Outbox
 from auth.sessions.beginning import Tokens
@@ -26,7 +26,7 @@ def make_google(
     outbox: Outbox,
     guard: Guard,
 ) -> GoogleSignIn | None:
-    """What sign-ins are made with; None when no client is set."""
+    """The parts of sign-in with Google; None when no client is configured."""
     if settings.google_client_id is None or settings.google_client_secret is None:
         return None
     secret = settings.secret.get_secret_value()
@@ -38,17 +38,17 @@ def make_google(
             client_secret=settings.google_client_secret,
             http=http,
         ),
-        beginnings=BeginningCodec(derive_key(secret, "sign-ins with Google")),
+        states=AuthorizationStateCodec(derive_key(secret, "sign-ins with Google")),
         vault=make_token_vault(settings),
         codec=tokens.refresh,
         outbox=outbox,
         guard=guard,
-        limit=settings.google_beginning_limit,
+        limit=settings.google_start_limit,
         callback_url=f"{settings.auth_issuer.rstrip('/')}{CALLBACK_PATH}",
         clients=settings.registered_clients,
     )
 
 
 def make_token_vault(settings: GoogleSettings) -> TokenVault:
-    """Where Google's tokens are encrypted."""
+    """Encrypts Google's tokens."""
     return TokenVault(derive_key(settings.secret.get_secret_value(), "provider tokens"))

@@ -1,7 +1,7 @@
-"""What a sign-in carries on its way to Google and back, and the cookie that ties it to one browser.
+"""The `state`, `nonce` and PKCE verifier of a sign-in with Google, and the cookie that binds it to one browser.
 
-`nonce` and the PKCE verifier are derived from `state` under a key of the service. So they need not be kept, and whoever
-sees the state in an address bar, or its hash in the database, cannot make them.
+Nonce and verifier are derived from the state with a key of the service. They need not be stored, and neither the state in an
+address bar nor its hash in the database is enough to make them.
 """
 
 import base64
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 LIFETIME = timedelta(minutes=10)
-"""A sign-in has to come back from Google in so long."""
+"""How long after its start a sign-in can come back from Google."""
 
 _RANDOM = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beginning:
-    """One sign-in's secrets."""
+class AuthorizationState:
+    """The secrets of one sign-in."""
 
     state: str = field(repr=False)
     nonce: str = field(repr=False)
@@ -28,23 +28,23 @@ class Beginning:
 
     @property
     def challenge(self) -> str:
-        """The verifier's challenge of the method S256 (RFC 7636)."""
+        """The S256 challenge of the verifier (RFC 7636)."""
         return challenge_of(self.verifier)
 
 
-class BeginningCodec:
-    """Makes what belongs to a state. `key` is the same on every replica."""
+class AuthorizationStateCodec:
+    """Derives nonce and verifier of a state. `key` is the same on every replica."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def begin(self) -> Beginning:
-        """A new one."""
-        return self.recall(new_secret())
+    def issue(self) -> AuthorizationState:
+        """A new random state, with what is derived from it."""
+        return self.restore(new_secret())
 
-    def recall(self, state: str) -> Beginning:
-        """The one of that state."""
-        return Beginning(
+    def restore(self, state: str) -> AuthorizationState:
+        """A known state, with what is derived from it."""
+        return AuthorizationState(
             state=state, nonce=self._derive("nonce", state), verifier=self._derive("verifier", state)
         )
 
@@ -58,12 +58,12 @@ def new_secret() -> str:
 
 
 def is_secret(text: str | None) -> bool:
-    """Whether this could be one of `new_secret`."""
+    """Whether the text has the form of `new_secret`."""
     return text is not None and _RANDOM.fullmatch(text) is not None
 
 
 def hash_secret(text: str) -> str:
-    """What is stored of one. It has 256 bits of its own, so one round of SHA-256 is enough."""
+    """The stored hash of a secret. One round of SHA-256 is enough for 256 random bits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -73,9 +73,9 @@ def challenge_of(verifier: str) -> str:
 
 
 def cookie_name(*, secure: bool) -> str:
-    """The cookie that ties a sign-in to its browser. With https no neighbouring host can set it (`__Host-`).
+    """The name of the cookie that binds a sign-in to its browser. With https no other host can set it (`__Host-`).
 
-    Not the cookie of the sign-in page: that lives longer, and of two with one name a browser sends whichever it likes first.
+    It differs from the sign-in page's: that one lives longer, and the order of two cookies with one name is undefined.
     """
     return "__Host-auth_google" if secure else "auth_google"
 

@@ -1,4 +1,4 @@
-"""What is left of sign-ins that came to nothing, or are long done."""
+"""Deletes expired states, codes and tokens of sign-ins with Google."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,13 +10,13 @@ from dbcommon.jobs.batches import repeat_in_transactions
 
 
 async def sweep_sign_ins(database: Database) -> None:
-    """End the sessions whose codes nobody exchanged, and delete what has expired, in small transactions."""
-    for step in (_end_unclaimed, repository.delete_expired, repository.forget_expired_tokens):
+    """End sessions whose codes expired unused, and delete expired rows and tokens, in small transactions."""
+    for step in (_end_unclaimed, repository.delete_expired, repository.delete_expired_tokens):
         await repeat_in_transactions(database.transaction, step)
 
 
 async def _end_unclaimed(db: AsyncSession) -> int:
-    unclaimed = await repository.take_unused_codes(db)
+    unclaimed = await repository.delete_unused_codes(db)
     for session_id in unclaimed:
         state = None if session_id is None else await lock_session(db, session_id)
         if state is not None and await end(db, state.id, reason="ended"):

@@ -1,4 +1,4 @@
-"""Google's tokens at rest: encrypted, each bound to the Google account that it is of, so that a dump opens nothing there."""
+"""Encryption of Google's tokens in the database. Each is bound to its Google account."""
 
 import base64
 
@@ -7,7 +7,7 @@ from auth.keys.encryption import CannotDecrypt, KeyVault
 
 
 class TokenVault:
-    """Encrypts and decrypts tokens of the provider. `key` has 32 bytes, and serves nothing else."""
+    """Encrypts and decrypts tokens of the provider. `key` has 32 bytes and no other use."""
 
     def __init__(self, key: bytes) -> None:
         self._vault = KeyVault(key)
@@ -18,7 +18,7 @@ class TokenVault:
         return base64.b64encode(sealed).decode("ascii")
 
     def decrypt(self, stored: str, *, subject: str) -> str | None:
-        """The token, None when it was encrypted under another secret or for another account."""
+        """The token; None when it was encrypted with another key or for another account."""
         try:
             return self._vault.decrypt(base64.b64decode(stored), kid=f"{PROVIDER} {subject}").decode()
         except (CannotDecrypt, ValueError):

@@ -1,4 +1,4 @@
-"""A username for somebody who never chose one."""
+"""Usernames for accounts that are made by a sign-in with Google."""
 
 import re
 import secrets
@@ -12,7 +12,7 @@ _NUMBERED = 4
 
 
 def suggest_usernames(*, name: str | None, email: str) -> Iterator[str]:
-    """Names to try, one after the other, the last of which nobody has: after the person's name, else after the address."""
+    """Usernames to try in turn, made of the name, else of the address. The last one is random."""
     base = _simplify(name or "") or _simplify(email.partition("@")[0]) or "user"
     if len(base) >= _SHORTEST:
         yield base

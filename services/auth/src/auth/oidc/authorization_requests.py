@@ -1,4 +1,4 @@
-"""What a client asks for at the authorization endpoint (RFC 6749 4.1.1, RFC 7636, OpenID Connect Core 3.1.2.1)."""
+"""Authorization requests of clients (RFC 6749 4.1.1, RFC 7636, OpenID Connect Core 3.1.2.1)."""
 
 import re
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from auth.oidc.errors import AuthorizationRefusal, UntrustedRequest
-from auth.oidc.parameters import Repeated, describe_repeated, parse_parameters
+from auth.oidc.parameters import RepeatedParameters, describe_repeated, parse_parameters
 from auth.settings.clients import EVERY_SCOPE, RegisteredClient
 
 SCOPES = tuple(EVERY_SCOPE.split())
 
 PROMPTS = ("none", "login", "consent", "select_account")
-"""Every request is answered with the page, on which all but `none` is asked for at once."""
+"""Every value but `none` gets the sign-in page, which covers them all."""
 
 LONGEST_STATE = 2048
 LONGEST_NONCE = 512
@@ -31,14 +31,14 @@ _UNSUPPORTED = {
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnAddress:
-    """Where the browser goes back to, with what. Both are proven to be the client's."""
+    """Where the browser is redirected to, with which state. Client and redirect URI are registered."""
 
     client_id: str
     redirect_uri: str
     state: str | None = None
 
     def with_answer(self, *, issuer: str, **answer: str) -> str:
-        """The URI of an answer; `iss` tells the client which server it is from (RFC 9207)."""
+        """The redirect URI with an answer; `iss` names this server (RFC 9207)."""
         parameters = {**answer, "iss": issuer}
         if self.state is not None:
             parameters["state"] = self.state
@@ -48,7 +48,7 @@ class ReturnAddress:
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizationRequest:
-    """A request that may be answered with a code."""
+    """A valid request for a code."""
 
     address: ReturnAddress
     scope: str
@@ -56,12 +56,12 @@ class AuthorizationRequest:
     nonce: str | None = None
     login_hint: str = ""
 
-    def describe(self) -> dict[str, Any]:
-        """The request as JSON has it."""
+    def to_json(self) -> dict[str, Any]:
+        """The request as a JSON object."""
         return asdict(self)
 
     def to_query(self) -> str:
-        """The query that asks for the same."""
+        """The request as a query."""
         parameters = {
             "response_type": "code",
             "client_id": self.address.client_id,
@@ -76,16 +76,16 @@ class AuthorizationRequest:
         return urlencode({name: value for name, value in parameters.items() if value})
 
     @classmethod
-    def restore(cls, content: dict[str, Any]) -> "AuthorizationRequest":
-        """The request that was described so."""
+    def from_json(cls, content: dict[str, Any]) -> "AuthorizationRequest":
+        """The request of `to_json`."""
         return cls(**{**content, "address": ReturnAddress(**content["address"])})
 
 
 def read_query(text: str) -> tuple[dict[str, str], frozenset[str]]:
-    """The parameters of an authorization request, and the names of those that stand twice. Raises `UntrustedRequest`."""
+    """The parameters of an authorization request, and the names of repeated ones. Raises `UntrustedRequest`."""
     try:
         return parse_parameters(text), frozenset()
-    except Repeated as error:
+    except RepeatedParameters as error:
         return error.parameters, error.names
     except ValueError as error:
         raise UntrustedRequest("invalid_request", str(error)) from None
@@ -94,7 +94,7 @@ def read_query(text: str) -> tuple[dict[str, str], frozenset[str]]:
 def find_return_address(
     parameters: Mapping[str, str], repeated: frozenset[str], *, clients: Mapping[str, RegisteredClient]
 ) -> ReturnAddress:
-    """Where an answer may be sent, an error too. Raises `UntrustedRequest`: nothing may be sent anywhere."""
+    """Where answers and errors may be sent. Raises `UntrustedRequest` if they may not be sent anywhere."""
     client_id, redirect_uri = parameters.get("client_id"), parameters.get("redirect_uri")
     client = clients.get(client_id or "")
     if client is None:
@@ -110,7 +110,7 @@ def find_return_address(
 
 
 def check_still_registered(address: ReturnAddress, *, clients: Mapping[str, RegisteredClient]) -> None:
-    """Raises `UntrustedRequest` when the settings have changed since the request was made."""
+    """Raises `UntrustedRequest` when the client or its redirect URI is not registered any more."""
     parameters = {"client_id": address.client_id, "redirect_uri": address.redirect_uri}
     find_return_address(parameters, frozenset(), clients=clients)
 
@@ -118,7 +118,7 @@ def check_still_registered(address: ReturnAddress, *, clients: Mapping[str, Regi
 def check_request(
     parameters: Mapping[str, str], repeated: frozenset[str], *, address: ReturnAddress
 ) -> AuthorizationRequest:
-    """The request, if it can be answered with the page. Raises `AuthorizationRefusal`."""
+    """The valid request. Raises `AuthorizationRefusal`."""
     if repeated:
         raise _invalid(describe_repeated(repeated))
     for name, error in _UNSUPPORTED.items():
@@ -156,19 +156,19 @@ def _check_texts(parameters: Mapping[str, str]) -> None:
 def _check_prompt(parameters: Mapping[str, str]) -> None:
     prompts = parameters.get("prompt", "").split()
     if not set(prompts) <= set(PROMPTS) or ("none" in prompts and len(prompts) > 1):
-        raise _invalid(f"prompt has to be of {', '.join(PROMPTS)}, and none stands alone")
+        raise _invalid(f"prompt has to be of {', '.join(PROMPTS)}; none cannot be combined")
     if prompts == ["none"]:
-        # Nobody stays signed in at this service itself: each client keeps its own session.
+        # This service keeps no session of its own: each client has one.
         raise AuthorizationRefusal("login_required", "the person has to sign in")
 
 
 def _read_scope(text: str | None) -> str:
-    # Scopes that are not understood are ignored (OpenID Connect Core, 3.1.2.1); what was given is told with the tokens.
-    asked = EVERY_SCOPE if text is None else text
-    given = [scope for scope in SCOPES if scope in asked.split(" ")]
-    if not given:
+    # Unknown scopes are ignored (OpenID Connect Core, 3.1.2.1); the token response names the granted ones.
+    requested = EVERY_SCOPE if text is None else text
+    granted = [scope for scope in SCOPES if scope in requested.split(" ")]
+    if not granted:
         raise AuthorizationRefusal("invalid_scope", f"scope has to be of {', '.join(SCOPES)}")
-    return " ".join(given)
+    return " ".join(granted)
 
 
 def _read_challenge(parameters: Mapping[str, str]) -> str:

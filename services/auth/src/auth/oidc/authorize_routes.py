@@ -1,4 +1,4 @@
-"""The authorization endpoint: for browsers, without script, and with no token in any address."""
+"""The authorization endpoint. Its page works without script, and no URL has a token."""
 
 from typing import Any
 
@@ -22,7 +22,9 @@ from auth.web.pages import page_responses
 router = APIRouter(tags=["standard clients"])
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    **page_responses({200: "The sign-in page.", 400: "A page: nobody knows where an answer may go."}),
+    **page_responses(
+        {200: "The sign-in page.", 400: "A page: the client or its redirect URI is not registered."}
+    ),
     302: {"description": "An error, for the client: `error`, `error_description`, `state`, `iss`."},
 }
 
@@ -31,15 +33,15 @@ _QUERY = [
     for name, required, told in (
         ("response_type", True, "`code`"),
         ("client_id", True, "A registered client."),
-        ("redirect_uri", True, "One of the client's, to the letter."),
+        ("redirect_uri", True, "One of the client's registered URIs, exactly."),
         ("code_challenge", True, "PKCE (RFC 7636): base64url of the verifier's SHA-256."),
         ("code_challenge_method", True, "`S256`"),
         ("scope", False, "Of `openid profile email`; all of them by default."),
-        ("state", False, "Comes back unchanged."),
-        ("nonce", False, "Comes back in the ID token."),
+        ("state", False, "Returned unchanged."),
+        ("nonce", False, "Returned in the ID token."),
         ("prompt", False, "`none`, `login`, `consent`, `select_account`"),
-        ("max_age", False, "Seconds; the person signs in anew in any case."),
-        ("login_hint", False, "What stands in the form already."),
+        ("max_age", False, "Seconds; the person always signs in anew."),
+        ("login_hint", False, "Prefills the form."),
     )
 ]
 
@@ -52,31 +54,37 @@ _QUERY = [
     openapi_extra={"parameters": _QUERY},
 )
 async def show_sign_in_page(request: Request, clients: StandardClientsDep) -> Response:
-    """Ask for an authorization code (RFC 6749, 4.1; PKCE with S256 is required). Answers the sign-in page.
+    """Request an authorization code (RFC 6749, 4.1; PKCE with S256 is required). Answers the sign-in page.
 
-    As long as the client or its redirect URI is not known, an error is shown on a page (400); later ones go to the client.
+    An unknown client or redirect URI is shown on a page (400); other errors are sent to the client.
     """
-    asked = _read(request.url.query, clients=clients)
-    return asked if isinstance(asked, Response) else answer_with_page(request, asked, clients=clients)
+    authorization = _read(request.url.query, clients=clients)
+    return (
+        authorization
+        if isinstance(authorization, Response)
+        else answer_with_page(request, authorization, clients=clients)
+    )
 
 
 @router.post("/oauth2/authorize", include_in_schema=False)
-async def lead_form_to_sign_in_page(request: Request, clients: StandardClientsDep) -> Response:
-    """The same with the parameters in a form (OpenID Connect Core 3.1.2.1), which leads on to the GET: a browser sends no
-    cookie along with another site's form, and a new one would end a page that is open in another tab. Parameters that
-    are not understood stay behind, so that the address is no longer than the server takes."""
+async def redirect_form_to_sign_in_page(request: Request, clients: StandardClientsDep) -> Response:
+    """The same with the parameters in a form (OpenID Connect Core 3.1.2.1). Redirects to the GET: a browser sends no cookie
+    with another site's form, and a new one would break a page that is open in another tab. Unknown parameters are
+    dropped, so that the URL is not too long."""
     try:
-        asked = _read(await read_form_text(request), clients=clients)
+        authorization = _read(await read_form_text(request), clients=clients)
     except OAuthRefusal as refusal:
         return show_untrusted(UntrustedRequest(refusal.error, refusal.description))
-    if isinstance(asked, Response):
-        return asked
-    # Relative, since a proxy may know us under a prefix.
-    return RedirectResponse(f"?{asked.to_query()}", status_code=303, headers={"Cache-Control": "no-store"})
+    if isinstance(authorization, Response):
+        return authorization
+    # Relative, since a proxy may add a prefix.
+    return RedirectResponse(
+        f"?{authorization.to_query()}", status_code=303, headers={"Cache-Control": "no-store"}
+    )
 
 
 def _read(text: str, *, clients: StandardClients) -> AuthorizationRequest | Response:
-    """What is asked for, or the answer to what cannot be granted."""
+    """The authorization request, or the response to an invalid one."""
     try:
         parameters, repeated = read_query(text)
         address = find_return_address(parameters, repeated, clients=clients.registered)

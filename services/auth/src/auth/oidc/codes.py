@@ -1,4 +1,4 @@
-"""Authorization codes: given for a session that begins, exchanged once for its tokens."""
+"""Authorization codes: issued when a session begins, exchanged once for its tokens."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 @dataclass(frozen=True, kw_only=True)
 class CodeExchange:
-    """What a client shows to get tokens for a code."""
+    """A client's request to exchange a code."""
 
     code: str = field(repr=False)
     client_id: str
@@ -42,7 +42,7 @@ class CodeExchange:
 
 @dataclass(frozen=True, kw_only=True)
 class ExchangedCode:
-    """The session that a code stood for."""
+    """The session of an exchanged code."""
 
     subject: Subject
     refresh_token: str = field(repr=False)
@@ -50,7 +50,7 @@ class ExchangedCode:
 
 
 async def store_code(db: AsyncSession, session_id: UUID, *, request: AuthorizationRequest) -> str:
-    """The code for a session that began in this transaction."""
+    """Make and store the code of a session that begins in this transaction."""
     code = secrets.token_urlsafe(_CODE_BYTES)
     new = NewCode(
         code_hash=_hash(code),
@@ -66,12 +66,12 @@ async def store_code(db: AsyncSession, session_id: UUID, *, request: Authorizati
 async def exchange_code(
     exchange: CodeExchange, *, database: Database, codec: RefreshTokenCodec
 ) -> ExchangedCode:
-    """The session of a code, which is used up. Raises `OAuthRefusal`.
+    """Exchange a code for its session. Raises `OAuthRefusal`.
 
-    A code that comes again ends the session (RFC 6749, section 4.1.2), if whoever brings it could have used it. One that
-    is shown without the client's verifier proves nothing and changes nothing, so a stranger cannot burn it either.
+    A valid exchange of a used code ends its session (RFC 6749, section 4.1.2). An exchange without the client's verifier
+    changes nothing, so an eavesdropper cannot void the code.
     """
-    # A transaction of its own: the end of the session is kept though the answer is a refusal.
+    # Committed before a refusal is raised, so that the end of the session stays.
     async with database.transaction() as db:
         found = await repository.find_code(db, _hash(exchange.code))
         if found is None or not _is_bound(found, exchange):
@@ -89,9 +89,9 @@ async def exchange_code(
 
 
 async def end_unused(database: Database) -> int:
-    """End some sessions whose code nobody exchanged in time; how many codes went."""
+    """End some sessions whose codes expired unused; gives the number of deleted codes."""
     async with database.transaction() as db:
-        unused = await repository.take_unused(db)
+        unused = await repository.delete_unused(db)
         for row in unused:
             if await end(db, row.id, reason="ended"):
                 await record_event(db, "session_ended", user_id=row.user_id, session_id=row.id)
@@ -111,7 +111,7 @@ def _is_bound(found: AnyRow, exchange: CodeExchange) -> bool:
 async def _end_session(db: AsyncSession, found: AnyRow) -> None:
     if await end(db, found.id, reason="reuse"):
         await record_event(db, "session_ended", user_id=found.user_id, session_id=found.id)
-        logger.warning("session %s ended: its authorization code came again", found.id)
+        logger.warning("session %s ended: its authorization code was exchanged twice", found.id)
 
 
 def _refused() -> OAuthRefusal:
@@ -121,5 +121,5 @@ def _refused() -> OAuthRefusal:
 
 
 def _hash(code: str) -> str:
-    # It has 256 bits of its own, so one round of SHA-256 is enough.
+    # One round of SHA-256 is enough for 256 random bits.
     return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()

@@ -1,4 +1,4 @@
-"""What the standard endpoints ask for, beside what Auth's routes do."""
+"""Dependencies of the OpenID Connect routes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from webcommon.app.state import component
 
 @dataclass(frozen=True, kw_only=True)
 class StandardClients:
-    """The registered clients, and what they are served with."""
+    """The registered clients, and the parts that serve them."""
 
     issuer: str
     registered: Mapping[str, RegisteredClient]
@@ -23,7 +23,7 @@ class StandardClients:
 
     @property
     def is_secure(self) -> bool:
-        """Whether browsers reach this service by https only."""
+        """Whether browsers use https for this service."""
         return self.issuer.startswith("https://")
 
 

@@ -1,10 +1,10 @@
-"""What the OAuth endpoints refuse, in the words of RFC 6749.
+"""Errors of the OAuth endpoints, as in RFC 6749.
 
 Refusal
 ├── OAuthRefusal              a JSON body with `error` (RFC 6749, section 5.2)
-│   └── NotAtTheMoment        the same with 503, for what the client may ask again
-├── AuthorizationRefusal      sent to the client by way of the browser (RFC 6749, section 4.1.2.1)
-└── UntrustedRequest          shown to the person: where to send the browser is not known
+│   └── TemporarilyUnavailable  the same with 503: the client may try again
+├── AuthorizationRefusal      sent to the client through the browser (RFC 6749, section 4.1.2.1)
+└── UntrustedRequest          shown on a page: the redirect URI cannot be trusted
 """
 
 from starlette.responses import JSONResponse
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from webcommon.api.problems import ServiceUnavailable
 
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-"""Headers of every answer that holds a token, or that speaks of one (RFC 6749, section 5.1)."""
+"""Headers of every response with a token or about one (RFC 6749, section 5.1)."""
 
 
 class Refusal(Exception):
@@ -25,7 +25,7 @@ class Refusal(Exception):
 
 
 class OAuthRefusal(Refusal):
-    """Answered as JSON: 401 for a client that is not known, 400 for everything else."""
+    """Answered as JSON: 401 for an unknown client, otherwise 400."""
 
     def answer(self) -> JSONResponse:
         """The response."""
@@ -35,12 +35,12 @@ class OAuthRefusal(Refusal):
         return JSONResponse(body, status_code=401 if is_client else 400, headers=headers)
 
 
-class NotAtTheMoment(OAuthRefusal):
-    """Answered as JSON with 503 and `Retry-After`, in seconds. RFC 6749 has the code for the other endpoint only
-    (section 4.1.2.1); clients know it, and know nothing of problem documents."""
+class TemporarilyUnavailable(OAuthRefusal):
+    """Answered as JSON with 503 and `Retry-After`, in seconds. RFC 6749 defines the code for the authorization endpoint only
+    (section 4.1.2.1), but clients know it, and do not know problem documents."""
 
     def __init__(self, *, retry_after: int) -> None:
-        super().__init__("temporarily_unavailable", "try again after the seconds that Retry-After gives")
+        super().__init__("temporarily_unavailable", "try again after the seconds in Retry-After")
         self.retry_after = retry_after
 
     def answer(self) -> JSONResponse:
@@ -52,8 +52,8 @@ class NotAtTheMoment(OAuthRefusal):
 
 
 class AuthorizationRefusal(Refusal):
-    """Answered by sending the browser back to a redirect URI that is known to be the client's."""
+    """Answered by a redirect to the client's registered redirect URI."""
 
 
 class UntrustedRequest(Refusal):
-    """Answered by a page: the client or its redirect URI is not registered, or not told apart."""
+    """Answered by a page, since the client or its redirect URI is not registered, or ambiguous."""

@@ -1,4 +1,4 @@
-"""Looking at a token, and ending the session that it belongs to (RFC 7662, RFC 7009)."""
+"""Introspection (RFC 7662) and revocation (RFC 7009) of access and refresh tokens."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +19,8 @@ INACTIVE = Introspection(active=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenDesk:
-    """What tokens are looked at with."""
+class IssuedTokens:
+    """Introspects and revokes the tokens of this service."""
 
     database: Database
     codec: RefreshTokenCodec = field(repr=False)
@@ -28,8 +28,8 @@ class TokenDesk:
     issuer: str
 
     async def introspect(self, token: str, *, by: "Caller | str") -> Introspection:
-        """What a token is good for, told to its owner, to administrators, and to the client (by its id) that it was given
-        to; to anybody else it is not active."""
+        """The state of a token, for its owner, administrators, and the client (by its id) that it was issued to. For anybody
+        else it is inactive."""
         presented = parse_token(token)
         if presented is not None:
             found = await self._introspect_refresh_token(presented)
@@ -38,8 +38,8 @@ class TokenDesk:
         return found if _may_know(found, by) else INACTIVE
 
     async def revoke(self, token: str, *, client_id: str | None) -> None:
-        """End the session of a token, of either kind; nothing happens for what is none. Raises `OAuthRefusal` for a token
-        of another client than the one that asks."""
+        """End the session of an access or refresh token; an invalid token is ignored. Raises `OAuthRefusal` for a token of
+        another client than `client_id`."""
         presented = parse_token(token)
         session_id = presented.session_id if presented is not None else await self._read_session(token)
         if session_id is None:
@@ -84,7 +84,7 @@ class TokenDesk:
             found = await repository.find_live_session(db, session_id)
         if found is None:
             return INACTIVE
-        claims: dict[str, Any] = jwt.get_unverified_claims(token)  # verified a moment ago
+        claims: dict[str, Any] = jwt.get_unverified_claims(token)  # verified above
         names = ("scope", "client_id", "exp", "iat", "nbf", "sub", "aud", "iss", "jti", "sid")
         told = {name: claims[name] for name in names}
         return Introspection(active=True, token_type="Bearer", username=found.username, **told)  # noqa: S106 - a kind
@@ -97,7 +97,7 @@ class TokenDesk:
 
 
 def _may_know(found: Introspection, by: "Caller | str") -> bool:
-    # A client that has no secret learns no more of a token of its own than using it would tell.
+    # A public client learns no more about its token than by using it.
     if isinstance(by, str):
         return found.client_id == by
     return found.sub == str(by.id) or "admin" in by.roles

@@ -1,4 +1,4 @@
-"""Reading parameters as RFC 6749, section 3 wants it: none twice, and an empty one is one that was left out."""
+"""Parameters of requests (RFC 6749, section 3): none may be repeated, and an empty one counts as omitted."""
 
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
@@ -20,8 +20,8 @@ _KNOWN = frozenset({
 # fmt: on
 
 
-class Repeated(Exception):
-    """Some parameters stand more than once; the others were read."""
+class RepeatedParameters(Exception):
+    """Some parameters are repeated. `parameters` are the others."""
 
     def __init__(self, names: frozenset[str], parameters: dict[str, str]) -> None:
         super().__init__(describe_repeated(names))
@@ -30,13 +30,13 @@ class Repeated(Exception):
 
 
 def describe_repeated(names: frozenset[str]) -> str:
-    """What the caller is told. Other names than ours may hold what no description may (RFC 6749, section 5.2)."""
+    """The error's description. It names known parameters only: other names can have forbidden characters (RFC 6749, 5.2)."""
     known = ", ".join(sorted(names & _KNOWN))
-    return f"a parameter stands twice: {known}" if known else "a parameter stands twice"
+    return f"a parameter is repeated: {known}" if known else "a parameter is repeated"
 
 
 def parse_parameters(text: str) -> dict[str, str]:
-    """The parameters of a query or a form. Raises `Repeated`, and `ValueError` for what is not UTF-8 or too many."""
+    """The parameters of a query or a form. Raises `RepeatedParameters`, and `ValueError` for invalid UTF-8 or too many."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST, errors="strict")
     except UnicodeDecodeError:
@@ -47,7 +47,7 @@ def parse_parameters(text: str) -> dict[str, str]:
     repeated = frozenset(_find_repeated(names))
     parameters = {name: value for name, value in pairs if value and name not in repeated}
     if repeated:
-        raise Repeated(repeated, parameters)
+        raise RepeatedParameters(repeated, parameters)
     return parameters
 
 
@@ -66,7 +66,7 @@ async def read_form(request: Request) -> dict[str, str]:
     """The parameters of a form-encoded body. Raises `OAuthRefusal`."""
     try:
         return parse_parameters(await read_form_text(request))
-    except (Repeated, ValueError) as error:
+    except (RepeatedParameters, ValueError) as error:
         raise OAuthRefusal("invalid_request", str(error)) from None
 
 

@@ -142,7 +142,7 @@ async def find_owner(db: AsyncSession, session_id: UUID) -> AnyRow | None:
     return (await db.execute(statement)).one_or_none()
 
 
-async def take_unused(db: AsyncSession) -> list[AnyRow]:
+async def delete_unused(db: AsyncSession) -> list[AnyRow]:
     """Delete some codes whose time is over and that nobody exchanged; their sessions, locked."""
     due = (
         select(Session.id, Session.user_id, AuthorizationCode.code_hash)

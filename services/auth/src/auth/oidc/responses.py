@@ -1,4 +1,4 @@
-"""What browsers get on their way through a sign-in: a page of ours with a form that only they can send, or the way back."""
+"""Responses to browsers during a sign-in: the page, whose forms only that browser can submit, and the redirect back."""
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -13,7 +13,7 @@ _FOLDER = "/oauth2/"
 
 def answer_with_page(
     request: Request,
-    asked: AuthorizationRequest,
+    authorization: AuthorizationRequest,
     *,
     clients: StandardClients,
     login: str = "",
@@ -22,14 +22,16 @@ def answer_with_page(
     status: int = 200,
     with_resend: bool = False,
 ) -> HTMLResponse:
-    """The page, with forms that only this browser can send; with `mfa_token` that of the second factor, `with_resend` says
-    where another link to confirm the address is to be had."""
+    """The sign-in page, whose forms only this browser can submit; with `mfa_token` the page of the second factor.
+    `with_resend` adds a link to request another confirmation mail."""
     browser = choose_browser_cookie(read_browser_cookie(request, clients))
-    client = clients.registered[asked.address.client_id]
-    target = FormTarget(folder=_find_folder(request), field=clients.forms.write(asked, browser=browser))
+    client = clients.registered[authorization.address.client_id]
+    target = FormTarget(
+        folder=_find_folder(request), field=clients.forms.write(authorization, browser=browser)
+    )
     if mfa_token is None:
         response = show_sign_in(
-            asked,
+            authorization,
             client=client,
             target=target,
             with_google=clients.with_google,
@@ -41,7 +43,7 @@ def answer_with_page(
         )
     else:
         response = show_code_form(
-            asked, client=client, target=target, mfa_token=mfa_token, fault=fault, status=status
+            authorization, client=client, target=target, mfa_token=mfa_token, fault=fault, status=status
         )
     response.set_cookie(
         cookie_name(is_secure=clients.is_secure),
@@ -55,12 +57,12 @@ def answer_with_page(
 
 
 def read_browser_cookie(request: Request, clients: StandardClients) -> str | None:
-    """What the browser sent of the cookie that its forms are bound to."""
+    """The cookie that the browser's forms are bound to."""
     return request.cookies.get(cookie_name(is_secure=clients.is_secure))
 
 
 def _find_folder(request: Request) -> str:
-    # Relative, since a proxy may know us under a prefix; and not always the same, since the way back from Google ends here.
+    # Relative, since a proxy may add a prefix. It depends on the path, since the callback from Google shows this page too.
     path = request.url.path.removeprefix(request.scope.get("root_path", "").rstrip("/"))
     return "" if path.startswith(_FOLDER) else "../" * (path.count("/") - 1) + _FOLDER.lstrip("/")
 
@@ -68,10 +70,10 @@ def _find_folder(request: Request) -> str:
 def send_back(
     address: ReturnAddress, *, clients: StandardClients, status: int = 303, **answer: str
 ) -> RedirectResponse:
-    """Send the browser to the client. 303, so that it does not send the form, with the password, along (RFC 9700, 4.12)."""
+    """Redirect the browser to the client. 303, so that it does not send the form with the password along (RFC 9700, 4.12)."""
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     target = address.with_answer(issuer=clients.issuer, **answer)
     response = RedirectResponse("/", status_code=status, headers=headers)
-    # Not quoted anew by the framework: the redirect URI goes out to the letter.
+    # Set by hand: the framework would quote the redirect URI again.
     response.headers["Location"] = target
     return response

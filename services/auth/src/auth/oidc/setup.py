@@ -15,6 +15,6 @@ def make_standard_clients(settings: Settings, *, keyring: Keyring, with_google: 
         registered=settings.registered_clients,
         forms=SignInForms(derive_key(settings.secret.get_secret_value(), "sign-in forms")),
         with_google=with_google,
-        with_passkeys=settings.has_passkeys_at_home,
+        with_passkeys=settings.has_passkeys_on_sign_in_page,
         id_tokens=IdTokenSigner(keyring, issuer=settings.auth_issuer),
     )

@@ -1,4 +1,4 @@
-"""What the forms of the sign-in page do: prove who it is, and begin the client's session."""
+"""What the forms of the sign-in page do: check a factor, and begin the client's session."""
 
 import json
 from dataclasses import dataclass, field
@@ -22,25 +22,26 @@ from auth.sessions.refresh_tokens import RefreshTokenCodec
 from webcommon.accounts.credentials import Login
 from webcommon.accounts.throttling.guard import ClientInfo
 
-_TRIES = 3
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignedIn:
-    """The code for the client, and what the browser is known by from now on; None while a second factor is to be proven."""
+    """The code for the client. `device_binding`: what the browser is recognised by from now on; None while a second factor is
+    pending."""
 
     code: str = field(repr=False)
     device_binding: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorAsked:
-    """The first factor is proven, and the account has a second."""
+class SecondFactorRequired:
+    """The first factor was verified, and the account has a second one."""
 
     mfa_token: str = field(repr=False)
 
 
-async def enter(
+async def begin_client_session(
     db: AsyncSession,
     user_id: UUID,
     *,
@@ -48,8 +49,8 @@ async def enter(
     codec: RefreshTokenCodec,
     device: Device,
     password_hash: str | None = None,
-) -> SignedIn | FactorAsked | None:
-    """Begin the client's session for somebody whose first factor is proven, or wait for the second where there is one.
+) -> SignedIn | SecondFactorRequired | None:
+    """Begin the client's session after the first factor, or open the challenge for the second one.
 
     None, like `begin_session`, when the account is gone or disabled, or has another password by now.
     """
@@ -72,7 +73,7 @@ async def enter(
             scope=request.scope,
             password_hash=password_hash,
         )
-        return None if token is None else FactorAsked(mfa_token=token)
+        return None if token is None else SecondFactorRequired(mfa_token=token)
     return None if begun is None else await _give_code(db, begun, request=request)
 
 
@@ -83,7 +84,7 @@ async def _give_code(db: AsyncSession, begun: BegunSession, *, request: Authoriz
 
 @dataclass(frozen=True, kw_only=True)
 class PageSignIn:
-    """One person at the page, on the way to one client."""
+    """A sign-in on the page, for one client."""
 
     request: AuthorizationRequest
     check: PasswordCheck
@@ -91,12 +92,12 @@ class PageSignIn:
     client: ClientInfo
     device: Device
 
-    async def verify_password(self, credentials: Login) -> SignedIn | FactorAsked:
+    async def sign_in_with_password(self, credentials: Login) -> SignedIn | SecondFactorRequired:
         """Begin a session with a password, or ask for the second factor. Raises what `verify_login` raises."""
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             proven = await verify_login(credentials, check=self.check, client=self.client)
             async with self.check.database.transaction() as db:
-                done = await enter(
+                done = await begin_client_session(
                     db,
                     proven.user_id,
                     request=self.request,
@@ -106,12 +107,12 @@ class PageSignIn:
                 )
             if done is not None:
                 return done
-            # The account changed while the hash was computed: ask it again.
+            # The account changed while the hash was computed: try again.
         raise LoginFailed
 
-    async def verify_passkey(self, text: str, *, passkeys: Passkeys) -> SignedIn:
-        """Begin a session with a passkey, as the page's script writes it down. Raises what `admit_proof` and `use_proof`
-        raise."""
+    async def sign_in_with_passkey(self, text: str, *, passkeys: Passkeys) -> SignedIn:
+        """Begin a session with a passkey. `text`: the credential as JSON, from the page's script. Raises what `admit_proof`
+        and `use_proof` raise."""
         database = self.check.database
         async with (
             admit_proof(
@@ -134,7 +135,7 @@ class PageSignIn:
             )
             return await _give_code(db, begun, request=self.request)
 
-    async def verify_code(
+    async def sign_in_with_code(
         self, code: str, *, mfa_token: str, factors: SecondFactors, outbox: Outbox
     ) -> SignedIn:
         """Begin the session with a code of the second factor. Raises what `finish_challenge` and `admit_code` raise."""
@@ -161,4 +162,4 @@ def _read_credential(text: str) -> dict[str, Any]:
     try:
         return PasskeyLogin(credential=json.loads(text)).credential
     except (ValueError, RecursionError):
-        return {}  # proves nothing, and is counted like anything else that does not
+        return {}  # fails verification, and is counted like any other failure

@@ -1,4 +1,4 @@
-"""The forms of the sign-in page: the password's, the passkey's, and the second factor's where the account has one."""
+"""Routes of the sign-in page's forms: password, passkey, and second factor."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from auth.mail.dependencies import OutboxDep
 from auth.oidc.dependencies import StandardClientsDep
 from auth.oidc.sign_in import PageSignIn
 from auth.oidc.sign_in_page import show_begin_again
-from auth.oidc.submitted_forms import answer_sign_in, read_sent_form, show_fault
+from auth.oidc.submitted_forms import answer_sign_in, read_submitted_form, show_problem
 from auth.passkeys.dependencies import PasskeysDep
 from auth.passkeys.errors import PasskeyRefused
 from auth.second_factors.dependencies import SecondFactorsDep
@@ -42,20 +42,26 @@ async def use_sign_in_page(
     client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
-    """Take the page's form: send the browser back with a code, ask for the second factor, or show the page again."""
-    sent = await read_sent_form(request, clients=clients, settings=settings)
-    if isinstance(sent, Response):
-        return sent
-    login = sent.fields.get("login", "")
-    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
+    """Sign in with a password: redirect with a code, ask for the second factor, or show the page again."""
+    submitted = await read_submitted_form(request, clients=clients, settings=settings)
+    if isinstance(submitted, Response):
+        return submitted
+    login = submitted.fields.get("login", "")
+    page = PageSignIn(
+        request=submitted.authorization, check=check, tokens=tokens, client=client, device=device
+    )
     try:
-        credentials = Login(login=login, password=SecretStr(sent.fields.get("password", "")))
-        done = await page.verify_password(credentials)
+        credentials = Login(login=login, password=SecretStr(submitted.fields.get("password", "")))
+        done = await page.sign_in_with_password(credentials)
     except ValidationError:
-        return show_fault(request, sent.asked, clients=clients, problem=LoginFailed(), login=login)
+        return show_problem(
+            request, submitted.authorization, clients=clients, problem=LoginFailed(), login=login
+        )
     except (LoginFailed, EmailNotVerified, TooManyAttempts) as problem:
-        return show_fault(request, sent.asked, clients=clients, problem=problem, login=login)
-    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, client=client)
+        return show_problem(request, submitted.authorization, clients=clients, problem=problem, login=login)
+    return answer_sign_in(
+        request, submitted.authorization, done, clients=clients, guard=check.guard, client=client
+    )
 
 
 @router.post("/sign-in-passkey")
@@ -69,24 +75,28 @@ async def use_passkey_button(
     client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
-    """Take the form that the page's script fills in. A passkey stands for both factors."""
-    sent = await read_sent_form(request, clients=clients, settings=settings)
-    if isinstance(sent, Response):
-        return sent
-    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
+    """Sign in with a passkey, which counts as both factors. The page's script fills in the form."""
+    submitted = await read_submitted_form(request, clients=clients, settings=settings)
+    if isinstance(submitted, Response):
+        return submitted
+    page = PageSignIn(
+        request=submitted.authorization, check=check, tokens=tokens, client=client, device=device
+    )
     try:
-        done = await page.verify_passkey(sent.fields.get("credential", ""), passkeys=passkeys)
+        done = await page.sign_in_with_passkey(submitted.fields.get("credential", ""), passkeys=passkeys)
     except (PasskeyRefused, EmailNotVerified, TooManyAttempts) as problem:
-        return show_fault(request, sent.asked, clients=clients, problem=problem)
-    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, client=client)
+        return show_problem(request, submitted.authorization, clients=clients, problem=problem)
+    return answer_sign_in(
+        request, submitted.authorization, done, clients=clients, guard=check.guard, client=client
+    )
 
 
 @router.api_route("/sign-in", methods=["GET", "HEAD"])
 @router.api_route("/sign-in-passkey", methods=["GET", "HEAD"])
 @router.api_route("/sign-in-code", methods=["GET", "HEAD"])
 @router.api_route("/sign-in-google", methods=["GET", "HEAD"])
-async def show_where_to_begin() -> Response:
-    """A form's answer is a page at the form's address: who loads it anew, or comes by a bookmark, is told where to begin."""
+async def show_start_hint() -> Response:
+    """A reload or a bookmark of a form's response: a page that says where to begin."""
     return show_begin_again()
 
 
@@ -108,18 +118,24 @@ async def use_code_page(
     client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
-    """Take the form of the second factor."""
-    sent = await read_sent_form(request, clients=clients, settings=settings)
-    if isinstance(sent, Response):
-        return sent
-    page = PageSignIn(request=sent.asked, check=check, tokens=tokens, client=client, device=device)
-    mfa_token = sent.fields.get("mfa_token", "")
+    """Finish a sign-in with a code of the second factor."""
+    submitted = await read_submitted_form(request, clients=clients, settings=settings)
+    if isinstance(submitted, Response):
+        return submitted
+    page = PageSignIn(
+        request=submitted.authorization, check=check, tokens=tokens, client=client, device=device
+    )
+    mfa_token = submitted.fields.get("mfa_token", "")
     try:
-        done = await page.verify_code(
-            sent.fields.get("code", ""), mfa_token=mfa_token, factors=factors, outbox=outbox
+        done = await page.sign_in_with_code(
+            submitted.fields.get("code", ""), mfa_token=mfa_token, factors=factors, outbox=outbox
         )
     except LoginExpired as problem:
-        return show_fault(request, sent.asked, clients=clients, problem=problem)
+        return show_problem(request, submitted.authorization, clients=clients, problem=problem)
     except (SecondFactorFailed, TooManyAttempts) as problem:
-        return show_fault(request, sent.asked, clients=clients, problem=problem, mfa_token=mfa_token)
-    return answer_sign_in(request, sent.asked, done, clients=clients, guard=check.guard, client=client)
+        return show_problem(
+            request, submitted.authorization, clients=clients, problem=problem, mfa_token=mfa_token
+        )
+    return answer_sign_in(
+        request, submitted.authorization, done, clients=clients, guard=check.guard, client=client
+    )

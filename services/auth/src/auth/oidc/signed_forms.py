@@ -37,7 +37,7 @@ class SignInForms:
 
     def write(self, request: AuthorizationRequest, *, browser: str) -> str:
         """The field for this browser, which has `browser` as its cookie."""
-        content = {"request": request.describe(), "browser": _hash(browser), "at": int(time.time())}
+        content = {"request": request.to_json(), "browser": _hash(browser), "at": int(time.time())}
         body = _encode(json.dumps(content).encode())
         return f"{body}.{_encode(self._sign(body))}"
 
@@ -49,7 +49,7 @@ class SignInForms:
         content = json.loads(_decode(body))
         is_theirs = browser is not None and hmac.compare_digest(content["browser"], _hash(browser))
         return SignInForm(
-            request=AuthorizationRequest.restore(content["request"]),
+            request=AuthorizationRequest.from_json(content["request"]),
             is_good=is_theirs and time.time() - content["at"] < FORM_SECONDS,
         )
 

@@ -1,4 +1,4 @@
-"""The forms of the sign-in page as they come back, from whichever of its buttons, and what they are answered with."""
+"""Submitted forms of the sign-in page, and the responses to them."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from auth.oidc.dependencies import StandardClients
 from auth.oidc.errors import OAuthRefusal, UntrustedRequest
 from auth.oidc.parameters import read_form
 from auth.oidc.responses import answer_with_page, read_browser_cookie, send_back
-from auth.oidc.sign_in import FactorAsked, SignedIn
+from auth.oidc.sign_in import SecondFactorRequired, SignedIn
 from auth.oidc.sign_in_page import show_untrusted
 from auth.oidc.signed_forms import SignInForm
 from auth.settings import Settings
@@ -21,36 +21,36 @@ from webcommon.api.problems import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentForm:
-    """A form that this browser was shown, not long ago, and what was filled in."""
+class SubmittedForm:
+    """A form that this browser was shown, and the submitted fields."""
 
     form: SignInForm
     fields: dict[str, str] = field(repr=False)
 
     @property
-    def asked(self) -> AuthorizationRequest:
-        """What the client asked for."""
+    def authorization(self) -> AuthorizationRequest:
+        """The client's authorization request."""
         return self.form.request
 
 
-async def read_sent_form(
+async def read_submitted_form(
     request: Request, *, clients: StandardClients, settings: Settings
-) -> SentForm | Response:
-    """What the page sent, or the answer to what cannot be taken for it, or to its button for cancelling."""
+) -> SubmittedForm | Response:
+    """The submitted form, or the response to an invalid form or to the Cancel button."""
     try:
-        sent = await _read_own(request, clients=clients, settings=settings)
+        submitted = await _read_own(request, clients=clients, settings=settings)
     except (OAuthRefusal, UntrustedRequest) as refusal:
         return show_untrusted(UntrustedRequest(refusal.error, refusal.description))
-    if not sent.form.is_good:
+    if not submitted.form.is_good:
         fault = "This page was open for too long, or your browser keeps no cookies. Sign in once more."
-        return answer_with_page(request, sent.asked, clients=clients, fault=fault, status=403)
-    if sent.fields.get("decision") == "cancel":
-        return send_back(sent.asked.address, clients=clients, error="access_denied")
-    return sent
+        return answer_with_page(request, submitted.authorization, clients=clients, fault=fault, status=403)
+    if submitted.fields.get("decision") == "cancel":
+        return send_back(submitted.authorization.address, clients=clients, error="access_denied")
+    return submitted
 
 
-async def _read_own(request: Request, *, clients: StandardClients, settings: Settings) -> SentForm:
-    """The page's form as it was sent. Raises `UntrustedRequest` for one that no page of ours can have sent."""
+async def _read_own(request: Request, *, clients: StandardClients, settings: Settings) -> SubmittedForm:
+    """The submitted form. Raises `UntrustedRequest` for one from another browser or another site."""
     fields = await read_form(request)
     form = clients.forms.read(fields.get("form", ""), browser=read_browser_cookie(request, clients))
     is_foreign = "origin" in request.headers and not is_own_origin(request, settings=settings)
@@ -58,40 +58,40 @@ async def _read_own(request: Request, *, clients: StandardClients, settings: Set
         raise UntrustedRequest("invalid_request", "this form was not sent from the page that it belongs to")
     # The settings may have changed since the page was shown.
     check_still_registered(form.request.address, clients=clients.registered)
-    return SentForm(form=form, fields=fields)
+    return SubmittedForm(form=form, fields=fields)
 
 
 def answer_sign_in(
     request: Request,
-    asked: AuthorizationRequest,
-    done: SignedIn | FactorAsked,
+    authorization: AuthorizationRequest,
+    done: SignedIn | SecondFactorRequired,
     *,
     clients: StandardClients,
     guard: Guard,
     client: ClientInfo,
 ) -> Response:
-    """Send the browser back with a code, or show the page that asks for the second factor."""
-    if isinstance(done, FactorAsked):
-        return answer_with_page(request, asked, clients=clients, mfa_token=done.mfa_token)
-    response = send_back(asked.address, clients=clients, code=done.code)
+    """Redirect the browser to the client with a code, or show the page that asks for the second factor."""
+    if isinstance(done, SecondFactorRequired):
+        return answer_with_page(request, authorization, clients=clients, mfa_token=done.mfa_token)
+    response = send_back(authorization.address, clients=clients, code=done.code)
     if done.device_binding is not None:
         guard.remember_device(response, device_binding=done.device_binding, client=client)
     return response
 
 
-def show_fault(
+def show_problem(
     request: Request,
-    asked: AuthorizationRequest,
+    authorization: AuthorizationRequest,
     *,
     clients: StandardClients,
     problem: Problem,
     login: str = "",
     mfa_token: str | None = None,
 ) -> Response:
-    """Show the page again, with what is wrong."""
+    """Show the page again, with the problem."""
     page = answer_with_page(
         request,
-        asked,
+        authorization,
         clients=clients,
         login=login[:320],
         mfa_token=mfa_token,

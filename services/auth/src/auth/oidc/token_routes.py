@@ -1,4 +1,4 @@
-"""The endpoints that clients call themselves: token, userinfo, introspect, revoke."""
+"""The endpoints that clients call directly: token, userinfo, introspect, revoke."""
 
 import base64
 import logging
@@ -14,12 +14,12 @@ from auth.errors import SessionEnded
 from auth.mail.dependencies import OutboxDep
 from auth.oidc import repository
 from auth.oidc.dependencies import StandardClientsDep
-from auth.oidc.errors import NOT_STORED, NotAtTheMoment, OAuthRefusal
+from auth.oidc.errors import NOT_STORED, OAuthRefusal, TemporarilyUnavailable
 from auth.oidc.id_tokens import choose_claims
-from auth.oidc.introspection import TokenDesk
+from auth.oidc.introspection import IssuedTokens
 from auth.oidc.parameters import FORM, read_form
 from auth.oidc.schemas import ClientTokens, Introspection, OAuthError, UserInfo
-from auth.oidc.token_service import TokenEndpoint, demand, identify_client
+from auth.oidc.token_service import TokenEndpoint, identify_client, require_parameter
 from auth.sessions.current_user import get_current_user
 from auth.sessions.dependencies import TokensDep
 from dbcommon.errors import DatabaseError
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/oauth2", tags=["standard clients"])
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
     400: {"model": OAuthError, "description": "Refused (RFC 6749, section 5.2)."},
-    503: {"model": OAuthError, "description": "Not at the moment: `temporarily_unavailable`."},
+    503: {"model": OAuthError, "description": "Temporarily unavailable: `temporarily_unavailable`."},
 }
 _UNKNOWN_CLIENT: dict[int | str, dict[str, Any]] = {
     401: {"model": OAuthError, "description": "The client is not registered: `invalid_client`."}
@@ -55,16 +55,16 @@ async def get_token_endpoint(
     return TokenEndpoint(database=database, tokens=tokens, outbox=outbox, clients=clients)
 
 
-async def get_token_desk(
+async def get_issued_tokens(
     request: Request, database: DatabaseDep, tokens: TokensDep, clients: StandardClientsDep
-) -> TokenDesk:
-    """What looks at tokens."""
-    return TokenDesk(
+) -> IssuedTokens:
+    """Introspects and revokes tokens."""
+    return IssuedTokens(
         database=database, codec=tokens.refresh, verifier=request.app.verifier, issuer=clients.issuer
     )
 
 
-TokenDeskDep = Annotated[TokenDesk, Depends(get_token_desk)]
+IssuedTokensDep = Annotated[IssuedTokens, Depends(get_issued_tokens)]
 
 
 @router.post(
@@ -75,11 +75,11 @@ TokenDeskDep = Annotated[TokenDesk, Depends(get_token_desk)]
     openapi_extra=_form_of(
         "grant_type",
         "client_id",
-        code="With `authorization_code`, as are the next two.",
-        redirect_uri="The one that the code was asked for with.",
+        code="For `authorization_code`, like the next two.",
+        redirect_uri="The one of the authorization request.",
         code_verifier="PKCE (RFC 7636).",
-        refresh_token="With `refresh_token`.",  # noqa: S106 - a description
-        scope="With `refresh_token`: what these tokens are for, nothing beyond the session's.",
+        refresh_token="For `refresh_token`.",  # noqa: S106 - a description
+        scope="For `refresh_token`: the scope of the new tokens, within the session's.",
     ),
 )
 async def exchange_grant(
@@ -103,17 +103,16 @@ async def exchange_grant(
         "security": [{"AccessToken": []}, {}],
         **_form_of(
             "token",
-            client_id="Of a client that asks about a token of its own, without an access token.",
-            token_type_hint="Not needed: tokens are told apart by themselves.",  # noqa: S106
+            client_id="The client, when it asks without an access token about a token of its own.",
+            token_type_hint="Not needed: the kind is recognised by itself.",  # noqa: S106
         ),
     },
 )
 async def introspect_token(
-    request: Request, database: DatabaseDep, clients: StandardClientsDep, desk: TokenDeskDep
+    request: Request, database: DatabaseDep, clients: StandardClientsDep, issued: IssuedTokensDep
 ) -> Response:
-    """What a token, of either kind, is good for at this moment (RFC 7662). Callers show an access token, and hear of the
-    tokens of its account, administrators of all; or they are a client, and hear of those that it was given. About any
-    other token they hear `{"active": false}`."""
+    """The state of an access or refresh token (RFC 7662). A caller with an access token sees the tokens of its own account,
+    an administrator all of them, a client those that were issued to it. Any other token is `{"active": false}`."""
 
     async def answer() -> Response:
         shows_token = read_bearer_token(request) is not None
@@ -122,7 +121,7 @@ async def introspect_token(
         if caller is None and "client_id" not in parameters:
             raise Unauthorized("Send an access token, or the client_id that the token was given to.")
         by = caller or identify_client(parameters, clients=clients)
-        return _write(await desk.introspect(demand(parameters, "token"), by=by))
+        return _write(await issued.introspect(require_parameter(parameters, "token"), by=by))
 
     return await _or_refusal(answer)
 
@@ -133,21 +132,21 @@ async def introspect_token(
     status_code=200,
     responses=_REFUSED
     | _UNKNOWN_CLIENT
-    | {200: {"description": "The token is good for nothing.", "content": {}}},
+    | {200: {"description": "The token is not valid any more.", "content": {}}},
     response_class=Response,
     openapi_extra=_form_of(
         "token",
-        client_id="The token has to be of this client.",
-        token_type_hint="Not needed: tokens are told apart by themselves.",  # noqa: S106
+        client_id="The client that the token was issued to.",
+        token_type_hint="Not needed: the kind is recognised by itself.",  # noqa: S106
     ),
 )
-async def revoke_token(request: Request, clients: StandardClientsDep, desk: TokenDeskDep) -> Response:
-    """End the session that a token, of either kind, belongs to (RFC 7009). 200 for an unknown one too."""
+async def revoke_token(request: Request, clients: StandardClientsDep, issued: IssuedTokensDep) -> Response:
+    """End the session of an access or refresh token (RFC 7009). 200 for an unknown one too."""
 
     async def answer() -> Response:
         parameters = await _read_client_form(request)
         client_id = identify_client(parameters, clients=clients) if "client_id" in parameters else None
-        await desk.revoke(demand(parameters, "token"), client_id=client_id)
+        await issued.revoke(require_parameter(parameters, "token"), client_id=client_id)
         return Response(status_code=200, headers=NOT_STORED)
 
     return await _or_refusal(answer)
@@ -166,7 +165,7 @@ async def revoke_token(request: Request, clients: StandardClientsDep, desk: Toke
     responses=problem_responses(SessionEnded, Forbidden),
 )
 async def read_userinfo(caller: CallerDep, database: DatabaseDep) -> Response:
-    """Claims of the caller's account, as many as the scope of the access token tells (OpenID Connect Core, 5.3)."""
+    """Claims of the caller's account, limited by the scope of the access token (OpenID Connect Core, 5.3)."""
     found = await repository.find_claims(database, session_id=caller.session_id, user_id=caller.id)
     if found is None:
         raise SessionEnded
@@ -183,7 +182,7 @@ async def read_userinfo(caller: CallerDep, database: DatabaseDep) -> Response:
 
 
 async def _read_client_form(request: Request) -> dict[str, str]:
-    """The form, with the client that the Basic scheme names. Raises `OAuthRefusal` for a secret, which no client has."""
+    """The form, with the client of a Basic header. Raises `OAuthRefusal` for a secret: clients are public."""
     form = await read_form(request)
     named = _read_basic_client(request.headers.get("authorization", ""))
     if named is None:
@@ -194,7 +193,7 @@ async def _read_client_form(request: Request) -> dict[str, str]:
 
 
 def _read_basic_client(header: str) -> str | None:
-    """The client of `Basic client_id:`, which some libraries send for a client without a secret (RFC 6749, 2.3.1)."""
+    """The client of `Basic client_id:`, which some libraries send for a public client (RFC 6749, 2.3.1)."""
     scheme, _, credentials = header.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -216,9 +215,9 @@ async def _or_refusal(answer: Callable[[], Awaitable[Response]]) -> Response:
         return refusal.answer()
     except DatabaseError as error:
         logger.warning("%s: %s", type(error).__name__, error)
-        return NotAtTheMoment(retry_after=error.retry_after).answer()
+        return TemporarilyUnavailable(retry_after=error.retry_after).answer()
     except ServiceUnavailable as problem:
-        return NotAtTheMoment(retry_after=int(problem.headers["Retry-After"])).answer()
+        return TemporarilyUnavailable(retry_after=int(problem.headers["Retry-After"])).answer()
 
 
 def _write(body: BaseModel) -> Response:

@@ -1,4 +1,4 @@
-"""The rules of the token endpoint: which grant, whose client, and what is answered."""
+"""The rules of the token endpoint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from dbcommon.engine import Database
 
 @dataclass(frozen=True, kw_only=True)
 class TokenEndpoint:
-    """What grants are answered with."""
+    """Answers grants with tokens."""
 
     database: Database
     tokens: Tokens
@@ -26,7 +26,7 @@ class TokenEndpoint:
 
     async def answer(self, parameters: Mapping[str, str]) -> ClientTokens:
         """The tokens for a grant. Raises `OAuthRefusal`, `KeysNotReady`."""
-        grant_type = demand(parameters, "grant_type")
+        grant_type = require_parameter(parameters, "grant_type")
         if grant_type not in ("authorization_code", "refresh_token"):
             raise OAuthRefusal("unsupported_grant_type", "it is authorization_code or refresh_token")
         client_id = identify_client(parameters, clients=self.clients)
@@ -37,9 +37,9 @@ class TokenEndpoint:
 
     async def _exchange(self, parameters: Mapping[str, str], *, client_id: str) -> ClientTokens:
         exchange = CodeExchange(
-            code=demand(parameters, "code"),
+            code=require_parameter(parameters, "code"),
             client_id=client_id,
-            redirect_uri=demand(parameters, "redirect_uri"),
+            redirect_uri=require_parameter(parameters, "redirect_uri"),
             code_verifier=parameters.get("code_verifier", ""),
         )
         done = await exchange_code(exchange, database=self.database, codec=self.tokens.refresh)
@@ -48,7 +48,7 @@ class TokenEndpoint:
     async def _refresh(self, parameters: Mapping[str, str], *, client_id: str) -> ClientTokens:
         try:
             refreshed = await refresh_session(
-                demand(parameters, "refresh_token"),
+                require_parameter(parameters, "refresh_token"),
                 client_id=client_id,
                 database=self.database,
                 tokens=self.tokens,
@@ -76,15 +76,15 @@ class TokenEndpoint:
 
 
 def identify_client(parameters: Mapping[str, str], *, clients: StandardClients) -> str:
-    """The registered client that asks. It has no secret, so its name is all there is to check. Raises `OAuthRefusal`."""
-    client_id = demand(parameters, "client_id")
+    """The id of the calling client. It is public, so only its id can be checked. Raises `OAuthRefusal`."""
+    client_id = require_parameter(parameters, "client_id")
     if client_id not in clients.registered or "client_secret" in parameters:
         raise OAuthRefusal("invalid_client", "the client is not registered, or has sent a secret")
     return client_id
 
 
-def demand(parameters: Mapping[str, str], name: str) -> str:
-    """A parameter that has to be there. Raises `OAuthRefusal`."""
+def require_parameter(parameters: Mapping[str, str], name: str) -> str:
+    """A required parameter. Raises `OAuthRefusal`."""
     if name not in parameters:
         raise OAuthRefusal("invalid_request", f"{name} is missing")
     return parameters[name]

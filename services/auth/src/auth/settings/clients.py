@@ -1,4 +1,4 @@
-"""The registered clients: programs that keep no secret, known by exact redirect URIs."""
+"""Settings of the registered clients: public clients with exact redirect URIs."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ DEVELOPMENT_CLIENTS = ",".join(
     for client, port in (("videovault-web", 5100), ("l2p-web", 3001), ("payment-web", 3004))
     for host in ("localhost", "127.0.0.1")
 )
-"""What `AUTH_CLIENTS` is in development, unless it is set."""
+"""The default of `AUTH_CLIENTS` in development."""
 
 _NAMES = {"videovault-web": "VideoVault", "l2p-web": "Learn2Play", "payment-web": "Payments"}
 
@@ -26,21 +26,21 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1"})
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredClient:
-    """A public client (RFC 6749, section 2.1), and where its users may be sent back to."""
+    """A public client (RFC 6749, section 2.1) with its redirect URIs."""
 
     client_id: str
     redirect_uris: frozenset[str]
 
     @property
     def name(self) -> str:
-        """What the sign-in page calls it."""
+        """Its name on the sign-in page."""
         return _NAMES.get(self.client_id, self.client_id)
 
 
 def parse_clients(text: str) -> Mapping[str, RegisteredClient]:
-    """The clients of a comma separated list of `client=redirect-uri`, in which a client may stand several times.
+    """The clients of a comma separated list of `client=redirect-uri`, in which a client may be repeated.
 
-    Raises `ValueError` naming the first entry that is wrong.
+    Raises `ValueError`, which names the first invalid entry.
     """
     found: dict[str, set[str]] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -63,9 +63,9 @@ def origin_of(uri: str) -> str:
 
 def _find_fault(client_id: str, uri: str) -> str | None:
     if not _CLIENT_ID.fullmatch(client_id):
-        return "the client's name has to be of lower case letters, digits, '-', '.' and '_'"
+        return "the client's id may have lower case letters, digits, '-', '.' and '_'"
     if client_id == FIRST_PARTY_CLIENT:
-        return f"{FIRST_PARTY_CLIENT!r} is the name of a sign-in without a client"
+        return f"{FIRST_PARTY_CLIENT!r} is reserved for sign-ins without a client"
     if not _VISIBLE.fullmatch(uri) or "*" in uri or "\\" in uri:
         return "the redirect URI has to be visible ASCII without * and \\"
     parts = urlsplit(uri) if "[" not in uri else None
@@ -77,19 +77,20 @@ def _find_fault(client_id: str, uri: str) -> str | None:
 
 
 FIRST_PARTY_CLIENT = "quartet"
-"""`client_id` of a sign-in by password, which no registered client was part of."""
+"""`client_id` of sign-ins without a registered client."""
 
 EVERY_SCOPE = "openid profile email"
-"""Of a sign-in by password; a client may ask for less. It chooses what ID tokens and userinfo tell."""
+"""The scope of sign-ins without a registered client; a client may request less. It selects the claims of ID tokens and
+userinfo."""
 
 
 class ClientSettings(DatabaseServiceSettings):
-    """The part of Auth's settings that is about programs that sign people in by its page."""
+    """Auth's settings for registered clients."""
 
     clients: str | None = Field(
         None,
-        description="Programs that sign people in by /oauth2/authorize: client=redirect-uri, comma separated; one client"
-        " may stand several times. In development the suite's own on localhost, in production none.",
+        description="Clients of /oauth2/authorize: client=redirect-uri, comma separated; a client may be repeated. By default"
+        " the suite's own on localhost in development, none in production.",
     )
 
     @field_validator("clients")
@@ -108,12 +109,12 @@ class ClientSettings(DatabaseServiceSettings):
 
     @property
     def cookie_origins(self) -> list[str]:
-        """The origins whose pages may use the cookie of a session: those that were registered for calls, and no more."""
+        """The origins whose pages may use the cookie of a session: those of `cors_origins`."""
         return super().allowed_origins
 
     @property
     def allowed_origins(self) -> list[str]:
-        """The origins of `cors_origins`, and those that the clients' pages are at: a browser fetches the tokens from there."""
+        """The origins of `cors_origins` and of the clients' redirect URIs, whose pages fetch tokens."""
         clients = {
             origin_of(uri) for client in self.registered_clients.values() for uri in client.redirect_uris
         }

@@ -1,4 +1,4 @@
-"""What Auth is told of Google."""
+"""Settings of sign-in with Google."""
 
 import re
 from datetime import timedelta
@@ -20,8 +20,8 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_address(text: str) -> bool:
-    """Whether the text is a web address that every program reads alike: printable ASCII, the host in lower case, nobody's
-    name before it, and no fragment."""
+    """Whether the text is an http or https URL in printable ASCII, with the host in lower case, and without user and
+    fragment, so that every program parses it alike."""
     return (
         len(text) <= LONGEST_REDIRECT
         and text.isascii()
@@ -31,17 +31,17 @@ def is_address(text: str) -> bool:
 
 
 def is_loopback(text: str) -> bool:
-    """Whether an address is on the reader's own machine."""
+    """Whether the URL's host is the local machine."""
     return urlsplit(text).hostname in _LOOPBACK
 
 
 class GoogleSettings(DatabaseServiceSettings):
-    """The part of Auth's settings that is about Google."""
+    """Auth's settings for sign-in with Google."""
 
     google_client_id: str | None = Field(
         None,
         validation_alias="GOOGLE_CLIENT_ID",
-        description="The client at Google; without one nobody signs in with Google. "
+        description="The client at Google. Without it, sign-in with Google is off. "
         "Its redirect URI is AUTH_ISSUER/v1/oauth/google/callback.",
     )
     google_client_secret: SecretStr | None = Field(
@@ -50,19 +50,19 @@ class GoogleSettings(DatabaseServiceSettings):
     google_issuer: str = Field(
         "https://accounts.google.com",
         validation_alias="GOOGLE_ISSUER",
-        description="The issuer, whose discovery document says where everything is.",
+        description="The issuer. Its discovery document names the endpoints.",
     )
     google_redirect_urls: str = Field(
         "",
         validation_alias="GOOGLE_REDIRECT_URLS",
-        description="Where a sign-in may lead back to, comma separated: origins, or exact URLs. "
-        "In development every address on localhost may be too.",
+        description="Where a sign-in may redirect to afterwards, comma separated: origins, or exact URLs. "
+        "In development every address on localhost is allowed too.",
     )
-    google_beginnings_per_network: int = Field(
+    google_starts_per_network: int = Field(
         1_000,
         ge=1,
         le=MOST,
-        description="How often an hour one network may set out for Google.",
+        description="How many sign-ins with Google one network may start per hour.",
     )
 
     @field_validator("google_issuer")
@@ -77,7 +77,7 @@ class GoogleSettings(DatabaseServiceSettings):
     def _check_redirect_urls(cls, text: str) -> str:
         for url in _split(text):
             if not is_address(url):
-                raise ValueError(f"{url!r} is no address; write https://host, or https://host/path")
+                raise ValueError(f"{url!r} is not a valid URL; write https://host, or https://host/path")
         return text
 
     @model_validator(mode="after")
@@ -85,7 +85,7 @@ class GoogleSettings(DatabaseServiceSettings):
         if self.google_client_id is None:
             return self
         if self.google_client_secret is None:
-            raise ValueError("GOOGLE_CLIENT_SECRET is not set; GOOGLE_CLIENT_ID is nothing without it")
+            raise ValueError("GOOGLE_CLIENT_SECRET is not set; GOOGLE_CLIENT_ID needs it")
         if self.environment == "production":
             if not self.google_issuer.startswith("https://"):
                 raise ValueError("GOOGLE_ISSUER: production needs https")
@@ -95,9 +95,9 @@ class GoogleSettings(DatabaseServiceSettings):
         return self
 
     @property
-    def google_beginning_limit(self) -> Limit:
-        """Of sign-ins with Google that are begun from one network, whatever becomes of them."""
-        return Limit(count=self.google_beginnings_per_network, window=timedelta(hours=1))
+    def google_start_limit(self) -> Limit:
+        """How many sign-ins with Google one network may start."""
+        return Limit(count=self.google_starts_per_network, window=timedelta(hours=1))
 
     @property
     def redirect_urls(self) -> list[str]:

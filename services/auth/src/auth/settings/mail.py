@@ -1,4 +1,4 @@
-"""How mails go out."""
+"""Settings of mails."""
 
 import hashlib
 import os
@@ -16,54 +16,54 @@ from webcommon.accounts.throttling.settings import MOST
 from webcommon.settings import DatabaseServiceSettings
 
 MAIL_REQUESTS = {"production": 100, "development": 1_000}
-"""An hour, from one network."""
+"""Requests for mails per hour and network."""
 
 
 class MailSettings(DatabaseServiceSettings):
-    """The part of Auth's settings that is about mail."""
+    """Auth's settings for mail."""
 
-    web_url: str | None = Field(
-        None, description="Where links in mails lead, without a path of ours; AUTH_ISSUER by default."
-    )
+    web_url: str | None = Field(None, description="Base URL of links in mails; AUTH_ISSUER by default.")
     require_verified_email: bool = Field(
-        False, description="true: nobody signs in before the e-mail address was confirmed (403)."
+        False, description="true: signing in needs a confirmed e-mail address (403)."
     )
     smtp_host: str | None = Field(
-        None, description="The mail server. Needed in production; without one mails go to a folder."
+        None,
+        description="The mail server. Required in production; without one mails are written to a folder.",
     )
-    smtp_port: int = Field(587, ge=1, le=65535, description="Its port; 465 means TLS from the beginning.")
-    smtp_user: str | None = Field(None, description="The name to sign in to the mail server with, if any.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port; 465 means implicit TLS.")
+    smtp_user: str | None = Field(None, description="The user name at the mail server, if it needs one.")
     smtp_password: SecretStr | None = Field(None, description="Its password.")
     smtp_starttls: Literal["auto", "true", "false"] = Field(
         "auto",
-        description="true: demand STARTTLS; false: never; auto: when offered, and demanded with a password.",
+        description="true: require STARTTLS; false: never use it; auto: use it if offered, require it with a password.",
     )
     smtp_from: str = Field(
         "Quartet <no-reply@localhost>", description="The sender of mails: an address, with or without a name."
     )
-    smtp_timeout_seconds: float = Field(
-        20, gt=0, le=300, description="A mail has to be handed over in so long."
-    )
+    smtp_timeout_seconds: float = Field(20, gt=0, le=300, description="Timeout for handing over a mail.")
     mail_folder: str | None = Field(
         None,
         description="In development without a mail server: where mails are written. By default a temporary folder, the same for "
         "all processes on the machine that use the same database.",
     )
     mail_retry_seconds: float = Field(
-        5, gt=0, le=300, description="The pause after a mail was not taken; it doubles up to five minutes."
+        5,
+        gt=0,
+        le=300,
+        description="Pause after the first failed attempt to send a mail; it doubles up to five minutes.",
     )
     mail_interval_seconds: float = Field(
         60,
         ge=0,
         le=86_400,
-        description="At most one mail of a kind that anybody may ask for goes to an address in so long.",
+        description="The shortest time between two mails of one kind to one address, for kinds that anybody can request.",
     )
     mail_requests_per_network: int | None = Field(
         None,
         ge=1,
         le=MOST,
-        description="How often an hour one network may ask for mails without signing in; 100 in production and 1,000 in "
-        "development by default.",
+        description="How many mails one network may request per hour without signing in; by default 100 in production and 1,000 "
+        "in development.",
     )
 
     @field_validator("web_url")
@@ -88,31 +88,31 @@ class MailSettings(DatabaseServiceSettings):
         return text
 
     @model_validator(mode="after")
-    def _demand_a_mail_server(self) -> Self:
+    def _require_mail_server(self) -> Self:
         if self.environment == "production" and self.smtp_host is None:
             raise ValueError("AUTH_SMTP_HOST is not set; production needs a mail server")
         return self
 
     @property
     def public_urls(self) -> dict[str, list[str]]:
-        """Those of every service, and where links in mails lead."""
+        """The public URLs of every service, and the base URL of links in mails."""
         return super().public_urls | {"AUTH_WEB_URL": [self.web_url] if self.web_url else []}
 
     @property
     def mail_request_limit(self) -> Limit:
-        """Of wishes for a mail by whoever is not signed in, from one network."""
+        """How many mails one network may request without signing in."""
         count = self.mail_requests_per_network or MAIL_REQUESTS[self.environment]
         return Limit(count=count, window=timedelta(hours=1))
 
     @property
     def links_url(self) -> str:
-        """Where links in mails lead."""
+        """Base URL of links in mails."""
         return (self.web_url or self.auth_issuer).rstrip("/")
 
     @property
     def development_folder(self) -> Path:
-        """Where mails are written without a mail server: any of the processes on one database may send what another one
-        was asked for, so without a setting they share a folder. Another database's is another one, and another user's."""
+        """Where mails are written without a mail server. By default one folder for each database and user, shared by all
+        processes: any of them may send a mail that another one added."""
         if self.mail_folder is not None:
             return Path(self.mail_folder)
         where = f"{self.database.url.hosts} {self.database.url.database}"

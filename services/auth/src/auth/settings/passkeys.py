@@ -1,4 +1,4 @@
-"""Where passkeys may be used."""
+"""Settings of passkeys."""
 
 import re
 from typing import Self
@@ -9,26 +9,26 @@ from pydantic import Field, field_validator, model_validator
 from auth.settings.clients import ClientSettings
 
 _NUMBERS = re.compile(r"[0-9.]+|.*:.*")
-"""Addresses, which browsers know no passkeys for."""
+"""IP addresses, for which browsers support no passkeys."""
 
 
 class PasskeySettings(ClientSettings):
-    """The part of Auth's settings that is about passkeys. Not every page that may call may use them: a client's may not."""
+    """Auth's settings for passkeys. Pages of standard clients may call Auth, but may not use passkeys."""
 
     display_name: str = Field(
         "Quartet",
         min_length=1,
         max_length=64,
-        description="What authenticator apps and passkey dialogs call this service.",
+        description="The name of this service in authenticator apps and passkey dialogs.",
     )
     passkey_domain: str | None = Field(
         None,
-        description="The domain that passkeys belong to (WebAuthn's RP ID), the host of AUTH_ISSUER by default. Changing"
-        " it makes all passkeys useless.",
+        description="The domain of passkeys (WebAuthn's RP ID); by default the host of AUTH_ISSUER. Changing it"
+        " invalidates all passkeys.",
     )
     passkey_origins: str = Field(
         "",
-        description="Origins of pages that may use passkeys, comma separated; AUTH_ISSUER's and AUTH_CORS_ORIGINS by default.",
+        description="Origins of pages that may use passkeys, comma separated; by default AUTH_ISSUER's and AUTH_CORS_ORIGINS.",
     )
 
     @field_validator("passkey_origins")
@@ -39,7 +39,7 @@ class PasskeySettings(ClientSettings):
 
     @model_validator(mode="after")
     def _check_domain_of_pages(self) -> Self:
-        # A browser refuses a passkey of a domain that the page is not on; better said here than there.
+        # A browser refuses passkeys of a domain that the page is not on, so a wrong setting is refused at the start.
         domain = self.relying_party
         for origin in self.passkey_pages if self.passkey_origins or self.passkey_domain else []:
             host = urlsplit(origin).hostname or ""
@@ -51,7 +51,7 @@ class PasskeySettings(ClientSettings):
 
     @property
     def public_urls(self) -> dict[str, list[str]]:
-        """Those of every service, and the pages that may use passkeys."""
+        """The public URLs of every service, and the pages that may use passkeys."""
         return super().public_urls | {"AUTH_PASSKEY_ORIGINS": self._named_pages}
 
     @property
@@ -70,8 +70,8 @@ class PasskeySettings(ClientSettings):
         return [origin.strip() for origin in self.passkey_origins.split(",") if origin.strip()]
 
     @property
-    def has_passkeys_at_home(self) -> bool:
-        """Whether the sign-in page may use passkeys: it is one of the pages, on the domain, and that is a name."""
+    def has_passkeys_on_sign_in_page(self) -> bool:
+        """Whether the sign-in page may use passkeys: it is one of the pages, and on the domain, which is a host name."""
         issuer = urlsplit(self.auth_issuer)
         host, domain = issuer.hostname or "", self.relying_party
         return (
