@@ -1,10 +1,14 @@
 """The house's grammar, held by reading the code: what stands where in each service (CONTRIBUTING.md says why)."""
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from quartet.provision.plan import SERVICES
+from quartet.schema import service_metadata
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,12 +71,31 @@ def find_listed_values(tree: ast.AST) -> list[int]:
     ]
 
 
+TABLES = frozenset(table for service in SERVICES for table in service_metadata(service).tables)
+
+ON_TABLE = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+(?:ONLY\s+)?(?:{'|'.join(sorted(TABLES))})\b")
+
+
+def find_sql_on_tables(tree: ast.AST) -> list[int]:
+    """Lines of a string with SQL on a service's table."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and ON_TABLE.search(node.value)
+    ]
+
+
 @pytest.mark.parametrize(
     ("find", "source"),
     [
         (find_transactions, "async def route(database):\n    async with database.transaction() as db: ..."),
         (find_statements, "from sqlalchemy import func\nfrom sqlalchemy import select as s"),
         (find_listed_values, "class A:\n    b = CheckConstraint(\"kind IN ('a', 'b')\")"),
+        (find_sql_on_tables, "def read(db):\n    db.execute('SELECT roles FROM users')"),
+        (
+            find_sql_on_tables,
+            "def end(db, ids):\n    db.execute(f'UPDATE ONLY sessions SET ended_at = {ids}')",
+        ),
         (find_state, "def wire(app):\n    app.state.guard = 1"),
         (find_state, "def read(request):\n    return request.app.state.guard"),
     ],
@@ -120,3 +143,14 @@ def test_values_of_a_column_are_listed_once() -> None:
         for line in find_listed_values(ast.parse(path.read_text()))
     }
     assert found == set(), "write a Literal, and its CHECK by dbcommon.models.one_of"
+
+
+def test_the_operators_command_holds_no_sql_on_a_services_table() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sorted((ROOT / "ops/src").glob("**/*.py"))
+        for line in find_sql_on_tables(ast.parse(path.read_text()))
+    }
+    assert found == set(), (
+        "let the service publish a command in its commands.py (as auth), which `quartet` mounts"
+    )

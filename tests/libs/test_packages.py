@@ -182,10 +182,13 @@ def test_a_package_imports_only_what_it_asks_for(wheels: dict[str, Wheel], name:
     tops = {module.split(".")[0] for module in modules} - sys.stdlib_module_names
     assert tops
     distributions = importlib.metadata.packages_distributions()
-    # The extra is webcommon's own: its password module is for those who ask for it.
-    requirement = {"quartet": "quartet-ops", "webcommon": "quartet-webcommon[passwords]"}.get(
-        name, f"quartet-{name}"
-    )
+    # Extras: webcommon's password module and Auth's commands are for those who ask for them.
+    special = {
+        "auth": "quartet-auth[commands]",
+        "quartet": "quartet-ops",
+        "webcommon": "quartet-webcommon[passwords]",
+    }
+    requirement = special.get(name, f"quartet-{name}")
     brought = everything_brought(wheels, requirement)
     given = {
         top for top in tops for home in distributions.get(top, [top]) if canonicalize_name(home) in brought

@@ -19,13 +19,27 @@ Failure
 └── Refused               17   it would destroy something, and was not told to
 """
 
-from typing import ClassVar
+from webcommon.commands import Failure, NotFound
 
-
-class Failure(Exception):
-    """A fault told in one line: what happened, then the way out."""
-
-    exit_code: ClassVar[int] = 1
+__all__ = [
+    "AlreadyRunning",
+    "BackupFailed",
+    "DamagedBackup",
+    "DiskFull",
+    "Failure",
+    "MigrationFailed",
+    "NoPermission",
+    "NoPostgres",
+    "NotFound",
+    "OtherMajorVersion",
+    "PortTaken",
+    "Refused",
+    "ServerFailed",
+    "ServiceFailed",
+    "TimeNotReachable",
+    "WrongPassword",
+    "WrongSettings",
+]
 
 
 class WrongSettings(Failure):
@@ -70,10 +84,6 @@ class MigrationFailed(Failure):
 
 class ServiceFailed(Failure):
     exit_code = 12
-
-
-class NotFound(Failure):
-    exit_code = 13
 
 
 class BackupFailed(Failure):

@@ -5,22 +5,26 @@ import contextlib
 import itertools
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import httpx
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.main import create_app
 from auth.settings import Settings
 from dbcommon.settings import DatabaseSettings
+from quartet.service_database import run_on
 from tests.clients import quick_hasher
 from tests.servers import TestServer
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.app.service import Service
+
+Result = TypeVar("Result")
 
 PASSWORD = "seven quiet harbours"
 
@@ -65,6 +69,10 @@ class AuthDatabase:
         """The first column of the first row."""
         async with self.connect() as connection:
             return await connection.fetchval(statement, *arguments)
+
+    async def run(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        """What `work` gives, run as `quartet` runs the work of Auth's commands."""
+        return await run_on(self.settings.url, work, service="auth")
 
     async def execute(self, statement: str, *arguments: Any) -> None:
         """Run a statement."""

@@ -1,8 +1,10 @@
 """The command `quartet`. A module of commands is imported when one of its commands is called."""
 
 import errno
+import importlib
 import signal
 import sys
+from typing import Any
 
 import typer
 
@@ -19,7 +21,7 @@ _COMMANDS = lazy_group(
         "config": Entry("quartet.cli.config:config", "Show the settings in effect, secrets hidden."),
         "dsn": Entry("quartet.cli.inspect:dsn", "Print a database's connection URL."),
         "db": Entry("quartet.cli.database:group", "Migrations and a shell for the databases."),
-        "auth": Entry("quartet.cli.accounts:group", "Accounts and signing keys."),
+        "auth": Entry("auth.commands:group", "Accounts and signing keys."),
         "provision": Entry(
             "quartet.cli.provisioning:provision_server", "Make or mend roles, databases and schema."
         ),
@@ -67,10 +69,15 @@ def app() -> None:
 def _run() -> int | None:
     try:
         # Not standalone: Typer would draw a box around each wrong argument.
-        code: int | None = _COMMANDS(standalone_mode=False)
+        code: int | None = _COMMANDS(standalone_mode=False, obj=_run_in_transaction)
     except typer.TyperException as error:
         raise _as_wrong_use(error) from None
     return code
+
+
+def _run_in_transaction(service: str, work: Any) -> Any:
+    """What the commands of services get as `context.obj`."""
+    return importlib.import_module("quartet.service_database").run_in_transaction(service, work)
 
 
 def _as_wrong_use(error: typer.TyperException) -> Failure:

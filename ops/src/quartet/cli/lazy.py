@@ -72,8 +72,10 @@ def _load(name: str, entry: Entry) -> Any:
     found = getattr(importlib.import_module(module), attribute)
     if not isinstance(found, typer.Typer):
         single = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
-        single.command(name, help=_reflowed(inspect.getdoc(found) or entry.summary))(found)
+        single.command(name, help=inspect.getdoc(found) or entry.summary)(found)
         found = single
+    for each in found.registered_commands:
+        each.help = _reflowed(each.help or inspect.getdoc(each.callback) or "")
     command = typer.main.get_command(found)
     command.name = name
     return command

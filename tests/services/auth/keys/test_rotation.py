@@ -8,11 +8,11 @@ import httpx
 import pytest
 from jose import jwt
 
-from quartet.accounts import ask_for_new_key, withdraw_keys
-from quartet.errors import NotFound
+from auth.commands import request_new_key, withdraw_keys
 from tests.clients import running
 from tests.services.auth.auth_app import AuthDatabase, bearer, log_in, make_app, refresh, register
 from tests.services.auth.conftest import NewDatabase
+from webcommon.commands import NotFound
 
 pytestmark = pytest.mark.long
 
@@ -75,13 +75,12 @@ async def test_the_command_asks_once_and_a_running_service_follows_without_a_res
     new_auth_database: NewDatabase,
 ) -> None:
     database: AuthDatabase = await new_auth_database()
-    url = database.settings.url
     with pytest.raises(NotFound):
-        await ask_for_new_key(url)
+        await database.run(request_new_key)
     async with running(make_app(database.settings, key_publish_seconds=1)) as client:
         (old,) = await wait_for_keys(client, 1)
         before = await log_in(client, await register(client))
-        asked = await asyncio.gather(*(ask_for_new_key(url) for _ in range(5)))
+        asked = await asyncio.gather(*(database.run(request_new_key) for _ in range(5)))
         assert (asked.count(old), asked.count(None)) == (1, 4)
         (new,) = set(await wait_for_keys(client, 2)) - {old}
         started = time.monotonic()
@@ -91,22 +90,21 @@ async def test_the_command_asks_once_and_a_running_service_follows_without_a_res
         assert me.status_code == 200
 
 
-async def test_a_wish_is_for_the_key_that_signs_and_for_none_that_was_withdrawn(
+async def test_only_the_key_that_signs_gets_a_successor_and_none_that_was_withdrawn(
     new_auth_database: NewDatabase,
 ) -> None:
     database: AuthDatabase = await new_auth_database()
-    url = database.settings.url
     withdrawn = []
     for _ in range(2):
         async with running(make_app(database.settings)) as client:
             (key,) = await wait_for_keys(client, 1)
-        assert await withdraw_keys(url) == [key]
+        assert await database.run(withdraw_keys) == [key]
         withdrawn.append(key)
-    assert await ask_for_new_key(url) is None, "one is on its way"
+    assert await database.run(request_new_key) is None, "one is on its way"
     async with running(make_app(database.settings)) as client:
         (new,) = await wait_for_keys(client, 1)
         assert new not in withdrawn
-        assert await ask_for_new_key(url) == new
+        assert await database.run(request_new_key) == new
         assert new in await wait_for_keys(client, 2)
 
 
@@ -114,18 +112,17 @@ async def test_a_leaked_key_is_withdrawn_at_once_and_refresh_tokens_live_on(
     new_auth_database: NewDatabase,
 ) -> None:
     database: AuthDatabase = await new_auth_database()
-    url = database.settings.url
     with pytest.raises(NotFound):
-        await withdraw_keys(url)
+        await database.run(withdraw_keys)
     async with running(make_app(database.settings)) as client:
         (leaked,) = await wait_for_keys(client, 1)
         before = await log_in(client, await register(client))
         headers = bearer(before["access_token"])
         assert (await client.get("/v1/users/me", headers=headers)).status_code == 200
-        assert await ask_for_new_key(url) == leaked
+        assert await database.run(request_new_key) == leaked
         # One that waits for its turn may have leaked with the other.
         withdrawn = await wait_for_keys(client, 2)
-        assert set(await withdraw_keys(url)) == set(withdrawn)
+        assert set(await database.run(withdraw_keys)) == set(withdrawn)
         started = time.monotonic()
         while (await client.get("/v1/users/me", headers=headers)).status_code != 401:
             assert time.monotonic() - started < 60

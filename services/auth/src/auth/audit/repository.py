@@ -11,7 +11,7 @@ from dbcommon.engine import Database
 from dbcommon.models import new_id
 
 BY_THE_OPERATOR: tuple[Event, ...] = ("role_granted", "role_revoked")
-"""Events of what no account does, which are written by the operator's command: nobody's id stands in them as the actor's."""
+"""Events of what no account does, which are written by `auth.commands`: nobody's id stands in them as the actor's."""
 
 
 async def record_event(

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, text, update
+from sqlalchemy import Row, delete, exists, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.models import SigningKey
+
+_IS_PUBLISHED = or_(SigningKey.expires_at.is_(None), SigningKey.expires_at > func.now())
 
 
 async def lock_keys(db: AsyncSession) -> None:
@@ -25,7 +27,7 @@ async def find_published(db: AsyncSession) -> Sequence[Row[Any]]:
         SigningKey.active_from,
         SigningKey.retired_at,
         (SigningKey.rotate_at <= func.now()).label("is_due"),
-    ).where(or_(SigningKey.expires_at.is_(None), SigningKey.expires_at > func.now()))
+    ).where(_IS_PUBLISHED)
     return (await db.execute(statement.order_by(SigningKey.active_from, SigningKey.kid))).all()
 
 
@@ -55,6 +57,41 @@ async def retire(db: AsyncSession, *, successor: str, at: datetime, verifies_for
             expires_at=func.greatest(at, SigningKey.active_from) + verifies_for,
         )
     )
+
+
+async def request_successor(db: AsyncSession) -> str | None:
+    """Mark the newest key as due for rotation; its id. None if it is already, does not sign yet, or was withdrawn."""
+    newest = select(SigningKey.kid).order_by(SigningKey.active_from.desc(), SigningKey.kid.desc()).limit(1)
+    statement = (
+        update(SigningKey)
+        .where(
+            SigningKey.kid == newest.scalar_subquery(),
+            SigningKey.rotate_at.is_(None),
+            SigningKey.active_from <= func.now(),
+            _IS_PUBLISHED,
+        )
+        .values(rotate_at=func.now())
+    )
+    return (await db.execute(statement.returning(SigningKey.kid))).scalar_one_or_none()
+
+
+async def exist(db: AsyncSession) -> bool:
+    """Whether there is any key, published or not."""
+    return bool((await db.execute(select(exists().select_from(SigningKey)))).scalar_one())
+
+
+async def withdraw_published(db: AsyncSession) -> list[str]:
+    """Let every published key expire now; their ids."""
+    statement = (
+        update(SigningKey)
+        .where(_IS_PUBLISHED)
+        .values(
+            active_from=func.least(SigningKey.active_from, func.now()),
+            retired_at=func.least(SigningKey.retired_at, func.now()),
+            expires_at=func.now(),
+        )
+    )
+    return list((await db.execute(statement.returning(SigningKey.kid))).scalars())
 
 
 async def delete_expired(db: AsyncSession) -> None:

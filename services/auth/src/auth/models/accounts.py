@@ -1,7 +1,7 @@
 """The tables of accounts, and of the guesses at them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint, func, text
@@ -11,6 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from auth.models.base import Model
 from dbcommon.models import PrimaryKey, one_of
 from webcommon.accounts.throttling.table import AttemptCounterColumns
+
+Role = Literal["user", "editor", "admin"]
+"""What an account may do, which its access tokens say."""
 
 Provider = Literal["google"]
 """Who else may say who somebody is."""
@@ -27,7 +30,7 @@ class User(Model):
     __table_args__ = (
         CheckConstraint("username::text ~ '^[A-Za-z0-9_.-]{3,32}$'", name="username"),
         CheckConstraint("char_length(email::text) BETWEEN 3 AND 254", name="email"),
-        CheckConstraint("roles <@ ARRAY['user', 'editor', 'admin']", name="roles"),
+        CheckConstraint(f"roles <@ ARRAY{list(get_args(Role))}", name="roles"),
         CheckConstraint(
             "(shadow_of IS NULL) = (shadow_email IS NULL) AND (shadow_of IS NULL OR NOT email_verified)",
             name="shadow",

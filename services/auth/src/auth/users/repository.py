@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.mail.repository import reserved_for
 from auth.models import User
+from dbcommon.rows import AnyRow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,3 +76,14 @@ async def find_holders(db: AsyncSession, *, email: str, username: str) -> Holder
     )
     row = (await db.execute(statement)).one()
     return Holders(of_email=row.of_email, of_username=row.of_username, at=row.at)
+
+
+async def lock_by_email(db: AsyncSession, email: str) -> AnyRow | None:
+    """The account with this e-mail address, regardless of case; nobody else changes it until the transaction ends."""
+    statement = select(User.id, User.roles, User.email_verified).where(User.email == email)
+    return (await db.execute(statement.with_for_update(key_share=True))).one_or_none()
+
+
+async def set_roles(db: AsyncSession, user_id: UUID, roles: list[str]) -> None:
+    """Replace the roles of an account."""
+    await db.execute(update(User).where(User.id == user_id).values(roles=roles))

@@ -1,0 +1,69 @@
+"""A transaction on a service's database, for the commands that the service publishes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from dbcommon.dsn import DatabaseUrl
+from quartet.errors import ServerFailed, WrongPassword
+from quartet.readiness import ensure_answers
+from quartet.settings import load_settings
+
+Result = TypeVar("Result")
+Work = Callable[[AsyncSession], Awaitable[Result]]
+
+OUTDATED = ("42P01", "42703", "23514")
+"""SQLSTATE of an undefined table or column, and of a value that a CHECK does not know yet."""
+
+
+def run_in_transaction(service: str, work: Work[Result]) -> Result:
+    """What `webcommon.commands.RunInTransaction` promises. Raises WrongPassword or ServerFailed."""
+    settings = load_settings(check=False)
+    url = settings.database_url(service, server=settings.server())
+    ensure_answers(settings, [url])
+    return asyncio.run(run_on(url, work, service=service))
+
+
+async def run_on(url: DatabaseUrl, work: Work[Result], *, service: str) -> Result:
+    """Run `work` in a transaction on a connection of its own, and commit. Raises WrongPassword or ServerFailed."""
+    connection = await _connect(url, service=service)
+
+    async def connected() -> "asyncpg.Connection[Any]":
+        return connection
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=connected, poolclass=NullPool, hide_parameters=True
+    )
+    try:
+        async with AsyncSession(engine, expire_on_commit=False) as db, db.begin():
+            return await work(db)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in OUTDATED:
+            raise ServerFailed(
+                f"{url.database} is not up to date: run `quartet db migrate {service}`"
+            ) from error
+        cause = error.orig.__cause__ if error.orig else None
+        # Only the first part of the server's message: its DETAIL holds the row's values.
+        told = cause.args[0] if cause and cause.args else type(error).__name__
+        raise ServerFailed(f"{url.database} refuses the change: {told}") from error
+    finally:
+        await engine.dispose()
+        await connection.close()
+
+
+async def _connect(url: DatabaseUrl, *, service: str) -> "asyncpg.Connection[Any]":
+    arguments = {"timeout": 10, **url.connect_arguments(application_name=f"quartet-{service}")}
+    try:
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments)
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise WrongPassword(
+            f"{url.database} refuses {url.user}: `quartet provision` sets its password anew"
+        ) from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise ServerFailed(f"{url.database} cannot be reached ({error}): run `quartet up` first") from error
+    return connection
