@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_object, json_timestamp, prepare_page
-from dbcommon.rows import AnyRow, AnySelect
+from dbcommon.rows import AnyRow
 from payment.models import Order, OrderItem, Product
 from payment.money_columns import amount_as_text
 from payment.orders.schemas import OrderFilter
@@ -96,10 +96,10 @@ _COLUMNS = (
 )
 
 
-def select_order(order_id: UUID, *, owner: UUID | None) -> AnySelect:
+async def find_order(database: Database, order_id: UUID, *, owner: UUID | None) -> AnyRow | None:
     """An order with its lines; of `owner` only, unless that is None."""
     statement = select(*_COLUMNS, _ITEMS).where(Order.id == order_id)
-    return statement if owner is None else statement.where(Order.user_id == owner)
+    return await database.fetch_one(statement if owner is None else statement.where(Order.user_id == owner))
 
 
 async def find_page(

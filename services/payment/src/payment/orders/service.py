@@ -84,7 +84,7 @@ async def expire_overdue(database: Database) -> int:
 
 async def read_order(database: Database, order_id: UUID, *, owner: UUID | None) -> Order:
     """An order, of `owner` only unless that is None. Raises `OrderNotFound`."""
-    row = await database.fetch_one(repository.select_order(order_id, owner=owner))
+    row = await repository.find_order(database, order_id, owner=owner)
     if row is None:
         raise OrderNotFound
     return _order(row, row.items)

@@ -45,11 +45,15 @@ _PRODUCT_AS_JSON = json_item(
 )
 
 
-def select_product(reference: UUID | str, *, with_inactive: bool) -> AnySelect:
-    """The product of an id or a SKU."""
+async def find_product(database: Database, reference: UUID | str, *, with_inactive: bool) -> AnyRow | None:
+    """The product with this id or SKU."""
+    statement = _select_product(reference)
+    return await database.fetch_one(statement if with_inactive else statement.where(Product.active))
+
+
+def _select_product(reference: UUID | str) -> AnySelect:
     column = Product.id if isinstance(reference, UUID) else Product.sku
-    statement = select(*_COLUMNS).where(column == reference)
-    return statement if with_inactive else statement.where(Product.active)
+    return select(*_COLUMNS).where(column == reference)
 
 
 async def find_page(
@@ -86,7 +90,7 @@ async def insert_product(db: AsyncSession, columns: Mapping[str, Any]) -> AnyRow
 
 async def lock_product(db: AsyncSession, reference: UUID | str) -> AnyRow | None:
     """The product, locked against changes until the transaction ends."""
-    statement = select_product(reference, with_inactive=True).with_for_update()
+    statement = _select_product(reference).with_for_update()
     return (await db.execute(statement)).one_or_none()
 
 

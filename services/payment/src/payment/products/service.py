@@ -51,7 +51,7 @@ async def delete_product(db: AsyncSession, reference: UUID | str) -> None:
 
 async def read_product(database: Database, reference: UUID | str, *, as_admin: bool) -> Product:
     """Raises `ProductNotFound`, also for an inactive product unless `as_admin`."""
-    row = await database.fetch_one(repository.select_product(reference, with_inactive=as_admin))
+    row = await repository.find_product(database, reference, with_inactive=as_admin)
     if row is None:
         raise ProductNotFound
     return _product(row)

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
+from dbcommon.rows import AnyRow
 from videovault.models import UNKNOWN_DURATION, Tag, Video, folded
 from videovault.videos.schemas import NewTag, NewVideo, VideoQuery
 
@@ -83,8 +84,17 @@ _VIDEO_AS_JSON = json_item(
     updated_at=json_timestamp(Video.updated_at),
 )
 
-VIDEO_BY_ID = select(*_COLUMNS).where(Video.id == bindparam("id"))
-"""One video with its tags."""
+_VIDEO_BY_ID = select(*_COLUMNS).where(Video.id == bindparam("id"))
+
+
+async def find_video(database: Database, video_id: UUID) -> AnyRow | None:
+    """The video with its tags."""
+    return await database.fetch_one(_VIDEO_BY_ID, {"id": video_id})
+
+
+async def read_inserted_video(db: AsyncSession, video_id: UUID) -> AnyRow:
+    """The video with its tags, in the transaction that inserted it."""
+    return (await db.execute(_VIDEO_BY_ID, {"id": video_id})).one()
 
 
 async def find_page(database: Database, query: VideoQuery, after: Sequence[Any] | None) -> "asyncpg.Record":

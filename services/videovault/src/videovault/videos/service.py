@@ -30,13 +30,13 @@ async def create_video(db: AsyncSession, video: NewVideo) -> VideoBody:
         raise PathTaken("Delete the other video first, or send another path.")
     if video.tags:
         await repository.insert_tags(db, video_id, tags=video.tags)
-    row = (await db.execute(repository.VIDEO_BY_ID, {"id": video_id})).one()
+    row = await repository.read_inserted_video(db, video_id)
     return VideoBody.model_validate(row)
 
 
 async def read_video(database: Database, video_id: UUID) -> VideoBody:
     """Raises `VideoNotFound`."""
-    row = await database.fetch_one(repository.VIDEO_BY_ID, {"id": video_id})
+    row = await repository.find_video(database, video_id)
     if row is None:
         raise VideoNotFound
     return VideoBody.model_validate(row)
