@@ -1,4 +1,4 @@
-"""The suite with two processes a service, and what stands outside of it: Google, and a mail server."""
+"""The suite with two processes a service, a stand-in for Google, and a mail server."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -21,7 +21,7 @@ async def provider() -> AsyncIterator[Provider]:
 
 @pytest_asyncio.fixture(scope="module")
 async def mail_server() -> AsyncIterator[MailServer]:
-    """Takes every mail that the stack sends."""
+    """Receives every mail of the stack."""
     server = MailServer()
     async with server.listening():
         yield server
@@ -34,7 +34,7 @@ def stack(provider: Provider, mail_server: MailServer) -> Iterator[Stack]:
         "AUTH_SMTP_HOST": "127.0.0.1",
         "AUTH_SMTP_PORT": str(mail_server.port),
         "AUTH_MAIL_RETRY_SECONDS": "0.1",
-        # A quarter of an hour otherwise; shorter than the pause between two fetches of a service it must not be.
+        # The default is a quarter of an hour. It must be longer than a service's pause between two fetches.
         "AUTH_KEY_PUBLISH_SECONDS": str(REFETCH_SECONDS + 2),
     }
     with running_stack(settings) as stack:

@@ -1,4 +1,4 @@
-"""The suite as `QUARTET_REPLICAS=2 make up` runs it: two processes a service behind one port, for tests of two processes."""
+"""The suite as `QUARTET_REPLICAS=2 make up` runs it: two processes a service behind one port."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -23,13 +23,13 @@ FIRST_PATHS = {
     "payment": "/v1/orders",
     "videovault": "/v1/videos",
 }
-"""A route of each service that wants a token."""
+"""A route of each service that requires a token."""
 
 NAMES = [f"{service}.{number}" for service in SERVICES for number in (1, 2)]
 """The processes, as `quartet ps` names them."""
 
 NOT_KEPT = httpx.Limits(max_connections=200, max_keepalive_connections=0)
-"""A connection a request: with one that is kept, one process would answer everything."""
+"""A new connection for each request: over a kept one, one process would serve everything."""
 
 Pair = tuple[httpx.AsyncClient, httpx.AsyncClient]
 
@@ -42,7 +42,7 @@ class Stack:
     running: RunningStack
 
     def own_url(self, name: str) -> str:
-        """The URL on which this one process (`auth.2`) answers, and no other."""
+        """The URL of this process alone (`auth.2`)."""
         return str(self.running.state["services"][name]["own_url"])
 
     @contextlib.asynccontextmanager
@@ -54,12 +54,12 @@ class Stack:
 
     @contextlib.asynccontextmanager
     async def shared(self, service: str) -> AsyncIterator[httpx.AsyncClient]:
-        """A client of a service's one port, each of whose requests goes to either process."""
+        """A client of a service's shared port: each request goes to either process."""
         async with _client(service, self.place.url(service, "")) as client:
             yield client
 
     async def served(self, service: str, route: str) -> tuple[float, float]:
-        """How many requests for a route each of the two processes has answered."""
+        """The number of requests for a route that each of the two processes has served."""
         async with self.each(service) as pair:
             first, second = [_count((await client.get("/metrics")).text, route) for client in pair]
         return first, second
@@ -87,9 +87,9 @@ def _count(metrics: str, route: str) -> float:
 
 @contextlib.contextmanager
 def running_stack(settings: Mapping[str, str]) -> Iterator[Stack]:
-    """The stack until the block ends; `settings` are further variables."""
+    """The stack, until the block ends; `settings` are further environment variables."""
     with workplace(QUARTET_REPLICAS="2", DB_POOL_WAIT_SECONDS=str(PATIENT.wait_seconds), **settings) as place:
-        # The stand-in for Google knows Auth by its usual address.
+        # The stand-in for Google has the default address of Auth.
         place.told["AUTH_ISSUER"] = "http://localhost:5500"
         place.told["AUTH_JWKS_URL"] = place.url("auth", "/.well-known/jwks.json")
         with place.up() as running:

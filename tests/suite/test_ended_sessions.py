@@ -1,4 +1,4 @@
-"""An ended session is refused by every process of every service within five seconds, and Auth's death stops nobody."""
+"""An ended session is refused by every process of every service within five seconds, also while Auth is down."""
 
 import asyncio
 import contextlib
@@ -24,24 +24,24 @@ from webcommon.auth.revocations import ANSWER_SECONDS, POLL_SECONDS
 pytestmark = [pytest.mark.long, pytest.mark.database]
 
 PATIENCE_SECONDS = 60
-"""After so long it is not slow but wrong: without the feed, a token would be good for a quarter of an hour."""
+"""Without the feed a token would be valid for a quarter of an hour, so a process this late does not read it."""
 
 Ending = Callable[[httpx.AsyncClient, Person, dict[str, Any]], Awaitable[httpx.Response]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """One process of a service, by a client of it."""
+    """A process of a service, and a client of it."""
 
     service: str
     client: httpx.AsyncClient
 
     async def status_with(self, token: str) -> int:
-        """What it answers to this access token."""
+        """The status of its response to this access token."""
         return (await self.client.get(FIRST_PATHS[self.service], headers=bearer(token))).status_code
 
     async def until_refused(self, token: str) -> None:
-        """Wait until it takes the token no more."""
+        """Wait until it refuses the token."""
         started = time.monotonic()
         while (status := await self.status_with(token)) != 401:
             assert status == 200
@@ -51,7 +51,7 @@ class Process:
 
 @pytest_asyncio.fixture(scope="module")
 async def everywhere(stack: Stack) -> AsyncIterator[list[Process]]:
-    """All eight processes, Auth's two first."""
+    """All eight processes, those of Auth first."""
     async with contextlib.AsyncExitStack() as clients:
         yield [
             Process(service=service, client=client)
@@ -62,7 +62,7 @@ async def everywhere(stack: Stack) -> AsyncIterator[list[Process]]:
 
 @pytest.fixture(scope="module")
 def database(stack: Stack) -> AuthDatabase:
-    """Auth's."""
+    """The database of Auth."""
     return stack.database("auth")
 
 
@@ -118,7 +118,7 @@ async def test_an_ended_session_is_refused_everywhere_within_five_seconds(
     await until_all_refuse(everywhere, token)
 
 
-async def test_a_reused_refresh_token_and_a_disabled_account_end_it_as_well(
+async def test_a_reused_refresh_token_and_a_disabled_account_end_the_session_everywhere(
     everywhere: list[Process], database: AuthDatabase
 ) -> None:
     client, second = (process.client for process in everywhere[:2])
@@ -141,7 +141,7 @@ async def test_a_reused_refresh_token_and_a_disabled_account_end_it_as_well(
     assert await statuses_with(everywhere, administrator["access_token"]) == [200] * 8
 
 
-async def test_the_feed_is_public_and_answers_its_own_tag_with_304(everywhere: list[Process]) -> None:
+async def test_the_feed_is_public_and_answers_its_etag_with_304(everywhere: list[Process]) -> None:
     client = everywhere[0].client
     response = await client.get("/v1/revocations")
     assert response.status_code == 200
@@ -156,7 +156,7 @@ async def published(client: httpx.AsyncClient) -> set[str]:
     return {key["kid"] for key in keys}
 
 
-async def test_keys_rotate_under_load_without_a_single_refusal(
+async def test_keys_rotate_under_load_without_a_refusal(
     everywhere: list[Process], database: AuthDatabase
 ) -> None:
     first, second = (process.client for process in everywhere[:2])
@@ -173,7 +173,7 @@ async def test_keys_rotate_under_load_without_a_single_refusal(
         for token in (old, new):
             statuses += await statuses_with(everywhere, token)
     assert set(statuses) == {200}, statuses
-    # One successor, though two processes saw that the key was due.
+    # One successor, though the key was due at two processes.
     assert await published(first) == await published(second) == {kid, signed_by}
     rotations = "SELECT count(*) FROM audit_events WHERE event = 'keys_rotated'"
     assert await database.fetch_value(rotations) == 1
@@ -189,7 +189,7 @@ async def test_keys_rotate_under_load_without_a_single_refusal(
     assert await statuses_with(everywhere, new) == [200] * 8
 
 
-async def test_the_others_go_on_when_auth_is_dead_and_still_refuse_what_had_ended(
+async def test_other_services_work_without_auth_and_refuse_ended_sessions(
     copy_database: CopyDatabase, tmp_path: Path
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
@@ -210,7 +210,7 @@ async def test_the_others_go_on_when_auth_is_dead_and_still_refuse_what_had_ende
         assert (await log_out(auth.client, Person(email="", username=""), ended)).status_code == 204
         await until_all_refuse(others, ended["access_token"])
         await auth.kill()
-        # Longer than several polls: the answers that fail must change nothing.
+        # Several polls long: failed polls must change nothing.
         until = time.monotonic() + 5
         while time.monotonic() < until:
             assert await statuses_with(others, live["access_token"]) == [200] * 3

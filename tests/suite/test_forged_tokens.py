@@ -1,4 +1,4 @@
-"""No forged token gets in anywhere: each is tried at all four services, over HTTP."""
+"""Every forged token is refused by all four services, over HTTP."""
 
 import contextlib
 import json
@@ -40,7 +40,7 @@ Clients = dict[str, tuple[Service, httpx.AsyncClient]]
 
 @pytest_asyncio.fixture(scope="module")
 async def services(copy_database: CopyDatabase, mint: TokenMint) -> AsyncIterator[Clients]:
-    """All four, accepting the tokens of the mint."""
+    """All four services, accepting the tokens of the mint."""
     async with contextlib.AsyncExitStack() as stack:
         found: Clients = {}
         for name, (create_app, settings) in FACTORIES.items():
@@ -79,12 +79,12 @@ async def test_a_good_token_of_the_same_mint_is_verified_at_all_four(
 ) -> None:
     for service, (_, client) in services.items():
         response = await ask(client, service, mint.token())
-        # Auth knows no such session; that it says so shows that it read the token.
+        # Auth has no such session; this response shows that it verified the token.
         wanted = (401, "/problems/session-ended") if service == "auth" else (200, None)
         assert (response.status_code, response.json().get("type")) == wanted
 
 
-async def test_a_service_takes_no_refresh_token_for_an_access_token(services: Clients) -> None:
+async def test_a_refresh_token_is_refused_as_an_access_token(services: Clients) -> None:
     _, auth = services["auth"]
     body = {"email": "ada@example.com", "username": "ada", "password": "seven quiet harbours"}
     assert (await auth.post("/v1/auth/register", json=body)).status_code == 201

@@ -1,4 +1,4 @@
-"""Refreshing while the database restarts, at processes of Auth."""
+"""Refreshing at processes of Auth while the database restarts."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from tests.services.auth.processes import auth_process
 
 
 async def _refresh_stubbornly(client: httpx.AsyncClient, token: str) -> list[httpx.Response]:
-    """Every answer until one is no 503, as a client that follows Retry-After sees them."""
+    """The responses up to the first that is not 503, to a client that follows Retry-After."""
     answers = [await refresh(client, token)]
     async with asyncio.timeout(9):
         while answers[-1].status_code == 503:
@@ -36,7 +36,7 @@ async def _wait_for_lock(database: AuthDatabase) -> None:
 
 
 @pytest.mark.long
-async def test_a_refresh_that_a_restart_of_the_database_broke_is_retried_and_gets_the_successor(
+async def test_a_refresh_interrupted_by_a_database_restart_gets_the_successor_when_retried(
     own_server: TestServer, tmp_path: Path
 ) -> None:
     await asyncio.to_thread(upgrade, "auth", own_server.url("auth", role="owner"))
@@ -45,7 +45,7 @@ async def test_a_refresh_that_a_restart_of_the_database_broke_is_retried_and_get
         answer = await log_in(replica.client, await register(replica.client))
         session = UUID(jwt.get_unverified_claims(answer["access_token"])["sid"])
         async with database.connect() as connection:
-            # The refreshes wait in mid-transaction for this lock when the server is stopped under them.
+            # The refreshes wait for this lock in their transactions when the server is stopped.
             lock = connection.transaction()
             await lock.start()
             await connection.execute("SELECT FROM sessions WHERE id = $1 FOR UPDATE", session)

@@ -1,4 +1,4 @@
-"""How the routes of all four services lie beside each other."""
+"""The routes of all four services."""
 
 import re
 from typing import Any
@@ -12,12 +12,12 @@ from webcommon.app.service import Service
 
 @pytest.fixture(params=["auth", "l2p", "payment", "videovault"])
 def app(request: pytest.FixtureRequest) -> Service:
-    """Each service, not running: nobody listens where its database would be."""
+    """Each service, not started, without a database."""
     return unconnected(request.param)
 
 
-async def test_a_method_that_a_path_does_not_take_is_405_with_those_that_it_takes(app: Service) -> None:
-    """Not the business of a path with a parameter beside it, which would take the path's last part for an id."""
+async def test_a_method_that_a_path_does_not_allow_is_405_with_the_allowed_ones(app: Service) -> None:
+    """Without paths that have a parameter: it would match the last part of another path."""
     paths = {path: set(operations) for path, operations in app.openapi()["paths"].items() if "{" not in path}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
@@ -30,7 +30,7 @@ async def test_a_method_that_a_path_does_not_take_is_405_with_those_that_it_take
 
 
 def undecided_choices(part: Any) -> list[Any]:
-    """Every `oneOf` in a document that does not say by which property its schemas are told apart."""
+    """Every `oneOf` in a document without a discriminator."""
     if isinstance(part, list):
         return [choice for item in part for choice in undecided_choices(item)]
     if not isinstance(part, dict):
@@ -39,6 +39,6 @@ def undecided_choices(part: Any) -> list[Any]:
     return own + undecided_choices(list(part.values()))
 
 
-def test_a_choice_of_schemas_that_may_overlap_is_no_one_of(app: Service) -> None:
+def test_schemas_that_may_overlap_are_any_of_and_not_one_of(app: Service) -> None:
     """A body that fits two schemas of a `oneOf` is not valid (JSON Schema, 10.2.1.3); one of `anyOf` is."""
     assert undecided_choices(app.openapi()) == []

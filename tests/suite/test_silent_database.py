@@ -1,4 +1,4 @@
-"""All operations of a service at once, by six callers each, while PostgreSQL says nothing, or while no connection is free."""
+"""All operations of a service, by six callers each, while PostgreSQL does not respond or no connection is free."""
 
 import asyncio
 import base64
@@ -90,28 +90,28 @@ BODIES: dict[str, Any] = {
         "mime_type": "video/x-matroska",
     },
 }
-"""What is sent for each operation that takes a body, so that it gets as far as the database."""
+"""A valid body for each operation that takes one, so that it reaches the database."""
 
 NEEDS_NO_DATABASE = {
     *("read_liveness", "read_readiness", "read_health", "read_metrics", "read_persistence"),
     *("read_server_metadata", "read_provider_configuration", "read_keys", "show_sign_in_page"),
     *("begin_passkey_sign_in", "begin_google_sign_in", "finish_google_sign_in"),
 }
-"""Operations that have an answer without the database. They have to be as quick, and a 503 says when to come again."""
+"""Operations that respond without the database. They have to be as quick, and a 503 has Retry-After."""
 
 SHARES_ITS_WAIT = {"read_revocations", "list_development_mails"}
-"""Operations whose callers wait for one run together."""
+"""Operations whose concurrent callers share one call to the database."""
 
 OAUTH_ERRORS = {"exchange_grant", "introspect_token", "revoke_token"}
-"""Operations that refuse as clients of OAuth understand (RFC 6749, section 5.2)."""
+"""Operations with the error responses of OAuth (RFC 6749, section 5.2)."""
 
 _waits: ContextVar[list[float]] = ContextVar("waits")
-"""Where a request notes how long it waited for a connection."""
+"""The seconds that a request waited for connections."""
 
 
 @pytest.fixture(scope="module")
 def migrated(own_server: TestServer) -> TestServer:
-    """A server of this module's own, with the tables of all services."""
+    """A server for this module, with the tables of all services."""
     own_server.migrate()
     return own_server
 
@@ -155,7 +155,7 @@ States = Callable[[TestServer, Service], contextlib.AbstractAsyncContextManager[
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """An operation as it is sent."""
+    """A request of an operation."""
 
     name: str
     method: str
@@ -165,7 +165,7 @@ class Call:
     waits: list[float] = field(default_factory=list)
 
     async def send(self, client: httpx.AsyncClient) -> tuple["Call", httpx.Response]:
-        """Its answer, and how it waited for connections."""
+        """The response, and the request with its waits for connections."""
         call = replace(self, waits=[])
         _waits.set(call.waits)
         try:
@@ -196,7 +196,7 @@ def _body(operation: dict[str, Any]) -> dict[str, Any]:
     return {kind: BODIES[operation["operationId"]]}
 
 
-@pytest.mark.long  # each state lasts as long as its time-outs do
+@pytest.mark.long  # each state lasts as long as its time-outs
 @pytest.mark.parametrize("state", [_silent_server, _full_pool], ids=["silent server", "full pool"])
 @pytest.mark.parametrize("service", SERVICES)
 async def test_six_callers_of_each_route_are_answered_in_time(
@@ -212,8 +212,8 @@ async def test_six_callers_of_each_route_are_answered_in_time(
     app.component(Database).pool.queue.waited_seconds = lambda seconds: _waits.get([]).append(seconds)
     async with running(app) as client:
         calls = _calls(app, mint.headers(roles=("user", "admin")))
-        for call in calls:  # the caller is stored, and what is read once is read
-            if call.name != "read_revocations":  # which gives an answer again for half a second
+        for call in calls:  # stores the caller, and fills the caches
+            if call.name != "read_revocations":  # whose response is repeated for half a second
                 await call.send(client)
         async with state(migrated, app):
             sent = (call.send(client) for call in calls for _ in range(CALLERS))

@@ -1,7 +1,6 @@
 """Races between two processes of a service, on the stack that `QUARTET_REPLICAS=2 make up` starts.
 
-Most are asked at each process's own address, so that both have a share of every race; some at the one port that they
-have in common.
+Most use each process's own address, so that both take part in every race; some use the shared port.
 """
 
 import asyncio
@@ -37,12 +36,12 @@ async def auths(stack: Stack) -> AsyncIterator[Pair]:
 
 @pytest.fixture(scope="module")
 def database(stack: Stack) -> AuthDatabase:
-    """Auth's."""
+    """The database of Auth."""
     return stack.database("auth")
 
 
 async def try_password(client: httpx.AsyncClient, login: str, password: str) -> httpx.Response:
-    """A login from a device that has not been here before."""
+    """A login without a device cookie."""
     client.cookies.clear()
     return await client.post("/v1/auth/login", json={"login": login, "password": password})
 
@@ -50,7 +49,7 @@ async def try_password(client: httpx.AsyncClient, login: str, password: str) -> 
 # The stack itself.
 
 
-def test_ps_and_logs_tell_each_process(stack: Stack) -> None:
+def test_ps_and_logs_show_each_process(stack: Stack) -> None:
     place = stack.place
     shown = place.quartet_json("ps")["services"]
     assert list(shown) == NAMES
@@ -67,7 +66,7 @@ def test_ps_and_logs_tell_each_process(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_both_processes_answer_at_the_one_port(stack: Stack, service: str) -> None:
+async def test_both_processes_serve_the_shared_port(stack: Stack, service: str) -> None:
     before = await stack.served(service, "/livez")
     async with stack.shared(service) as client, asyncio.timeout(60):
         while any(
@@ -78,7 +77,9 @@ async def test_both_processes_answer_at_the_one_port(stack: Stack, service: str)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_head_tells_what_get_does_and_leaves_the_connection_ready(stack: Stack, service: str) -> None:
+async def test_head_has_the_headers_of_get_and_keeps_the_connection_usable(
+    stack: Stack, service: str
+) -> None:
     one = httpx.Limits(max_connections=1)
     async with httpx.AsyncClient(base_url=stack.place.url(service, ""), limits=one) as client:
         for path in (FIRST_PATHS[service], "/openapi.json", "/livez", "/nowhere"):
@@ -110,7 +111,7 @@ async def test_fifty_refreshes_at_two_processes_get_one_successor(
     assert (await refresh(auths[1], successors.pop())).status_code == 200
 
 
-async def test_fifty_refreshes_at_the_one_port_get_one_successor_whichever_process_answers(
+async def test_fifty_refreshes_at_the_shared_port_get_one_successor(
     stack: Stack,
 ) -> None:
     route = "/v1/auth/refresh"
@@ -125,14 +126,14 @@ async def test_fifty_refreshes_at_the_one_port_get_one_successor_whichever_proce
             served = await stack.served("auth", route)
 
 
-async def test_a_hundred_guesses_at_the_one_port_get_no_further_than_ten(stack: Stack) -> None:
+async def test_of_a_hundred_guesses_at_the_shared_port_ten_are_tried(stack: Stack) -> None:
     async with stack.shared("auth") as client:
         person = await register(client)
         answers = await asyncio.gather(*(try_password(client, person.email, "wrong") for _ in range(100)))
     assert Counter(answer.status_code for answer in answers) == {401: 10, 429: 90}
 
 
-async def test_a_hundred_wrong_codes_at_two_processes_get_no_further_than_ten(
+async def test_of_a_hundred_wrong_codes_at_two_processes_ten_are_tried(
     auths: Pair, database: AuthDatabase
 ) -> None:
     app = await new_app(auths[0])
@@ -152,7 +153,7 @@ async def test_a_hundred_wrong_codes_at_two_processes_get_no_further_than_ten(
     assert await database.fetch_value(failures, app.user_id) == 10
 
 
-async def test_a_sign_in_begun_at_one_process_ends_at_the_other_once(auths: Pair) -> None:
+async def test_a_sign_in_started_at_one_process_is_completed_at_the_other_once(auths: Pair) -> None:
     one, other = auths
     person, attempt = await register(one), Attempt()
     page = await attempt.open_page(one)
@@ -167,7 +168,7 @@ async def test_a_sign_in_begun_at_one_process_ends_at_the_other_once(auths: Pair
     assert Counter(response.status_code for response in responses) == {200: 1, 400: 49}
 
 
-async def test_one_way_back_from_google_is_one_session_and_its_code_one_pair(
+async def test_one_callback_from_google_makes_one_session_and_its_code_one_pair_of_tokens(
     auths: Pair, provider: Provider, database: AuthDatabase
 ) -> None:
     browsers = (Browser(auths[0]), Browser(auths[1]))
@@ -241,7 +242,7 @@ async def test_fifty_orders_with_one_key_at_two_processes_are_one_order(
     assert len(listed) == 1
 
 
-# Deaths. They come last: what is killed has a restart to its name.
+# Kills. They come last, since `quartet ps` counts the restarts.
 
 
 def test_a_killed_process_is_started_again_and_no_request_is_refused(stack: Stack) -> None:
@@ -261,7 +262,7 @@ def test_a_killed_process_is_started_again_and_no_request_is_refused(stack: Stac
     assert shown["l2p.2"]["readiness"] == "ready"
 
 
-async def test_a_hundred_guesses_at_two_processes_get_no_further_than_ten_even_when_both_are_killed(
+async def test_of_a_hundred_guesses_at_two_processes_ten_are_tried_even_when_both_are_killed(
     stack: Stack,
 ) -> None:
     async with stack.each("auth") as pair:
@@ -272,7 +273,7 @@ async def test_a_hundred_guesses_at_two_processes_get_no_further_than_ten_even_w
     services = stack.running.state["services"]
     for name in ("auth.1", "auth.2"):
         os.kill(services[name]["pid"], signal.SIGKILL)
-    # Until they run again the connection waits: nobody is refused.
+    # Connections wait until the processes run again: none is refused.
     async with stack.shared("auth") as client:
         right = await try_password(client, person.email, person.password)
     assert problem(right) == (429, "too-many-attempts")

@@ -33,13 +33,13 @@ def new_database(bare_server: TestServer) -> NewDatabase:
 
 @pytest.fixture(scope="module")
 async def settings(new_database: NewDatabase) -> Settings:
-    """Of the module's database."""
+    """The settings with the module's database."""
     return Settings(database=await new_database(), secret="s" * 32)
 
 
 @pytest.fixture(scope="module")
 async def app(settings: Settings, mint: TokenMint) -> Service:
-    """The application, not yet running."""
+    """The application, not started."""
     return create_app(settings, issuers=[mint.issuer], hasher=quick_hasher())
 
 
@@ -59,7 +59,7 @@ async def replica(settings: Settings, mint: TokenMint) -> AsyncIterator[httpx.As
 
 @pytest.fixture(scope="module")
 async def sql(settings: Settings) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """The runtime role's own connection: what plain SQL may do, and what the tables hold."""
+    """A connection of the runtime role, for plain SQL."""
     assert settings.database is not None
     arguments = settings.database.url.connect_arguments(application_name="tests")
     connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments)

@@ -1,4 +1,4 @@
-"""Players of the tests: people with a token, and what they do with lobbies."""
+"""Players of the tests, and their requests."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from tests.tokens import TokenMint
 
 @dataclass(frozen=True)
 class Player:
-    """Somebody with an access token, at one application."""
+    """A player with an access token, and a client of one application."""
 
     client: httpx.AsyncClient
     id: UUID
@@ -22,7 +22,7 @@ class Player:
         return await self.client.get(path, params=parameters, headers=self.headers)
 
     async def post(self, path: str, body: Any = None) -> httpx.Response:
-        """POST as this player; no body at all unless one is given."""
+        """POST as this player, without a body unless one is given."""
         if body is None:
             return await self.client.post(path, headers=self.headers)
         return await self.client.post(path, json=body, headers=self.headers)
@@ -35,11 +35,11 @@ class Player:
         return lobby
 
     async def join(self, lobby: dict[str, Any], *, code: str | None = None) -> httpx.Response:
-        """Ask for a seat."""
+        """Join the lobby."""
         return await self.post(f"/v1/lobbies/{lobby['id']}/join", None if code is None else {"code": code})
 
     async def leave(self, lobby: dict[str, Any]) -> httpx.Response:
-        """Give the seat back."""
+        """Leave the lobby."""
         return await self.post(f"/v1/lobbies/{lobby['id']}/leave")
 
     async def look_at(self, lobby: dict[str, Any]) -> dict[str, Any]:
@@ -60,18 +60,18 @@ class Crowd:
     def player(
         self, *, user_id: UUID | None = None, client: httpx.AsyncClient | None = None, **claims: Any
     ) -> Player:
-        """Somebody new, or somebody known with another token."""
+        """A new player, or the one of `user_id` with another token."""
         identifier = user_id or uuid4()
         headers = self.mint.headers(user_id=identifier, **claims)
         return Player(client=client or self.client, id=identifier, headers=headers)
 
     def players(self, number: int) -> list[Player]:
-        """Several new ones."""
+        """Several new players."""
         return [self.player() for _ in range(number)]
 
 
 def own_player(client: httpx.AsyncClient, logged_in: httpx.Response) -> Player:
-    """The player of an account of Learn2Play itself, from the answer to a login."""
+    """The player of an account of Learn2Play, from the response to its login."""
     answer = logged_in.json()
     headers = {"Authorization": f"Bearer {answer['access_token']}"}
     return Player(client=client, id=UUID(answer["user"]["id"]), headers=headers)

@@ -1,4 +1,4 @@
-"""The tables: they come, go and come again, and are what the models say."""
+"""The migrations: applied, undone and applied again, and equal to the models."""
 
 from dbcommon.migrations import downgrade, known_revisions, read_status, upgrade
 from l2p.models import Model
@@ -6,7 +6,7 @@ from tests.servers import TestServer, run_blocking
 from tests.services.l2p.conftest import NewDatabase
 
 
-def test_the_tables_can_be_undone_and_made_again_without_drift(
+def test_migrations_can_be_undone_and_applied_again_without_drift(
     bare_server: TestServer, new_database: NewDatabase
 ) -> None:
     copied = run_blocking(lambda: _copy(new_database))

@@ -1,4 +1,4 @@
-"""What the service says about itself."""
+"""The OpenAPI document."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ async def test_every_route_is_described(client: httpx.AsyncClient) -> None:
         assert operation["description"]
 
 
-async def test_every_answer_has_its_type(client: httpx.AsyncClient) -> None:
+async def test_every_response_has_a_schema(client: httpx.AsyncClient) -> None:
     for place, operation in (await read_operations(client)).items():
         responses = operation["responses"]
         assert PROBLEMS[place] | {"503"} <= set(responses)
@@ -50,6 +50,6 @@ async def test_every_answer_has_its_type(client: httpx.AsyncClient) -> None:
             assert schema == {"$ref": "#/components/schemas/ProblemDocument"}
 
 
-async def test_all_but_signing_in_wants_a_token(client: httpx.AsyncClient) -> None:
+async def test_every_route_but_those_of_accounts_requires_a_token(client: httpx.AsyncClient) -> None:
     for (_, path), operation in (await read_operations(client)).items():
         assert ("security" in operation) is not path.startswith("/v1/auth/")

@@ -1,4 +1,4 @@
-"""What the tables themselves demand, whoever writes to them."""
+"""The rules of the tables themselves, by plain SQL."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -79,7 +79,7 @@ UNINDEXED_FOREIGN_KEYS = """
 
 
 async def insert(sql: "Connection[Any]", table: str, **values: Any) -> UUID:
-    """A row of just these columns, as somebody at the shell would write it."""
+    """Insert a row of just these columns by plain SQL; returns its id."""
     columns = ", ".join(values)
     places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
     statement = f"INSERT INTO {table} ({columns}) VALUES ({places}) RETURNING id"  # noqa: S608 - names of this file
@@ -110,7 +110,7 @@ async def test_every_foreign_key_leads_an_index(sql: "Connection[Any]") -> None:
     assert await sql.fetch(UNINDEXED_FOREIGN_KEYS) == []
 
 
-async def test_rows_written_by_hand_get_ids_and_defaults(sql: "Connection[Any]") -> None:
+async def test_rows_of_plain_sql_get_ids_and_defaults(sql: "Connection[Any]") -> None:
     game = await insert_game(sql)
     lobby = await sql.fetchrow("SELECT * FROM lobbies WHERE name = 'By hand' LIMIT 1")
     assert lobby is not None
@@ -128,7 +128,7 @@ async def test_rows_written_by_hand_get_ids_and_defaults(sql: "Connection[Any]")
         ("games", "current_question", -1),
     ],
 )
-async def test_values_outside_of_their_set_are_refused(
+async def test_invalid_values_are_refused_by_the_table(
     sql: "Connection[Any]", table: str, column: str, value: Any
 ) -> None:
     await insert_game(sql)
@@ -136,7 +136,7 @@ async def test_values_outside_of_their_set_are_refused(
         await sql.execute(f"UPDATE {table} SET {column} = $1", value)  # noqa: S608 - names of this file
 
 
-async def test_an_account_with_a_password_has_both_names(sql: "Connection[Any]") -> None:
+async def test_an_account_with_a_password_has_username_and_email(sql: "Connection[Any]") -> None:
     user = await insert_user(sql, password_hash="x")
     for name in ("username", "email"):
         with pytest.raises(asyncpg.CheckViolationError):
@@ -199,12 +199,12 @@ async def test_results_stay_when_a_player_is_deleted(sql: "Connection[Any]") -> 
 
 async def test_a_lobby_with_games_cannot_be_deleted(sql: "Connection[Any]") -> None:
     game = await insert_game(sql)
-    # PostgreSQL 18 has a class of its own for RESTRICT.
+    # PostgreSQL 18 has its own error class for RESTRICT.
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="fk_games_lobby_id_lobbies"):
         await sql.execute("DELETE FROM lobbies WHERE id = (SELECT lobby_id FROM games WHERE id = $1)", game)
 
 
-async def test_a_closed_lobbys_code_may_be_given_out_again(sql: "Connection[Any]") -> None:
+async def test_an_open_lobby_may_have_the_code_of_a_closed_one(sql: "Connection[Any]") -> None:
     await insert(sql, "lobbies", name="Old", code="CCCCCC", status="closed")
     await insert(sql, "lobbies", name="Open", code="CCCCCC")
     with pytest.raises(asyncpg.UniqueViolationError):

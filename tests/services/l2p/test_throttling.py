@@ -1,4 +1,4 @@
-"""How often a login may fail, and how often a network may sign up."""
+"""The limits of failed logins and of registrations."""
 
 import asyncio
 from collections import Counter
@@ -24,13 +24,13 @@ async def log_in(client: httpx.AsyncClient, login: str, password: str = WRONG, *
 
 @pytest.fixture
 async def strict(settings: Settings, mint: TokenMint) -> AsyncIterator[httpx.AsyncClient]:
-    """An application that lets three of a network sign up, and believes a proxy."""
+    """An application with three registrations a network, behind a trusted proxy."""
     changed = settings.model_copy(update={"sign_ups_per_network": 3, "trusted_proxies": "127.0.0.1"})
     async with running(create_app(changed, issuers=[mint.issuer])) as client:
         yield client
 
 
-async def test_of_a_hundred_guesses_at_two_replicas_ten_are_looked_at(
+async def test_of_a_hundred_guesses_at_two_replicas_ten_are_tried(
     client: httpx.AsyncClient, replica: httpx.AsyncClient
 ) -> None:
     name = (await register(client))["username"]
@@ -43,7 +43,7 @@ async def test_of_a_hundred_guesses_at_two_replicas_ten_are_looked_at(
     assert 880 <= int(right.headers["Retry-After"]) <= 900
 
 
-async def test_a_name_of_nobody_is_limited_alike(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_login_is_limited_in_the_same_way(client: httpx.AsyncClient) -> None:
     answers = [await log_in(client, "nobody-of-this-name") for _ in range(12)]
     assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
 
@@ -58,7 +58,7 @@ async def test_strangers_cannot_lock_a_recognised_device_out(client: httpx.Async
     assert answer.status_code == 200
 
 
-async def test_a_network_signs_up_so_many(strict: httpx.AsyncClient) -> None:
+async def test_registrations_of_a_network_are_limited(strict: httpx.AsyncClient) -> None:
     def come_from(address: str) -> dict[str, str]:
         return {"X-Forwarded-For": f"203.0.113.9, {address}"}
 

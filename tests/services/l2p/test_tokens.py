@@ -1,4 +1,4 @@
-"""The service's own tokens: one key from one secret, and nobody else's."""
+"""The access tokens of Learn2Play, and their key."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ def decode(token: str, *, segment: int) -> dict[str, Any]:
     return content
 
 
-async def test_a_token_names_its_owner_to_the_service_that_signed_it() -> None:
+async def test_a_token_is_accepted_by_the_service_that_signed_it() -> None:
     user_id = uuid4()
     token = signer().sign(user_id=user_id, email="ada@example.com", username="ada")
     caller = await TokenVerifier(signer().issuer).verify(token.text)
@@ -40,7 +40,7 @@ async def test_a_token_names_its_owner_to_the_service_that_signed_it() -> None:
     assert abs(caller.expires_at - time.time() - 600) < 60
 
 
-async def test_replicas_with_one_secret_have_one_key_and_another_secret_has_another() -> None:
+async def test_the_key_depends_on_the_secret_alone() -> None:
     token = signer().sign(user_id=uuid4(), email="ada@example.com", username="ada").text
     kid = decode(token, segment=0)["kid"]
     assert await signer().find_key(kid) is not None
@@ -49,7 +49,7 @@ async def test_replicas_with_one_secret_have_one_key_and_another_secret_has_anot
         await TokenVerifier(signer("t" * 32).issuer).verify(token)
 
 
-async def test_the_key_stays_the_same_from_version_to_version() -> None:
+async def test_the_key_of_a_secret_never_changes() -> None:
     token = signer().sign(user_id=uuid4(), email="ada@example.com", username="ada").text
     assert decode(token, segment=0) == {
         "alg": "ES256",
@@ -58,11 +58,11 @@ async def test_the_key_stays_the_same_from_version_to_version() -> None:
     }
 
 
-async def test_other_services_refuse_it(mint: TokenMint) -> None:
+async def test_other_services_refuse_a_token_of_learn2play(mint: TokenMint) -> None:
     token = signer().sign(user_id=uuid4(), email="ada@example.com", username="ada").text
     with pytest.raises(TokenRefused):
         await TokenVerifier(mint.issuer).verify(token)
-    # Not even if they took this service's keys for Auth's: the audience is another one too.
+    # Not even with this service's keys as Auth's, since the audience differs too.
     trusting = Issuer(issuer=ISSUER, audience=mint.issuer.audience, keys=signer())
     with pytest.raises(TokenRefused):
         await TokenVerifier(trusting).verify(token)
@@ -70,7 +70,7 @@ async def test_other_services_refuse_it(mint: TokenMint) -> None:
 
 @contextlib.asynccontextmanager
 async def publish(document: dict[str, Any]) -> AsyncIterator[str]:
-    """Serve a JSON document on loopback, as Auth serves its keys; gives the URL."""
+    """Serve a JSON document on loopback, as Auth serves its keys; yields the URL."""
     body = json.dumps(document).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
 
@@ -108,7 +108,7 @@ async def test_no_two_tokens_share_a_session_or_an_id() -> None:
     assert claims[0]["sid"] != claims[1]["sid"]
 
 
-def test_an_issuer_that_is_also_auths_is_refused() -> None:
+def test_the_issuer_of_auth_is_refused_as_its_own() -> None:
     environ = {
         "L2P_DB_PASSWORD": "p",
         "L2P_SECRET": "s" * 32,

@@ -1,4 +1,4 @@
-"""A shop of its own for each test module: a fresh database, the application on it, and those who use it."""
+"""A shop for each test module: the application on a fresh database."""
 
 from collections.abc import AsyncIterator
 
@@ -24,7 +24,7 @@ async def database_settings(copy_database: CopyDatabase) -> DatabaseSettings:
 
 @pytest.fixture(scope="module")
 def settings(database_settings: DatabaseSettings) -> Settings:
-    # No sweep of its own accord: tests that want one ask for it.
+    # No periodic sweep: tests start one themselves.
     return Settings(database=database_settings, secret="s" * 32, sweep_seconds=3600)
 
 
@@ -41,7 +41,7 @@ async def client(app: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest_asyncio.fixture(scope="module")
 async def sql(database_settings: DatabaseSettings) -> AsyncIterator[Sql]:
-    """The runtime role's own connection: what plain SQL may do, and what the tables hold."""
+    """A connection of the runtime role, for plain SQL."""
     connection = await asyncpg.connect(**database_settings.url.connect_arguments(application_name="tests"))
     try:
         yield connection

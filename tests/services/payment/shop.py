@@ -1,4 +1,4 @@
-"""What the tests of Payment do again and again: offer a product, place an order."""
+"""Shared steps of the tests: offer a product, place an order."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ Sql: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class Shop:
-    """A client, an admin, and as many buyers as a test wants."""
+    """A client with the headers of an admin and of any number of customers."""
 
     def __init__(self, client: httpx.AsyncClient, mint: TokenMint) -> None:
         self.client = client
@@ -25,11 +25,11 @@ class Shop:
         self._numbers = itertools.count(1)
 
     def buyer(self, user_id: UUID | None = None) -> Headers:
-        """The header of somebody who signed in."""
+        """The headers of a signed-in customer."""
         return self.mint.headers(user_id=user_id or uuid4())
 
     async def offer(self, **fields: Any) -> dict[str, Any]:
-        """A new product: `fields` over usual ones."""
+        """A new product; `fields` replace the default ones."""
         usual = {
             "sku": f"sku-{next(self._numbers)}",
             "name": "Earl Grey",
@@ -44,7 +44,7 @@ class Shop:
     async def order(
         self, lines: dict[str, int] | list[Any], *, buyer: Headers | None = None, key: str | None = None
     ) -> httpx.Response:
-        """The answer to an order of `{sku: quantity}`, or of exactly these `items`."""
+        """The response to an order of `{sku: quantity}`, or of exactly these `items`."""
         items = lines
         if isinstance(lines, dict):
             items = [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]
@@ -54,7 +54,7 @@ class Shop:
     async def placed(
         self, lines: dict[str, int], *, buyer: Headers | None = None, key: str | None = None
     ) -> dict[str, Any]:
-        """An order that must succeed."""
+        """A new order; it must succeed."""
         answer = await self.order(lines, buyer=buyer, key=key)
         assert answer.status_code == 201, answer.text
         order: dict[str, Any] = answer.json()
@@ -70,12 +70,12 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 
 def pointers(answer: httpx.Response) -> list[str]:
-    """What the `errors` of a refusal point at."""
+    """The pointers of a refusal's `errors`."""
     return [error["pointer"] for error in answer.json()["errors"]]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for something that the database will show, for half a minute at least."""
+    """Wait until the condition holds, for half a minute at least."""
     for _ in range(3000):
         if await condition():
             return

@@ -1,4 +1,4 @@
-"""Rows of `users`: made at the first sight of a token, following later tokens, with each address at one row."""
+"""Rows of `users`: stored from a token, updated by later tokens, with unique e-mail addresses."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from tests.tokens import TokenMint
 
 
 def _token(mint: TokenMint, user_id: UUID, *, later: int = 0, **claims: Any) -> Headers:
-    """A token that was signed `later` seconds later than others."""
+    """A token signed `later` seconds after others."""
     return mint.headers(user_id=user_id, exp=int(time.time()) + 900 + later, **claims)
 
 
@@ -56,7 +56,7 @@ async def test_fifty_first_calls_at_once_in_two_processes_make_one_row(
     assert [row["email"] for row in rows] == [f"{user_id.hex[:12]}@example.com"]
 
 
-async def test_row_follows_a_later_token_and_not_an_older_one(
+async def test_later_token_updates_the_row_and_an_older_one_does_not(
     client: httpx.AsyncClient, settings: Settings, mint: TokenMint, sql: Sql
 ) -> None:
     user_id = uuid4()
@@ -71,7 +71,7 @@ async def test_row_follows_a_later_token_and_not_an_older_one(
     assert tuple(row) == ("new@example.com", "new")
 
 
-async def test_token_without_an_address_takes_none_away(
+async def test_token_without_an_address_keeps_the_stored_one(
     client: httpx.AsyncClient, mint: TokenMint, sql: Sql
 ) -> None:
     user_id = uuid4()
@@ -118,7 +118,7 @@ async def test_addresses_that_change_places_do_so_without_deadlock(
             assert [await _email(sql, user_id) for user_id in users] == turned
 
 
-async def test_many_newcomers_with_one_address_are_all_served_and_one_has_it(
+async def test_of_many_newcomers_with_one_address_one_keeps_it(
     client: httpx.AsyncClient, settings: Settings, mint: TokenMint, sql: Sql
 ) -> None:
     users = [uuid4() for _ in range(30)]
@@ -140,7 +140,7 @@ async def test_two_callers_may_have_one_name(client: httpx.AsyncClient, mint: To
     assert await sql.fetchval("SELECT count(*) FROM users WHERE name = 'namesake'") == 2
 
 
-async def test_caller_whose_row_is_gone_is_stored_again_with_the_next_order(
+async def test_caller_whose_row_was_deleted_is_stored_again_by_the_next_order(
     shop: Shop, client: httpx.AsyncClient, mint: TokenMint, sql: Sql
 ) -> None:
     product, user_id = await shop.offer(), uuid4()

@@ -1,4 +1,4 @@
-"""Lists, which PostgreSQL writes as JSON: each item is what reading it alone gives, and fits its model."""
+"""The lists, whose JSON PostgreSQL writes: each item equals the one that is read alone, and its model's JSON."""
 
 import json
 from decimal import Decimal
@@ -31,7 +31,7 @@ ODD_TEXT = 'A "quoted" \\ back\tslash \x1f 日本 😀 \u2028 </script>'
 
 
 async def everything(client: httpx.AsyncClient, path: str, headers: dict[str, str]) -> list[dict[str, Any]]:
-    """The items of all pages of a list, by the admin; each page is what its model writes."""
+    """The items of all pages of a list; each page equals its model's JSON."""
     model = Page[Order] if path == "/v1/orders" else Page[Product]
     items: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
@@ -92,7 +92,7 @@ async def test_a_page_is_one_statement(
     assert len(statements) == 1
 
 
-async def test_amounts_of_every_currency_are_written_alike_here_and_there(sql: Sql) -> None:
+async def test_postgres_and_python_write_amounts_alike(sql: Sql) -> None:
     amounts = [
         Decimal(text) for text in ("1.000", "1234567.890", "0.500", "12.345", "7.010", "999999999999999.999")
     ]

@@ -1,4 +1,4 @@
-"""Amounts between decimal strings, Decimal and Stripe's minor units: known pairs, and no loss for any amount."""
+"""Amounts as decimal strings, Decimal and Stripe's minor units: known pairs, and round trips of any amount."""
 
 from decimal import Decimal
 
@@ -38,7 +38,7 @@ GOLDEN = [
 
 
 @pytest.mark.parametrize(("code", "text", "minor_units"), GOLDEN)
-def test_amount_and_minor_units_stand_for_each_other(code: str, text: str, minor_units: int) -> None:
+def test_amounts_and_minor_units_convert_to_each_other(code: str, text: str, minor_units: int) -> None:
     currency = find_currency(code)
     amount = parse_amount(text, currency)
     assert to_minor_units(amount, currency) == minor_units
@@ -57,7 +57,7 @@ def amounts(draw: st.DrawFn) -> tuple[Decimal, Currency]:
 
 
 @given(amounts())
-def test_no_amount_changes_on_its_way_through_text_or_minor_units(given_: tuple[Decimal, Currency]) -> None:
+def test_amounts_survive_a_round_trip_through_text_and_minor_units(given_: tuple[Decimal, Currency]) -> None:
     amount, currency = given_
     text = format_amount(amount, currency)
     assert parse_amount(text, currency) == amount
@@ -66,7 +66,7 @@ def test_no_amount_changes_on_its_way_through_text_or_minor_units(given_: tuple[
 
 
 @given(currencies, st.integers(min_value=0, max_value=10**15))
-def test_minor_units_come_back_or_are_refused(currency: Currency, minor_units: int) -> None:
+def test_minor_units_survive_a_round_trip_or_are_refused(currency: Currency, minor_units: int) -> None:
     try:
         amount = from_minor_units(minor_units, currency)
     except InvalidAmount:
@@ -78,7 +78,7 @@ def test_minor_units_come_back_or_are_refused(currency: Currency, minor_units: i
 
 
 @given(currencies, st.text(max_size=12))
-def test_a_text_is_an_amount_or_refused_and_never_anything_else(currency: Currency, text: str) -> None:
+def test_a_text_is_an_amount_or_raises_invalid_amount(currency: Currency, text: str) -> None:
     try:
         amount = parse_amount(text, currency)
     except InvalidAmount:
@@ -94,19 +94,19 @@ def test_a_text_is_an_amount_or_refused_and_never_anything_else(currency: Curren
         *("1", "1.0", "1.000", "0.00", "1.00 usd", "\u0661.00", "Infinity", "1000000.00", "9" * 400),
     ],
 )
-def test_what_is_no_amount_in_dollars(text: str) -> None:
+def test_invalid_amounts_in_dollars_are_refused(text: str) -> None:
     with pytest.raises(InvalidAmount):
         parse_amount(text, find_currency("usd"))
 
 
 @pytest.mark.parametrize("text", ["1.23", "1.2340", "1.234", "100000.000"])
-def test_what_is_no_amount_in_dinars_of_kuwait(text: str) -> None:
+def test_invalid_amounts_in_kuwaiti_dinars_are_refused(text: str) -> None:
     with pytest.raises(InvalidAmount):
         parse_amount(text, find_currency("kwd"))
 
 
 @pytest.mark.parametrize(("code", "minor_units"), [("isk", 101), ("ugx", 50), ("kwd", 1_001)])
-def test_minor_units_that_stripe_does_not_know(code: str, minor_units: int) -> None:
+def test_minor_units_that_stripe_refuses_are_refused(code: str, minor_units: int) -> None:
     with pytest.raises(InvalidAmount):
         from_minor_units(minor_units, find_currency(code))
 
@@ -131,7 +131,7 @@ def test_an_amount_with_more_decimals_than_its_currency_is_never_rounded() -> No
         ("kwd", "0.010", "99999.990"),
     ],
 )
-def test_bounds_of_what_can_be_charged(code: str, least: str, most: str) -> None:
+def test_minimum_and_maximum_charge(code: str, least: str, most: str) -> None:
     currency = find_currency(code)
     check_chargeable(Decimal(least), currency)
     check_chargeable(Decimal(most), currency)
@@ -142,7 +142,7 @@ def test_bounds_of_what_can_be_charged(code: str, least: str, most: str) -> None
 
 
 @pytest.mark.parametrize("code", ["EUR", "xxx", "", "btc", "hrk", "eur "])
-def test_what_is_no_currency(code: str) -> None:
+def test_unknown_currencies_are_refused(code: str) -> None:
     with pytest.raises(UnknownCurrency):
         find_currency(code)
 
@@ -155,7 +155,7 @@ def test_every_currency_can_be_charged_within_its_bounds() -> None:
         assert format_amount(currency.minimum, currency)
 
 
-def test_an_amount_that_does_not_fit_its_currency_is_shown_in_full() -> None:
+def test_an_amount_that_its_currency_cannot_have_is_written_in_full() -> None:
     assert show_amount(Decimal("12.500"), "eur") == "12.50"
     assert show_amount(Decimal("12.505"), "eur") == "12.505"
     assert show_amount(Decimal("12.500"), "zzz") == "12.500"

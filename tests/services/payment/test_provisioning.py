@@ -1,4 +1,4 @@
-"""What a process believes of the callers that it has stored, and for how long."""
+"""How long a process trusts its memory of stored callers."""
 
 import time
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def database(database_settings: DatabaseSettings) -> AsyncIterator[Databas
 
 
 def _caller(user_id: UUID, *, email: str, later: int = 0) -> Caller:
-    """As a token says it that was signed `later` seconds later than others."""
+    """The caller of a token signed `later` seconds after others."""
     now = int(time.time())
     return Caller(
         id=user_id,
@@ -49,7 +49,7 @@ async def _email(sql: Sql, user_id: UUID) -> str | None:
     return email
 
 
-async def test_known_caller_is_looked_at_again_only_after_a_while(database: Database, sql: Sql) -> None:
+async def test_stored_caller_is_checked_again_after_a_while(database: Database, sql: Sql) -> None:
     clock, user_id = _Clock(), uuid4()
     provisioner = UserProvisioner(database, USER_COLUMNS, clock=clock)
     caller = _caller(user_id, email=f"{user_id}@example.com")

@@ -1,4 +1,4 @@
-"""The tables themselves, as the service's own role meets them: rules that hold against plain SQL, and the migrations."""
+"""The rules of the tables themselves, by plain SQL as the runtime role, and the migrations."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -93,7 +93,7 @@ async def _item_moved_away(sql: Sql, order_id: UUID) -> None:
 
 
 @pytest.mark.parametrize("change", [_more_total, _more_items, _dearer_item, _fewer_items, _item_moved_away])
-async def test_no_later_change_can_part_total_and_lines(
+async def test_no_later_change_makes_total_and_lines_differ(
     sql: Sql, change: Callable[[Sql, UUID], Awaitable[None]]
 ) -> None:
     order_id = await _insert_order(sql, total="32.50", items=[(2, "12.50"), (3, "2.50")])
@@ -142,7 +142,7 @@ async def test_line_whose_total_is_not_price_by_quantity_is_refused(sql: Sql) ->
         ("order_items", {"reserved_quantity": 2}, "ck_order_items_reserved_quantity"),
     ],
 )
-async def test_value_outside_of_its_set_is_refused(
+async def test_invalid_value_is_refused_by_the_table(
     sql: Sql, table: str, columns: Columns, constraint: str
 ) -> None:
     order_id = await _insert_order(sql, total="1", items=[(1, "1")])
@@ -176,7 +176,7 @@ async def test_order_has_one_payment_and_an_intent_belongs_to_one(sql: Sql) -> N
     assert refused.value.constraint_name == "uq_payments_stripe_payment_intent_id"
 
 
-async def test_what_money_hangs_on_cannot_be_deleted(sql: Sql) -> None:
+async def test_rows_with_money_cannot_be_deleted(sql: Sql) -> None:
     order_id = await _insert_order(sql, total="1", items=[(1, "1")])
     await _insert(sql, "payments", order_id=order_id, amount=Decimal(1), currency="eur")
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
@@ -202,7 +202,7 @@ async def test_every_foreign_key_leads_an_index(sql: Sql) -> None:
     assert [key["conname"] for key in keys if not key["led"] or key["confdeltype"] == "a"] == []
 
 
-async def test_service_changes_rows_and_not_tables(sql: Sql) -> None:
+async def test_service_cannot_change_tables(sql: Sql) -> None:
     for statement in (
         "DROP TRIGGER orders_total_is_sum_of_items ON orders",
         "ALTER TABLE orders DISABLE TRIGGER ALL",

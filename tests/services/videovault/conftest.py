@@ -1,4 +1,4 @@
-"""Fixtures of VideoVault's tests: an application on a database of its own, its people, and a browser."""
+"""An application on a database of its own, with its users, and on a port for the browser."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ async def library(running_library: Library) -> Library:
 
 @contextlib.asynccontextmanager
 async def _serving(app: Service, *, lifespan: Literal["on", "off"] = "on") -> AsyncIterator[str]:
-    # Listening before the server runs: whoever connects early waits in the queue, and nobody has to poll.
+    # The socket listens before the server runs, so that early connections wait in its queue.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan=lifespan, ws="none"))
         task = asyncio.create_task(server.serve(sockets=[listener]))

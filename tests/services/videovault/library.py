@@ -1,4 +1,4 @@
-"""A library under test: the application, a client of it, and what its people do with it."""
+"""A library under test: the application, a client, and its users' requests."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ def settings_for(database: DatabaseSettings | None, **changed: Any) -> Settings:
 
 
 def a_video(**changed: Any) -> dict[str, Any]:
-    """The body of a good video with a path that no other has; `changed` replaces or adds fields."""
+    """The body of a valid video with a unique path; `changed` replaces or adds fields."""
     number = next(_numbers)
     return {
         "file_path": f"/videos/{number}.mp4",
@@ -52,14 +52,14 @@ class Library:
         return await self.client.post("/v1/videos", json=body, headers=self.editor)
 
     async def add(self, **changed: Any) -> dict[str, Any]:
-        """Record a good video; gives it as the service answered."""
+        """Record a valid video; returns it from the response."""
         answer = await self.post(a_video(**changed))
         assert answer.status_code == 201, answer.text
         video: dict[str, Any] = answer.json()
         return video
 
     async def get(self, path: str, **parameters: Any) -> httpx.Response:
-        """Ask as the reader."""
+        """GET as the reader."""
         return await self.client.get(path, params=parameters, headers=self.reader)
 
     async def delete(self, video_id: str) -> httpx.Response:
@@ -73,7 +73,7 @@ class Library:
         return [video["file_name"] for video in answer.json()["items"]]
 
     async def pages(self, **parameters: Any) -> AsyncIterator[list[dict[str, Any]]]:
-        """Page after page to the end of the list."""
+        """The pages of the list, in order."""
         cursor: dict[str, str] = {}
         while True:
             answer = await self.get("/v1/videos", **parameters, **cursor)
@@ -85,7 +85,7 @@ class Library:
             cursor = {"cursor": page["next_cursor"]}
 
     async def count(self) -> int:
-        """Rows of the table, asked of the database."""
+        """The number of rows of `videos`."""
         return int(await self.value("SELECT count(*) FROM videos"))
 
     async def value(self, statement: str) -> Any:
@@ -95,6 +95,6 @@ class Library:
         return row[0]
 
     async def execute(self, statement: str, **parameters: Any) -> None:
-        """Run a statement as the service's own role."""
+        """Run a statement as the runtime role."""
         async with self.app.component(Database).transaction() as db:
             await db.execute(text(statement), parameters)

@@ -1,4 +1,4 @@
-"""The description of the API says what the service does."""
+"""The OpenAPI document."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ OPERATIONS = {
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    """The description, of a service without a database: it does not depend on one."""
+    """The document of a service without a database, which it does not depend on."""
     return create_app(settings_for(None)).openapi()
 
 
@@ -55,14 +55,14 @@ def test_success_and_problems_are_typed(document: dict[str, Any]) -> None:
     assert set(created["headers"]) == {"ETag", "Location"}
 
 
-def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
+def test_operations_that_need_a_token_say_so(document: dict[str, Any]) -> None:
     assert "security" not in document["paths"]["/v1/persistence"]["get"]
     for method, path in OPERATIONS:
         if path != "/v1/persistence":
             assert document["paths"][path][method]["security"] == [{"AccessToken": []}]
 
 
-def test_an_open_library_does_not_speak_of_tokens() -> None:
+def test_an_open_library_describes_no_tokens() -> None:
     document = create_app(settings_for(None, access="open")).openapi()
 
     operations = [operation for path in document["paths"].values() for operation in path.values()]

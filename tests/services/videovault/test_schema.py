@@ -1,4 +1,4 @@
-"""The tables: there, back and there again, as the models say, and keeping their rules whoever writes."""
+"""The migrations, and the rules of the tables themselves, by plain SQL."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ SERVICE = "videovault"
 
 @pytest_asyncio.fixture
 async def connection(database: DatabaseSettings) -> Any:
-    """The service's own role in its own database, in a transaction that is undone at the end."""
+    """A connection of the runtime role, in a transaction that is rolled back at the end."""
     connection = await asyncpg.connect(**database.url.connect_arguments(application_name="tests"))
     transaction = connection.transaction()
     await transaction.start()
@@ -46,7 +46,7 @@ async def test_every_migration_goes_down_and_up_again_and_leaves_no_drift(
 
 
 async def insert_video(connection: Any, path: str = "/a", **changed: Any) -> UUID:
-    """A row by plain SQL; gives its id."""
+    """Insert a video by plain SQL; returns its id."""
     row = {"file_path": path, "file_name": "a", "file_size": 1, "mime_type": "video/mp4", **changed}
     places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
     statement = f"INSERT INTO videos ({', '.join(row)}) VALUES ({places}) RETURNING id"  # noqa: S608 - names of this file
@@ -55,13 +55,13 @@ async def insert_video(connection: Any, path: str = "/a", **changed: Any) -> UUI
 
 
 async def insert_tag(connection: Any, video_id: UUID, *, name: str, category: str = "place") -> None:
-    """A tag by plain SQL."""
+    """Insert a tag by plain SQL."""
     await connection.execute(
         "INSERT INTO tags (video_id, tag_name, tag_category) VALUES ($1, $2, $3)", video_id, name, category
     )
 
 
-async def test_plain_sql_may_leave_out_what_has_a_default(connection: Any) -> None:
+async def test_plain_sql_may_leave_out_columns_with_a_default(connection: Any) -> None:
     video_id = await insert_video(connection)
     row = await connection.fetchrow("SELECT * FROM videos WHERE id = $1", video_id)
     await connection.execute(
@@ -85,9 +85,7 @@ async def test_plain_sql_may_leave_out_what_has_a_default(connection: Any) -> No
         {"metadata": "[]"},
     ],
 )
-async def test_values_that_cannot_be_are_refused_by_the_table(
-    connection: Any, changed: dict[str, Any]
-) -> None:
+async def test_invalid_values_are_refused_by_the_table(connection: Any, changed: dict[str, Any]) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
         await insert_video(connection, **changed)
 

@@ -1,4 +1,4 @@
-"""Registering and signing in at Learn2Play itself."""
+"""Registration and sign-in with accounts of Learn2Play."""
 
 import asyncio
 from collections import Counter
@@ -35,7 +35,7 @@ async def log_in(client: httpx.AsyncClient, login: str, password: str = PASSWORD
     return await client.post("/v1/auth/login", json={"login": login, "password": password})
 
 
-async def test_an_account_is_made_and_its_player_can_be_read(client: httpx.AsyncClient) -> None:
+async def test_a_registered_account_is_a_player(client: httpx.AsyncClient) -> None:
     body = account()
     response = await client.post("/v1/auth/register", json=body)
     assert response.status_code == 201
@@ -57,7 +57,7 @@ async def test_login_gives_a_bearer_token_and_no_refresh_token(client: httpx.Asy
     assert answer["user"]["username"] == body["username"]
 
 
-async def test_an_account_of_its_own_can_create_a_lobby(client: httpx.AsyncClient) -> None:
+async def test_an_account_of_learn2play_can_create_a_lobby(client: httpx.AsyncClient) -> None:
     body = await register(client)
     player = own_player(client, await log_in(client, body["username"]))
     lobby = await player.create()
@@ -66,7 +66,7 @@ async def test_an_account_of_its_own_can_create_a_lobby(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("change", [str.upper, str.lower, str.swapcase])
-async def test_names_are_found_in_any_case(client: httpx.AsyncClient, change: Any) -> None:
+async def test_a_login_ignores_case(client: httpx.AsyncClient, change: Any) -> None:
     name = f"Mixed{uuid4().hex[:8]}Case"
     await register(client, username=name, email=f"{name}@Example.com")
     assert (await log_in(client, change(name))).status_code == 200
@@ -98,7 +98,7 @@ async def test_a_password_is_the_same_in_every_unicode_form(client: httpx.AsyncC
         ({"rating": 3000}, "#/rating"),
     ],
 )
-async def test_what_breaks_a_rule_is_refused_at_its_field(
+async def test_an_invalid_field_is_refused_with_its_pointer(
     client: httpx.AsyncClient, changed: dict[str, Any], pointer: str
 ) -> None:
     response = await client.post("/v1/auth/register", json=account(**changed))
@@ -107,7 +107,7 @@ async def test_what_breaks_a_rule_is_refused_at_its_field(
     assert changed.get("password", PASSWORD) not in response.text
 
 
-async def test_half_a_surrogate_pair_is_refused_everywhere(client: httpx.AsyncClient) -> None:
+async def test_half_a_surrogate_pair_is_refused_in_every_field(client: httpx.AsyncClient) -> None:
     text = '{"username": "surrogate", "email": "s@example.com", "password": "\\ud800 and more"}'
     headers = {"Content-Type": "application/json"}
     response = await client.post("/v1/auth/register", content=text, headers=headers)
@@ -123,13 +123,13 @@ async def test_every_character_may_be_in_a_password(client: httpx.AsyncClient, p
     assert (await log_in(client, body["username"], f"{password}x")).status_code == 401
 
 
-async def test_a_taken_username_is_told(client: httpx.AsyncClient) -> None:
+async def test_a_taken_username_is_refused(client: httpx.AsyncClient) -> None:
     body = await register(client)
     response = await client.post("/v1/auth/register", json=account(username=body["username"].upper()))
     assert (response.status_code, response.json()["type"]) == (409, "/problems/username-taken")
 
 
-async def test_a_taken_email_is_answered_like_a_free_one(
+async def test_a_taken_email_gets_the_response_of_a_free_one(
     client: httpx.AsyncClient, sql: "asyncpg.Connection[Any]"
 ) -> None:
     body = await register(client)
@@ -145,7 +145,7 @@ async def test_a_taken_email_is_answered_like_a_free_one(
     assert (await log_in(client, body["email"])).status_code == 200
 
 
-async def test_a_taken_email_is_told_where_the_operator_wants_it(settings: Settings, mint: TokenMint) -> None:
+async def test_a_taken_email_is_refused_with_reveal_taken_email(settings: Settings, mint: TokenMint) -> None:
     telling = settings.model_copy(update={"reveal_taken_email": True})
     async with running(create_app(telling, issuers=[mint.issuer])) as client:
         body = await register(client)
@@ -163,7 +163,7 @@ async def test_thirty_identical_registrations_make_one_account(
     assert await sql.fetchval("SELECT count(*) FROM users WHERE username = $1", body["username"]) == 1
 
 
-async def test_one_username_for_thirty_people_goes_to_one(
+async def test_thirty_registrations_of_one_username_make_one_account(
     client: httpx.AsyncClient, sql: "asyncpg.Connection[Any]"
 ) -> None:
     name = f"wanted-{uuid4().hex[:8]}"
@@ -175,7 +175,9 @@ async def test_one_username_for_thirty_people_goes_to_one(
     assert await sql.fetchval("SELECT email FROM users WHERE username = $1", name) == winner["email"]
 
 
-async def test_unknown_wrong_and_passwordless_get_one_answer(client: httpx.AsyncClient, crowd: Crowd) -> None:
+async def test_unknown_wrong_and_passwordless_logins_get_one_response(
+    client: httpx.AsyncClient, crowd: Crowd
+) -> None:
     body = await register(client)
     guest = crowd.player(username="no-password-here")
     assert (await guest.get("/v1/users/me")).status_code == 200
@@ -194,7 +196,7 @@ async def test_unknown_wrong_and_passwordless_get_one_answer(client: httpx.Async
     assert documents[0]["type"] == "/problems/login-failed"
 
 
-async def test_an_unknown_login_compares_one_hash_as_a_wrong_password_does(
+async def test_an_unknown_login_costs_one_hash_like_a_wrong_password(
     settings: Settings, mint: TokenMint
 ) -> None:
     hasher = CountingHasher()
@@ -221,7 +223,7 @@ async def test_an_old_hash_is_upgraded_at_login(
     assert (await log_in(client, body["username"])).status_code == 200
 
 
-async def test_no_answer_holds_a_hash(client: httpx.AsyncClient) -> None:
+async def test_no_response_contains_a_hash(client: httpx.AsyncClient) -> None:
     body = account()
     registered = await client.post("/v1/auth/register", json=body)
     logged_in = await log_in(client, body["username"])

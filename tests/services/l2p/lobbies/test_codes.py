@@ -1,4 +1,4 @@
-"""Codes of private lobbies: asked for at the door, and hard to guess."""
+"""Codes of lobbies, and the limit of guesses."""
 
 import asyncio
 import itertools
@@ -28,13 +28,13 @@ async def find(player: Player, code: str) -> httpx.Response:
     return await player.get(f"/v1/lobbies/by-code/{code}")
 
 
-def test_codes_hold_no_lookalikes() -> None:
+def test_codes_contain_no_characters_that_look_alike() -> None:
     codes = "".join(generate_code() for _ in range(2_000))
     assert set(codes) == set(CODE_ALPHABET)
     assert set(codes).isdisjoint("01258AEBILOSUZ")
 
 
-async def test_a_private_lobby_is_entered_with_its_code_only(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_joining_a_private_lobby_requires_its_code(crowd: Crowd, sql: "Connection[Any]") -> None:
     host, guest = crowd.players(2)
     lobby = await host.create(settings={"is_private": True})
     for attempt in (await guest.join(lobby), await guest.join(lobby, code=WRONG)):
@@ -42,25 +42,25 @@ async def test_a_private_lobby_is_entered_with_its_code_only(crowd: Crowd, sql: 
     entered = await guest.join(lobby, code=lobby["code"].lower())
     assert entered.status_code == 200
     assert await guest.look_at(lobby) == entered.json()
-    assert (await guest.join(lobby)).status_code == 200  # who is in needs no code
+    assert (await guest.join(lobby)).status_code == 200  # players need no code
     count = await sql.fetchval("SELECT count(*) FROM lobby_players WHERE lobby_id = $1", lobby["id"])
     assert count == 2
 
 
-async def test_another_lobbys_code_opens_nothing(crowd: Crowd) -> None:
+async def test_the_code_of_another_lobby_is_wrong(crowd: Crowd) -> None:
     host, guest = crowd.players(2)
     lobby, other = [await host.create(settings={"is_private": True}) for _ in range(2)]
     assert (await guest.join(lobby, code=other["code"])).status_code == 404
 
 
 async def create_with(app: Service, player: Player, codes: Iterable[str]) -> Lobby:
-    drawn = iter(codes)
+    generated = iter(codes)
     request = LobbyRequest(name="Friday quiz")
     async with app.component(Database).transaction() as db:
-        return await create_lobby(db, request, player_id=player.id, generate=lambda: next(drawn))
+        return await create_lobby(db, request, player_id=player.id, generate=lambda: next(generated))
 
 
-async def test_a_code_that_is_in_use_is_drawn_again(crowd: Crowd, app: Service) -> None:
+async def test_a_code_in_use_is_replaced_by_another(crowd: Crowd, app: Service) -> None:
     host = crowd.player()
     taken = (await host.create())["code"]
     lobby = await create_with(app, host, [taken, taken, "DDDDDD"])
@@ -69,7 +69,7 @@ async def test_a_code_that_is_in_use_is_drawn_again(crowd: Crowd, app: Service) 
         await create_with(app, host, itertools.repeat(taken))
 
 
-async def test_a_closed_lobbys_code_is_free_again(crowd: Crowd, app: Service) -> None:
+async def test_the_code_of_a_closed_lobby_can_be_used_again(crowd: Crowd, app: Service) -> None:
     host, guest = crowd.players(2)
     lobby = await host.create()
     await host.leave(lobby)
@@ -77,7 +77,7 @@ async def test_a_closed_lobbys_code_is_free_again(crowd: Crowd, app: Service) ->
     assert (await create_with(app, guest, [lobby["code"]])).code == lobby["code"]
 
 
-async def test_one_code_drawn_twenty_times_at_once_opens_one_lobby(
+async def test_one_code_generated_twenty_times_at_once_belongs_to_one_lobby(
     crowd: Crowd, app: Service, sql: "Connection[Any]"
 ) -> None:
     host = crowd.player()
@@ -89,7 +89,7 @@ async def test_one_code_drawn_twenty_times_at_once_opens_one_lobby(
     assert await sql.fetchval("SELECT count(*) FROM lobbies WHERE code = 'KKKKKK'") == 1
 
 
-async def test_wrong_codes_are_limited_and_then_right_ones_too(crowd: Crowd) -> None:
+async def test_after_too_many_wrong_codes_right_ones_are_refused_too(crowd: Crowd) -> None:
     host, guesser, other = crowd.players(3)
     lobby = await host.create(settings={"is_private": True})
     for turn in range(GUESSES):
@@ -105,7 +105,7 @@ async def test_wrong_codes_are_limited_and_then_right_ones_too(crowd: Crowd) -> 
     assert (await find(other, lobby["code"])).status_code == 200
 
 
-async def test_a_hundred_guesses_at_once_get_no_further(
+async def test_a_hundred_guesses_at_once_stay_within_the_limit(
     crowd: Crowd, replica: httpx.AsyncClient, sql: "Connection[Any]"
 ) -> None:
     here = crowd.player()
@@ -116,12 +116,12 @@ async def test_a_hundred_guesses_at_once_get_no_further(
     assert await sql.fetchval(statement, here.id) == GUESSES
 
 
-async def test_guesses_of_more_than_a_minute_ago_do_not_count(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_guesses_expire_after_a_minute(crowd: Crowd, sql: "Connection[Any]") -> None:
     guesser = crowd.player()
     for _ in range(GUESSES):
         await find(guesser, WRONG)
     await sql.execute(
-        "UPDATE code_guesses SET guessed_at = ARRAY(SELECT moment - interval '50 s' FROM unnest(guessed_at) AS moment)"
+        "UPDATE code_guesses SET guessed_at = ARRAY(SELECT guess - interval '50 s' FROM unnest(guessed_at) AS guess)"
         " WHERE user_id = $1",
         guesser.id,
     )
@@ -142,5 +142,5 @@ async def test_right_codes_do_not_count(crowd: Crowd) -> None:
 
 
 @pytest.mark.parametrize("code", ["x", "%20", "😀", "A" * 32, "' OR 1=1 --"])
-async def test_a_code_that_cannot_be_right_is_just_wrong(crowd: Crowd, code: str) -> None:
+async def test_a_malformed_code_is_answered_as_a_wrong_one(crowd: Crowd, code: str) -> None:
     assert (await find(crowd.player(), code)).status_code == 404

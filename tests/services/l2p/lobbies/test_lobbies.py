@@ -32,7 +32,7 @@ DEFAULT_SETTINGS = {
 }
 
 
-async def test_a_created_lobby_has_its_creator_as_host_and_defaults_filled_in(crowd: Crowd) -> None:
+async def test_a_new_lobby_has_its_creator_as_host_and_default_settings(crowd: Crowd) -> None:
     host = crowd.player()
     response = await host.post("/v1/lobbies", {"name": "  Friday quiz "})
     assert response.status_code == 201
@@ -48,7 +48,7 @@ async def test_a_created_lobby_has_its_creator_as_host_and_defaults_filled_in(cr
     assert lobby == await host.look_at(lobby)
 
 
-async def test_settings_that_are_given_are_kept(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_given_settings_are_stored(crowd: Crowd, sql: "Connection[Any]") -> None:
     given = {
         "is_private": True,
         "time_limit_ms": 5_000,
@@ -87,7 +87,7 @@ async def test_settings_that_are_given_are_kept(crowd: Crowd, sql: "Connection[A
         ({"name": "Quiz", "settings": {"question_set_id": str(uuid4())}}, "#/settings/question_set_id"),
     ],
 )
-async def test_what_breaks_a_rule_is_refused_at_its_field(
+async def test_an_invalid_field_is_refused_with_its_pointer(
     crowd: Crowd, body: dict[str, Any], pointer: str
 ) -> None:
     response = await crowd.player().post("/v1/lobbies", body)
@@ -119,13 +119,13 @@ async def test_a_lobby_that_does_not_exist_is_not_found(crowd: Crowd) -> None:
     assert (await player.get("/v1/lobbies/not-an-id")).status_code == 422
 
 
-async def test_a_public_lobby_is_seen_by_anybody(crowd: Crowd) -> None:
+async def test_every_player_can_read_a_public_lobby(crowd: Crowd) -> None:
     host, stranger = crowd.players(2)
     lobby = await host.create()
     assert await stranger.look_at(lobby) == lobby
 
 
-async def test_a_private_lobby_is_seen_by_those_in_it_and_by_code(crowd: Crowd) -> None:
+async def test_a_private_lobby_is_read_by_its_players_or_by_code(crowd: Crowd) -> None:
     host, stranger = crowd.players(2)
     lobby = await host.create(settings={"is_private": True})
     assert await host.look_at(lobby) == lobby
@@ -137,7 +137,7 @@ async def test_a_private_lobby_is_seen_by_those_in_it_and_by_code(crowd: Crowd) 
 
 
 @pytest.mark.parametrize("spell", [str.lower, lambda code: f" {code[:3]}-{code[3:]} "])
-async def test_a_code_may_be_spelled_as_it_is_heard(crowd: Crowd, spell: Any) -> None:
+async def test_a_code_ignores_case_spaces_and_hyphens(crowd: Crowd, spell: Any) -> None:
     host, player = crowd.players(2)
     lobby = await host.create()
     found = await player.get(f"/v1/lobbies/by-code/{spell(lobby['code'])}")
@@ -160,7 +160,7 @@ async def test_the_list_shows_public_lobbies_newest_first_with_player_counts(cro
     assert items[2] == {name: value for name, value in lobbies[0].items() if name != "players"}
 
 
-async def test_the_list_is_of_one_status_waiting_by_default(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_the_list_shows_one_status_and_waiting_by_default(crowd: Crowd, sql: "Connection[Any]") -> None:
     host = crowd.player()
     word = uuid4().hex
     waiting, playing, closed = [await host.create(name=f"{word} {number}") for number in range(3)]
@@ -178,7 +178,7 @@ async def test_the_list_is_of_one_status_waiting_by_default(crowd: Crowd, sql: "
 
 
 @pytest.mark.parametrize("wild", ["100%", "a_b", "back\\slash", "O'Reilly", "Größe"])
-async def test_a_search_takes_every_character_as_it_is(crowd: Crowd, wild: str) -> None:
+async def test_a_search_takes_wildcards_literally(crowd: Crowd, wild: str) -> None:
     host = crowd.player()
     word = uuid4().hex
     await host.create(name=f"{word} {wild}!")
@@ -187,7 +187,7 @@ async def test_a_search_takes_every_character_as_it_is(crowd: Crowd, wild: str) 
     assert [item["name"] for item in items] == [f"{word} {wild}!"]
 
 
-async def test_every_lobby_is_on_one_page_even_while_new_ones_come(crowd: Crowd) -> None:
+async def test_every_lobby_is_on_one_page_while_new_ones_are_created(crowd: Crowd) -> None:
     host = crowd.player()
     word = uuid4().hex
     created = [(await host.create(name=f"{word} {number}"))["id"] for number in range(7)]
@@ -225,7 +225,7 @@ async def test_a_cursor_of_another_list_is_refused(crowd: Crowd) -> None:
         assert (await host.get("/v1/lobbies", **wrong)).status_code == 422
 
 
-async def test_the_list_s_text_is_what_its_model_writes(crowd: Crowd, settings: Settings) -> None:
+async def test_the_json_of_the_list_is_that_of_its_model(crowd: Crowd, settings: Settings) -> None:
     host = crowd.player()
     word = uuid4().hex
     private = LobbySettings(question_count=7, shuffle=True).model_dump(mode="json")

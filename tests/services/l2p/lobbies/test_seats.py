@@ -1,4 +1,4 @@
-"""Joining and leaving: who gets a seat, who hosts, and when a lobby closes."""
+"""Joining and leaving: seats, hosts and closing."""
 
 import asyncio
 from collections import Counter
@@ -31,7 +31,7 @@ async def state(sql: "Connection[Any]", lobby: dict[str, Any]) -> tuple[str, UUI
     return row["status"], row["host_id"]
 
 
-async def test_who_joins_sits_in_the_lobby(crowd: Crowd) -> None:
+async def test_joining_gives_a_seat(crowd: Crowd) -> None:
     host, guest = crowd.players(2)
     lobby = await host.create()
     response = await guest.join(lobby)
@@ -42,7 +42,7 @@ async def test_who_joins_sits_in_the_lobby(crowd: Crowd) -> None:
     assert joined == await host.look_at(lobby)
 
 
-async def test_joining_twice_is_joining_once(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_joining_again_changes_nothing(crowd: Crowd, sql: "Connection[Any]") -> None:
     host, guest = crowd.players(2)
     lobby = await host.create(max_players=2)
     first = await guest.join(lobby)
@@ -79,7 +79,7 @@ async def test_fifty_joining_at_once_fill_eight_seats_exactly(
     assert set(taken) == admitted | {host.id}
 
 
-async def test_a_seat_that_comes_free_is_taken_once(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_a_freed_seat_is_taken_once(crowd: Crowd, sql: "Connection[Any]") -> None:
     host, guest, *waiting = crowd.players(22)
     lobby = await host.create(max_players=2)
     await guest.join(lobby)
@@ -106,7 +106,7 @@ async def test_a_host_who_leaves_hands_over_to_the_longest_present(
     await first.join(lobby)
     await second.join(lobby)
     await first.leave(lobby)
-    await first.join(lobby)  # and so is the last to have come
+    await first.join(lobby)  # first is now the player who joined last
     assert (await host.leave(lobby)).status_code == 204
     assert await state(sql, lobby) == ("waiting", second.id)
     seen = await first.look_at(lobby)
@@ -114,20 +114,18 @@ async def test_a_host_who_leaves_hands_over_to_the_longest_present(
     assert [player["user_id"] for player in seen["players"]] == [str(second.id), str(first.id)]
 
 
-async def test_present_is_since_the_seat_was_taken_not_since_it_was_asked_for(
-    crowd: Crowd, app: Service
-) -> None:
+async def test_presence_counts_from_the_seat_and_not_from_the_request(crowd: Crowd, app: Service) -> None:
     host, early, late = crowd.players(3)
     lobby = await host.create()
     await late.get("/v1/users/me")
     async with app.component(Database).transaction() as db:
-        await db.execute(text("SELECT now()"))  # the transaction of the late one begins
+        await db.execute(text("SELECT now()"))  # the transaction of the late player starts
         await early.join(lobby)
         joined = await join_lobby(db, UUID(lobby["id"]), player_id=late.id)
     assert [player.user_id for player in joined.players] == [host.id, early.id, late.id]
 
 
-async def test_a_guest_who_leaves_changes_no_host(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_a_guest_who_leaves_does_not_change_the_host(crowd: Crowd, sql: "Connection[Any]") -> None:
     host, guest = crowd.players(2)
     lobby = await host.create()
     await guest.join(lobby)
@@ -136,7 +134,7 @@ async def test_a_guest_who_leaves_changes_no_host(crowd: Crowd, sql: "Connection
     assert await seated(sql, lobby) == [host.id]
 
 
-async def test_a_lobby_whose_hosts_account_is_gone_gets_a_host_again(
+async def test_a_lobby_gets_a_new_host_after_the_hosts_account_was_deleted(
     crowd: Crowd, sql: "Connection[Any]"
 ) -> None:
     (host, first, second), (other_host, only) = crowd.players(3), crowd.players(2)
@@ -150,7 +148,9 @@ async def test_a_lobby_whose_hosts_account_is_gone_gets_a_host_again(
     assert (await only.join(emptied)).json()["host_id"] == str(only.id)
 
 
-async def test_the_last_one_out_closes_and_history_stays(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_the_last_player_to_leave_closes_the_lobby_and_its_games_stay(
+    crowd: Crowd, sql: "Connection[Any]"
+) -> None:
     host, stranger = crowd.players(2)
     lobby = await host.create()
     game = await sql.fetchval(
@@ -166,7 +166,7 @@ async def test_the_last_one_out_closes_and_history_stays(crowd: Crowd, sql: "Con
 
 
 @pytest.mark.parametrize("turn", range(5))
-async def test_host_and_guest_leaving_at_once_close_it(
+async def test_host_and_guest_leaving_at_once_close_the_lobby(
     crowd: Crowd, replica: httpx.AsyncClient, sql: "Connection[Any]", turn: int
 ) -> None:
     host, guest = crowd.player(), crowd.player(client=replica)
@@ -179,7 +179,7 @@ async def test_host_and_guest_leaving_at_once_close_it(
 
 
 @pytest.mark.parametrize("turn", range(5))
-async def test_joining_while_the_last_one_leaves_is_one_or_the_other(
+async def test_joining_while_the_last_player_leaves_either_joins_or_finds_it_closed(
     crowd: Crowd, replica: httpx.AsyncClient, sql: "Connection[Any]", turn: int
 ) -> None:
     host, guest = crowd.player(), crowd.player(client=replica)
@@ -194,7 +194,7 @@ async def test_joining_while_the_last_one_leaves_is_one_or_the_other(
         assert await state(sql, lobby) == ("closed", None)
 
 
-async def test_leaving_twice_is_leaving_once(crowd: Crowd) -> None:
+async def test_leaving_again_changes_nothing(crowd: Crowd) -> None:
     host, guest = crowd.players(2)
     lobby = await host.create()
     await guest.join(lobby)
@@ -203,9 +203,7 @@ async def test_leaving_twice_is_leaving_once(crowd: Crowd) -> None:
     assert (await guest.leave(private)).status_code == 404
 
 
-async def test_a_game_under_way_lets_late_comers_in_only_where_they_are_allowed(
-    crowd: Crowd, sql: "Connection[Any]"
-) -> None:
+async def test_joining_a_running_game_requires_allow_late_join(crowd: Crowd, sql: "Connection[Any]") -> None:
     host, guest = crowd.players(2)
     open_one = await host.create()
     strict = await host.create(settings={"allow_late_join": False})

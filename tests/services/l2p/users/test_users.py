@@ -1,4 +1,4 @@
-"""Players who come with tokens of Auth: stored at first sight, and following later tokens."""
+"""Players with tokens of Auth: stored at their first request, and updated by later tokens."""
 
 import asyncio
 import time
@@ -38,7 +38,7 @@ async def register(client: httpx.AsyncClient, name: str) -> UUID:
     return UUID(response.json()["user"]["id"])
 
 
-async def test_a_newcomer_gets_a_row(crowd: Crowd) -> None:
+async def test_the_first_request_stores_the_player(crowd: Crowd) -> None:
     name = fresh_name()
     player = crowd.player(username=name, email=f"{name}@example.com")
     user = await look(player)
@@ -65,7 +65,7 @@ async def test_without_a_token_there_is_no_player(client: httpx.AsyncClient) -> 
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_fifty_first_sights_at_once_make_one_row(
+async def test_fifty_first_requests_at_once_make_one_row(
     crowd: Crowd, replica: httpx.AsyncClient, sql: "Connection[Any]"
 ) -> None:
     here = crowd.player()
@@ -75,7 +75,7 @@ async def test_fifty_first_sights_at_once_make_one_row(
     assert await sql.fetchval("SELECT count(*) FROM users WHERE id = $1", here.id) == 1
 
 
-async def test_a_later_token_renames(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_a_later_token_updates_the_names(crowd: Crowd, sql: "Connection[Any]") -> None:
     old, new = fresh_name(), fresh_name()
     player = crowd.player(username=old, email=f"{old}@example.com")
     await look(player)
@@ -84,7 +84,7 @@ async def test_a_later_token_renames(crowd: Crowd, sql: "Connection[Any]") -> No
     assert await stored_names(sql, player.id) == (f"{new}@example.com", new)
 
 
-async def test_an_older_token_renames_nothing(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_an_older_token_changes_nothing(crowd: Crowd, sql: "Connection[Any]") -> None:
     old, new = fresh_name(), fresh_name()
     renamed = crowd.player(username=new, email=f"{new}@example.com")
     await look(renamed)
@@ -95,7 +95,7 @@ async def test_an_older_token_renames_nothing(crowd: Crowd, sql: "Connection[Any
     assert await stored_names(sql, renamed.id) == (f"{new}@example.com", new)
 
 
-async def test_a_new_spelling_is_taken_over(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_a_new_spelling_of_a_name_is_stored(crowd: Crowd, sql: "Connection[Any]") -> None:
     name = fresh_name()
     player = crowd.player(username=name, email=f"{name}@example.com")
     await look(player)
@@ -103,7 +103,9 @@ async def test_a_new_spelling_is_taken_over(crowd: Crowd, sql: "Connection[Any]"
     assert await stored_names(sql, player.id) == (f"{name}@example.com", name.upper())
 
 
-async def test_a_name_that_moved_on_is_nulled_where_it_was(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_a_name_claimed_by_a_newer_token_is_nulled_at_its_former_player(
+    crowd: Crowd, sql: "Connection[Any]"
+) -> None:
     name = fresh_name()
     before = crowd.player(username=name, email=f"{name}@example.com")
     await look(before)
@@ -125,7 +127,7 @@ async def test_a_name_claimed_by_an_older_token_stays_where_it_is(
     assert (user["email"], user["username"]) == (None, f"{name}-{before.id.hex[-4:]}")
 
 
-async def test_who_lost_a_name_gets_the_new_one_from_the_next_token(crowd: Crowd) -> None:
+async def test_a_player_who_lost_a_name_gets_a_new_one_from_the_next_token(crowd: Crowd) -> None:
     name, other = fresh_name(), fresh_name()
     before = crowd.player(username=name, email=f"{name}@example.com")
     await look(before)
@@ -135,7 +137,7 @@ async def test_who_lost_a_name_gets_the_new_one_from_the_next_token(crowd: Crowd
     assert (user["email"], user["username"]) == (f"{other}@example.com", other)
 
 
-async def test_an_own_account_keeps_its_names_and_the_newcomer_gets_a_suffix(
+async def test_an_account_of_learn2play_keeps_its_names_and_the_newcomer_gets_a_suffix(
     client: httpx.AsyncClient, crowd: Crowd, sql: "Connection[Any]"
 ) -> None:
     name = fresh_name()
@@ -157,7 +159,7 @@ async def test_the_suffix_grows_where_the_short_one_is_taken(client: httpx.Async
     assert (await look(newcomer))["username"] == f"{name}-{newcomer_id.hex[-8:]}"
 
 
-async def test_thirty_newcomers_with_one_name_all_come_in(
+async def test_thirty_newcomers_with_the_name_of_an_account_are_all_stored(
     client: httpx.AsyncClient, crowd: Crowd, sql: "Connection[Any]"
 ) -> None:
     name = fresh_name()
@@ -166,7 +168,7 @@ async def test_thirty_newcomers_with_one_name_all_come_in(
     users = await asyncio.gather(*(look(newcomer) for newcomer in newcomers))
     assert len({user["username"] for user in users}) == 30
     for newcomer, user in zip(newcomers, users, strict=True):
-        # Of thirty random ids two end in the same four digits now and then.
+        # Two of thirty random ids may end in the same four digits.
         assert user["username"] in {f"{name}-{newcomer.id.hex[-length:]}" for length in (4, 8)}
     held = await sql.fetch("SELECT id FROM users WHERE email = $1", f"{name}@example.com")
     assert len(held) == 1
@@ -187,7 +189,7 @@ async def test_newcomers_who_claim_one_name_at_once_leave_it_to_one(
     assert await sql.fetchval(count, [newcomer.id for newcomer in newcomers]) == 30
 
 
-async def test_two_who_swap_names_both_get_them(
+async def test_two_players_who_swap_names_both_get_them(
     crowd: Crowd, replica: httpx.AsyncClient, sql: "Connection[Any]", mint: TokenMint
 ) -> None:
     for _ in range(10):
@@ -225,7 +227,7 @@ async def test_registering_while_names_move_neither_blocks_nor_fails(
     assert await sql.fetchval("SELECT count(*) FROM users WHERE username = $1", name) == 1
 
 
-async def test_a_token_without_names_keeps_what_is_known(crowd: Crowd, sql: "Connection[Any]") -> None:
+async def test_a_token_without_names_changes_none(crowd: Crowd, sql: "Connection[Any]") -> None:
     name = fresh_name()
     player = crowd.player(username=name, email=f"{name}@example.com")
     await look(player)
@@ -236,7 +238,7 @@ async def test_a_token_without_names_keeps_what_is_known(crowd: Crowd, sql: "Con
     assert (user["username"], user["email"]) == (None, None)
 
 
-async def test_a_player_whose_row_is_gone_is_stored_again_with_the_next_write(
+async def test_a_player_whose_row_was_deleted_is_stored_again_by_the_next_write(
     crowd: Crowd, sql: "Connection[Any]"
 ) -> None:
     host, player = crowd.players(2)

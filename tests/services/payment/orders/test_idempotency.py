@@ -1,4 +1,4 @@
-"""One key, one order: however often, however much at once, by however many processes, and over restarts."""
+"""One order for one idempotency key: repeated, concurrent, in several processes, and after a restart."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ async def _count_orders(sql: Sql, user_id: UUID) -> int:
     return count
 
 
-async def test_same_request_gets_the_same_answer_again(shop: Shop, sql: Sql) -> None:
+async def test_repeated_request_gets_the_stored_response(shop: Shop, sql: Sql) -> None:
     product, user_id = await shop.offer(), uuid4()
     first = await shop.order({product["sku"]: 2}, buyer=shop.buyer(user_id), key="k")
     again = await shop.order({product["sku"]: 2}, buyer=shop.buyer(user_id), key="k")
@@ -31,7 +31,7 @@ async def test_same_request_gets_the_same_answer_again(shop: Shop, sql: Sql) -> 
     assert await _count_orders(sql, user_id) == 1
 
 
-async def test_same_answer_even_when_the_world_has_moved_on(
+async def test_stored_response_is_repeated_after_product_and_order_changed(
     shop: Shop, client: httpx.AsyncClient, sql: Sql
 ) -> None:
     product, buyer = await shop.offer(stock=1), shop.buyer()
@@ -42,7 +42,7 @@ async def test_same_answer_even_when_the_world_has_moved_on(
     assert (again.status_code, again.content) == (201, first.content)
 
 
-async def test_spacing_and_order_of_the_json_do_not_make_another_request(
+async def test_whitespace_and_order_of_the_json_make_no_difference(
     shop: Shop, client: httpx.AsyncClient
 ) -> None:
     product = await shop.offer()
@@ -66,7 +66,7 @@ async def test_key_with_another_body_is_refused(shop: Shop, sql: Sql) -> None:
     assert await _count_orders(sql, user_id) == 1
 
 
-async def test_another_users_same_key_is_another_key(shop: Shop) -> None:
+async def test_key_belongs_to_its_user(shop: Shop) -> None:
     product = await shop.offer()
     one = await shop.placed({product["sku"]: 1}, key="shared")
     other = await shop.placed({product["sku"]: 1}, key="shared")
@@ -74,7 +74,7 @@ async def test_another_users_same_key_is_another_key(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "caf\u00e9", "tab\tkey"])
-async def test_what_is_no_key_is_refused(shop: Shop, client: httpx.AsyncClient, key: str) -> None:
+async def test_malformed_key_is_refused(shop: Shop, client: httpx.AsyncClient, key: str) -> None:
     product = await shop.offer()
     headers = httpx.Headers(shop.buyer())
     headers["Idempotency-Key"] = key.encode("latin-1").decode("latin-1")
@@ -85,7 +85,7 @@ async def test_what_is_no_key_is_refused(shop: Shop, client: httpx.AsyncClient, 
     )
 
 
-async def test_no_key_or_two_of_them_are_refused_before_the_body_is_judged(
+async def test_missing_or_second_key_is_refused_before_the_body_is_validated(
     shop: Shop, client: httpx.AsyncClient
 ) -> None:
     token = list(shop.buyer().items())
@@ -99,7 +99,7 @@ async def test_key_of_255_characters_is_taken(shop: Shop) -> None:
     await shop.placed({product["sku"]: 1}, key="k" * 255)
 
 
-async def test_refusal_does_not_use_the_key_up(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_key_of_a_refused_request_can_be_used_again(shop: Shop, client: httpx.AsyncClient) -> None:
     product, buyer = await shop.offer(stock=1), shop.buyer()
     path = f"/v1/products/{product['id']}"
     assert problem(await shop.order({product["sku"]: 2}, buyer=buyer, key="k")) == (409, "out-of-stock")
@@ -113,7 +113,7 @@ async def test_refusal_does_not_use_the_key_up(shop: Shop, client: httpx.AsyncCl
 async def test_while_the_first_request_runs_the_key_is_busy(shop: Shop, sql: Sql) -> None:
     product, user_id = await shop.offer(), uuid4()
     await shop.placed({product["sku"]: 1}, buyer=shop.buyer(user_id), key="k")
-    # What a request of another process leaves there while it runs.
+    # As a running request of another process leaves it.
     await sql.execute(
         "UPDATE idempotency_keys SET status_code = NULL, body = NULL, location = NULL, lease_token = request_id,"
         " leased_until = now() + interval '1 hour' WHERE user_id = $1",
@@ -153,10 +153,10 @@ async def test_key_is_free_again_after_24_hours(shop: Shop, sql: Sql) -> None:
     assert await sql.fetchval("SELECT count(*) FROM idempotency_keys WHERE user_id = $1", user_id) == 1
 
 
-async def test_refused_and_broken_off_requests_leave_no_order(shop: Shop, sql: Sql) -> None:
+async def test_refused_and_cancelled_requests_leave_no_order(shop: Shop, sql: Sql) -> None:
     product, user_id = await shop.offer(stock=10), uuid4()
     await shop.placed({product["sku"]: 1}, buyer=shop.buyer(user_id))
-    # The request waits for the product, which another transaction has in hand, and its client goes away meanwhile.
+    # The request waits for a product that another transaction has locked, and its client disconnects.
     transaction = sql.transaction()
     await transaction.start()
     await sql.execute("SELECT 1 FROM products WHERE id = $1 FOR NO KEY UPDATE", product["id"])

@@ -1,4 +1,4 @@
-"""One key, one order, in processes of their own: fifty requests at once, and one that is killed before its answer is stored."""
+"""One order for one idempotency key: fifty requests at two processes, and a process killed before it stores its response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.tokens import TokenMint
 
 @pytest_asyncio.fixture(scope="module")
 async def key_server(mint: TokenMint) -> AsyncIterator[KeyServer]:
-    """Stands for Auth, whose keys the processes fetch."""
+    """Serves the keys that the processes fetch from Auth."""
     server = KeyServer()
     server.publish(published(mint))
     await server.start()
@@ -57,7 +57,7 @@ async def test_fifty_at_once_in_two_processes_make_one_order(
     assert (again.headers["idempotent-replayed"], again.content) == ("true", made[0].content)
 
 
-async def test_process_killed_before_it_stores_the_answer_leaves_no_second_order(
+async def test_process_killed_before_it_stores_the_response_leaves_no_second_order(
     key_server: KeyServer, database_settings: DatabaseSettings, shop: Shop, mint: TokenMint, sql: Sql
 ) -> None:
     product, user_id = await shop.offer(stock=100), uuid4()
@@ -75,7 +75,7 @@ async def test_process_killed_before_it_stores_the_answer_leaves_no_second_order
         return int(await sql.fetchval(count, statement_like)) == 1
 
     try:
-        # The product is held until the key is claimed, and the key then until the answer is about to be stored.
+        # The product is locked until the key is claimed, then the key until the response is about to be stored.
         at_product, at_key = sql.transaction(), holder.transaction()
         async with replica("payment", database_settings, AUTH_JWKS_URL=key_server.url) as first:
             await at_product.start()

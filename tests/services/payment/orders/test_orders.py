@@ -73,14 +73,14 @@ async def test_total_is_exact_in_every_kind_of_currency(
         assert answer.json()["total_amount"] == total
 
 
-async def test_total_over_what_can_be_charged_is_refused(shop: Shop) -> None:
+async def test_total_above_the_maximum_charge_is_refused(shop: Shop) -> None:
     dear, other = await shop.offer(unit_price="999999.99"), await shop.offer(unit_price="0.01")
     assert problem(await shop.order({dear["sku"]: 2})) == (422, "amount-too-large")
     assert problem(await shop.order({dear["sku"]: 1, other["sku"]: 1})) == (422, "amount-too-large")
     assert problem(await shop.order({dear["sku"]: 1000})) == (422, "amount-too-large")
 
 
-async def test_lines_keep_name_and_price_when_the_product_changes_or_goes(
+async def test_lines_keep_name_and_price_when_the_product_is_changed_or_deleted(
     shop: Shop, client: httpx.AsyncClient
 ) -> None:
     product = await shop.offer(name="Before", unit_price="10.00", stock=5)
@@ -93,7 +93,7 @@ async def test_lines_keep_name_and_price_when_the_product_changes_or_goes(
     assert (await client.get(f"/v1/orders/{order['id']}", headers=buyer)).json() == order
 
 
-async def test_buyer_cannot_name_a_price(shop: Shop) -> None:
+async def test_price_in_an_order_is_refused(shop: Shop) -> None:
     product = await shop.offer()
     answer = await shop.order([{"sku": product["sku"], "quantity": 1, "unit_price": "0.01"}])
     assert problem(answer) == (422, "invalid-request")
@@ -160,7 +160,7 @@ async def test_ordering_and_reading_orders_need_a_token(client: httpx.AsyncClien
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_orders_of_others_are_hidden_but_not_from_admins(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_orders_of_others_are_shown_to_admins_only(shop: Shop, client: httpx.AsyncClient) -> None:
     product = await shop.offer()
     order = await shop.placed({product["sku"]: 1})
     path, stranger = f"/v1/orders/{order['id']}", shop.buyer()
@@ -177,7 +177,7 @@ async def _list(client: httpx.AsyncClient, headers: Headers, **query: Any) -> li
     return [order["id"] for order in answer.json()["items"]]
 
 
-async def test_list_is_narrowed_by_status_and_time(shop: Shop, client: httpx.AsyncClient, sql: Sql) -> None:
+async def test_list_is_filtered_by_status_and_time(shop: Shop, client: httpx.AsyncClient, sql: Sql) -> None:
     product, buyer = await shop.offer(), shop.buyer()
     first, second, third = [await shop.placed({product["sku"]: 1}, buyer=buyer) for _ in range(3)]
     await sql.execute("UPDATE orders SET status = 'cancelled' WHERE id = $1", second["id"])
@@ -207,7 +207,7 @@ async def test_list_is_narrowed_by_status_and_time(shop: Shop, client: httpx.Asy
         ({"cursor": "nonsense"}, "#query/cursor"),
     ],
 )
-async def test_a_filter_that_cannot_be_is_pointed_at(
+async def test_an_invalid_filter_is_refused_with_its_pointer(
     shop: Shop, client: httpx.AsyncClient, query: dict[str, Any], pointer: str
 ) -> None:
     answer = await client.get("/v1/orders", params=query, headers=shop.buyer())
@@ -244,7 +244,7 @@ async def test_cursor_belongs_to_its_caller_and_filter(shop: Shop, client: httpx
     assert len(await _list(client, buyer, cursor=cursor)) == 1
 
 
-async def test_order_put_in_by_plain_sql_can_be_read(shop: Shop, client: httpx.AsyncClient, sql: Sql) -> None:
+async def test_order_of_plain_sql_can_be_read(shop: Shop, client: httpx.AsyncClient, sql: Sql) -> None:
     user_id = uuid4()
     async with sql.transaction():
         await sql.execute("INSERT INTO users (id) VALUES ($1)", user_id)
@@ -262,7 +262,7 @@ async def test_order_put_in_by_plain_sql_can_be_read(shop: Shop, client: httpx.A
 
 
 @pytest.mark.parametrize(("price", "currency"), [("10.005", "eur"), ("1.234", "kwd"), ("5", "zzz")])
-async def test_price_put_in_by_plain_sql_that_nobody_could_pay_is_not_for_sale(
+async def test_product_of_plain_sql_with_an_unpayable_price_is_not_for_sale(
     shop: Shop, client: httpx.AsyncClient, sql: Sql, price: str, currency: str
 ) -> None:
     sku = f"odd-{currency}"
@@ -279,7 +279,7 @@ async def test_price_put_in_by_plain_sql_that_nobody_could_pay_is_not_for_sale(
     await shop.placed({sku: 1})
 
 
-def test_openapi_says_that_money_is_text(client: httpx.AsyncClient, app: Any) -> None:
+def test_openapi_describes_money_as_a_string(client: httpx.AsyncClient, app: Any) -> None:
     schemas = app.openapi()["components"]["schemas"]
     for schema, field in (
         ("NewProduct", "unit_price"),

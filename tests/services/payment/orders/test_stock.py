@@ -1,4 +1,4 @@
-"""Limited stock: held for half an hour, given back when the time is over, never sold twice."""
+"""Limited stock: reserved for half an hour, released when overdue, never sold twice."""
 
 import asyncio
 from datetime import datetime
@@ -20,7 +20,7 @@ from webcommon.app.service import Service
 
 
 async def _reserved(sql: Sql, product: dict[str, Any]) -> tuple[int, int]:
-    """What the product says that orders hold, and what the lines of orders say."""
+    """The reserved pieces of a product, by its own row and by the lines of orders."""
     row = await sql.fetchrow(
         "SELECT p.reserved, coalesce(sum(i.reserved_quantity), 0) AS lines FROM products p"
         " LEFT JOIN order_items i ON i.product_id = p.id WHERE p.id = $1 GROUP BY p.id",
@@ -34,7 +34,7 @@ async def _make_overdue(sql: Sql, order: dict[str, Any]) -> None:
     await sql.execute("UPDATE orders SET expires_at = now() WHERE id = $1", order["id"])
 
 
-async def test_order_of_limited_stock_holds_it_for_half_an_hour(
+async def test_order_reserves_limited_stock_for_half_an_hour(
     shop: Shop, client: httpx.AsyncClient, sql: Sql
 ) -> None:
     product, free = await shop.offer(stock=10), await shop.offer()
@@ -47,7 +47,9 @@ async def test_order_of_limited_stock_holds_it_for_half_an_hour(
     assert await _reserved(sql, free) == (0, 0)
 
 
-async def test_more_than_is_left_is_refused_with_what_is_left(shop: Shop, sql: Sql) -> None:
+async def test_ordering_more_than_is_available_is_refused_with_the_available_number(
+    shop: Shop, sql: Sql
+) -> None:
     few, many = await shop.offer(stock=3), await shop.offer(stock=50)
     answer = await shop.order({many["sku"]: 10, few["sku"]: 4})
     assert problem(answer) == (409, "out-of-stock")
@@ -91,7 +93,7 @@ async def test_orders_of_the_same_products_in_opposite_order_do_not_block_each_o
     assert await _reserved(sql, one) == await _reserved(sql, two) == (40, 40)
 
 
-async def test_order_expires_in_the_sweep_and_gives_its_stock_back(
+async def test_sweep_expires_an_overdue_order_and_releases_its_stock(
     shop: Shop, client: httpx.AsyncClient, app: Service, sql: Sql
 ) -> None:
     product, buyer = await shop.offer(stock=5), shop.buyer()
@@ -107,7 +109,7 @@ async def test_order_expires_in_the_sweep_and_gives_its_stock_back(
     assert await _reserved(sql, product) == (1, 1)
 
 
-async def test_order_that_was_paid_in_time_never_expires(shop: Shop, app: Service, sql: Sql) -> None:
+async def test_paid_order_never_expires(shop: Shop, app: Service, sql: Sql) -> None:
     product = await shop.offer(stock=5)
     order = await shop.placed({product["sku"]: 3})
     await _make_overdue(sql, order)
@@ -125,7 +127,7 @@ async def test_order_without_limited_stock_does_not_expire(shop: Shop, app: Serv
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", order["id"]) == "pending"
 
 
-async def test_many_sweeps_at_once_give_stock_back_once(shop: Shop, app: Service, sql: Sql) -> None:
+async def test_concurrent_sweeps_release_stock_once(shop: Shop, app: Service, sql: Sql) -> None:
     products = [await shop.offer(stock=50) for _ in range(3)]
     for _ in range(12):
         await _make_overdue(sql, await shop.placed({product["sku"]: 2 for product in products}))
@@ -136,7 +138,7 @@ async def test_many_sweeps_at_once_give_stock_back_once(shop: Shop, app: Service
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", kept["id"]) == "pending"
 
 
-async def test_stock_that_is_held_too_long_is_the_next_buyers_without_waiting_for_a_sweep(
+async def test_stock_of_an_overdue_order_is_available_before_the_next_sweep(
     shop: Shop, client: httpx.AsyncClient, sql: Sql
 ) -> None:
     product, other = await shop.offer(stock=2), await shop.offer(stock=2)
@@ -184,7 +186,7 @@ async def test_products_can_be_changed_and_deleted_while_they_are_ordered(
     assert lines == placed
 
 
-async def test_running_service_sweeps_by_itself(
+async def test_running_service_sweeps_periodically(
     shop: Shop, settings: Settings, mint: TokenMint, sql: Sql
 ) -> None:
     product, user_id = await shop.offer(stock=5), uuid4()

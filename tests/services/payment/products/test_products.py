@@ -1,4 +1,4 @@
-"""The catalogue: who may do what, which prices there are, one product a SKU."""
+"""The catalogue: roles, prices, and unique SKUs."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from tests.services.payment.shop import Shop, Sql, pointers, problem
 
 
-async def test_product_is_shown_as_it_was_made(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_product_is_read_as_it_was_created(shop: Shop, client: httpx.AsyncClient) -> None:
     answer = await client.post(
         "/v1/products",
         json={
@@ -62,7 +62,7 @@ async def test_a_token_that_is_sent_to_the_catalogue_must_be_valid(client: httpx
     assert problem(answer) == (401, "unauthorized")
 
 
-async def test_inactive_product_is_there_for_admins_only(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_inactive_product_is_shown_to_admins_only(shop: Shop, client: httpx.AsyncClient) -> None:
     product = await shop.offer(active=False)
     path = f"/v1/products/{product['sku']}"
     assert problem(await client.get(path, headers=shop.buyer())) == (404, "product-not-found")
@@ -134,7 +134,7 @@ async def test_cursor_of_another_list_is_refused(shop: Shop, client: httpx.Async
         ({"reserved": 3}, "#/reserved"),
     ],
 )
-async def test_a_field_that_cannot_be_is_pointed_at(
+async def test_an_invalid_field_is_refused_with_its_pointer(
     shop: Shop, client: httpx.AsyncClient, sql: Sql, fields: dict[str, Any], pointer: str
 ) -> None:
     usual = {"sku": "never-stored", "name": "Tea", "unit_price": "12.50", "currency": "eur"}
@@ -144,7 +144,7 @@ async def test_a_field_that_cannot_be_is_pointed_at(
     assert await sql.fetchval("SELECT count(*) FROM products WHERE sku = 'never-stored'") == 0
 
 
-async def test_half_of_a_surrogate_pair_is_no_text(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_half_of_a_surrogate_pair_is_refused(shop: Shop, client: httpx.AsyncClient) -> None:
     body = rb'{"sku": "x", "name": "\ud800", "unit_price": "1.00", "currency": "eur"}'
     headers = shop.admin | {"Content-Type": "application/json"}
     answer = await client.post("/v1/products", content=body, headers=headers)
@@ -155,12 +155,12 @@ async def test_half_of_a_surrogate_pair_is_no_text(shop: Shop, client: httpx.Asy
 @pytest.mark.parametrize(
     ("currency", "price"), [("jpy", "1000"), ("isk", "1500"), ("kwd", "1.230"), ("usd", "999999.99")]
 )
-async def test_price_keeps_its_currencys_decimals(shop: Shop, currency: str, price: str) -> None:
+async def test_price_has_the_decimals_of_its_currency(shop: Shop, currency: str, price: str) -> None:
     product = await shop.offer(currency=currency, unit_price=price)
     assert (product["unit_price"], product["currency"]) == (price, currency)
 
 
-async def test_sku_that_is_taken_is_a_conflict(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_taken_sku_is_a_conflict(shop: Shop, client: httpx.AsyncClient) -> None:
     product, other = await shop.offer(), await shop.offer()
     body = {"sku": product["sku"], "name": "x", "unit_price": "1.00", "currency": "eur"}
     assert problem(await client.post("/v1/products", json=body, headers=shop.admin)) == (409, "sku-taken")
@@ -182,7 +182,9 @@ async def test_many_admins_creating_one_sku_make_one_product(
     assert await sql.fetchval("SELECT count(*) FROM products WHERE sku = 'contended'") == 1
 
 
-async def test_change_touches_what_it_names_and_null_clears(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_change_updates_only_the_given_fields_and_null_clears_one(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
     product = await shop.offer(description="old", stock=5)
     path = f"/v1/products/{product['sku']}"
     renamed = (await client.patch(path, json={"name": "New"}, headers=shop.admin)).json()
@@ -197,7 +199,7 @@ async def test_change_touches_what_it_names_and_null_clears(shop: Shop, client: 
 
 
 @pytest.mark.parametrize("field", ["sku", "name", "unit_price", "currency", "active"])
-async def test_change_to_null_of_what_every_product_has_is_refused(
+async def test_null_for_a_required_field_is_refused(
     shop: Shop, client: httpx.AsyncClient, field: str
 ) -> None:
     product = await shop.offer()
@@ -206,7 +208,7 @@ async def test_change_to_null_of_what_every_product_has_is_refused(
     assert pointers(answer) == [f"#/{field}"]
 
 
-async def test_price_and_currency_must_fit_after_a_change_too(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_changed_price_and_currency_must_fit_each_other(shop: Shop, client: httpx.AsyncClient) -> None:
     path = f"/v1/products/{(await shop.offer(unit_price='12.50', currency='eur'))['id']}"
 
     async def change(**fields: str) -> httpx.Response:
@@ -220,7 +222,9 @@ async def test_price_and_currency_must_fit_after_a_change_too(shop: Shop, client
     assert (await change(currency="usd")).json()["unit_price"] == "1300.00"
 
 
-async def test_deleted_product_is_gone_and_its_sku_free(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_deleted_product_is_gone_and_its_sku_can_be_used_again(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
     product = await shop.offer()
     path = f"/v1/products/{product['sku']}"
     assert (await client.delete(path, headers=shop.admin)).status_code == 204
@@ -234,7 +238,7 @@ async def test_deleted_product_is_gone_and_its_sku_free(shop: Shop, client: http
     await shop.offer(sku=product["sku"])
 
 
-async def test_stock_cannot_fall_below_what_orders_hold(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_stock_cannot_be_set_below_what_is_reserved(shop: Shop, client: httpx.AsyncClient) -> None:
     product = await shop.offer(stock=10)
     path = f"/v1/products/{product['id']}"
     await shop.placed({product["sku"]: 4})

@@ -26,7 +26,7 @@ SECRET = {"VIDEOVAULT_SECRET": "s" * 32}
 async def without_database(
     request: pytest.FixtureRequest, database: DatabaseSettings
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A service that was given no database, and one that was told not to use it."""
+    """A service without a database, and one whose settings leave it unused."""
     given = database if request.param == "client" else None
     async with running(create_app(settings_for(given, persistence=request.param))) as client:
         yield client
@@ -46,7 +46,7 @@ async def with_dead_database() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def calls(client: httpx.AsyncClient) -> list[httpx.Response]:
-    """Every call that needs data."""
+    """The responses to every call that needs a database."""
     return [
         await client.get("/v1/videos"),
         await client.post("/v1/videos", json=a_video()),
@@ -55,7 +55,7 @@ async def calls(client: httpx.AsyncClient) -> list[httpx.Response]:
     ]
 
 
-async def test_with_its_database_the_mode_is_server_and_nothing_is_to_be_said(library: Library) -> None:
+async def test_with_a_database_the_mode_is_server_without_a_reason(library: Library) -> None:
     answer = await library.client.get("/v1/persistence")
 
     assert (answer.status_code, answer.json()) == (200, {"mode": "server", "reason": None})
@@ -78,7 +78,7 @@ async def test_without_a_database_the_service_is_ready_and_says_client(
     assert page.status_code == 200
 
 
-async def test_without_a_database_every_data_call_says_so_before_anything_else(
+async def test_without_a_database_every_data_call_is_refused_first_of_all(
     without_database: httpx.AsyncClient,
 ) -> None:
     answers = await calls(without_database)
@@ -173,7 +173,7 @@ async def test_open_access_reads_and_writes_without_a_token(database: DatabaseSe
 
 
 @pytest.mark.parametrize("host", ["attacker.example", "localhost.attacker.example", "192.168.1.2:5100", ""])
-async def test_open_access_serves_no_name_that_a_stranger_could_point_here(
+async def test_open_access_refuses_host_names_other_than_loopback(
     database: DatabaseSettings, host: str
 ) -> None:
     async with running(create_app(settings_for(database, access="open"))) as client:
@@ -187,7 +187,7 @@ async def test_open_access_serves_no_name_that_a_stranger_could_point_here(
     ] * 2
 
 
-async def test_with_tokens_the_name_of_the_host_does_not_matter(library: Library, mint: TokenMint) -> None:
+async def test_with_tokens_every_host_name_is_served(library: Library, mint: TokenMint) -> None:
     answer = await library.client.get("/v1/videos", headers=mint.headers() | {"Host": "videos.example"})
 
     assert answer.status_code == 200

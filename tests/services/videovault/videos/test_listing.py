@@ -1,4 +1,4 @@
-"""Lists: order, filters, pages, and what a page costs."""
+"""Lists: order, filters, pages, and the cost of a page."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def test_an_empty_library_is_an_empty_page(library: Library) -> None:
     assert (await library.get("/v1/videos")).json() == {"items": [], "next_cursor": None}
 
 
-async def test_the_newest_comes_first_unless_asked_otherwise(library: Library) -> None:
+async def test_the_newest_comes_first_by_default(library: Library) -> None:
     names = [(await library.add())["file_name"] for _ in range(3)]
 
     assert await library.names() == names[::-1]
@@ -76,7 +76,7 @@ async def test_the_longest_names_can_be_paged_through(library: Library) -> None:
 
 
 @pytest.mark.parametrize("sort", SORTS)
-async def test_rows_that_come_and_go_make_no_other_repeat_or_vanish(library: Library, sort: str) -> None:
+async def test_inserts_and_deletes_make_no_other_row_repeat_or_vanish(library: Library, sort: str) -> None:
     choice = random.Random(11)  # noqa: S311 - reproducible, and nothing secret
 
     def values() -> dict[str, Any]:
@@ -118,7 +118,7 @@ async def test_a_cursor_outlives_the_row_it_was_made_from(library: Library) -> N
     assert rest == names[2:]
 
 
-async def test_a_cursor_that_was_tampered_with_or_is_of_another_list_is_refused(library: Library) -> None:
+async def test_a_forged_cursor_or_one_of_another_list_is_refused(library: Library) -> None:
     for _ in range(3):
         await library.add()
     cursor = (await library.get("/v1/videos", limit=1)).json()["next_cursor"]
@@ -155,7 +155,7 @@ async def test_ranges_include_their_ends_and_leave_unknown_durations_out(library
     assert await found(min_size=2**63 - 1) == "d"
 
 
-async def test_a_filter_by_media_type_knows_no_case(library: Library) -> None:
+async def test_the_filter_by_media_type_ignores_case(library: Library) -> None:
     await library.add(file_name="a", mime_type="video/mp4")
     await library.add(file_name="b", mime_type="video/webm")
 
@@ -163,7 +163,7 @@ async def test_a_filter_by_media_type_knows_no_case(library: Library) -> None:
     assert await library.names(mime_type="video/ogg") == []
 
 
-async def test_created_after_leaves_out_what_was_made_at_that_moment(library: Library) -> None:
+async def test_created_after_excludes_the_time_itself(library: Library) -> None:
     first, second = await library.add(), await library.add()
 
     assert await library.names(created_after=first["created_at"]) == [second["file_name"]]
@@ -226,7 +226,7 @@ async def test_tags_filter_together_and_a_minus_excludes(library: Library) -> No
         {"tag": [f"place:{number}" for number in range(21)]},
     ],
 )
-async def test_a_parameter_that_is_not_known_or_cannot_be_meant_is_refused(
+async def test_an_unknown_or_invalid_parameter_is_refused(
     library: Library, parameters: dict[str, Any]
 ) -> None:
     answer = await library.get("/v1/videos", **parameters)

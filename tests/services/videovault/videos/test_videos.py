@@ -10,7 +10,7 @@ from tests.services.videovault.library import Library, a_video, tag
 from tests.tokens import TokenMint
 
 
-async def test_a_recorded_video_is_answered_whole_and_read_back_equal(library: Library) -> None:
+async def test_a_recorded_video_is_returned_and_read_back_equal(library: Library) -> None:
     body = a_video(
         duration_seconds=61,
         metadata={"width": 1920, "codecs": ["h264", "aac"], "rate": 23.976, "nested": {"deep": None}},
@@ -34,7 +34,7 @@ async def test_a_recorded_video_is_answered_whole_and_read_back_equal(library: L
     assert read.headers["etag"] == created.headers["etag"]
 
 
-async def test_what_may_be_left_out_is_null_or_empty(library: Library) -> None:
+async def test_fields_that_are_left_out_are_null_or_empty(library: Library) -> None:
     bare = await library.add()
     explicit = await library.add(duration_seconds=None, metadata=None, hash=None, tags=[])
 
@@ -56,14 +56,14 @@ async def test_what_may_be_left_out_is_null_or_empty(library: Library) -> None:
         "影片/🎬.mp4",
     ],
 )
-async def test_any_path_is_kept_as_it_is_given(library: Library, path: str) -> None:
+async def test_a_path_is_stored_unchanged(library: Library, path: str) -> None:
     video = await library.add(file_path=path)
 
     assert video["file_path"] == path
     assert (await library.post(a_video(file_path=path))).status_code == 409
 
 
-async def test_a_path_beyond_the_index_is_refused_in_words(library: Library) -> None:
+async def test_a_path_that_is_too_long_for_the_index_is_refused(library: Library) -> None:
     noise = random.Random(7)  # noqa: S311 - reproducible, and nothing secret
     path = "".join(chr(noise.randrange(0x4E00, 0x9F00)) for _ in range(1500))
 
@@ -92,7 +92,7 @@ async def test_a_taken_path_is_a_conflict_and_leaves_the_first_as_it_was(library
     assert (await library.get(f"/v1/videos/{first['id']}")).json() == first
 
 
-async def test_of_fifty_who_record_one_path_at_once_one_succeeds(library: Library) -> None:
+async def test_of_fifty_recordings_of_one_path_at_once_one_succeeds(library: Library) -> None:
     bodies = [
         a_video(file_path="/videos/same.mp4", file_name=f"{number}", tags=[tag("writer", f"{number}")])
         for number in range(50)
@@ -114,7 +114,7 @@ async def test_the_hash_is_not_unique(library: Library) -> None:
     assert await library.count() == 2
 
 
-async def test_spellings_of_one_tag_are_one_tag_written_as_it_came_first(library: Library) -> None:
+async def test_spellings_of_one_tag_are_one_tag_and_the_first_is_kept(library: Library) -> None:
     spellings = [
         tag("Place", "Caf\u00e9"),
         tag("place", "caf\u00e9"),
@@ -166,7 +166,7 @@ async def test_spellings_of_one_tag_are_one_tag_written_as_it_came_first(library
         ({"id": str(uuid4())}, "#/id"),
     ],
 )
-async def test_a_body_that_cannot_be_meant_is_refused_at_its_field(
+async def test_an_invalid_field_is_refused_with_its_pointer(
     library: Library, changed: dict[str, object], pointer: str
 ) -> None:
     answer = await library.post(a_video(**changed))
@@ -186,7 +186,7 @@ async def test_a_body_that_cannot_be_meant_is_refused_at_its_field(
         '{"a": ' + "[" * 40 + "]" * 40 + "}",
     ],
 )
-async def test_metadata_that_postgres_cannot_keep_is_refused(library: Library, raw: str) -> None:
+async def test_metadata_that_postgres_cannot_store_is_refused(library: Library, raw: str) -> None:
     body = (
         '{"file_path": "/a", "file_name": "a", "file_size": 1, "mime_type": "video/mp4", "metadata": '
         + raw
@@ -201,7 +201,7 @@ async def test_metadata_that_postgres_cannot_keep_is_refused(library: Library, r
     assert answer.json()["errors"][0]["pointer"] == "#/metadata"
 
 
-async def test_the_largest_values_are_kept(library: Library) -> None:
+async def test_the_largest_values_are_stored(library: Library) -> None:
     extremes = {"file_size": 2**63 - 1, "duration_seconds": 2**31 - 1, "file_name": "\x01" * 512}
 
     video = await library.add(**extremes)
@@ -209,13 +209,13 @@ async def test_the_largest_values_are_kept(library: Library) -> None:
     assert {name: video[name] for name in extremes} == extremes
 
 
-async def test_type_and_subtype_know_no_case(library: Library) -> None:
+async def test_media_type_and_subtype_ignore_case(library: Library) -> None:
     video = await library.add(mime_type='Video/MP4; codecs="avc1.42E01E"')
 
     assert video["mime_type"] == 'video/mp4; codecs="avc1.42E01E"'
 
 
-async def test_a_current_copy_is_answered_304(library: Library) -> None:
+async def test_an_unchanged_video_is_answered_with_304(library: Library) -> None:
     video = await library.add(tags=[tag("place", "harbour")])
     path = f"/v1/videos/{video['id']}"
     etag = (await library.get(path)).headers["etag"]
@@ -255,7 +255,7 @@ async def test_a_deleted_video_is_gone_with_its_tags_and_history(library: Librar
     assert await library.value("SELECT array_agg(video_id) FROM watch_history") == [UUID(kept["id"])]
 
 
-async def test_of_many_who_delete_one_video_at_once_one_succeeds(library: Library) -> None:
+async def test_of_many_deletions_of_one_video_at_once_one_succeeds(library: Library) -> None:
     video = await library.add(tags=[tag("place", "harbour")])
 
     answers = await asyncio.gather(*(library.delete(video["id"]) for _ in range(20)))
@@ -271,12 +271,12 @@ async def test_a_freed_path_can_be_taken_again(library: Library) -> None:
     assert (await library.add(file_path="/a"))["id"] != first["id"]
 
 
-async def test_an_id_that_is_none_is_refused(library: Library) -> None:
+async def test_a_malformed_id_is_refused(library: Library) -> None:
     assert (await library.get("/v1/videos/17")).status_code == 422
     assert (await library.get(f"/v1/videos/{uuid4()}")).status_code == 404
 
 
-async def test_without_a_token_nothing_is_answered(library: Library) -> None:
+async def test_every_call_requires_a_token(library: Library) -> None:
     video = await library.add()
 
     answers = [

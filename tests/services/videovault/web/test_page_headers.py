@@ -1,4 +1,4 @@
-"""The page and its assets as they come over HTTP."""
+"""The page and its assets over HTTP."""
 
 import pytest
 
@@ -63,7 +63,7 @@ async def test_nothing_else_of_the_folder_is_served(library: Library) -> None:
         ("https://*.example", "'self'"),
     ],
 )
-def test_only_a_plain_origin_of_auth_gets_into_the_policy(issuer: str, sources: str) -> None:
+def test_only_a_plain_origin_of_auth_is_part_of_the_policy(issuer: str, sources: str) -> None:
     policy = security_headers(settings_for(None, auth_issuer=issuer))["Content-Security-Policy"]
 
     assert f"; connect-src {sources}; " in policy

@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what people see, hear and reach by keyboard, and what an attacker does not get."""
+"""The page in a real Chromium: content, accessibility, and resistance to injected content."""
 
 import asyncio
 import contextlib
@@ -29,18 +29,18 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title=
 
 @dataclass
 class Visit:
-    """A page, and everything that the browser complained about."""
+    """A page, with the warnings and errors of the browser."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
 
     def note(self, message: ConsoleMessage) -> None:
-        """Keep what the console shows as a warning or an error."""
+        """Keep a warning or an error of the console."""
         if message.type in {"error", "warning"}:
             self.complaints.append(message.text)
 
     async def violations(self) -> list[str]:
-        """What the Content-Security-Policy stopped."""
+        """The violations of the Content-Security-Policy."""
         found: list[str] = await self.page.evaluate("window.violations")
         return found
 
@@ -52,7 +52,7 @@ class Visit:
 
 @contextlib.asynccontextmanager
 async def visiting(browser: Browser, url: str, **options: Any) -> AsyncIterator[Visit]:
-    """A fresh profile that opens the page."""
+    """The page, opened in a fresh profile."""
     context: BrowserContext = await browser.new_context(**options)
     try:
         await context.add_init_script(NOTE_VIOLATIONS)
@@ -77,7 +77,7 @@ def storage(page: Page) -> Any:
     return page.locator("#storage")
 
 
-async def test_the_page_loads_without_a_complaint_and_says_where_the_library_is(visit: Visit) -> None:
+async def test_the_page_loads_without_errors_and_says_where_the_library_is(visit: Visit) -> None:
     await expect(storage(visit.page)).to_have_text("In this server\u2019s database (mode: server).")
     await expect(visit.page.get_by_role("heading", level=1)).to_have_text("VideoVault")
     await expect(visit.page.get_by_label("Access token")).to_be_visible()
@@ -113,7 +113,7 @@ async def test_the_newest_videos_are_listed_for_a_token(visit: Visit, library: L
     assert (visit.complaints, await visit.violations()) == ([], [])
 
 
-async def test_a_hostile_name_is_text(visit: Visit, library: Library) -> None:
+async def test_a_name_with_html_is_shown_as_text(visit: Visit, library: Library) -> None:
     await library.add(file_name=HOSTILE, file_path=f"/{HOSTILE}", tags=[tag("<b>bold</b>", "<i>x</i>")])
 
     await visit.sign_in(library.reader)
@@ -125,7 +125,7 @@ async def test_a_hostile_name_is_text(visit: Visit, library: Library) -> None:
     assert (visit.complaints, await visit.violations()) == ([], [])
 
 
-async def test_the_policy_stops_what_gets_into_the_page_all_the_same(visit: Visit) -> None:
+async def test_the_policy_stops_injected_content(visit: Visit) -> None:
     await expect(storage(visit.page)).to_contain_text("mode: server")
 
     await visit.page.evaluate(
@@ -138,7 +138,7 @@ async def test_the_policy_stops_what_gets_into_the_page_all_the_same(visit: Visi
         }"""
     )
 
-    # Not wait_for_function, which asks again by eval: the policy stops that too.
+    # Not wait_for_function: it polls by eval, which the policy stops too.
     async with asyncio.timeout(60):
         while True:
             violations = await visit.violations()
@@ -150,7 +150,7 @@ async def test_the_policy_stops_what_gets_into_the_page_all_the_same(visit: Visi
     assert await visit.page.title() == "VideoVault"
 
 
-async def test_the_token_is_kept_nowhere_but_in_memory(visit: Visit, library: Library) -> None:
+async def test_the_token_is_kept_in_memory_only(visit: Visit, library: Library) -> None:
     await library.add()
     await visit.sign_in(library.reader)
     await expect(visit.page.locator("#videos > li")).to_have_count(1)
@@ -169,7 +169,7 @@ async def test_the_token_is_kept_nowhere_but_in_memory(visit: Visit, library: Li
 
 
 @pytest.mark.parametrize("token", ["not a token", "e\u00e9\u00e9", "aaaa.bbbb.cccc"])
-async def test_a_wrong_token_is_said_at_the_field_and_can_be_corrected(
+async def test_a_wrong_token_is_reported_at_the_field_and_can_be_corrected(
     visit: Visit, library: Library, token: str
 ) -> None:
     await library.add()
@@ -226,7 +226,7 @@ async def test_landmarks_names_and_language_are_there(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_text_stands_out_in_light_and_dark(
+async def test_text_has_contrast_in_light_and_dark(
     browser: Browser, library_url: str, library: Library, scheme: str
 ) -> None:
     await library.add(file_name="video.mp4", tags=[tag("place", "harbour")])
@@ -243,7 +243,7 @@ async def test_text_stands_out_in_light_and_dark(
     assert page_colour == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}[scheme]
 
 
-async def test_on_a_phone_nothing_runs_off_the_side(
+async def test_on_a_phone_nothing_is_wider_than_the_screen(
     browser: Browser, library_url: str, library: Library
 ) -> None:
     await library.add(file_name="n" * 500, file_path="/" + "p" * 2000, tags=[tag("place", "t" * 200)])
