@@ -1,4 +1,4 @@
-// The page's whole behaviour. What comes from the server gets into the page as text only, never as markup.
+// The behaviour of the page. Data of the server is shown as text, never as markup.
 
 const PAGE_SIZE = 24;
 const isOpen = document.documentElement.dataset.access === "open";
@@ -9,7 +9,7 @@ const field = element("token");
 const list = element("videos");
 const more = element("more");
 
-// Held here and nowhere else: not in storage, not in a cookie, not in the address.
+// In memory only: not in storage, a cookie or the address.
 let token = null;
 let cursor = null;
 let isLoading = false;
@@ -68,7 +68,7 @@ function make(name, text) {
 }
 
 function isolated(name, text) {
-  // A name may be written from right to left, or hold characters that turn the direction of what follows.
+  // A name may be right-to-left, or contain characters that change the direction of the text after it.
   const node = document.createElement(name);
   node.append(make("bdi", text));
   return node;
@@ -117,7 +117,7 @@ function showPage(page) {
   more.hidden = cursor === null;
   element("outcome").textContent = describeOutcome(list.childElementCount);
   if (!isFirst && items.length > 0) {
-    // The button may have gone; the reader goes on where the new rows begin.
+    // The button may be hidden now, so the focus moves to the first new row.
     const heading = items[0].querySelector("h3");
     heading.tabIndex = -1;
     heading.focus();
@@ -151,7 +151,7 @@ async function load() {
 
 function setLoading(now) {
   isLoading = now;
-  // Not `disabled`: that would take the focus away from the one who pressed it.
+  // Not `disabled`, which would take the focus from the button.
   for (const button of document.querySelectorAll("button")) {
     button.setAttribute("aria-disabled", String(now));
   }
@@ -187,7 +187,7 @@ form.addEventListener("submit", (event) => {
     token = given;
     load();
   } else {
-    // Such a value cannot even be sent.
+    // Not the value of a header.
     showProblem(new Refused(401, "That is not an access token. Paste the whole of it, and nothing else."));
   }
 });
