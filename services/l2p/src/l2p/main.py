@@ -27,7 +27,7 @@ def create_app(
     issuers: Sequence[Issuer] | None = None,
     hasher: PasswordHasher | None = None,
 ) -> Service:
-    """The service. Raises `SettingsError` when the environment does not say what it needs.
+    """The service. Raises `SettingsError` when a required setting is missing.
 
     `issuers` replaces Auth as the issuer of tokens; Learn2Play's own tokens are accepted in any case. `hasher` replaces
     the one with the recommended costs.

@@ -30,7 +30,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Without an answer there is nothing to give again.
+    # A request in progress has no response to store.
     op.execute("DELETE FROM idempotency_keys WHERE status_code IS NULL")
     for name in CHECKS:
         op.drop_constraint(op.f(f"ck_idempotency_keys_{name}"), "idempotency_keys")

@@ -1,4 +1,4 @@
-"""`users.token_expires_at`: the name that Learn2Play has for it."""
+"""`users.identity_as_of` becomes `token_expires_at`, as in Learn2Play."""
 
 from alembic import op
 
