@@ -19,11 +19,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from auth.sessions.refresh_tokens import RefreshTokenCodec, hash_token, parse_token
+from auth.sessions.refresh_tokens import RefreshTokenCodec, parse_token
 from auth.settings import Settings
 from bare_app import leave_alone
 from measuring import answer
 from webcommon.keys import derive_key
+from webcommon.signing import hash_token
 
 READ = """
     SELECT s.id, s.user_id, s.refresh_token_hmac_key, s.refresh_token_counter, s.created_at,

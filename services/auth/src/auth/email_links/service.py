@@ -12,7 +12,6 @@ from auth.email_links.errors import InvalidLink
 from auth.email_links.schemas import PasswordReset
 from auth.errors import EmailTaken
 from auth.mail import repository as mails
-from auth.mail.link_tokens import hash_link_token
 from auth.mail.outbox import Outbox
 from auth.models.audit import Event
 from auth.models.mail import MailKind
@@ -27,6 +26,7 @@ from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.accounts.throttling.limits import Limit
 from webcommon.api.problems import InvalidRequest, TooManyRequests
+from webcommon.signing import hash_token
 
 REVERT_LIFETIME = timedelta(days=7)
 """How long an e-mail change can be reverted, from when it was requested."""
@@ -113,7 +113,7 @@ async def _set_email(db: AsyncSession, link: AnyRow) -> AnyRow:
 
 async def _use(db: AsyncSession, token: str, *, kinds: tuple[str, ...]) -> tuple[AnyRow, AnyRow]:
     """Mark the token as used, and lock its account; gives both."""
-    link = await repository.find_token(db, hash_link_token(token))
+    link = await repository.find_token(db, hash_token(token))
     if link is None or link.kind not in kinds:
         raise InvalidLink
     # Setting the address changes a unique key, even if only the case of a letter differs.
@@ -154,7 +154,7 @@ async def reset_password(
     """
     password = body.new_password.get_secret_value()
     async with database.transaction() as db:
-        link = await repository.find_token(db, hash_link_token(body.token))
+        link = await repository.find_token(db, hash_token(body.token))
         user = None if link is None else await repository.lock_enabled_user(db, link.user_id)
     if link is None or user is None or link.kind != "reset":
         raise InvalidLink

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.mail import repository
-from auth.mail.link_tokens import SEED_BYTES, LinkTokenCodec, hash_link_token
+from auth.mail.link_tokens import SEED_BYTES, LinkTokenCodec
 from auth.models.mail import MailKind
+from webcommon.signing import hash_token
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ class Outbox:
         mail_id = await repository.insert_mail(
             db, kind, recipient=recipient, user_id=user_id, seed=seed, payload=payload
         )
-        return hash_link_token(self.codec.issue(mail_id, seed=seed))
+        return hash_token(self.codec.issue(mail_id, seed=seed))
 
     async def _enqueue_with_cooldown(
         self,

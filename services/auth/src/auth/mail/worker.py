@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from auth.mail import repository
 from auth.mail.delivery import CannotDeliver, Delivery, Letter
-from auth.mail.link_tokens import LinkTokenCodec, hash_link_token
+from auth.mail.link_tokens import LinkTokenCodec
 from auth.mail.messages import Message, write_message
 from auth.models.mail import MailKind
 from dbcommon.engine import Database
@@ -28,6 +28,7 @@ from dbcommon.jobs.queue import retry_after
 from dbcommon.rows import AnyRow
 from dbcommon.schedule import Schedule
 from dbcommon.shared_call import SharedCall
+from webcommon.signing import hash_token
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +204,7 @@ class MailWorker:
             db,
             mail,
             user=user,
-            token_hash=hash_link_token(token),
+            token_hash=hash_token(token),
             lifetime=_LIFETIMES[mail.kind],
         )
 

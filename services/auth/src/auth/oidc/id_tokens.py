@@ -1,12 +1,12 @@
 """ID tokens (OpenID Connect Core, section 2): who signed in, told to the one client that asked."""
 
-import base64
 import hashlib
 import time
 from typing import Any
 
 from auth.keys.service import Keyring
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
+from webcommon.signing import encode_base64url
 
 ID_TOKEN_TYPE = "JWT"  # noqa: S105 - a media type; no service takes one of this type for an access token
 
@@ -67,4 +67,4 @@ def choose_claims(known: dict[str, Any], *, scope: str) -> dict[str, Any]:
 
 def _half_hash(text: str) -> str:
     half = hashlib.sha256(text.encode("ascii")).digest()[:16]
-    return base64.urlsafe_b64encode(half).rstrip(b"=").decode("ascii")
+    return encode_base64url(half)

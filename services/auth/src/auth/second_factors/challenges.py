@@ -1,7 +1,6 @@
 """Sign-ins that wait for a second factor: opened when the first one is proven, finished by a code."""
 
 import contextlib
-import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from webcommon.accounts.throttling.guard import ClientInfo, Guard
+from webcommon.signing import hash_token
 
 PREFIX = "qma1_"
 """Tells the version, and lets scanners for leaked secrets find one."""
@@ -57,7 +57,7 @@ async def open_challenge(
     opened = await repository.insert_challenge(
         db,
         user_id,
-        token_hash=_hash(token),
+        token_hash=hash_token(token),
         amr=amr,
         client_id=client_id,
         scope=scope,
@@ -74,7 +74,7 @@ async def admit_code(
 
     Raises `LoginExpired` for a token that is not good any more, or never was, and `TooManyAttempts`.
     """
-    row = await repository.find_challenge(database, _hash(token))
+    row = await repository.find_challenge(database, hash_token(token))
     if row is None:
         raise LoginExpired
     attempt = await guard.limit_second_factor(
@@ -162,8 +162,3 @@ async def _tell_of_recovery_code(db: AsyncSession, account: AnyRow, *, outbox: O
     await outbox.notify_owner(
         db, "recovery_code_used", address=account.email, user_id=account.id, payload=str(left)
     )
-
-
-def _hash(token: str) -> str:
-    # It has 256 bits of its own, so one round of SHA-256 is enough.
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -4,10 +4,10 @@ Stored as HMAC-SHA-256 under a key of the service. A slow hash is for passwords,
 random bits, and without the key, which is not in the database, a dump does not even let them be guessed at.
 """
 
-import hashlib
-import hmac
 import secrets
 from uuid import UUID
+
+from webcommon.signing import sign
 
 COUNT = 10
 
@@ -44,4 +44,4 @@ class RecoveryCodeHasher:
 
     def hash(self, characters: str, *, user_id: UUID) -> bytes:
         """The stored form of `read_code`'s characters. The same code of two accounts is not the same there."""
-        return hmac.digest(self._key, user_id.bytes + characters.encode("ascii"), hashlib.sha256)
+        return sign(user_id.bytes + characters.encode("ascii"), key=self._key)

@@ -10,12 +10,13 @@ from auth.schemas import UserAnswer
 from auth.sessions import repository
 from auth.sessions.access_tokens import LIFETIME_SECONDS, AccessTokenSigner, Subject
 from auth.sessions.device import Device
-from auth.sessions.refresh_tokens import RefreshTokenCodec, hash_token
+from auth.sessions.refresh_tokens import RefreshTokenCodec
 from auth.sessions.repository import NewSession
 from auth.sessions.schemas import LoginAnswer
 from auth.settings.clients import EVERY_SCOPE, FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.models import new_id
+from webcommon.signing import hash_token
 
 _HMAC_KEY_BYTES = 32
 

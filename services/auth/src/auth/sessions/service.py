@@ -14,11 +14,12 @@ from auth.sessions import repository
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from auth.sessions.beginning import Tokens
 from auth.sessions.errors import RefreshTokenRefused
-from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, hash_token, parse_token
+from auth.sessions.refresh_tokens import PresentedToken, RefreshTokenCodec, parse_token
 from auth.sessions.schemas import TokenPair
 from auth.settings.clients import FIRST_PARTY_CLIENT
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
+from webcommon.signing import hash_token
 
 if TYPE_CHECKING:
     import asyncpg
