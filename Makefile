@@ -24,7 +24,7 @@ OTHER_HALF := $(or $(if $(filter even,$(HALF)),odd),$(if $(filter odd,$(HALF)),e
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-once test-system test-long drills check fmt lock clean
+.PHONY: help up test test-once test-system test-long coverage drills check fmt lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,12 +61,17 @@ ifneq ($(SYSTEM_PG),)
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider -m database
 endif
 
+# Counts what runs in the processes of the tests, which are combined, and nothing in those that a test starts.
+coverage: $(VENV)/development.stamp  ## the fast tests, and the lines and branches that they do not reach; T=path too
+	@$(PYTEST) $(PARALLEL) -m "not long" --cov --cov-report=term $(T)
+
 drills: $(VENV)/development.stamp  ## the long drills alone
 	@$(PYTEST) $(PARALLEL) -m long
 
-check: $(VENV)/development.stamp  ## ruff, mypy, the rules of who may import whom, and that the lock files are whole
+check: $(VENV)/development.stamp  ## ruff, codespell, mypy, the rules of who may import whom, and that the environment is whole
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell
 # On a machine under load its workers can miss each other's time limits, which is status 2: then in one process.
 	@$(BIN)/mypy --num-workers auto || { [ $$? = 2 ] && $(BIN)/mypy; }
 	@$(BIN)/lint-imports
