@@ -1,1 +1,1 @@
-"""Stand-ins for what lies outside of the suite: over the wire, and as strict as the original."""
+"""Stand-ins for outside services: over the wire, and as strict as the real ones."""

@@ -1,1 +1,1 @@
-"""An OpenID provider that signs people in as Google does, for tests and for trying the sign-in on one machine."""
+"""An OpenID provider that behaves like Google, for tests and for local trials."""

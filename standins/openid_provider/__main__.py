@@ -1,4 +1,4 @@
-"""`python -m standins.openid_provider`: the provider as a process, to try the sign-in with Google by hand."""
+"""`python -m standins.openid_provider`: the provider as a process, to try sign-in with Google by hand."""
 
 import argparse
 import hashlib
@@ -16,23 +16,23 @@ DEFAULT_REDIRECT_URI = "http://localhost:5500/v1/oauth/google/callback"
 
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
-    """What the command line says."""
+    """The options of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m standins.openid_provider",
-        description="An OpenID provider in place of Google, on this machine's loopback only.",
+        description="An OpenID provider in place of Google, on 127.0.0.1 only.",
     )
-    parser.add_argument("--port", type=int, default=5590, help="where it listens (5590)")
-    parser.add_argument("--client-id", default="quartet", help="the one client's id (quartet)")
+    parser.add_argument("--port", type=int, default=5590, help="the port to listen on (5590)")
+    parser.add_argument("--client-id", default="quartet", help="the client's id (quartet)")
     parser.add_argument(
         "--redirect-uri",
         action="append",
-        help=f"where people may be sent back to; may come again ({DEFAULT_REDIRECT_URI})",
+        help=f"a redirect URI of the client; repeatable ({DEFAULT_REDIRECT_URI})",
     )
     parser.add_argument(
         "--person",
         action="append",
         metavar="EMAIL[:unverified]",
-        help="somebody who can sign in; may come again (ada@example.com and bob@example.com:unverified)",
+        help="an account; repeatable (ada@example.com and bob@example.com:unverified)",
     )
     parser.add_argument(
         "--fault",
@@ -40,14 +40,16 @@ def read_arguments(arguments: list[str]) -> argparse.Namespace:
         default=[],
         type=Fault,
         choices=list(Fault),
-        help="what it does wrong; may come again",
+        help="a fault to simulate; repeatable",
     )
-    parser.epilog = "The client's secret is read from OPENID_CLIENT_SECRET; without it one is made and shown."
+    parser.epilog = (
+        "The client's secret is read from OPENID_CLIENT_SECRET; without it one is generated and printed."
+    )
     return parser.parse_args(arguments)
 
 
 def make_person(text: str) -> Person:
-    """Somebody with the address of the text; the same subject each time."""
+    """An account with this address. Its subject is derived from the address."""
     email, _, mark = text.partition(":")
     return Person(
         subject=str(int.from_bytes(hashlib.sha256(email.encode()).digest()[:8], "big")),

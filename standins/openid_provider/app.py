@@ -20,28 +20,28 @@ from starlette.routing import Route
 
 from standins.openid_provider.faults import Fault
 from standins.openid_provider.provider import (
-    NotTheClient,
     Person,
     Provider,
     RequestRefused,
     TokensRefused,
+    UnknownClient,
 )
 
 SLOW_SECONDS = 60
-"""Longer than any client should wait."""
+"""Longer than the timeout of any client."""
 
 DRIP_SECONDS = 0.5
-"""Between two bytes of an answer without end: never long enough for a time-out of reading."""
+"""Pause between two bytes of an endless response, shorter than any read timeout."""
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 class _Repeated(Exception):
-    """A parameter came twice (RFC 6749, section 3.1)."""
+    """A parameter is repeated (RFC 6749, section 3.1)."""
 
 
 def create_app(provider: Provider) -> Starlette:
-    """The application of one provider."""
+    """The application of a provider."""
     endpoints = _Endpoints(provider)
     return Starlette(
         routes=[
@@ -59,7 +59,7 @@ class _Endpoints:
         self._provider = provider
 
     async def describe(self, request: Request) -> Response:
-        """Discovery."""
+        """The discovery document."""
         self._provider.count("discovery")
         if Fault.DISCOVERY_DOWN in self._provider.faults:
             return Response(status_code=503)
@@ -73,28 +73,28 @@ class _Endpoints:
         return JSONResponse(self._provider.keys.publish(), headers={"Cache-Control": "public, max-age=300"})
 
     async def authorize(self, request: Request) -> Response:
-        """Ask who it is, then send them back with a code. `login_hint` names somebody without asking."""
+        """Let the person choose an account, then redirect with a code. `login_hint` chooses one without asking."""
         self._provider.count("authorize")
         try:
             query = _read_pairs(request.url.query)
-            asked = self._provider.check_request(query)
-        except (NotTheClient, _Repeated) as error:
+            checked = self._provider.check_request(query)
+        except (UnknownClient, _Repeated) as error:
             return HTMLResponse(f"<!doctype html><title>Error 400</title><p>{escape(str(error))}", 400)
         except RequestRefused as error:
-            return _send_back(query, {"error": error.code, "error_description": str(error)})
+            return _redirect(query, {"error": error.code, "error_description": str(error)})
         form = _read_pairs((await request.body()).decode()) if request.method == "POST" else {}
         if "deny" in form:
-            return _send_back(query, {"error": "access_denied"})
+            return _redirect(query, {"error": "access_denied"})
         hint = form.get("person") or query.get("login_hint") or ""
         person = self._provider.find_person(hint)
         if person is None:
-            return HTMLResponse(_ask_who(list(self._provider.people.values())))
-        return _send_back(query, {"code": self._provider.grant(asked, person)})
+            return HTMLResponse(_choose_account(list(self._provider.people.values())))
+        return _redirect(query, {"code": self._provider.grant(checked, person)})
 
     async def give_tokens(self, request: Request) -> Response:
         """Tokens for a code."""
         self._provider.count("token")
-        broken = await self._misbehave()
+        broken = await self._simulate_faults()
         if broken is not None:
             return broken
         try:
@@ -108,7 +108,7 @@ class _Endpoints:
         return JSONResponse(answer, headers=_NO_STORE)
 
     async def revoke(self, request: Request) -> Response:
-        """Take a token back."""
+        """Revoke a token."""
         self._provider.count("revoke")
         try:
             self._provider.revoke((await _read_form(request)).get("token", ""))
@@ -116,7 +116,7 @@ class _Endpoints:
             return JSONResponse({"error": error.code}, error.status)
         return Response(status_code=200)
 
-    async def _misbehave(self) -> Response | None:
+    async def _simulate_faults(self) -> Response | None:
         faults = self._provider.faults
         if Fault.TOKENS_SLOW in faults:
             await asyncio.sleep(SLOW_SECONDS)
@@ -141,7 +141,7 @@ def _read_pairs(text: str) -> dict[str, str]:
     pairs = parse_qsl(text, keep_blank_values=True)
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _Repeated("a parameter came twice")
+        raise _Repeated("a parameter is repeated")
     return found
 
 
@@ -149,20 +149,20 @@ async def _read_form(request: Request) -> dict[str, str]:
     if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
         raise TokensRefused("invalid_request", "the body must be a form")
     if request.url.query:
-        raise TokensRefused("invalid_request", "nothing belongs into the query here")
+        raise TokensRefused("invalid_request", "the query must be empty")
     try:
         return _read_pairs((await request.body()).decode())
     except (_Repeated, UnicodeDecodeError):
-        raise TokensRefused("invalid_request", "a parameter came twice, or is not UTF-8") from None
+        raise TokensRefused("invalid_request", "a parameter is repeated, or is not UTF-8") from None
 
 
 def _read_client(request: Request, form: dict[str, str]) -> tuple[str, str]:
-    """Id and secret, from the header or from the body; both at once are refused (RFC 6749, section 2.3)."""
+    """Id and secret, from the header or from the body; both are refused (RFC 6749, section 2.3)."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
     if not scheme:
         return form.get("client_id", ""), form.get("client_secret", "")
     if scheme.lower() != "basic" or "client_secret" in form:
-        raise TokensRefused("invalid_request", "one way of authenticating, please")
+        raise TokensRefused("invalid_request", "use one method of authentication")
     try:
         name, _, secret = base64.b64decode(credentials, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
@@ -170,7 +170,7 @@ def _read_client(request: Request, form: dict[str, str]) -> tuple[str, str]:
     return unquote_plus(name), unquote_plus(secret)
 
 
-def _send_back(query: dict[str, str], answer: dict[str, str]) -> Response:
+def _redirect(query: dict[str, str], answer: dict[str, str]) -> Response:
     uri = query["redirect_uri"]
     if "state" in query:
         answer = answer | {"state": query["state"]}
@@ -178,7 +178,7 @@ def _send_back(query: dict[str, str], answer: dict[str, str]) -> Response:
     return RedirectResponse(f"{uri}{separator}{urlencode(answer)}", 302, headers=_NO_STORE)
 
 
-def _ask_who(people: list[Person]) -> str:
+def _choose_account(people: list[Person]) -> str:
     buttons = "".join(
         f'<p><button name="person" value="{escape(person.subject)}">{escape(person.email or person.subject)}'
         f"{'' if person.email_verified else ' (not verified)'}</button>"

@@ -1,10 +1,10 @@
-"""What the provider can be told to do wrong, one fault at a time."""
+"""Faults that the provider can simulate."""
 
 from enum import StrEnum
 
 
 class Fault(StrEnum):
-    """A way to misbehave, until it is told to stop."""
+    """A fault, simulated while it is in `Provider.faults`."""
 
     WRONG_AUDIENCE = "wrong-audience"
     SECOND_AUDIENCE = "second-audience"

@@ -1,4 +1,4 @@
-"""Signing keys, made at start and kept nowhere."""
+"""Signing keys, made at the start and kept in memory."""
 
 import base64
 import hashlib
@@ -52,14 +52,14 @@ def make_key() -> SigningKey:
 
 
 class SigningKeys:
-    """The keys that are published, the last of which signs."""
+    """The published keys. The last one signs."""
 
     def __init__(self) -> None:
         self._keys = [make_key()]
         self._unpublished = make_key()
 
     def rotate(self, *, keep_old: bool = True) -> None:
-        """Sign with a new key from now on; the old ones stay published, or do not."""
+        """Sign with a new key from now on. `keep_old`: whether the old ones stay published."""
         self._keys = [*(self._keys if keep_old else []), make_key()]
 
     def publish(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class SigningKeys:
         return {"keys": [key.document for key in self._keys]}
 
     def sign(self, claims: dict[str, Any], *, faults: set[Fault], client_secret: str) -> str:
-        """A token of these claims, signed as it should be or as a fault wants it."""
+        """A signed token, with the signature faults among `faults`."""
         key = self._keys[-1]
         if Fault.NO_SIGNATURE in faults:
             return f"{_segment({'alg': 'none', 'kid': key.kid})}.{_segment(claims)}."
@@ -85,7 +85,7 @@ class SigningKeys:
 
 
 def _sign_by_hash(claims: dict[str, Any], *, kid: str, secret: bytes) -> str:
-    # By hand: the library refuses to take a public key for a secret.
+    # By hand: the library refuses a public key as a secret.
     signed = f"{_segment({'alg': 'HS256', 'typ': 'JWT', 'kid': kid})}.{_segment(claims)}"
     return f"{signed}.{_encode(hmac.digest(secret, signed.encode(), hashlib.sha256))}"
 

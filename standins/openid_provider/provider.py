@@ -1,6 +1,5 @@
-"""The provider's rules: who may ask, what for, and what they get for a code.
-
-OpenID Connect Core 1.0, RFC 6749, RFC 7636 (S256 only) and RFC 9700; where those leave a choice, Google's.
+"""The provider's rules: OpenID Connect Core 1.0, RFC 6749, RFC 7636 (S256 only) and RFC 9700; where they leave a choice,
+Google's.
 """
 
 import base64
@@ -24,7 +23,7 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody with an account here."""
+    """An account at the provider."""
 
     subject: str
     email: str | None
@@ -34,7 +33,7 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """The one program that may sign people in here."""
+    """The registered client."""
 
     id: str
     secret: str = field(repr=False)
@@ -43,7 +42,7 @@ class Client:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the client asked for, checked."""
+    """A valid authorization request."""
 
     redirect_uri: str
     state: str
@@ -53,19 +52,19 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """What a code stands for."""
+    """The request and the person of a code."""
 
     request: Request
     person: Person
     expires_at: float
 
 
-class NotTheClient(Exception):
-    """The client or its redirect URI is not registered: told to the person, never redirected (RFC 6749, 4.1.2.1)."""
+class UnknownClient(Exception):
+    """The client or its redirect URI is not registered. Shown on a page, never redirected (RFC 6749, 4.1.2.1)."""
 
 
 class RequestRefused(Exception):
-    """The request is wrong; `code` goes back to the client with its state."""
+    """The request is invalid. `code` is sent to the client with its state."""
 
     def __init__(self, code: str, description: str) -> None:
         super().__init__(description)
@@ -73,7 +72,7 @@ class RequestRefused(Exception):
 
 
 class TokensRefused(Exception):
-    """The token endpoint's refusal (RFC 6749, section 5.2)."""
+    """An error of the token endpoint (RFC 6749, section 5.2)."""
 
     def __init__(self, code: str, description: str, *, status: int = 400) -> None:
         super().__init__(description)
@@ -82,7 +81,7 @@ class TokensRefused(Exception):
 
 
 class Provider:
-    """The provider's state. `faults` is what it does wrong at present; `issued` is every secret that it gave out."""
+    """The provider's state. `faults`: those to simulate now. `issued`: every secret that it has issued."""
 
     def __init__(self, *, issuer: str, client: Client, people: list[Person]) -> None:
         self.issuer = issuer
@@ -97,16 +96,16 @@ class Provider:
         self._used: dict[str, str] = {}
 
     def add(self, person: Person) -> Person:
-        """One more account, or another state of one."""
+        """Add an account, or replace it."""
         self.people[person.subject] = person
         return person
 
     def count(self, endpoint: str) -> None:
-        """Note that an endpoint was asked."""
+        """Count a call of an endpoint."""
         self.calls[endpoint] = self.calls.get(endpoint, 0) + 1
 
     def find_person(self, hint: str) -> Person | None:
-        """By subject or by e-mail address."""
+        """The account with this subject or e-mail address."""
         by_email = (person for person in self.people.values() if person.email == hint)
         return self.people.get(hint) or next(by_email, None)
 
@@ -128,16 +127,16 @@ class Provider:
         }
 
     def check_request(self, query: dict[str, str]) -> Request:
-        """The request behind a query. Raises `NotTheClient` and `RequestRefused`."""
+        """The request behind a query. Raises `UnknownClient` and `RequestRefused`."""
         redirect_uri = query.get("redirect_uri", "")
         if query.get("client_id") != self.client.id:
-            raise NotTheClient("client_id is not registered")
+            raise UnknownClient("client_id is not registered")
         if redirect_uri not in self.client.redirect_uris:
-            raise NotTheClient("redirect_uri is not registered, exactly as it is")
+            raise UnknownClient("redirect_uri is not registered exactly so")
         if query.get("response_type") != "code":
             raise RequestRefused("unsupported_response_type", "response_type must be code")
         if "openid" not in query.get("scope", "").split(" "):
-            raise RequestRefused("invalid_scope", "scope must hold openid")
+            raise RequestRefused("invalid_scope", "scope must contain openid")
         for name in ("state", "nonce"):
             if len(query.get(name, "")) < 16:
                 raise RequestRefused("invalid_request", f"{name} is missing, or too short to be unguessable")
@@ -153,13 +152,13 @@ class Provider:
         )
 
     def grant(self, request: Request, person: Person) -> str:
-        """A code of one use for somebody who signed in."""
+        """A one-time code for a person who signed in."""
         code = self._secret()
         self._grants[code] = Grant(request=request, person=person, expires_at=time.monotonic() + CODE_SECONDS)
         return code
 
     def redeem(self, form: dict[str, str], *, client_id: str, client_secret: str) -> dict[str, Any]:
-        """The token answer for a code. Raises `TokensRefused`; a code that comes again takes back what it gave."""
+        """The token response for a code. Raises `TokensRefused`. Reuse of a code revokes its access token."""
         self._check_client(client_id, client_secret)
         if form.get("grant_type") != "authorization_code":
             raise TokensRefused("unsupported_grant_type", "grant_type must be authorization_code")
@@ -172,8 +171,8 @@ class Provider:
             raise TokensRefused("invalid_grant", "the code is unknown or has expired")
         if form.get("redirect_uri") != grant.request.redirect_uri:
             raise TokensRefused("invalid_grant", "redirect_uri is not that of the request")
-        if not _fits(form.get("code_verifier", ""), challenge=grant.request.challenge):
-            raise TokensRefused("invalid_grant", "code_verifier does not fit the code_challenge")
+        if not _matches(form.get("code_verifier", ""), challenge=grant.request.challenge):
+            raise TokensRefused("invalid_grant", "code_verifier does not match the code_challenge")
         access_token = self._secret()
         self._used[code] = access_token
         answer: dict[str, Any] = {
@@ -187,13 +186,13 @@ class Provider:
         return answer
 
     def revoke(self, token: str) -> None:
-        """Take a token back (RFC 7009)."""
+        """Revoke a token (RFC 7009)."""
         self.revoked.append(token)
 
     def _check_client(self, client_id: str, client_secret: str) -> None:
         known = client_id == self.client.id
         if not hmac.compare_digest(client_secret.encode(), self.client.secret.encode()) or not known:
-            raise TokensRefused("invalid_client", "the client is not who it says", status=401)
+            raise TokensRefused("invalid_client", "client authentication failed", status=401)
 
     def _sign_id_token(self, grant: Grant, *, access_token: str) -> str:
         now = int(time.time())
@@ -213,7 +212,7 @@ class Provider:
             claims |= {"email": person.email, "email_verified": person.email_verified}
         if person.name:
             claims["name"] = person.name
-        claims = spoil(claims, faults=self.faults, now=now)
+        claims = apply_faults(claims, faults=self.faults, now=now)
         token = self.keys.sign(claims, faults=self.faults, client_secret=self.client.secret)
         self.issued.append(token)
         return token
@@ -224,8 +223,8 @@ class Provider:
         return value
 
 
-def spoil(claims: dict[str, Any], *, faults: set[Fault], now: int) -> dict[str, Any]:
-    """The claims with what the faults change; a claim of None is left out."""
+def apply_faults(claims: dict[str, Any], *, faults: set[Fault], now: int) -> dict[str, Any]:
+    """The claims as the faults change them. Claims that become None are left out."""
     changes: dict[Fault, dict[str, Any]] = {
         Fault.WRONG_AUDIENCE: {"aud": "another-client", "azp": None},
         Fault.SECOND_AUDIENCE: {"aud": [claims["aud"], "another-client"], "azp": None},
@@ -244,7 +243,7 @@ def spoil(claims: dict[str, Any], *, faults: set[Fault], now: int) -> dict[str, 
     return {name: value for name, value in claims.items() if value is not None}
 
 
-def _fits(verifier: str, *, challenge: str) -> bool:
+def _matches(verifier: str, *, challenge: str) -> bool:
     if not _VERIFIER.fullmatch(verifier):
         return False
     digest = hashlib.sha256(verifier.encode()).digest()

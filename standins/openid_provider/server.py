@@ -1,4 +1,4 @@
-"""The provider on a real socket, inside of a test's own loop."""
+"""The provider on a real socket, in the event loop of a test."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from standins.openid_provider.provider import Client, Person, Provider
 
 
 def listen(port: int = 0) -> socket.socket:
-    """A listening socket of this machine's loopback; port 0 is any free one."""
+    """A listening socket on 127.0.0.1; port 0 is any free one."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -29,8 +29,7 @@ def listen(port: int = 0) -> socket.socket:
 async def running_provider(
     *, redirect_uris: Sequence[str], people: Sequence[Person] = (), port: int = 0, host: str = "127.0.0.1"
 ) -> AsyncIterator[Provider]:
-    """A provider that serves while the block runs, with a client whose secret was made just now. `host` is the name that
-    it calls this machine by."""
+    """A provider that serves while the block runs, with a new client and secret. `host`: the host of its issuer URL."""
     listener = listen(port)
     client = Client(
         id=f"{secrets.token_hex(6)}.clients.example",
@@ -46,7 +45,7 @@ async def running_provider(
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
-            # As long as Google keeps one: a client must not find the connection closed that it is about to use.
+            # As long as Google's, so that a client does not use a connection that is just being closed.
             timeout_keep_alive=240,
         )
     )
@@ -62,5 +61,5 @@ async def running_provider(
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are for whoever runs the tests."""
+        """Leave signals to the test runner."""
         yield

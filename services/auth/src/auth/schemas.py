@@ -1,4 +1,4 @@
-"""Answers that several features give."""
+"""Response bodies that several features share."""
 
 from uuid import UUID
 
@@ -20,6 +20,6 @@ class UserAnswer(ResponseBody):
 
 
 class RegistrationAnswer(ResponseBody):
-    """The account that was made."""
+    """An account."""
 
     user: UserAnswer

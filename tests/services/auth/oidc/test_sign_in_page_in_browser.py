@@ -131,7 +131,7 @@ async def test_a_page_of_another_site_cannot_sign_the_browser_in(browser: Browse
     async with visiting(browser, scene.landing.url.replace("/callback", "/evil")) as (victim, _):
         await victim.set_content(filled)
         await victim.get_by_role("button", name="Sign in").click()
-        await expect(victim.get_by_role("heading", level=1)).to_have_text("You cannot be signed in from here")
+        await expect(victim.get_by_role("heading", level=1)).to_have_text("You cannot sign in from here")
     assert not any(head.startswith("GET /callback") for head in scene.landing.requests)
 
 

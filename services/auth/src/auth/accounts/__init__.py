@@ -1,1 +1,1 @@
-"""Accounts: registering one, and reading one's own."""
+"""Accounts: registration, and what owners do with their own."""

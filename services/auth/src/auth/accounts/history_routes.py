@@ -1,4 +1,4 @@
-"""The history of an account, for its owner."""
+"""Routes of an account's history."""
 
 from fastapi import APIRouter, Response
 
@@ -31,7 +31,7 @@ async def list_own_events(
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
 ) -> Response:
-    """What happened to the caller's account, the newest first."""
+    """The events of the caller's account, the newest first."""
     scope = f"own events {caller.id}"
     before = await read_position(database, caller, cursors, scope=scope, cursor=cursor, first=HIGHEST_ID)
     page = await find_page(database, caller, before=before, limit=limit)

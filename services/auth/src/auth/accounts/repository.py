@@ -1,4 +1,4 @@
-"""Every statement of the account routes."""
+"""Statements of the account routes."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ import asyncpg
 from sqlalchemy import Text, bindparam, cast, delete, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.audit.repository import BY_THE_OPERATOR
+from auth.audit.repository import BY_OPERATOR
 from auth.models import AuditEvent, Session, User
 from auth.sessions.repository import CALLER_ROLES
 from dbcommon.driver_statements import DriverStatement
@@ -39,14 +39,14 @@ _LIVE_ACCOUNT = DriverStatement(
 
 
 async def find_live_account(database: Database, *, user_id: UUID, session_id: UUID) -> str | None:
-    """The JSON of the account's `UserAnswer`, if the session is one of its own and lives and the account is not disabled. One
-    round trip."""
+    """The account's `UserAnswer` as JSON; None when the session is not live, or of another account, or the account is
+    disabled. One round trip."""
     row = await database.fetch_record(_LIVE_ACCOUNT, user_id=user_id, session_id=session_id)
     return None if row is None else row["item"]
 
 
 async def rename(db: AsyncSession, user_id: UUID, *, username: str) -> bool:
-    """Give the account another username; False when it had exactly that one. Breaks `uq_users_username` when it is taken."""
+    """Set the username; False when it is the present one. A taken one violates `uq_users_username`."""
     statement = (
         update(User)
         .where(User.id == user_id, cast(User.username, Text) != username)
@@ -57,7 +57,7 @@ async def rename(db: AsyncSession, user_id: UUID, *, username: str) -> bool:
 
 
 async def read_account(db: AsyncSession, user_id: UUID) -> AnyRow:
-    """An account that there is, as this transaction sees it."""
+    """An existing account, as this transaction sees it."""
     statement = select(
         User.id,
         User.email,
@@ -71,8 +71,7 @@ async def read_account(db: AsyncSession, user_id: UUID) -> AnyRow:
 
 
 async def delete_account(db: AsyncSession, user_id: UUID, *, password_hash: str | None) -> AnyRow | None:
-    """Delete the account, and with it everything that hangs on it, unless its password was changed meanwhile; gives the
-    e-mail and username that it had."""
+    """Delete the account and all its rows; gives its e-mail and username. None when its password hash is a different one."""
     same = User.password_hash.is_not_distinct_from(password_hash)
     statement = delete(User).where(User.id == user_id, same).returning(User.email, User.username)
     return (await db.execute(statement)).one_or_none()
@@ -80,7 +79,7 @@ async def delete_account(db: AsyncSession, user_id: UUID, *, password_hash: str 
 
 _BY_OTHER = or_(
     AuditEvent.actor_id.is_not(None),
-    AuditEvent.event.in_([literal_column(f"'{event}'") for event in BY_THE_OPERATOR]),
+    AuditEvent.event.in_([literal_column(f"'{event}'") for event in BY_OPERATOR]),
 )
 _PAGE = prepare_page(
     select(
@@ -100,8 +99,7 @@ _PAGE = prepare_page(
 
 
 async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
-    """What happened to the caller's account, the newest first, from the one after `before` on: a page of the JSON of
-    `EventAnswer`, and the `CALLER_ROLES`."""
+    """A page of the caller's events before `before`, the newest first, as JSON of `EventAnswer`; and the `CALLER_ROLES`."""
     return await database.fetch_page(
         _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
     )

@@ -39,7 +39,7 @@ async def register_account(
     guard: GuardDep,
     client: ClientInfoDep,
 ) -> RegistrationAnswer:
-    """Make an account. A taken e-mail address is answered like a new one, unless the operator chose to reveal it."""
+    """Make an account. A taken e-mail address is answered like a new one, unless AUTH_REVEAL_TAKEN_EMAIL is set."""
     user = await service.register(
         registration,
         database=database,
@@ -62,7 +62,7 @@ async def register_account(
 )
 @fast_path
 async def read_own_account(caller: CallerDep, database: DatabaseDep) -> Response:
-    """The caller's own account, as it is now."""
+    """The caller's account."""
     account = await service.read_own(database, user_id=caller.id, session_id=caller.session_id)
     return Response(account, media_type="application/json")
 
@@ -82,10 +82,10 @@ async def change_own_account(
     guard: GuardDep,
     settings: SettingsDep,
 ) -> UserAnswer:
-    """Change the caller's own account; what the body leaves out stays. Access tokens tell of it from the next one on."""
+    """Change the caller's account. Fields that the body leaves out stay. The next access token has the new values."""
     if patch.email is not None:
         limit = settings.address_change_limit
-        await service.admit_address_change(caller, guard=guard, limit=limit)
+        await service.limit_address_change(caller, guard=guard, limit=limit)
     return await service.change_own(caller, patch, database=database, outbox=outbox)
 
 
@@ -108,8 +108,7 @@ async def delete_own_account(
     google: OptionalGoogleDep,
     background: BackgroundTasks,
 ) -> None:
-    """Delete the caller's own account with its sessions and everything personal; there is no way back. Its owner gets a
-    mail."""
+    """Delete the caller's account with its sessions and personal data, for good. The owner gets a mail."""
     tokens = await service.delete_own(
         caller,
         deletion.password,
@@ -121,5 +120,5 @@ async def delete_own_account(
         google=google,
     )
     if google is not None and tokens:
-        # After the answer: nobody waits for Google here.
+        # After the response, so that the caller does not wait for Google.
         background.add_task(google.revoke_tokens, tokens)

@@ -10,32 +10,32 @@ from webcommon.api.schemas import RequestBody, ResponseBody, Timestamp
 
 
 class AccountPatch(RequestBody):
-    """What is to be different; what is left out stays."""
+    """The fields to change."""
 
     username: Username | None = None
     email: Email | None = Field(
         None,
-        description="Replaces the old address once the link that is sent to it was used. The address that the account has"
-        " withdraws a change that waits.",
+        description="Replaces the old address once the link that is sent to it was used. The present address withdraws a pending"
+        " change.",
     )
 
 
 class AccountDeletion(RequestBody):
-    """The proof that it is the owner who deletes the account."""
+    """The current password, which the deletion needs."""
 
     password: Password | None = Field(
-        None, description="The current password; only an account that has none may leave it out."
+        None, description="The current password; to be left out only if the account has none."
     )
 
 
 class EventAnswer(ResponseBody):
-    """Something that happened to the account."""
+    """An event of the account's history."""
 
     id: UUID
     event: Event
     session_id: UUID | None
     by_other: bool = Field(
         examples=[False],
-        description="Whether it was not the owner who did it, but an administrator or the operator.",
+        description="Whether an administrator or the operator did it, not the owner.",
     )
     at: Timestamp

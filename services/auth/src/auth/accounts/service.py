@@ -45,12 +45,12 @@ async def register(
     reveal_taken_email: bool,
     stores_shadow_accounts: bool,
 ) -> UserAnswer:
-    """Make an account. Raises `UsernameTaken`, `EmailTaken` where that is to be revealed, and `TooManyAttempts`.
+    """Make an account. Raises `UsernameTaken`, `EmailTaken` with `reveal_taken_email`, and `TooManyAttempts`.
 
-    For a taken e-mail the same statements run and the same answer is made, down to a fresh id, so that neither the
-    answer nor its timing tells: there is a mail either way. The username is looked at first: its 409 does not depend on
-    the e-mail. With `stores_shadow_accounts` what is tried next does not tell either: the username is taken, and the
-    password proven, as those of an account whose address was not confirmed.
+    For a taken e-mail the same statements run, a mail is added too, and the answer has a fresh id, so that neither answer nor
+    timing reveals it. The username is checked first, so that its 409 does not depend on the e-mail. With
+    `stores_shadow_accounts` later requests reveal nothing either: username and password behave like those of an account
+    with an unverified address.
     """
     await guard.limit_sign_up(client=client)
     account = NewAccount(
@@ -67,7 +67,7 @@ async def register(
         if holders.of_username not in (account.id, None):
             raise UsernameTaken
         if holders.of_email is None or (stores_shadow_accounts and holders.of_username is None):
-            raise DatabaseBusy("the account that held the e-mail or username was deleted at this moment")
+            raise DatabaseBusy("the account that had the e-mail or username was just deleted")
         await _record(db, account, holders=holders, reveal_taken_email=reveal_taken_email)
         is_new = holders.of_email == account.id
         kind: Literal["verify", "email_taken"] = "verify" if is_new else "email_taken"
@@ -99,16 +99,16 @@ def _describe_new(account: NewAccount, *, at: datetime) -> UserAnswer:
 
 
 async def read_own(database: Database, *, user_id: UUID, session_id: UUID) -> str:
-    """The JSON of the caller's `UserAnswer`. Raises `SessionEnded` when the session has ended or the account is disabled or deleted."""
+    """The caller's `UserAnswer` as JSON. Raises `SessionEnded` when the session is not live, or the account disabled."""
     account = await repository.find_live_account(database, user_id=user_id, session_id=session_id)
     if account is None:
         raise SessionEnded
     return account
 
 
-async def admit_address_change(caller: Caller, *, guard: Guard, limit: Limit) -> None:
-    """Whether the caller may ask for another address now. Raises `ReauthenticationRequired`, and `TooManyAttempts`, since
-    each time two addresses get a mail, one of which may be anybody's. To be asked before a transaction begins."""
+async def limit_address_change(caller: Caller, *, guard: Guard, limit: Limit) -> None:
+    """Count an e-mail change against the account's limit: each sends a mail to an unverified address. Raises
+    `ReauthenticationRequired` and `TooManyAttempts`. Call it before the transaction begins."""
     require_recent_login(caller)
     await guard.limit_action("address change", account=caller.id, limit=limit)
 
@@ -151,8 +151,8 @@ async def delete_own(
     outbox: Outbox,
     google: GoogleSignIn | None,
 ) -> list[str]:
-    """Delete the caller's account with everything personal in it, and tell its owner; its history stays, by ids. Gives
-    Google's tokens, which are to be given back.
+    """Delete the caller's account with its personal data, and tell the owner. The history stays, with ids only. Gives
+    Google's tokens, which the caller revokes.
 
     Raises `SessionEnded`, `PasswordWrong` and `TooManyAttempts`; for an account without a password `NoPassword` when one
     was given, else `ReauthenticationRequired`.
@@ -167,12 +167,12 @@ async def delete_own(
         require_recent_login(caller)
     async with database.transaction() as db:
         account = await lock_current_user(db, caller, changes_key=True)
-        left = await find_previous_addresses(db, account.id, address=account.email)
+        previous = await find_previous_addresses(db, account.id, address=account.email)
         links = await find_tokens(db, account.id)
         deleted = await repository.delete_account(db, caller.id, password_hash=password_hash)
         if deleted is None:
             raise PasswordWrong
-        for address in (deleted.email, *left):
+        for address in (deleted.email, *previous):
             await outbox.enqueue_account_deleted(db, address=address, username=deleted.username)
         await record_event(db, "account_deleted", user_id=caller.id, session_id=caller.session_id)
     return [] if google is None else google.decrypt_tokens(links)

@@ -1,1 +1,1 @@
-"""What administrators do to accounts. No route shows or sets a password."""
+"""Administration of accounts. No route shows or sets a password."""

@@ -1,4 +1,4 @@
-"""Every statement of the administrators' routes."""
+"""Statements of the administrators' routes."""
 
 from uuid import UUID
 
@@ -26,7 +26,7 @@ _COLUMNS = (
 )
 
 _IS_ACCOUNT = User.shadow_of.is_(None)
-"""Nobody has an account that is withheld, and administrators see none of them."""
+"""Shadow accounts are hidden from administrators."""
 
 _USERS = (
     select(
@@ -45,7 +45,7 @@ _USERS = (
     .where(_IS_ACCOUNT, User.id > bindparam("after"))
     .order_by(User.id)
 )
-_SEARCHED = cast(bindparam("search"), CITEXT())  # which is looked for regardless of case
+_SEARCHED = cast(bindparam("search"), CITEXT())  # compared regardless of case
 _IS_FOUND = or_(func.strpos(User.email, _SEARCHED) > 0, func.strpos(User.username, _SEARCHED) > 0)
 _PAGE, _FOUND_PAGE = (prepare_page(users, CALLER_ROLES) for users in (_USERS, _USERS.where(_IS_FOUND)))
 
@@ -53,8 +53,8 @@ _PAGE, _FOUND_PAGE = (prepare_page(users, CALLER_ROLES) for users in (_USERS, _U
 async def find_page(
     database: Database, caller: Caller, *, search: str | None, after: UUID, limit: int
 ) -> "asyncpg.Record":
-    """Accounts whose e-mail or username holds `search` regardless of case, the oldest first, from the one after `after` on:
-    a page of the JSON of `AdministeredUser`, and the `CALLER_ROLES`."""
+    """A page of the accounts after `after`, the oldest first, as JSON of `AdministeredUser`; and the `CALLER_ROLES`. `search`:
+    a part of the e-mail or username, regardless of case."""
     parameters = {"user_id": caller.id, "session_id": caller.session_id, "after": after, "limit": limit}
     if search is None:
         return await database.fetch_page(_PAGE, **parameters)
@@ -67,7 +67,7 @@ async def find_user(database: Database, user_id: UUID) -> AnyRow | None:
 
 
 async def set_disabled(db: AsyncSession, user_id: UUID, *, disabled: bool) -> bool:
-    """Disable or enable an account; whether that changed anything."""
+    """Disable or enable an account; False when it was so already."""
     before = User.disabled_at.is_(None) if disabled else User.disabled_at.is_not(None)
     statement = (
         update(User)
@@ -79,7 +79,7 @@ async def set_disabled(db: AsyncSession, user_id: UUID, *, disabled: bool) -> bo
 
 
 async def lock_users(db: AsyncSession, *user_ids: UUID) -> None:
-    """Nobody else changes these accounts until the transaction ends."""
+    """Lock accounts, in the order of their ids."""
     statement = select(User.id).where(User.id.in_(user_ids), _IS_ACCOUNT).order_by(User.id)
     await db.execute(statement.with_for_update(key_share=True))
 

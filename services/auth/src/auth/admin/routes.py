@@ -42,7 +42,7 @@ async def list_users(
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
 ) -> Response:
-    """Accounts, the oldest first; with `q` those whose e-mail or username holds it, regardless of case."""
+    """Accounts, the oldest first; with `q` those whose e-mail or username contains it, regardless of case."""
     return await service.list_users(
         database, caller, search=search, cursors=cursors, limit=limit, cursor=cursor
     )
@@ -64,7 +64,7 @@ async def read_user(
     responses=problem_responses(SessionEnded, Forbidden, CannotModifySelf, NotFound),
 )
 async def disable_user(user_id: UUID, administrator: AdministratorDep, db: SessionDep) -> AdministeredUser:
-    """Disable an account: nobody signs in to it, and its sessions end everywhere within five seconds."""
+    """Disable an account. Signing in to it fails, and its sessions end at every service within five seconds."""
     return await service.set_disabled(db, user_id, disabled=True, administrator=administrator)
 
 
@@ -74,7 +74,7 @@ async def disable_user(user_id: UUID, administrator: AdministratorDep, db: Sessi
     responses=problem_responses(SessionEnded, Forbidden, CannotModifySelf, NotFound),
 )
 async def enable_user(user_id: UUID, administrator: AdministratorDep, db: SessionDep) -> AdministeredUser:
-    """Enable an account again. The sessions that it had stay ended."""
+    """Enable an account again. Its old sessions stay ended."""
     return await service.set_disabled(db, user_id, disabled=False, administrator=administrator)
 
 

@@ -9,10 +9,10 @@ from webcommon.api.schemas import ResponseBody, Timestamp
 class AdministeredUser(UserAnswer):
     """An account as an administrator sees it."""
 
-    disabled_at: Timestamp | None = Field(description="Since when it cannot be used; null while it can.")
+    disabled_at: Timestamp | None = Field(description="When it was disabled; null while it is enabled.")
 
 
 class SessionsEnded(ResponseBody):
-    """What was ended."""
+    """The number of ended sessions."""
 
-    ended: int = Field(ge=0, examples=[2], description="How many live sessions there were.")
+    ended: int = Field(ge=0, examples=[2], description="The live sessions that were ended.")

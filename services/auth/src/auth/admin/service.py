@@ -42,7 +42,7 @@ async def list_users(
 
     Raises `SessionEnded`, `Forbidden`, and `InvalidRequest` for a wrong cursor.
     """
-    # A cursor stands in URLs and logs: what was searched for is not to be read from it.
+    # Cursors appear in URLs and logs, so the search text is hashed.
     scope = "users " + hashlib.sha256((search or "").encode()).hexdigest()
     after = await read_position(
         database, caller, cursors, scope=scope, cursor=cursor, first=LOWEST_ID, for_administrators=True
@@ -63,9 +63,9 @@ async def read_user(database: Database, user_id: UUID) -> AdministeredUser:
 async def set_disabled(
     db: AsyncSession, user_id: UUID, *, disabled: bool, administrator: Caller
 ) -> AdministeredUser:
-    """Disable an account, which ends its sessions, or enable it. Twice is once.
+    """Disable an account, which ends its sessions, or enable it. Idempotent.
 
-    Raises `CannotModifySelf`, which leaves an administrator however many of them act at once, and what `_lock_user` raises.
+    Raises `CannotModifySelf`, so that one administrator is always left, and what `_lock_user` raises.
     """
     if user_id == administrator.id:
         raise CannotModifySelf
@@ -79,7 +79,7 @@ async def set_disabled(
 
 
 async def end_all_sessions(db: AsyncSession, user_id: UUID, *, administrator: Caller) -> int:
-    """End all sessions of an account; how many there were. Raises what `_lock_user` raises."""
+    """End all sessions of an account; gives their number. Raises what `_lock_user` raises."""
     await _lock_user(db, user_id, administrator=administrator)
     return await end_sessions(db, user_id, reason="administrator", actor_id=administrator.id)
 
@@ -87,9 +87,10 @@ async def end_all_sessions(db: AsyncSession, user_id: UUID, *, administrator: Ca
 async def remove_second_factor(
     db: AsyncSession, user_id: UUID, *, administrator: Caller, outbox: Outbox
 ) -> None:
-    """Take the second factor from an account whose owner has lost it, or who never had it. Twice is once; the owner is told.
+    """Remove the second factor of an account whose owner is locked out by it, and tell the owner. Idempotent.
 
-    Raises `ReauthenticationRequired`, `CannotModifySelf` (one's own needs a sign-in that has proven it), and what `_lock_user` raises.
+    Raises `ReauthenticationRequired`, `CannotModifySelf` (removing one's own needs a sign-in with it), and what `_lock_user`
+    raises.
     """
     require_recent_login(administrator)
     if user_id == administrator.id:
@@ -101,10 +102,8 @@ async def remove_second_factor(
 
 
 async def _lock_user(db: AsyncSession, user_id: UUID, *, administrator: Caller) -> AnyRow:
-    """An account that an administrator acts on; nobody else changes it, nor theirs, until the transaction ends.
-
-    What `AdministratorDep` saw may be past: whoever was disabled, lost the role or the session while the request waited
-    acts no more. Raises `SessionEnded`, `Forbidden` and `NotFound`.
+    """Lock an account and the administrator's own, and check the administrator again: account, role or session may have been
+    lost since `AdministratorDep` looked. Raises `SessionEnded`, `Forbidden` and `NotFound`.
     """
     await repository.lock_users(db, user_id, administrator.id)
     actor = await lock_current_user(db, administrator)
@@ -116,4 +115,4 @@ async def _lock_user(db: AsyncSession, user_id: UUID, *, administrator: Caller) 
 
 
 def _unknown() -> NotFound:
-    return NotFound("There is no account of this id.")
+    return NotFound("There is no account with this id.")

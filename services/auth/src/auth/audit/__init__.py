@@ -1,1 +1,1 @@
-"""What happened to an account: an append-only record of ids, without personal data."""
+"""Audit events: an append-only history of accounts, with ids and without personal data."""

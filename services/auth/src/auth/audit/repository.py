@@ -10,8 +10,8 @@ from auth.models.audit import Event
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 
-BY_THE_OPERATOR: tuple[Event, ...] = ("role_granted", "role_revoked")
-"""Events of what no account does, which are written by `auth.commands`: nobody's id stands in them as the actor's."""
+BY_OPERATOR: tuple[Event, ...] = ("role_granted", "role_revoked")
+"""Events of the operator's commands (`auth.commands`). No account causes them, so their `actor_id` is NULL."""
 
 
 async def record_event(
@@ -22,9 +22,8 @@ async def record_event(
     session_id: UUID | None = None,
     actor_id: UUID | None = None,
 ) -> None:
-    """Write one event in the transaction of what it tells of, so that neither is kept without the other.
-
-    `actor_id` is who did it, where that was not the account's owner.
+    """Add an event, in the transaction of the change that it records. `actor_id`: the account that made the change, if it
+    was not the owner's.
     """
     values = {"event": event, "user_id": user_id, "session_id": session_id, "actor_id": actor_id}
     await db.execute(insert(AuditEvent).values(values))
@@ -39,6 +38,6 @@ _LOGIN_FAILURE = text(
 
 
 async def record_login_failure(database: Database, *, user_id: UUID | None) -> None:
-    """Write that a login of this account failed. For an account that does not exist the same statement writes nothing:
-    it takes as long, and strangers cannot fill the history. For one that exists the limits of logins bound it."""
+    """Record a failed login of an account. For an unknown account the same statement runs for as long, but writes nothing.
+    The limits of logins bound the number of rows."""
     await database.fetch_all(_LOGIN_FAILURE, {"id": new_id(), "user_id": user_id})

@@ -1,1 +1,1 @@
-"""Mails: an outbox that is written with the change it tells of, and the worker that empties it."""
+"""Mails: an outbox, to which mails are added in the transaction of a change, and the worker that sends them."""

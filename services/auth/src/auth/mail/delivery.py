@@ -1,4 +1,4 @@
-"""Where mails go: to an SMTP server, or in development to a folder."""
+"""Delivery of mails: to an SMTP server, or in development to a folder."""
 
 import asyncio
 import functools
@@ -23,16 +23,16 @@ from auth.mail.schemas import DevelopmentMail
 
 logger = logging.getLogger(__name__)
 
-# A link is never broken over two lines, whatever reads the mail.
+# Links are not wrapped, which some mail programs would not undo.
 _POLICY = policy.SMTP.clone(max_line_length=998)
 
 _PERMANENT = range(500, 600)
 
 
 class CannotDeliver(Exception):
-    """Not delivered. The text says why in our own words: what a mail server answers may hold the address.
+    """The mail was not delivered. The text does not quote the mail server, whose answer may contain the address.
 
-    `permanent`: the server refused this mail for good, so that trying again is useless.
+    `permanent`: the server refused the mail for good, so there is no retry.
     """
 
     def __init__(self, reason: str, *, permanent: bool = False) -> None:
@@ -42,7 +42,7 @@ class CannotDeliver(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """A mail with its envelope. `id` stays the same over all tries, and the Message-ID with it."""
+    """A mail with its envelope. Every attempt has the same `id`, and so the same Message-ID."""
 
     id: UUID
     recipient: str
@@ -51,14 +51,14 @@ class Letter:
 
 
 class Delivery(Protocol):
-    """A way to get rid of mails."""
+    """A way to deliver mails."""
 
     async def deliver(self, letter: Letter) -> None:
-        """Hand the mail over. Raises `CannotDeliver`."""
+        """Deliver the mail. Raises `CannotDeliver`."""
 
 
 def compose(letter: Letter, *, sender: str) -> EmailMessage:
-    """The mail as it is sent. A header that would hold a line break raises ValueError."""
+    """The mail as it is sent. Raises `ValueError` for a line break in a header."""
     mail = EmailMessage(policy=_POLICY)
     mail["From"] = sender
     mail["To"] = _in_ascii(letter.recipient)
@@ -81,7 +81,7 @@ def _in_ascii(address: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpDelivery:
-    """Sends by an SMTP server; each mail on a connection of its own, all of it within `timeout_seconds`."""
+    """Delivers to an SMTP server, on a new connection for each mail. `timeout_seconds` bounds the whole delivery."""
 
     host: str
     port: int
@@ -92,7 +92,7 @@ class SmtpDelivery:
     timeout_seconds: float
 
     async def deliver(self, letter: Letter) -> None:
-        """Returns when the server has taken the mail."""
+        """Returns when the server has accepted the mail."""
         try:
             message = compose(letter, sender=self.sender)
         except ValueError as error:
@@ -113,9 +113,9 @@ class SmtpDelivery:
 
     async def _send(self, message: EmailMessage) -> None:
         implicit = self.port == 465
-        # Credentials are for an encrypted connection, unless the operator says otherwise.
-        demanded = self.starttls == "true" or (self.starttls == "auto" and self.user is not None)
-        start_tls = {"true": True, "false": False, "auto": True if demanded else None}[self.starttls]
+        # Credentials need an encrypted connection, unless the operator says otherwise.
+        required = self.starttls == "true" or (self.starttls == "auto" and self.user is not None)
+        start_tls = {"true": True, "false": False, "auto": True if required else None}[self.starttls]
         await aiosmtplib.send(
             message,
             hostname=self.host,
@@ -133,14 +133,14 @@ def _explain(code: int, what: str, *, final: bool) -> CannotDeliver:
 
 
 class FolderDelivery:
-    """Writes each mail into a file of a folder, for development. Only the user that runs the service may read it."""
+    """Writes each mail to a file of a folder, for development. Only the user that runs the service can read it."""
 
     def __init__(self, folder: Path, *, sender: str) -> None:
         self.folder = folder
         self._sender = sender
 
     async def deliver(self, letter: Letter) -> None:
-        """Returns when the file is there; the same mail twice is one file."""
+        """Returns when the file is written. A second delivery of the same mail replaces the file."""
         try:
             content = compose(letter, sender=self._sender).as_bytes()
         except ValueError as error:
@@ -162,22 +162,22 @@ class FolderDelivery:
         return path
 
     def _is_ours(self) -> bool:
-        # Everybody on the machine may make a folder of a name that can be guessed, and would read what is written there.
+        # The name can be guessed, so another user of the machine could have made the folder to read the mails.
         return self.folder.stat().st_uid == os.getuid()
 
     async def read_all(self) -> list[DevelopmentMail]:
-        """All mails of the folder, newest first; none of a folder that another user has put there."""
+        """All mails of the folder, the newest first; none if another user owns the folder."""
         return await asyncio.to_thread(self._read_all)
 
     def _read_all(self) -> list[DevelopmentMail]:
         if not self.folder.exists() or not self._is_ours():
             return []
-        # Their names are UUIDv7: in the order of time, whichever process was asked for them.
+        # The names are UUIDv7, which sort by time.
         paths = sorted(self.folder.glob("*.eml"), reverse=True)
         return [_parse(path) for path in paths]
 
 
-@functools.lru_cache(maxsize=1000)  # a file is written once, whole, and never changed
+@functools.lru_cache(maxsize=1000)  # files do not change
 def _parse(path: Path) -> DevelopmentMail:
     mail = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
     if not isinstance(mail, EmailMessage):

@@ -1,4 +1,4 @@
-"""What routes ask of the mails."""
+"""Dependencies of routes that send mails."""
 
 from typing import Annotated
 
@@ -7,7 +7,5 @@ from auth.mail.worker import MailWorker
 from webcommon.app.state import component
 
 OutboxDep = Annotated[Outbox, component(Outbox)]
-"""Where mails are put."""
 
 MailWorkerDep = Annotated[MailWorker, component(MailWorker)]
-"""What sends them."""

@@ -1,4 +1,4 @@
-"""A look into the folder that mails go to in development. With SMTP, and in production, there is no such route."""
+"""The route that shows the mails of the development folder. With SMTP, and so in production, it does not exist."""
 
 from fastapi import APIRouter, Response
 
@@ -12,7 +12,7 @@ router = APIRouter(tags=["development"])
 
 @router.get("/dev/mails", operation_id="list_development_mails", responses=problem_responses(NotFound))
 async def list_development_mails(worker: MailWorkerDep, response: Response) -> DevelopmentMails:
-    """Every mail so far, newest first; those still in the outbox are written first."""
+    """All mails, the newest first. Pending mails are sent first."""
     if not isinstance(worker.delivery, FolderDelivery):
         raise NotFound
     await worker.settle()

@@ -6,7 +6,7 @@ from webcommon.api.schemas import ResponseBody, Timestamp
 
 
 class DevelopmentMail(ResponseBody):
-    """A mail that was written into the folder."""
+    """A mail in the development folder."""
 
     to: str = Field(examples=["ada@example.com"])
     subject: str = Field(examples=["Confirm your e-mail address"])
@@ -16,6 +16,6 @@ class DevelopmentMail(ResponseBody):
 
 
 class DevelopmentMails(ResponseBody):
-    """All of them, newest first."""
+    """All mails, the newest first."""
 
     items: list[DevelopmentMail]

@@ -1,4 +1,4 @@
-"""The outbox and its worker, as the settings want them."""
+"""Makes the outbox and its worker from the settings."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from webcommon.keys import derive_key
 
 
 def make_outbox(settings: MailSettings) -> Outbox:
-    """The outbox of this service."""
+    """The outbox of the service."""
     return Outbox(codec=_codec(settings), interval=timedelta(seconds=settings.mail_interval_seconds))
 
 

@@ -1,4 +1,4 @@
-"""The table of what happened to accounts."""
+"""The table of audit events."""
 
 from datetime import datetime
 from typing import Literal
@@ -45,8 +45,8 @@ Event = Literal[
 
 
 class AuditEvent(Model):
-    """What happened to an account: ids and no personal data. Append-only, and without foreign keys, so that the history
-    outlives what it tells of. `actor_id` is who did it, where that was not the account's owner."""
+    """An event of an account: ids and no personal data. Append-only, and without foreign keys, so that the history outlives
+    the account. `actor_id`: the account that caused it, if not the owner's."""
 
     __tablename__ = "audit_events"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The tables of a sign-in with Google, from its beginning to the exchange of its code."""
+"""The tables of a sign-in with Google, from its start to the exchange of its code."""
 
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,8 @@ from auth.models.base import Model
 
 
 class OAuthState(Model):
-    """A sign-in that was begun, known by the hashes of its `state` and of the cookie of the browser that began it. It leads
-    to an app's address, or to a standard client, whose request is kept as the sign-in page had it."""
+    """A started sign-in: the hashes of its `state` and of its browser's cookie, and its return target, which is an app's address
+    or the authorization request of a standard client."""
 
     __tablename__ = "oauth_states"
     __table_args__ = (
@@ -34,8 +34,8 @@ class OAuthState(Model):
 
 
 class OAuthCode(Model):
-    """A code of one use, known by its hash. It stands for a session that has begun and was not handed out yet, or, where
-    the account has a second factor, for the token that goes with that: encrypted under a key that only the code makes."""
+    """A one-time code, as a hash. It is exchanged for the tokens of a session that has begun, or for the MFA token of a sign-in
+    that waits for its second factor. The MFA token is encrypted with a key that is derived from the code."""
 
     __tablename__ = "oauth_codes"
     __table_args__ = (

@@ -10,8 +10,8 @@ from auth.models.base import Model
 
 
 class AuthorizationCode(Model):
-    """A code that a client exchanges for the tokens of a session, known by its hash. The session has begun already, so
-    that whatever ends sessions voids their codes; its `client_id` and `scope` are those of the code."""
+    """A code that a client exchanges for the tokens of a session, as a hash. The session has begun already, so that ending it
+    voids the code; it has the code's `client_id` and `scope`."""
 
     __tablename__ = "authorization_codes"
     __table_args__ = (

@@ -11,7 +11,7 @@ from webcommon.api.problems import ServiceUnavailable, problem_responses
 router = APIRouter(tags=["discovery"])
 
 CACHE_SECONDS = 300
-"""How old a copy may be. A new key has to be published for longer than this before it signs."""
+"""How long clients may cache the documents. A new key is published for longer before it signs."""
 
 
 @router.head("/.well-known/openid-configuration", include_in_schema=False)
@@ -19,7 +19,7 @@ CACHE_SECONDS = 300
 @router.get("/.well-known/openid-configuration", operation_id="read_provider_configuration")
 @router.get("/.well-known/oauth-authorization-server", operation_id="read_server_metadata")
 async def read_provider_configuration(response: Response, settings: SettingsDep) -> ProviderConfiguration:
-    """Where everything is, for OpenID clients (OpenID Connect Discovery 1.0) and for OAuth clients (RFC 8414)."""
+    """The provider's metadata (OpenID Connect Discovery 1.0, RFC 8414)."""
     _allow_caching(response)
     return ProviderConfiguration.of_issuer(settings.auth_issuer)
 
@@ -31,7 +31,7 @@ async def read_provider_configuration(response: Response, settings: SettingsDep)
     responses=problem_responses(ServiceUnavailable, KeysNotReady),
 )
 async def read_keys(response: Response, keyring: KeyringDep) -> JsonWebKeySet:
-    """The public keys that access tokens verify with."""
+    """The public keys of access and ID tokens."""
     documents = await keyring.read_documents()
     _allow_caching(response)
     return JsonWebKeySet(keys=[JsonWebKey.model_validate(document) for document in documents])

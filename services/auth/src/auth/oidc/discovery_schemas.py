@@ -23,13 +23,13 @@ class JsonWebKey(ResponseBody):
 
 
 class JsonWebKeySet(ResponseBody):
-    """Every key that tokens may be signed with now, lately, or soon."""
+    """The active signing key, the next one, and retired ones whose tokens are still valid."""
 
     keys: list[JsonWebKey]
 
 
 class ProviderConfiguration(ResponseBody):
-    """OpenID Connect Discovery 1.0, section 3, and RFC 8414, as far as it is true of this service."""
+    """The provider's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414)."""
 
     issuer: str = Field(examples=["http://localhost:5500"])
     authorization_endpoint: str
@@ -48,7 +48,7 @@ class ProviderConfiguration(ResponseBody):
     revocation_endpoint_auth_methods_supported: list[str] = Field(["none"])
     introspection_endpoint_auth_methods_supported: list[str] = Field(
         ["none", "Bearer"],
-        description="A client about its own tokens; an access token of the same account, or of an administrator.",
+        description="none: a client, for its own tokens. Bearer: an access token of the same account, or of an administrator.",
     )
     code_challenge_methods_supported: list[str] = Field(["S256"])
     claim_types_supported: list[str] = Field(["normal"])
@@ -61,7 +61,7 @@ class ProviderConfiguration(ResponseBody):
 
     @classmethod
     def of_issuer(cls, issuer: str) -> Self:
-        """The configuration of the service that has this URL."""
+        """The metadata of the issuer with this URL."""
         base = issuer.rstrip("/")
         return cls(
             issuer=issuer,

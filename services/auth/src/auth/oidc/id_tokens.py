@@ -1,4 +1,4 @@
-"""ID tokens (OpenID Connect Core, section 2): who signed in, told to the one client that asked."""
+"""ID tokens (OpenID Connect Core, section 2)."""
 
 import hashlib
 import time
@@ -8,13 +8,13 @@ from auth.keys.service import Keyring
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
 from webcommon.signing import encode_base64url
 
-ID_TOKEN_TYPE = "JWT"  # noqa: S105 - a media type; no service takes one of this type for an access token
+ID_TOKEN_TYPE = "JWT"  # noqa: S105 - a media type; services refuse it as an access token
 
 CLAIMS = {
     "profile": ("preferred_username", "updated_at"),
     "email": ("email", "email_verified"),
 }
-"""What each scope tells, beside `sub`."""
+"""The claims of each scope, beside `sub`."""
 
 CLAIMS_SUPPORTED = (
     *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid"),
@@ -31,7 +31,7 @@ class IdTokenSigner:
         self._issuer = issuer
 
     async def sign(self, subject: Subject, *, access_token: str, nonce: str | None = None) -> str:
-        """The token that goes with this access token. Raises `KeysNotReady`."""
+        """The ID token that is issued with an access token. Raises `KeysNotReady`."""
         signer = await self._keyring.choose_signer()
         now = int(time.time())
         claims: dict[str, Any] = {
@@ -60,9 +60,9 @@ def _describe(subject: Subject) -> dict[str, Any]:
 
 
 def choose_claims(known: dict[str, Any], *, scope: str) -> dict[str, Any]:
-    """Those of the claims that the scope tells."""
-    told = {name for each in scope.split() for name in CLAIMS.get(each, ())}
-    return {name: value for name, value in known.items() if name in told}
+    """The claims that the scope includes."""
+    included = {name for each in scope.split() for name in CLAIMS.get(each, ())}
+    return {name: value for name, value in known.items() if name in included}
 
 
 def _half_hash(text: str) -> str:

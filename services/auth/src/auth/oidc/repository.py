@@ -1,4 +1,4 @@
-"""Every statement of the standard endpoints."""
+"""Every statement of the OpenID Connect routes."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import asyncpg
 
 CODE_LIFETIME = timedelta(seconds=60)
-"""A code that was not exchanged by then is void, and its session over."""
+"""Lifetime of a code. If it is not exchanged in time, its session ends."""
 
 CODES_KEPT = timedelta(hours=1)
-"""A used code is known for so long, so that using it again is noticed."""
+"""How long used codes are kept, so that their reuse is recognised."""
 
 _BATCH = 1_000
 
@@ -37,7 +37,7 @@ class NewCode:
 
 
 async def insert_code(db: AsyncSession, code: NewCode) -> None:
-    """Store a code, which lives from now on."""
+    """Store a code; its lifetime starts now."""
     await db.execute(
         insert(AuthorizationCode).values(
             code_hash=code.code_hash,
@@ -51,7 +51,7 @@ async def insert_code(db: AsyncSession, code: NewCode) -> None:
 
 
 async def find_code(db: AsyncSession, code_hash: str) -> AnyRow | None:
-    """What a code is bound to, and whether its session and account are still good. Nothing is locked."""
+    """A code with its session and account, not locked. `lives`: the session is live, and the account enabled."""
     lives = (
         Session.ended_at.is_(None) & (Session.expires_at > func.now()) & User.disabled_at.is_(None)
     ).label("lives")
@@ -82,7 +82,7 @@ async def find_code(db: AsyncSession, code_hash: str) -> AnyRow | None:
 
 
 async def use_code(db: AsyncSession, code_hash: str) -> bool:
-    """Use a code up; whether it was this call that did. Of many at once one does, and the others wait for it."""
+    """Mark a code as used; False when it was used already. Concurrent calls wait for each other, and one gets True."""
     statement = (
         update(AuthorizationCode)
         .where(AuthorizationCode.code_hash == code_hash, AuthorizationCode.used_at.is_(None))
@@ -106,12 +106,12 @@ _CLAIMS = DriverStatement(
 
 
 async def find_claims(database: Database, *, session_id: UUID, user_id: UUID) -> "asyncpg.Record | None":
-    """What may be told of an account in a session that lives."""
+    """The claims of the account of a live session."""
     return await database.fetch_record(_CLAIMS, session_id=session_id, user_id=user_id)
 
 
 async def find_live_session(db: AsyncSession, session_id: UUID) -> AnyRow | None:
-    """The session of a token, if it lives, with the name and the state of its account."""
+    """A live session with the username of its account; None when the session is not live, or the account disabled."""
     statement = (
         select(
             Session.user_id,
@@ -135,7 +135,7 @@ async def find_live_session(db: AsyncSession, session_id: UUID) -> AnyRow | None
 
 
 async def find_owner(db: AsyncSession, session_id: UUID) -> AnyRow | None:
-    """Whose a session is, and which client's, whether or not it lives."""
+    """User and client of a session, live or not."""
     statement = select(Session.user_id, Session.client_id, Session.refresh_token_hmac_key).where(
         Session.id == session_id
     )
@@ -143,7 +143,7 @@ async def find_owner(db: AsyncSession, session_id: UUID) -> AnyRow | None:
 
 
 async def delete_unused(db: AsyncSession) -> list[AnyRow]:
-    """Delete some codes whose time is over and that nobody exchanged; their sessions, locked."""
+    """Delete some codes that expired unused; gives their sessions, locked."""
     due = (
         select(Session.id, Session.user_id, AuthorizationCode.code_hash)
         .join(AuthorizationCode, AuthorizationCode.session_id == Session.id)
@@ -162,7 +162,7 @@ async def delete_unused(db: AsyncSession) -> list[AnyRow]:
 
 
 async def delete_used(db: AsyncSession) -> int:
-    """Delete some codes that were exchanged long ago; how many."""
+    """Delete some old used codes; gives their number."""
     due = (
         select(AuthorizationCode.code_hash)
         .where(AuthorizationCode.used_at.is_not(None), AuthorizationCode.expires_at < func.now() - CODES_KEPT)

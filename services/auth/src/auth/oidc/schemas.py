@@ -1,4 +1,4 @@
-"""Bodies of the standard endpoints, as their RFCs name the members."""
+"""Bodies of the OpenID Connect routes. Members are named by their RFCs."""
 
 from typing import Literal
 from uuid import UUID
@@ -20,14 +20,14 @@ class ClientTokens(ResponseBody):
 
     access_token: str = Field(repr=False, examples=["eyJhbGciOiJFUzI1NiIs…"])
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6749's name of a kind
-    expires_in: int = Field(description="Seconds that the access token lives.", examples=[900])
+    expires_in: int = Field(description="Lifetime of the access token, in seconds.", examples=[900])
     refresh_token: str = Field(repr=False, description="Works once; keep the newest.")
     scope: str = Field(examples=["openid profile email"])
     id_token: str | None = Field(None, repr=False, description="With the scope openid.")
 
 
 class UserInfo(ResponseBody):
-    """Claims of the account (OpenID Connect Core, 5.1), as many as the scope tells."""
+    """Claims of the account, limited by the scope (OpenID Connect Core, 5.1)."""
 
     sub: UUID
     preferred_username: str | None = Field(None, examples=["ada.lovelace"])
@@ -37,7 +37,7 @@ class UserInfo(ResponseBody):
 
 
 class Introspection(ResponseBody):
-    """What a token is good for at this moment (RFC 7662, section 2.2); of one that is good for nothing only that."""
+    """The state of a token (RFC 7662, section 2.2). An inactive one has no other members."""
 
     active: bool = Field(examples=[True])
     scope: str | None = None

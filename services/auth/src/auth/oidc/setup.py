@@ -1,4 +1,4 @@
-"""The standard endpoints, as the settings want them."""
+"""Makes the parts of OpenID Connect from the settings."""
 
 from auth.keys.service import Keyring
 from auth.oidc.dependencies import StandardClients
@@ -9,7 +9,7 @@ from webcommon.keys import derive_key
 
 
 def make_standard_clients(settings: Settings, *, keyring: Keyring, with_google: bool) -> StandardClients:
-    """The registered clients, and what they are served with."""
+    """The registered clients, and the parts that serve them."""
     return StandardClients(
         issuer=settings.auth_issuer,
         registered=settings.registered_clients,

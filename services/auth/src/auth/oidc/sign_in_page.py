@@ -1,5 +1,4 @@
-"""The sign-in page: a form that signs in and says what the app gets, a button of each other way; and the pages of a request
-that is no good, and of none."""
+"""The sign-in page, with a form for the password and a button for each other method; and its error pages."""
 
 from dataclasses import dataclass
 from html import escape
@@ -12,8 +11,8 @@ from auth.settings.clients import RegisteredClient, origin_of
 from auth.web.pages import show_page
 from webcommon.accounts.credentials import MAXIMUM_PASSWORD_LENGTH
 
-_TOLD = {
-    "openid": "that it is you, by an id of your account",
+_SHARED = {
+    "openid": "the id of your account",
     "profile": "your username",
     "email": "your e-mail address",
 }
@@ -23,13 +22,13 @@ _INVALID = ' aria-invalid="true"'
 
 @dataclass(frozen=True, kw_only=True)
 class FormTarget:
-    """Where a page's forms go: `folder` is that of their routes, seen from the page, and `field` the hidden field of each."""
+    """`folder`: the path of the forms' routes, relative to the page. `field`: the hidden field of each form."""
 
     folder: str
     field: str
 
     def open_form(self, action: str, *, attributes: str = "") -> str:
-        """The beginning of a form."""
+        """The opening tag of a form, and its hidden field."""
         return (
             f'<form method="post" action="{self.folder}{action}"{attributes}>'
             f'<input type="hidden" name="form" value="{escape(self.field)}">'
@@ -48,15 +47,15 @@ def show_sign_in(
     status: int = 200,
     with_resend: bool = False,
 ) -> HTMLResponse:
-    """The page for a request. `login` is what was typed, `fault` what is to be put right, and with `with_resend` another
-    link to confirm the address does that."""
-    told = "".join(f"<li>{_TOLD[scope]}</li>" for scope in request.scope.split())
-    resend = f'<p><a href="{target.folder}../email/resend">Ask for another link</a></p>'
+    """The page for a request. `login`: the name that was typed. `fault`: an error message. `with_resend` adds a link to
+    request another confirmation mail."""
+    shared = "".join(f"<li>{_SHARED[scope]}</li>" for scope in request.scope.split())
+    resend = f'<p><a href="{target.folder}../email/resend">Request another link</a></p>'
     body = (
         f"{_alert(fault)}{resend if with_resend else ''}"
         f"{target.open_form('sign-in')}"
         f"{_fields(login or request.login_hint, has_fault=bool(fault), is_wrong=bool(login and fault))}"
-        f"<p>{escape(client.name)} will be told:</p><ul>{told}</ul>"
+        f"<p>{escape(client.name)} will receive:</p><ul>{shared}</ul>"
         f"{_buttons(client)}</form>"
         f'<p><a href="{target.folder}../password/forgot">Forgotten your password?</a></p>'
         f"{_google_button(target) if with_google else ''}{_passkey_button(target) if with_passkeys else ''}"
@@ -74,13 +73,13 @@ def show_code_form(
     fault: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    """The page that asks for the second factor, once the first is proven. `mfa_token` is a hidden field as well."""
+    """The page that asks for the second factor after the first. `mfa_token` is a hidden field too."""
     described = "hint fault" if fault else "hint"
     body = (
         f"{_alert(fault)}"
         f"{target.open_form('sign-in-code')}"
         f'<input type="hidden" name="mfa_token" value="{escape(mfa_token)}">'
-        '<label for="code">Code</label><p id="hint">What your app shows now, or a recovery code.</p>'
+        '<label for="code">Code</label><p id="hint">The code in your authenticator app, or a recovery code.</p>'
         '<input id="code" name="code" required maxlength="64" autocomplete="one-time-code" autocapitalize="none"'
         f' spellcheck="false" autofocus aria-describedby="{described}"{_INVALID if fault else ""}>'
         f"{_buttons(client)}</form>"
@@ -89,16 +88,16 @@ def show_code_form(
 
 
 def show_untrusted(refusal: UntrustedRequest) -> HTMLResponse:
-    """The page of a request whose sender is not known: nobody is sent anywhere."""
+    """The page for a request without a registered client or redirect URI."""
     body = (
         f'<p role="alert">{escape(refusal.description[:1].upper() + refusal.description[1:])}.</p>'
         "<p>Go back to the app and try again. If that does not help, tell the people who run it.</p>"
     )
-    return show_page("You cannot be signed in from here", body, status=400)
+    return show_page("You cannot sign in from here", body, status=400)
 
 
 def show_begin_again() -> HTMLResponse:
-    """The page at an address that only forms lead to."""
+    """The page for a GET of a form's URL."""
     body = (
         '<p role="alert">This page cannot be opened by its address.</p>'
         "<p>Go back to the app and begin to sign in there again.</p>"
@@ -109,7 +108,7 @@ def show_begin_again() -> HTMLResponse:
 def _show(
     request: AuthorizationRequest, title: str, body: str, *, status: int, with_script: bool = False
 ) -> HTMLResponse:
-    # no-referrer would make browsers send the form with `Origin: null`.
+    # With no-referrer browsers would send the form with `Origin: null`.
     return show_page(
         title,
         body,
@@ -121,7 +120,7 @@ def _show(
 
 
 def _buttons(client: RegisteredClient) -> str:
-    # The first is what Enter in a field presses.
+    # Enter in a field presses the first button.
     return (
         f'<button type="submit" name="decision" value="allow">Sign in to {escape(client.name)}</button>'
         '<button type="submit" name="decision" value="cancel" class="quiet" formnovalidate>Cancel</button>'
@@ -134,7 +133,7 @@ def _google_button(target: FormTarget) -> str:
 
 
 def _passkey_button(target: FormTarget) -> str:
-    # The script shows it where it can be used.
+    # The script shows it if the browser supports passkeys.
     options = f' id="passkey" data-options="{target.folder}../v1/passkeys/login/options" hidden'
     return (
         f"{target.open_form('sign-in-passkey', attributes=options)}"
@@ -150,7 +149,7 @@ def _alert(fault: str) -> str:
 
 
 def _fields(login: str, *, has_fault: bool, is_wrong: bool) -> str:
-    # Whatever the fault is about, the field that has the focus tells it; only what was typed here can be wrong.
+    # Both fields refer to the error message; they are marked as invalid only if a name was typed.
     described = ' aria-describedby="fault"' if has_fault else ""
     described += _INVALID if is_wrong else ""
     login_focus, password_focus = ("", " autofocus") if login else (" autofocus", "")

@@ -1,7 +1,7 @@
-"""What the sign-in page carries from its request to its answer: signed, and bound to the browser that loaded it.
+"""The hidden field of the sign-in page: the authorization request, signed and bound to the browser that loaded the page.
 
-Another site can make a browser send a form, but not one that this browser was shown: it signs nobody in to a stranger's
-account that way, and nobody's password is taken for a request that they did not see.
+This is the protection against login CSRF: another site can make a browser submit a form, but not one that this browser was
+shown.
 """
 
 import base64
@@ -16,41 +16,41 @@ from dataclasses import dataclass
 from auth.oidc.authorization_requests import AuthorizationRequest
 
 FORM_SECONDS = 30 * 60
-"""An older page is shown anew instead of being answered."""
+"""Maximum age of a page. The form of an older one is answered with a new page."""
 
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignInForm:
-    """A request that a page of ours was shown for, and whether this browser may still answer it."""
+    """The authorization request of a page, and whether this browser may still submit its form."""
 
     request: AuthorizationRequest
-    is_good: bool
+    is_valid: bool
 
 
 class SignInForms:
-    """Writes and reads the hidden field of the page. `key` is the same on every replica."""
+    """Writes and reads the hidden field. `key` is the same on every replica."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def write(self, request: AuthorizationRequest, *, browser: str) -> str:
-        """The field for this browser, which has `browser` as its cookie."""
+        """The field for a browser. `browser`: the value of its cookie."""
         content = {"request": request.to_json(), "browser": _hash(browser), "at": int(time.time())}
         body = _encode(json.dumps(content).encode())
         return f"{body}.{_encode(self._sign(body))}"
 
     def read(self, field: str, *, browser: str | None) -> SignInForm | None:
-        """The form, None when it is none of ours."""
+        """The form; None when the signature is wrong."""
         body, _, signature = field.partition(".")
         if not hmac.compare_digest(signature.encode(), _encode(self._sign(body)).encode()):
             return None
         content = json.loads(_decode(body))
-        is_theirs = browser is not None and hmac.compare_digest(content["browser"], _hash(browser))
+        same_browser = browser is not None and hmac.compare_digest(content["browser"], _hash(browser))
         return SignInForm(
             request=AuthorizationRequest.from_json(content["request"]),
-            is_good=is_theirs and time.time() - content["at"] < FORM_SECONDS,
+            is_valid=same_browser and time.time() - content["at"] < FORM_SECONDS,
         )
 
     def _sign(self, body: str) -> bytes:
@@ -58,12 +58,13 @@ class SignInForms:
 
 
 def choose_browser_cookie(sent: str | None) -> str:
-    """The browser's cookie: the one it has, so that a page in another tab stays good, or a fresh one."""
+    """The browser's present cookie, so that pages in other tabs stay valid, or a new one."""
     return sent if sent is not None and _COOKIE.fullmatch(sent) else secrets.token_urlsafe(32)
 
 
 def cookie_name(*, is_secure: bool) -> str:
-    """With https no other host, and no page without https, can set the cookie; without it browsers take no such name."""
+    """The name of the cookie. `__Host-` keeps other hosts and pages without https from setting it; browsers accept that prefix
+    with https only."""
     return "__Host-auth_sign_in" if is_secure else "auth_sign_in"
 
 

@@ -41,7 +41,7 @@ async def read_submitted_form(
         submitted = await _read_own(request, clients=clients, settings=settings)
     except (OAuthRefusal, UntrustedRequest) as refusal:
         return show_untrusted(UntrustedRequest(refusal.error, refusal.description))
-    if not submitted.form.is_good:
+    if not submitted.form.is_valid:
         fault = "This page was open for too long, or your browser keeps no cookies. Sign in once more."
         return answer_with_page(request, submitted.authorization, clients=clients, fault=fault, status=403)
     if submitted.fields.get("decision") == "cancel":
@@ -55,7 +55,7 @@ async def _read_own(request: Request, *, clients: StandardClients, settings: Set
     form = clients.forms.read(fields.get("form", ""), browser=read_browser_cookie(request, clients))
     is_foreign = "origin" in request.headers and not is_own_origin(request, settings=settings)
     if form is None or is_foreign:
-        raise UntrustedRequest("invalid_request", "this form was not sent from the page that it belongs to")
+        raise UntrustedRequest("invalid_request", "this form was not sent from its own page")
     # The settings may have changed since the page was shown.
     check_still_registered(form.request.address, clients=clients.registered)
     return SubmittedForm(form=form, fields=fields)

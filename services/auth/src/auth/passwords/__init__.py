@@ -1,1 +1,1 @@
-"""Changing the password of the account that one is signed in to."""
+"""Changing the password of the caller's account."""

@@ -1,4 +1,4 @@
-"""Every statement on passwords of the signed-in."""
+"""Every statement on passwords of signed-in users."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ async def find_account(database: Database, user_id: UUID) -> AnyRow | None:
 
 
 async def replace_hash(db: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
-    """Store another password's hash, unless the password was changed meanwhile; whether it was stored."""
+    """Replace the password hash; False when it is not `old` any more."""
     statement = (
         update(User)
         .where(User.id == user_id, User.password_hash == old)

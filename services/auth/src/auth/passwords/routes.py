@@ -34,7 +34,7 @@ async def change_password(
     client: ClientInfoDep,
     outbox: OutboxDep,
 ) -> None:
-    """Set another password, within ten minutes of signing in; every other session ends."""
+    """Set another password, within ten minutes of signing in. Every other session ends."""
     await service.change_password(
         caller, change, database=database, hasher=hasher, guard=guard, client=client, outbox=outbox
     )

@@ -7,7 +7,7 @@ from webcommon.api.schemas import RequestBody
 
 
 class PasswordChange(RequestBody):
-    """The password that holds, and the one that is to hold."""
+    """The current password and the new one."""
 
     current_password: Password = Field(min_length=1)
-    new_password: Password = Field(description="The rules of registration hold.")
+    new_password: Password = Field(description="The rules of registration apply.")

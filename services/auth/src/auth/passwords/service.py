@@ -1,4 +1,4 @@
-"""The rules of a password once there is one: who may change it, and what that ends."""
+"""The rules of changing a password."""
 
 from pydantic import SecretStr
 
@@ -29,16 +29,15 @@ async def verify_password(
     guard: Guard,
     client: ClientInfo,
 ) -> AnyRow:
-    """The caller's account, once the password is proven to be its own. Raises `NoPassword`, `PasswordWrong` and
-    `TooManyAttempts`.
+    """Check the caller's password; gives the account. Raises `NoPassword`, `PasswordWrong` and `TooManyAttempts`.
 
-    Wrong ones are counted, or a stolen access token would be a place to guess at leisure.
+    Wrong passwords are counted, since a stolen access token would allow unlimited guesses otherwise.
     """
     account = await repository.find_account(database, caller.id)
     if account is None:
         raise SessionEnded
     if account.password_hash is None:
-        # No guess: nothing is counted.
+        # Not a guess, so it is not counted.
         raise NoPassword
     attempt = await guard.limit_reauthentication(account.id, client=client)
     valid, _ = await hasher.verify(password.get_secret_value(), account.password_hash)
@@ -77,9 +76,9 @@ async def change_password(
     async with database.transaction() as db:
         await lock_current_user(db, caller)
         if not await repository.replace_hash(db, account.id, old=account.password_hash, new=replacement):
-            # Another change was quicker: what was proven no longer holds.
+            # A concurrent change replaced the password that was checked.
             raise PasswordWrong
-        # Links that whoever knew the old one has asked for must not outlive it.
+        # Links that were requested by a thief who knew the old password must not outlive it.
         await mails.delete_tokens(db, account.id, kinds=["reset", "change_email"])
         await end_sessions(db, account.id, reason="password_changed", keep=caller.session_id)
         await record_event(db, "password_changed", user_id=account.id, session_id=caller.session_id)

@@ -1,1 +1,1 @@
-"""What Auth's own pages share."""
+"""Shared parts of Auth's pages."""

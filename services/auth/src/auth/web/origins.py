@@ -1,4 +1,4 @@
-"""Which page a browser's request comes from, as far as this service has to care."""
+"""Checks of the `Origin` header."""
 
 from urllib.parse import urlsplit
 
@@ -8,18 +8,18 @@ from auth.settings import Settings
 
 
 def is_own_origin(request: Request, *, settings: Settings) -> bool:
-    """Whether `Origin` names this service itself: as clients know it, or as the very request does."""
+    """Whether `Origin` is this service: the origin of AUTH_ISSUER, or of the request's own URL."""
     origin = request.headers.get("origin", "")
     issuer = urlsplit(settings.auth_issuer)
     if origin == f"{issuer.scheme}://{issuer.netloc}":
         return True
     scheme, _, host = origin.partition("://")
-    # A page that came without https is never ours once we are known by https.
+    # With an https issuer, a page without https is not ours.
     schemes = ("https",) if issuer.scheme == "https" else ("http", "https")
     return scheme in schemes and host == request.headers.get("host")
 
 
 def may_use_cookies(request: Request, *, settings: Settings) -> bool:
-    """Whether the page may call with the cookie of a session: our own, and those of `AUTH_CORS_ORIGINS`."""
+    """Whether the page may use the session cookie: this service's own pages, and those of `AUTH_CORS_ORIGINS`."""
     origin = request.headers.get("origin")
     return bool(origin) and (origin in settings.cookie_origins or is_own_origin(request, settings=settings))

@@ -1,4 +1,4 @@
-"""The frame of every page that Auth shows in a browser: whole without script, light and dark, nothing from elsewhere."""
+"""The layout of Auth's pages: they work without script, in light and dark, and load nothing from other hosts."""
 
 import base64
 import hashlib
@@ -44,10 +44,10 @@ def show_page(
     referrer_policy: str = "no-referrer",
     with_script: bool = False,
 ) -> HTMLResponse:
-    """A page of that title; `body` is HTML, with everything escaped that is not ours.
+    """A page. `body` is HTML; the caller has escaped foreign text.
 
-    `form_targets` are the origins that the answer to its form may redirect to: Chromium asks `form-action` about those too.
-    `with_script` lets files of this service run, and call it; nothing inline ever.
+    `form_targets`: the origins to which a form's response may redirect, since Chromium applies `form-action` to them too.
+    `with_script` allows script files of this service and their calls to it, but no inline script.
     """
     content = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -68,13 +68,13 @@ def show_page(
 
 
 def page_responses(descriptions: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses=`: the statuses that it answers with a page, so that OpenAPI says so."""
+    """A route's `responses=` for the statuses that it answers with a page."""
     content = {"text/html": {"schema": {"type": "string"}}}
     return {status: {"description": text, "content": content} for status, text in descriptions.items()}
 
 
 def show_refusal(title: str, problem: Problem, *, more: str = "") -> HTMLResponse:
-    """The page of something that was refused, with the problem's status; `more` is HTML of ours that says how to go on."""
+    """The page of a problem, with its status. `more`: HTML that says how to go on."""
     body = f'<p role="alert">{escape(problem.title)}. {escape(problem.detail or "")}</p>{more}'
     response = show_page(title, body, status=problem.status)
     if "Retry-After" in problem.headers:
@@ -83,11 +83,10 @@ def show_refusal(title: str, problem: Problem, *, more: str = "") -> HTMLRespons
 
 
 class PageRoute(APIRoute):
-    """A route for people: what is wrong with the database or with their form is told by a page, not by a document for
-    programs."""
+    """A route that shows database errors and invalid forms as pages instead of problem documents."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of the route, with those pages."""
+        """The handler of the route, with these pages."""
         handle = super().get_route_handler()
 
         async def handle_or_show(request: Request) -> Response:
@@ -96,18 +95,18 @@ class PageRoute(APIRoute):
             except DatabaseError as error:
                 logger.warning("%s: %s", type(error).__name__, error)
                 problem = ServiceUnavailable("Try again in a moment.", retry_after=error.retry_after)
-                return show_refusal("Not at the moment", problem)
+                return show_refusal("Temporarily unavailable", problem)
             except BadRequest as problem:
-                return show_refusal("This form cannot be taken", problem)
+                return show_refusal("This form is not valid", problem)
 
         return handle_or_show
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a form that a page of ours sent; the first of each name. Raises `BadRequest` for too many."""
+    """The fields of a submitted form, the first of each name. Raises `BadRequest` for too many."""
     text = (await request.body()).decode("utf-8", "replace")
     try:
         fields = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise BadRequest("No page of ours has a form of so many fields.") from None
+        raise BadRequest("The form has too many fields.") from None
     return {name: values[0] for name, values in fields.items()}
