@@ -61,52 +61,52 @@ PROMISES: dict[str, float] = {
     "block makes the next one longer for, hours": MEMORY / HOUR,
     "sign-ups of one network an hour, production": SIGN_UPS["production"],
     "sign-ups of one network an hour, development": SIGN_UPS["development"],
-    "wishes of one network for a mail an hour, production": MAIL_REQUESTS["production"],
-    "wishes of one network for a mail an hour, development": MAIL_REQUESTS["development"],
-    "sign-ins with Google begun by one network an hour": default("google_starts_per_network"),
-    "device is known after its last sign-in, days": LIFETIME_SECONDS / timedelta(days=1).total_seconds(),
+    "mails that one network requests an hour, production": MAIL_REQUESTS["production"],
+    "mails that one network requests an hour, development": MAIL_REQUESTS["development"],
+    "sign-ins with Google that one network starts an hour": default("google_starts_per_network"),
+    "device is recognised after its last sign-in, days": LIFETIME_SECONDS / timedelta(days=1).total_seconds(),
     # Measured by tests/suite/test_ended_sessions.py.
     "ended session is refused by all services within, seconds": 5,
-    "pause between two questions of a service, seconds": POLL_SECONDS,
+    "pause between two polls of a service, seconds": POLL_SECONDS,
     "ended session stays on the list, seconds": KEPT.total_seconds(),
     "signing key gets a successor after, days": default("key_rotation_days"),
     "successor is published before it signs, seconds": default("key_publish_seconds"),
-    "key that signs no longer stays published, seconds": VERIFIES_FOR.total_seconds(),
-    "wish for a new key is seen within, seconds": RELOAD_SECONDS,
+    "retired key stays published, seconds": VERIFIES_FOR.total_seconds(),
+    "requested key rotation is seen within, seconds": RELOAD_SECONDS,
     "withdrawn key verifies nowhere after, seconds": RELOAD_SECONDS + FRESH_SECONDS + FETCH_SECONDS,
     "link that confirms an address works for, hours": worker.VERIFY_LIFETIME / HOUR,
     "link to a new password works for, hours": worker.RESET_LIFETIME / HOUR,
     "link that confirms a new address works for, hours": worker.CHANGE_LIFETIME / HOUR,
-    "link back to an old address works for, days": REVERT_LIFETIME.days,
-    "at most one mail of a kind that anybody may cause to an address in, seconds": default(
+    "link that reverts a change of address works for, days": REVERT_LIFETIME.days,
+    "shortest time between two requested mails of one kind to an address, seconds": default(
         "mail_interval_seconds"
     ),
-    "wishes of one account for another address, an hour": default("address_changes_per_account"),
-    "longest pause between two tries, seconds": worker.LONGEST_PAUSE_SECONDS,
+    "changes of address that an account requests an hour": default("address_changes_per_account"),
+    "longest pause between two attempts, seconds": worker.LONGEST_PAUSE_SECONDS,
     "mail that could not be sent is given up after, hours": worker.GIVE_UP_AFTER / HOUR,
-    "record that a mail was sent is kept, days": mails.KEPT.days,
+    "record of a sent mail is kept, days": mails.KEPT.days,
     "sign-in with Google has to come back within, seconds": google_state.LIFETIME.total_seconds(),
     "code of a sign-in works for, seconds": google.CODE_LIFETIME.total_seconds(),
-    "Google is waited for, seconds": provider.CALL_SECONDS,
-    "Google's discovery document is asked for anew after, seconds": provider.FRESH_SECONDS,
+    "timeout of calls to Google, seconds": provider.CALL_SECONDS,
+    "Google's discovery document is fetched again after, seconds": provider.FRESH_SECONDS,
     "clocks of Google and Auth may differ by, seconds": id_tokens.CLOCK_TOLERANCE_SECONDS,
     "authorization code, seconds": standard_clients.CODE_LIFETIME.total_seconds(),
     "ID token, seconds": access_tokens.LIFETIME_SECONDS,
-    "sign-in page can be sent for, seconds": signed_forms.FORM_SECONDS,
+    "sign-in page can be submitted for, seconds": signed_forms.FORM_SECONDS,
     "sign-in waits for a code for, seconds": CHALLENGE_LIFETIME.total_seconds(),
     "code of an app changes every, seconds": totp.STEP_SECONDS,
-    "codes of earlier and later steps that are taken, each": totp.DRIFT_STEPS,
+    "codes of earlier and later steps that are accepted, each": totp.DRIFT_STEPS,
     "recovery codes": recovery_codes.COUNT,
     "bits of a recovery code": recovery_codes.CHARACTERS * recovery_codes.BITS,
     "passkey's challenge works for, seconds": passkey_challenges.LIFETIME.total_seconds(),
     "passkeys of an account": passkeys.MOST,
-    "used code is known for, seconds": standard_clients.CODES_KEPT.total_seconds(),
+    "used code is recognised for, seconds": standard_clients.CODES_KEPT.total_seconds(),
 }
-"""What the code says, by the words of the page. A part that promises numbers adds them here and there."""
+"""The values of the code, by the names on the page. A new promise is added to both."""
 
 
 def rows() -> dict[str, str]:
-    """The promises of the page."""
+    """The tables of the page."""
     found = [(match["promise"], match["value"]) for match in _ROW.finditer(PAGE.read_text())]
     table = {promise: value for promise, value in found if promise != "promise" and set(promise) != {"-"}}
     assert len(table) == len([each for each in found if each[0] != "promise"])
