@@ -9,7 +9,6 @@ from auth.audit.repository import record_event
 from auth.google import repository
 from auth.google.errors import InvalidCode
 from auth.google.repository import CodeKey
-from auth.google.state import challenge_of, hash_secret
 from auth.keys.encryption import KeyVault
 from auth.schemas import UserAnswer
 from auth.second_factors.schemas import SecondFactorAsked
@@ -20,6 +19,7 @@ from auth.sessions.schemas import LoginAnswer
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from webcommon.keys import derive_key
+from webcommon.signing import hash_base64url, hash_token
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,13 @@ async def store_for_session(
     db: AsyncSession, code: str, *, code_challenge: str | None, session_id: UUID
 ) -> None:
     """Store the code of a new session. Ending the session voids the code."""
-    key = CodeKey(code_hash=hash_secret(code), code_challenge=code_challenge)
+    key = CodeKey(code_hash=hash_token(code), code_challenge=code_challenge)
     await repository.insert_code(db, key, session_id=session_id)
 
 
 async def store_for_factor(db: AsyncSession, code: str, *, code_challenge: str | None, token: str) -> None:
     """Store the code of a sign-in that waits for its second factor. `token` is its MFA token."""
-    key = CodeKey(code_hash=hash_secret(code), code_challenge=code_challenge)
+    key = CodeKey(code_hash=hash_token(code), code_challenge=code_challenge)
     sealed = _vault_of(code).encrypt(token.encode(), kid=_SEALED)
     await repository.insert_code(db, key, sealed_factor_token=sealed)
 
@@ -50,7 +50,8 @@ async def exchange(
     """
     await tokens.access.ensure_ready()
     key = CodeKey(
-        code_hash=hash_secret(code), code_challenge=None if verifier is None else challenge_of(verifier)
+        code_hash=hash_token(code),
+        code_challenge=None if verifier is None else hash_base64url(verifier.encode()),
     )
     state = None
     # Committed before a refusal is raised, so that the end of a session stays.

@@ -1,12 +1,12 @@
 """Google's public keys, from its JWKS document."""
 
-import base64
-import binascii
 import logging
 from typing import Any
 
 from jose import jwk
 from jose.backends.base import Key
+
+from webcommon.signing import decode_base64url
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def _build_key(entry: dict[str, Any]) -> Key | None:
 
 def _is_short(modulus: Any) -> bool:
     try:
-        raw = base64.urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))
-    except (TypeError, ValueError, binascii.Error):
+        raw = decode_base64url(modulus)
+    except (TypeError, ValueError):
         return True
     return len(raw.lstrip(b"\x00")) < _MINIMUM_MODULUS_BYTES

@@ -17,7 +17,7 @@ from auth.google.id_tokens import Identity, read_identity
 from auth.google.linking import ConcurrentLink, ProviderProfile, SignInRefused, resolve_account
 from auth.google.provider import Provider, ProviderRefused, ProviderUnavailable
 from auth.google.return_targets import AppTarget, ReturnTarget, describe_target, read_target
-from auth.google.state import AuthorizationStateCodec, hash_secret, is_secret, new_secret
+from auth.google.state import AuthorizationStateCodec, is_secret, new_secret
 from auth.google.token_vault import TokenVault
 from auth.mail.outbox import Outbox
 from auth.oidc.sign_in import SecondFactorRequired, SignedIn, begin_client_session
@@ -31,6 +31,7 @@ from dbcommon.errors import DatabaseBusy
 from dbcommon.rows import AnyRow
 from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.accounts.throttling.limits import Limit
+from webcommon.signing import hash_token
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +103,8 @@ async def begin(google: GoogleSignIn, target: ReturnTarget, *, browser: str, cli
     async with google.database.transaction() as db:
         await repository.insert_state(
             db,
-            state_hash=hash_secret(authorization.state),
-            browser_hash=hash_secret(browser),
+            state_hash=hash_token(authorization.state),
+            browser_hash=hash_token(browser),
             target=describe_target(target),
         )
     query = {
@@ -144,7 +145,7 @@ async def _use_state(google: GoogleSignIn, callback: Callback) -> tuple[ReturnTa
     """Mark the state as used. Gives its target, and the reason if it was used before or has expired."""
     if callback.browser is None or not is_secret(callback.state) or not is_secret(callback.browser):
         raise InvalidState
-    hashes = {"state_hash": hash_secret(callback.state), "browser_hash": hash_secret(callback.browser)}
+    hashes = {"state_hash": hash_token(callback.state), "browser_hash": hash_token(callback.browser)}
     async with google.database.transaction() as db:
         found = await repository.use_state(db, **hashes)
         if found is not None:

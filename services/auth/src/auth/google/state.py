@@ -4,13 +4,12 @@ Nonce and verifier are derived from the state with a key of the service. They ne
 address bar nor its hash in the database is enough to make them.
 """
 
-import base64
-import hashlib
-import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from webcommon.signing import encode_base64url, hash_base64url, sign
 
 LIFETIME = timedelta(minutes=10)
 """How long after its start a sign-in can come back from Google."""
@@ -29,7 +28,7 @@ class AuthorizationState:
     @property
     def challenge(self) -> str:
         """The S256 challenge of the verifier (RFC 7636)."""
-        return challenge_of(self.verifier)
+        return hash_base64url(self.verifier.encode())
 
 
 class AuthorizationStateCodec:
@@ -49,7 +48,7 @@ class AuthorizationStateCodec:
         )
 
     def _derive(self, purpose: str, state: str) -> str:
-        return _encode(hmac.digest(self._key, f"{purpose} {state}".encode(), hashlib.sha256))
+        return encode_base64url(sign(f"{purpose} {state}".encode(), key=self._key))
 
 
 def new_secret() -> str:
@@ -62,23 +61,9 @@ def is_secret(text: str | None) -> bool:
     return text is not None and _RANDOM.fullmatch(text) is not None
 
 
-def hash_secret(text: str) -> str:
-    """The stored hash of a secret. One round of SHA-256 is enough for 256 random bits."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def challenge_of(verifier: str) -> str:
-    """The S256 challenge of a verifier."""
-    return _encode(hashlib.sha256(verifier.encode()).digest())
-
-
 def cookie_name(*, secure: bool) -> str:
     """The name of the cookie that binds a sign-in to its browser. With https no other host can set it (`__Host-`).
 
     It differs from the sign-in page's: that one lives longer, and the order of two cookies with one name is undefined.
     """
     return "__Host-auth_google" if secure else "auth_google"
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

@@ -1,7 +1,5 @@
 """Authorization codes: issued when a session begins, exchanged once for its tokens."""
 
-import base64
-import hashlib
 import hmac
 import logging
 import re
@@ -22,6 +20,7 @@ from auth.sessions.repository import end
 from auth.sessions.service import describe_subject
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
+from webcommon.signing import hash_base64url, hash_token
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ async def store_code(db: AsyncSession, session_id: UUID, *, request: Authorizati
     """Make and store the code of a session that begins in this transaction."""
     code = secrets.token_urlsafe(_CODE_BYTES)
     new = NewCode(
-        code_hash=_hash(code),
+        code_hash=hash_token(code),
         session_id=session_id,
         redirect_uri=request.address.redirect_uri,
         code_challenge=request.code_challenge,
@@ -73,10 +72,10 @@ async def exchange_code(
     """
     # Committed before a refusal is raised, so that the end of the session stays.
     async with database.transaction() as db:
-        found = await repository.find_code(db, _hash(exchange.code))
+        found = await repository.find_code(db, hash_token(exchange.code))
         if found is None or not _is_bound(found, exchange):
             raise _refused()
-        used_now = found.in_time and await repository.use_code(db, _hash(exchange.code))
+        used_now = found.in_time and await repository.use_code(db, hash_token(exchange.code))
         if not used_now and (found.used_at is not None or found.in_time):
             await _end_session(db, found)
     if not used_now or not found.lives:
@@ -103,9 +102,8 @@ def _is_bound(found: AnyRow, exchange: CodeExchange) -> bool:
         return False
     if not _VERIFIER.fullmatch(exchange.code_verifier):
         return False
-    digest = hashlib.sha256(exchange.code_verifier.encode("ascii")).digest()
-    challenge = base64.urlsafe_b64encode(digest).rstrip(b"=")
-    return hmac.compare_digest(challenge, found.code_challenge.encode())
+    challenge = hash_base64url(exchange.code_verifier.encode("ascii"))
+    return hmac.compare_digest(challenge, found.code_challenge)
 
 
 async def _end_session(db: AsyncSession, found: AnyRow) -> None:
@@ -118,8 +116,3 @@ def _refused() -> OAuthRefusal:
     return OAuthRefusal(
         "invalid_grant", "the code is wrong, was used, has expired, or belongs to another request"
     )
-
-
-def _hash(code: str) -> str:
-    # One round of SHA-256 is enough for 256 random bits.
-    return hashlib.sha256(code.encode("utf-8", "replace")).hexdigest()

@@ -4,8 +4,6 @@ This is the protection against login CSRF: another site can make a browser submi
 shown.
 """
 
-import base64
-import hashlib
 import hmac
 import json
 import re
@@ -14,6 +12,7 @@ import time
 from dataclasses import dataclass
 
 from auth.oidc.authorization_requests import AuthorizationRequest
+from webcommon.signing import decode_base64url, encode_base64url, hash_token, sign
 
 FORM_SECONDS = 30 * 60
 """Maximum age of a page. The form of an older one is answered with a new page."""
@@ -37,24 +36,24 @@ class SignInForms:
 
     def write(self, request: AuthorizationRequest, *, browser: str) -> str:
         """The field for a browser. `browser`: the value of its cookie."""
-        content = {"request": request.to_json(), "browser": _hash(browser), "at": int(time.time())}
-        body = _encode(json.dumps(content).encode())
-        return f"{body}.{_encode(self._sign(body))}"
+        content = {"request": request.to_json(), "browser": hash_token(browser), "at": int(time.time())}
+        body = encode_base64url(json.dumps(content).encode())
+        return f"{body}.{encode_base64url(self._sign(body))}"
 
     def read(self, field: str, *, browser: str | None) -> SignInForm | None:
         """The form; None when the signature is wrong."""
         body, _, signature = field.partition(".")
-        if not hmac.compare_digest(signature.encode(), _encode(self._sign(body)).encode()):
+        if not hmac.compare_digest(signature.encode(), encode_base64url(self._sign(body)).encode()):
             return None
-        content = json.loads(_decode(body))
-        same_browser = browser is not None and hmac.compare_digest(content["browser"], _hash(browser))
+        content = json.loads(decode_base64url(body))
+        same_browser = browser is not None and hmac.compare_digest(content["browser"], hash_token(browser))
         return SignInForm(
             request=AuthorizationRequest.from_json(content["request"]),
             is_valid=same_browser and time.time() - content["at"] < FORM_SECONDS,
         )
 
     def _sign(self, body: str) -> bytes:
-        return hmac.digest(self._key, body.encode("utf-8", "surrogatepass"), hashlib.sha256)
+        return sign(body.encode("utf-8", "surrogatepass"), key=self._key)
 
 
 def choose_browser_cookie(sent: str | None) -> str:
@@ -66,15 +65,3 @@ def cookie_name(*, is_secure: bool) -> str:
     """The name of the cookie. `__Host-` keeps other hosts and pages without https from setting it; browsers accept that prefix
     with https only."""
     return "__Host-auth_sign_in" if is_secure else "auth_sign_in"
-
-
-def _hash(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
