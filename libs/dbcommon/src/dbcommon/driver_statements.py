@@ -1,8 +1,8 @@
-"""Statements on the hottest paths: compiled once and run on the driver's own connection.
+"""Statements of the hottest paths: compiled once, run on the driver's own connection.
 
-Of the time that a select by primary key costs SQLAlchemy Core, half goes into objects that such a read has no use for:
+Of the time that a select by primary key costs in SQLAlchemy Core, half goes into objects that such a read does not use:
 the execution context, the cursor, the result and its metadata. Here the statement is still written and checked as Core,
-the connection is still one of the pool's, and nothing else stands between.
+and the connection is the pool's.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ _dialect: Dialect = registry.load("postgresql.asyncpg")()
 
 
 class DriverStatement:
-    """A select, or an update that returns its rows, with named `bindparam`s, compiled for asyncpg at import.
+    """A select, or an update with RETURNING, with named `bindparam`s, compiled for asyncpg at import.
 
-    Raises `ValueError` for what only SQLAlchemy's execution can do: IN lists of any length, types that convert in Python.
+    Raises `ValueError` for what needs SQLAlchemy's execution: IN lists of any length, types that convert in Python.
     """
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | ReturningUpdate[*tuple[Any, ...]]) -> None:
@@ -43,8 +43,8 @@ class DriverStatement:
 
 
 class DriverText(DriverStatement):
-    """A statement in SQL, with its binds' types where the server cannot infer them. Its values go to the driver as they
-    are, and its rows come back as the driver makes them."""
+    """A statement in SQL text, with types for the binds that the server cannot infer. Values and rows are the driver's
+    own."""
 
     def __init__(self, statement: TextClause) -> None:
         compiled = statement.compile(dialect=_dialect)

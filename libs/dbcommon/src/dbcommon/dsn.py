@@ -1,7 +1,7 @@
 """Connection strings: `postgresql://user:password@host:port/database[?schema=public&sslmode=…]`.
 
-`DatabaseUrl.parse` reads one, `DatabaseUrl(...)` composes one from parts, and whatever prints either shows the
-password as `***` unless `reveal` is called.
+`DatabaseUrl.parse` reads one, `DatabaseUrl(...)` composes one from parts; printing either shows the password as `***`,
+unless it is printed by `reveal`.
 """
 
 import ipaddress
@@ -30,7 +30,7 @@ OPTIONS = frozenset(
         "target_session_attrs",
     }
 )
-"""The options that are understood, with the meaning libpq gives them (PostgreSQL manual, 34.1.2)."""
+"""The supported options, with libpq's meaning (PostgreSQL manual, 34.1.2)."""
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
@@ -49,7 +49,7 @@ _URL = re.compile(
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DatabaseUrl:
-    """One database, and how to reach it. Raises `SettingsError` when a part cannot be meant."""
+    """One database, and how to reach it. Raises `SettingsError` for an invalid part."""
 
     user: str
     password: str | None = None
@@ -59,7 +59,7 @@ class DatabaseUrl:
     options: Mapping[str, str] = field(default_factory=dict)
     variable: str = field(default="the database URL", compare=False)
     part_variables: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Settings that single parts came from, by "host", "user", "password", "database", "schema", "options"."""
+    """The settings of single parts, by "host", "user", "password", "database", "schema", "options"."""
 
     def __post_init__(self) -> None:
         if not self.user:
@@ -83,13 +83,13 @@ class DatabaseUrl:
 
     @classmethod
     def parse(cls, text: str, *, variable: str = "the database URL") -> "DatabaseUrl":
-        """The URL that `text` spells; `variable` is the setting to name in an error."""
+        """Parse `text`; `variable` is the setting to name in an error."""
         parts = _split(text, variable=variable)
         credentials, _, host_list = parts["authority"].rpartition("@")
         user, _, password = credentials.partition(":")
         hosts = _parse_hosts(host_list, variable=variable)
         if not user:
-            # Said before the options are looked at: a ? inside an unescaped password makes pieces of it look like some.
+            # Checked before the options: a ? inside an unescaped password makes pieces of it look like some.
             raise SettingsError(
                 f"{variable}: the user is missing; write postgresql://user:password@host/database"
             )
@@ -172,7 +172,7 @@ def parse_options(text: str, *, variable: str) -> dict[str, str]:
 
 
 def parse_port(text: str, *, variable: str) -> int:
-    """A TCP port. The text is not quoted when it is none: an unescaped colon in a password puts a piece of it here."""
+    """A TCP port. The error does not quote the text: an unescaped colon in a password puts a piece of it here."""
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536):
         raise SettingsError(
             f"{variable}: the port is not a number from 1 to 65535 (is a : / ? # [ ] or @ of the password unescaped?)"
@@ -188,7 +188,7 @@ def _split(text: str, *, variable: str) -> dict[str, str]:
         raise SettingsError(f"{variable}: it does not begin with postgresql:// (or postgres://)")
     if match["fragment"]:
         raise SettingsError(f"{variable}: a # must be written as %23")
-    # More than one @, and nobody can tell where the password ends; it must not be taken for something printable.
+    # With more than one @ the end of the password is ambiguous; no part of it may be printed.
     if text.count("@") > 1 or "/" in (match["database"] or ""):
         raise SettingsError(f"{variable}: percent-encode @ as %40 and / as %2F inside user and password")
     return match.groupdict()
@@ -229,7 +229,7 @@ def _parse_host(text: str, *, variable: str) -> tuple[str, int]:
 def _check_text(text: str, *, variable: str) -> None:
     if "\x00" in text:
         raise SettingsError(f"{variable}: a NUL character cannot be sent to a server")
-    # What the environment gives for bytes that are not UTF-8.
+    # How Python spells bytes of the environment that are not UTF-8.
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise SettingsError(f"{variable}: it is not valid UTF-8")
 

@@ -1,4 +1,4 @@
-"""A service's one engine: transactions, single-statement reads, and the maintenance task that holds the pool to its four numbers."""
+"""A service's database: transactions, statements that run alone, and the task that maintains the pool."""
 
 import asyncio
 import contextlib
@@ -28,10 +28,10 @@ from dbcommon.settings import DatabaseSettings
 logger = logging.getLogger(__name__)
 
 MAINTENANCE_SECONDS = 0.5
-"""How often the maintenance task looks at the pool."""
+"""How often the maintenance task runs."""
 
 SUSPECT_SECONDS = 0.5
-"""A connection held for longer makes the maintenance task ask the database whether it is still there."""
+"""The maintenance task probes the database when a request has held a connection for longer."""
 
 Result = TypeVar("Result")
 
@@ -40,7 +40,7 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @dataclass(frozen=True, kw_only=True)
 class PoolStatus:
-    """The pool at this moment: connections, and requests that wait for one."""
+    """Counts of the pool: connections, and requests that wait for one."""
 
     min: int
     max: int
@@ -51,10 +51,10 @@ class PoolStatus:
 
 
 class Database:
-    """One service's database. `running()` warms the pool, keeps it, and closes it at the end.
+    """One service's database. `running()` opens the pool, maintains it, and closes it at the end.
 
-    `transaction()` is for writes, `fetch_*` for reads of one statement, which cost one round trip. Both raise
-    `DatabaseUnavailable`, `PoolExhausted` or `DatabaseBusy` when the database is the reason.
+    Writes go through `transaction()`, reads of one statement through `fetch_*`, which cost one round trip. Both raise
+    `DatabaseUnavailable`, `PoolExhausted` or `DatabaseBusy` when the cause is the database.
     """
 
     def __init__(self, settings: DatabaseSettings, *, application_name: str) -> None:
@@ -81,7 +81,7 @@ class Database:
             max_overflow=0,
             pool_timeout=self.settings.pool.wait_seconds,
             pool_use_lifo=True,
-            # An error's text would hold them, and the log with it.
+            # An error's text, and so the log, would contain the parameters.
             hide_parameters=True,
         )
         event.listen(engine.sync_engine, "checkout", self._on_checkout)
@@ -96,7 +96,7 @@ class Database:
         return pool
 
     def pool_status(self) -> PoolStatus:
-        """The pool's figures; asks nobody."""
+        """The counts of the pool. Costs no round trip."""
         pool, numbers = self.pool, self.settings.pool
         return PoolStatus(
             min=numbers.min,
@@ -109,8 +109,8 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep the pool while the block runs. A database that is not there yet is waited for in the background."""
-        # Without it broken connections would stay and idle ones never be closed.
+        """Maintain the pool while the block runs. A database that is not up yet is waited for in the background."""
+        # Without maintenance, broken connections would stay and idle ones never be closed.
         schedule = Schedule(seconds=MAINTENANCE_SECONDS, at_once=True)
         try:
             async with (
@@ -130,7 +130,7 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session in a transaction that is committed at the end of the block and rolled back by an exception."""
+        """A session in a transaction: committed at the end of the block, rolled back by an exception."""
         with self._translated():
             async with self._sessions.begin() as db:
                 yield db
@@ -148,12 +148,12 @@ class Database:
         return await self._read(self._fetch_all, statement, parameters)
 
     async def fetch_record(self, read: DriverStatement, **parameters: Any) -> "asyncpg.Record | None":
-        """The first row of a prepared read as the driver gives it, or None."""
+        """The first row of a driver statement, or None."""
         arguments = read.arguments(parameters)
         return await self._run_on_driver(lambda connection: connection.fetchrow(read.sql, *arguments))
 
     async def fetch_records(self, read: DriverStatement, **parameters: Any) -> "list[asyncpg.Record]":
-        """All rows of a prepared read as the driver gives them."""
+        """All rows of a driver statement."""
         arguments = read.arguments(parameters)
         return await self._run_on_driver(lambda connection: connection.fetch(read.sql, *arguments))
 
@@ -174,8 +174,8 @@ class Database:
             except DBAPIError as error:
                 if not is_plan_outdated(error):
                     raise
-            # The server refused it before it ran, and SQLAlchemy has dropped the plans of all connections. The driver's
-            # own path (`_run_on_driver`) has such a second try inside the driver.
+            # The server refused the statement before running it, and SQLAlchemy has dropped the plans of all connections.
+            # The driver retries by itself (`_run_on_driver`).
             return await greenlet_spawn(fetch, statement, parameters)
 
     async def _run_on_driver(self, work: "Callable[[asyncpg.Connection[Any]], Awaitable[Result]]") -> Result:
@@ -186,7 +186,7 @@ class Database:
             return await work(connection)
         except BaseException as error:
             if not isinstance(error, asyncpg.PostgresError):
-                # Cancelled or broken in mid-statement: what the server will still send belongs to nobody.
+                # Cancelled or broken in mid-statement: a later statement would read the rest of this one's answer.
                 connection.terminate()
             translated = translate(error)
             if translated is None:
@@ -202,7 +202,7 @@ class Database:
             ready = await self.pool.wait_ready(deadline)
             return await greenlet_spawn(self.pool.take, deadline) if ready is None else ready
 
-    # One greenlet a read: each await of SQLAlchemy's asyncio front makes one of its own, and a read has four of them.
+    # One greenlet a read: SQLAlchemy's asyncio layer makes one for each await, and a read has four.
     def _fetch_one(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Row[Any] | None:
         with self._reading_connection() as connection:
             return connection.execute(statement, parameters).one_or_none()
@@ -219,7 +219,7 @@ class Database:
         token = _deadline.set(time.monotonic() + self.settings.pool.wait_seconds)
         try:
             yield
-        # `translate` knows which of them are the database's; all others are raised again as they are.
+        # `translate` tells which errors are the database's; the others are raised again unchanged.
         except Exception as error:
             translated = translate(error)
             if translated is None or translated is error:
@@ -229,7 +229,7 @@ class Database:
             _deadline.reset(token)
 
     async def _connect(self) -> "asyncpg.Connection[Any]":
-        # The deadline is the request's: waiting for a free place and connecting share the pool's waiting time.
+        # The deadline is the request's: waiting for a free connection and connecting share the pool's waiting time.
         deadline = _deadline.get()
         arguments = dict(self._arguments)
         timeout = arguments.pop("timeout", self.settings.pool.wait_seconds)
@@ -246,7 +246,7 @@ class Database:
         return connection
 
     def _on_checkout(self, dbapi_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
-        # The driver knows when its socket broke; asking the server instead (pre-ping) costs a round trip a request.
+        # The driver knows when its socket broke; a ping (SQLAlchemy's pre-ping) costs a round trip a request.
         if dbapi_connection.driver_connection.is_closed():
             raise DisconnectionError
         self._held_since[entry] = time.monotonic()
@@ -260,12 +260,12 @@ class Database:
         except DatabaseUnavailable as error:
             self._note(away=True, reason=str(error))
         else:
-            # Where requests try to connect the pool is full enough, though nothing answers yet.
+            # A pool that requests are filling counts as full, though no connection may have succeeded yet.
             if self._connected:
                 self._note(away=False)
 
     def _note(self, *, away: bool, reason: str = "") -> None:
-        # A line when it goes and one when it is back: the maintenance task tries twice a second.
+        # Logged on change only: maintenance runs twice a second.
         if away and not self._away:
             self._connected = False
             logger.warning("the database is away: %s", reason)
@@ -281,10 +281,10 @@ class Database:
         self.probe.close_when_idle()
 
     async def _release_stuck(self) -> None:
-        """Break the connections that requests wait on when the database accepts packets and says nothing.
+        """Break the connections that requests wait on when the database accepts packets but does not answer.
 
-        No time-out of the server can end such a wait, and a client-side limit on every statement would end honest long
-        ones. So only when a statement takes long and the probe hears nothing either are the sockets closed.
+        No time-out of the server ends such a wait, and a client-side limit on every statement would also end long
+        statements that work. So sockets are closed only when a statement takes long and the probe gets no answer either.
         """
         before = time.monotonic() - SUSPECT_SECONDS
         suspects = [entry for entry, since in self._held_since.items() if since < before]

@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 _GONE = ("08", "53", "57P", "25006", "25P03")
-"""SQLSTATE beginnings: connection exceptions, insufficient resources, operator intervention (manual, appendix A);
-a write on a server that has become a standby; a transaction that idled too long."""
+"""Prefixes of SQLSTATEs: connection exceptions, insufficient resources, operator intervention (manual, appendix A); a
+write on a server that became a standby; a transaction that idled too long."""
 
 _BUSY = ("57014", "55P03", "40001", "40P01")
 """Query cancelled by a time-out, lock not available, serialization failure, deadlock."""
@@ -25,14 +25,14 @@ CONNECTION_FAULTS = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-"""What the driver raises when no connection can be had, or one of our own breaks."""
+"""What the driver raises when connecting fails, or when a connection of ours breaks."""
 
 
 class DatabaseError(Exception):
-    """The request could not be served because of the database; the same request may succeed a little later."""
+    """The request failed because of the database; it may succeed a little later."""
 
     retry_after: int = 1
-    """Seconds after which trying again makes sense."""
+    """Seconds to wait before a retry."""
 
 
 class DatabaseUnavailable(DatabaseError):
@@ -46,11 +46,12 @@ class PoolExhausted(DatabaseError):
 
 
 class DatabaseBusy(DatabaseError):
-    """The statement was ended by a time-out, a lock, a deadlock or a changed table; nothing of it was kept."""
+    """A time-out, a lock, a deadlock or a changed table ended the statement; nothing of it was kept."""
 
 
 def translate(error: BaseException) -> DatabaseError | None:
-    """The `DatabaseError` that `error` amounts to, or None when it is a mistake of the statement or not of the database."""
+    """The `DatabaseError` that corresponds to `error`; None for a mistake in the statement and for errors of another
+    source."""
     if isinstance(error, DatabaseError):
         return error
     if isinstance(error, PoolTimeoutError):
@@ -72,18 +73,18 @@ def translate(error: BaseException) -> DatabaseError | None:
 
 
 def is_plan_outdated(error: BaseException | None) -> bool:
-    """Whether the server refused a prepared statement, before running it, since its columns have changed meanwhile."""
+    """Whether the server refused a prepared statement before running it, because its columns have changed."""
     if isinstance(error, DBAPIError):
-        # SQLAlchemy's own class for it keeps the driver's error as its cause, without the SQLSTATE.
+        # SQLAlchemy's class for it keeps the driver's error as its cause, without the SQLSTATE.
         error = error.orig and error.orig.__cause__
     return isinstance(error, asyncpg.InvalidCachedStatementError)
 
 
 def _is_loss(error: BaseException) -> bool:
     if isinstance(error, AttributeError):
-        # The driver goes on with a statement of several steps on a connection that was lost between two of them.
+        # The driver continues a statement of several steps on a connection that was lost between two of them.
         return error.obj is None and _raised_by_driver(error)
-    # An internal client error: it lost track of what the server says, as when that goes away between two such steps.
+    # An internal client error: the driver cannot follow the protocol, as when the server goes away between two steps.
     return isinstance(error, ConnectionError | asyncpg.InternalClientError)
 
 
@@ -98,7 +99,7 @@ def _translate_driver_error(error: BaseException | None) -> DatabaseError | None
     state: str = getattr(error, "sqlstate", None) or ""
     if state in _BUSY:
         return DatabaseBusy("the database ended the statement: it waited too long or met a deadlock")
-    # Without a SQLSTATE the driver has only its words to tell a closed connection by.
+    # A closed connection has no SQLSTATE; only the message tells.
     if (
         state.startswith(_GONE)
         or "connection is closed" in str(error)

@@ -1,7 +1,7 @@
-"""Liveness, readiness and the whole report: `/livez`, `/readyz`, `/health`.
+"""Liveness, readiness and the full report: `/livez`, `/readyz`, `/health`.
 
-Liveness asks nobody: a process must not be restarted because its database is away. Readiness asks the database, over a
-probe that all callers share, and wants every migration that this version knows.
+Liveness checks nothing: a process must not be restarted because its database is away. Readiness asks the database, by a
+probe that all callers share, and needs every migration that this version knows.
 """
 
 import time
@@ -27,7 +27,7 @@ class HealthResponse(JSONResponse):
 
 
 class PostgresCheck(BaseModel):
-    """Whether the database answers, how fast (milliseconds) and which version it is."""
+    """Whether the database answers, how fast (milliseconds), and its version."""
 
     status: Status
     latency_ms: float | None
@@ -56,7 +56,7 @@ class MigrationsCheck(BaseModel):
 
 
 class Checks(BaseModel):
-    """The parts of the report."""
+    """The checks of the report."""
 
     postgres: PostgresCheck
     pool: PoolCheck
@@ -78,7 +78,7 @@ _REPORT: dict[str, Any] = {
 
 
 class HealthReport(BaseModel):
-    """The whole report; `status` is the worst of its checks."""
+    """The full report; `status` is the worst of its checks."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_REPORT]})
 
@@ -91,7 +91,7 @@ class HealthReport(BaseModel):
 
 
 class Liveness(BaseModel):
-    """The event loop turns."""
+    """The process runs."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "pass"}]})
 
@@ -99,7 +99,7 @@ class Liveness(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether requests should be sent here, and if not, why."""
+    """Whether the process accepts requests, and if not, why."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -117,7 +117,7 @@ class Readiness(BaseModel):
 
 @dataclass
 class Health:
-    """A service's state of health. `draining` is set when the process was told to stop."""
+    """A service's health. `draining` is set when the process is told to stop."""
 
     service: str
     version: str
@@ -190,7 +190,7 @@ def _refuse(response: Response) -> None:
 
 
 def health_router(health: Health) -> APIRouter:
-    """The three routes, for GET and HEAD. None of them needs a token; `/livez` never touches the database."""
+    """The three routes, for GET and HEAD. None needs a token; `/livez` never uses the database."""
     router = APIRouter(tags=["health"])
 
     @router.head("/livez", include_in_schema=False)

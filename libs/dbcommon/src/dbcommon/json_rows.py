@@ -1,7 +1,7 @@
-"""Rows as finished JSON: PostgreSQL writes them, and Python only passes them on.
+"""Rows as finished JSON: PostgreSQL writes them, and Python passes them on.
 
-For a page of fifty rows that takes a fifth of the time that making objects of them and writing those takes. The page comes
-as one row: fifty cost the driver twice as much.
+For a page of fifty rows this takes a fifth of the time of making objects and serialising them. The page comes as one row,
+since fifty rows cost the driver twice as much.
 """
 
 from typing import Any
@@ -35,9 +35,11 @@ def json_item(**fields: Column) -> Label[str]:
 
 
 def prepare_page(rows: Select[*tuple[Any, ...]], *more: ColumnElement[Any]) -> DriverStatement:
-    """A page of `rows`, which are ordered and have an `item` and the columns of their position. It is one row: the JSON of at
-    most `limit` (a parameter) items with commas between, then the position of the last one, null where no more follow, then
-    `more`, which has nothing to do with the rows."""
+    """A page of `rows`, which are ordered and have an `item` and the columns of their position.
+
+    It is one row: the JSON of at most `limit` (a parameter) items separated by commas, then the position of the last
+    item, null where no more follow, then the columns of `more`, which do not depend on the rows.
+    """
     item, *position = rows.limit(_LIMIT + _ONE).subquery().c
     items = func.array_to_string(func.array_agg(item)[_ONE:_LIMIT], literal_column("','"))
     last = [
@@ -49,13 +51,13 @@ def prepare_page(rows: Select[*tuple[Any, ...]], *more: ColumnElement[Any]) -> D
 
 def json_object(**fields: Column) -> ColumnElement[Any]:
     """A JSON object with these fields, in this order."""
-    # Names stand in the statement, as constants: as parameters each of them would be sent with every request.
+    # Names are constants of the statement: parameters would be sent with every request.
     pairs = [part for name, value in fields.items() for part in (literal_column(f"'{name}'"), value)]
     return func.json_build_object(*pairs)
 
 
 def json_timestamp(column: Column) -> ColumnElement[str | None]:
-    """A moment in UTC as `webcommon.api.schemas.Timestamp` writes it: with microseconds, unless there are none."""
+    """A time in UTC as `webcommon.api.schemas.Timestamp` writes it: with microseconds, unless there are none."""
     written = func.to_char(
         func.timezone(literal_column("'UTC'"), column), literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
     )

@@ -1,7 +1,7 @@
-"""LISTEN and NOTIFY: one connection a process that wakes whoever waits for a change of a table.
+"""LISTEN and NOTIFY: one connection a process, which notifies subscribers of changes to a table.
 
-A notification is not durable: what is sent while the connection is lost never arrives. So it is a wake-up beside a
-table, and each subscriber is told after every (re)connect to read its table again.
+A notification is not durable: one sent while the connection is lost never arrives. So it only supplements reading the
+table, and after every (re)connect each subscriber is told to read its table again.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ ANSWER_SECONDS = 2.0
 """How long the server may take to connect or to answer before the connection counts as lost."""
 
 LISTENER_SCHEDULE = Schedule(seconds=5.0, retry_seconds=0.1, retry_limit_seconds=5.0, jitter=0.2)
-"""How often the connection is checked, and the pauses between attempts to get another one."""
+"""How often the connection is checked, and the pauses between attempts to reconnect."""
 
 Subscriber = Callable[[str | None], None]
-"""Gets each payload, and None when it has to read its table again. It returns at once: it sets an event, say."""
+"""Called with each payload, and with None when the subscriber has to read its table again. It must return at once."""
 
 
 @dataclass(eq=False)
@@ -42,11 +42,11 @@ class _Subscription:
     channel: str
     tell: Subscriber
     is_current: bool = False
-    """Whether it was told to read its table since the connection listens."""
+    """Whether it has been told to read its table since the connection listens."""
 
 
 class Listener:
-    """Listens on a connection of its own, outside of the pool, for as long as there are subscribers.
+    """Listens on a connection outside of the pool, for as long as there are subscribers.
 
     `maintain` is to be repeated by `LISTENER_SCHEDULE`, and at once when `wake` is set.
     """
@@ -61,8 +61,8 @@ class Listener:
 
     @contextlib.contextmanager
     def subscribed(self, channel: str, tell: Subscriber) -> Iterator[None]:
-        """Tell the subscriber what is sent to the channel while the block runs. Its first call is the None of a fresh
-        connection. Raises `ValueError` for a name that no channel can have."""
+        """Pass the channel's notifications to the subscriber while the block runs. The first call is None, for a new
+        connection. Raises `ValueError` for an invalid channel name."""
         _check(channel, name="channel", least=1, most=CHANNEL_LIMIT)
         subscription = _Subscription(channel, tell)
         self._subscriptions.append(subscription)
@@ -74,7 +74,7 @@ class Listener:
             self.wake.set()
 
     async def maintain(self) -> None:
-        """Hold the connection as it should be: there or not, and on which channels. Raises `DatabaseUnavailable`."""
+        """Open, check or close the connection, and update its channels. Raises `DatabaseUnavailable`."""
         if not self._subscriptions:
             self.close()
             return
@@ -91,13 +91,13 @@ class Listener:
                 _tell(subscription, None)
 
     def close(self) -> None:
-        """Close the connection; subscribers stay, and the next `maintain` serves them again."""
+        """Close the connection. Subscribers stay, and the next `maintain` serves them again."""
         if self._connection is not None:
             self._connection.terminate()
 
     async def _connect(self) -> "asyncpg.Connection[Any]":
         if self._connection is not None:
-            # Only an answer tells a server that is there from one that fell silent.
+            # Only an answer shows that the server is not silent.
             await self._connection.execute("SELECT 1")
             return self._connection
         arguments = self._url.connect_arguments(application_name=self._application_name)
@@ -118,7 +118,7 @@ class Listener:
             await connection.remove_listener(channel, self._receive)
 
     def _forget(self, connection: Any) -> None:
-        # The driver calls it late, when another connection may be there already.
+        # The driver calls it late, possibly after a reconnect.
         if connection is self._connection:
             self._connection = None
             self._channels = set()
@@ -128,7 +128,7 @@ class Listener:
 
     def _receive(self, _connection: Any, _pid: int, channel: str, payload: Any) -> None:
         for subscription in tuple(self._subscriptions):
-            # One that is not current is about to read its table anyway.
+            # A subscriber that is not current will read its table anyway.
             if subscription.channel == channel and subscription.is_current:
                 _tell(subscription, str(payload))
 
@@ -136,16 +136,16 @@ class Listener:
 def _tell(subscription: _Subscription, payload: str | None) -> None:
     try:
         subscription.tell(payload)
-    # One subscriber's mistake is not to cost the others their notification.
+    # A failing subscriber must not cost the others their notification.
     except Exception:
         logger.exception("a subscriber of %s failed", subscription.channel)
 
 
 async def notify(db: AsyncSession, channel: str, payload: str = "") -> None:
-    """Wake the subscribers of a channel, in all processes, when the transaction commits.
+    """Notify the subscribers of a channel, in all processes, when the transaction commits.
 
-    Equal payloads of one transaction arrive once. Commits that notify wait for each other: keep it off the hottest
-    writes. Raises `ValueError` when the payload has more than `PAYLOAD_LIMIT` bytes.
+    Equal payloads of one transaction arrive once. Commits that notify wait for each other, so keep it off the hottest
+    writes. Raises `ValueError` for a payload above `PAYLOAD_LIMIT` bytes.
     """
     _check(channel, name="channel", least=1, most=CHANNEL_LIMIT)
     _check(payload, name="payload", least=0, most=PAYLOAD_LIMIT)

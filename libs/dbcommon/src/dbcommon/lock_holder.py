@@ -1,4 +1,4 @@
-"""Whom a waiter for an advisory lock waits for, as far as the waiter's role may see it."""
+"""The holder of an advisory lock that somebody waits for, as far as the waiter's role may see it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 TELLING_SECONDS = 2
-"""After so long a waiter says whom it waits for, and again whenever that is another one."""
+"""A waiter reports the holder after so many seconds, and again when the holder changes."""
 
-# A lock of 64 bits is shown as two halves (PostgreSQL, "pg_locks"). Of another role's session only the first three
-# columns are shown to a role without pg_read_all_stats, and a phrase instead of its statement ("pg_stat_activity").
+# A lock of 64 bits is shown as two halves (PostgreSQL, "pg_locks"). Of another role's session, a role without
+# pg_read_all_stats sees only the first three columns, and a phrase instead of the statement ("pg_stat_activity").
 HOLDER = """
     SELECT a.pid, a.usename, a.application_name, a.backend_start AT TIME ZONE 'UTC',
         CASE WHEN a.backend_start IS NOT NULL THEN left(a.query, 200) END
@@ -32,14 +32,14 @@ class _Holder(NamedTuple):
 
 @dataclass(kw_only=True)
 class HolderTeller:
-    """Tells of each holder of a lock once. `lock` is the lock's name in the sentence."""
+    """Reports each holder of a lock once. `lock` is the lock's name in the sentence."""
 
     lock: str
     say: Callable[[str], None]
     _told: int | None = field(default=None, init=False)
 
     def tell(self, row: Iterable[Any] | None) -> None:
-        """Tell of the row of `HOLDER`, unless it was the last one told of; None when nobody has the lock any more."""
+        """Report the row of `HOLDER`, unless it was the last one reported; None when the lock is free."""
         holder = _Holder(*row) if row is not None else None
         if holder is not None and holder.pid != self._told:
             self.say(_describe(holder, self.lock))

@@ -1,7 +1,7 @@
-"""Migrations: which revisions a service's version knows, which one its database is at, and how to get from one to the other.
+"""Migrations: the revisions that a service's version knows, the one its database is at, and the way between them.
 
 A service's `env.py` is `run_migrations(metadata)`; the operator's command calls `upgrade`, `downgrade` and `read_status`.
-Everything runs as the owner role, which alone may change the schema.
+All of it runs as the owner role, the only one that may change the schema.
 """
 
 import asyncio
@@ -28,15 +28,16 @@ from dbcommon.dsn import DatabaseUrl
 from dbcommon.lock_holder import HOLDER, TELLING_SECONDS, HolderTeller
 
 LOCK_SECONDS = 5
-"""A migration that cannot get a table's lock for so long gives up, rather than queue the service's traffic behind it."""
+"""How long a migration waits for a table's lock; then it fails, rather than hold up the service's traffic behind it."""
 
 TURN_SECONDS = 300
-"""How long a migrator waits for another one that is at work on the same database."""
+"""How long a migration waits for another process that migrates the same database."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationStatus:
-    """Where a database stands: `pending` are revisions not yet applied, `drift` what models and database disagree about."""
+    """The state of a database: `pending` are revisions not yet applied, `drift` the differences between models and
+    database."""
 
     current: str | None
     head: str
@@ -65,7 +66,8 @@ def known_revisions(service: str) -> tuple[str, ...]:
 
 
 def pending_revisions(service: str, current: str | None) -> tuple[str, ...]:
-    """The revisions that a database at `current` still lacks. One at an unknown revision is newer than this version: none."""
+    """The revisions that a database at `current` still lacks; none for an unknown revision, which is newer than this
+    version."""
     known = known_revisions(service)
     if current is None:
         return known
@@ -80,11 +82,12 @@ def upgrade(
     lock_seconds: float = LOCK_SECONDS,
     say: Callable[[str], None] = lambda _line: None,
 ) -> tuple[str, ...]:
-    """Apply the pending migrations, one transaction each, and give those that this call applied. Many callers at once
-    apply each migration once. `say` is told whom it waits for, once that takes `TELLING_SECONDS`.
+    """Apply the pending migrations, one transaction each; gives those that this call applied. Concurrent callers apply
+    each migration once.
 
-    A database at an unknown revision is newer than this version and is left alone. Raises what the database raises;
-    a lock that is not had within `lock_seconds` is `DBAPIError`.
+    `say` gets a line about the process that holds the lock, once waiting takes `TELLING_SECONDS`. A database at an
+    unknown revision is newer than this version and is left alone. Raises what the database raises; `DBAPIError` when a
+    lock is not granted within `lock_seconds`.
     """
     config = _config(service, url)
     config.attributes |= {"lock_seconds": lock_seconds, "leave_newer_alone": True, "say": say}
@@ -99,7 +102,7 @@ def downgrade(service: str, url: DatabaseUrl, *, revision: str = "-1") -> None:
 
 
 def create_revision(service: str, url: DatabaseUrl, *, message: str) -> Path:
-    """Write a new migration, from what the models have and the database lacks. Gives the file."""
+    """Write a new migration with the differences between models and database. Gives the file."""
     script = command.revision(_config(service, url), message=message, autogenerate=True)
     if script is None or isinstance(script, list):
         raise RuntimeError("alembic wrote no single revision")
@@ -107,7 +110,7 @@ def create_revision(service: str, url: DatabaseUrl, *, message: str) -> Path:
 
 
 def read_status(service: str, url: DatabaseUrl, *, metadata: MetaData) -> MigrationStatus:
-    """Compare a database with the revisions and the models of this version; changes nothing."""
+    """Compare a database with this version's revisions and models; changes nothing."""
     return asyncio.run(_read_status(service, url, metadata))
 
 
@@ -138,7 +141,7 @@ def _describe(difference: Any) -> str:
 
 
 def run_migrations(metadata: MetaData) -> None:
-    """The body of every service's `env.py`: run what alembic was asked for, on the database that the caller named."""
+    """The body of every service's `env.py`: run the alembic command on the database that the caller named."""
     url: DatabaseUrl = context.config.attributes["url"]
     asyncio.run(_run(url, metadata))
 
@@ -153,7 +156,7 @@ async def _run(url: DatabaseUrl, metadata: MetaData) -> None:
 
 
 def _run_locked(connection: Connection, metadata: MetaData) -> None:
-    # A session lock, taken before the current revision is read and held over the transactions of all migrations.
+    # A session lock, taken before the current revision is read and held for the transactions of all migrations.
     key = zlib.crc32(b"quartet migrations")
     _take_turn(connection, key=key)
     _limit_lock_waits(connection, seconds=context.config.attributes.get("lock_seconds", LOCK_SECONDS))
@@ -176,7 +179,7 @@ def _run_locked(connection: Connection, metadata: MetaData) -> None:
 
 
 def _take_turn(connection: Connection, *, key: int) -> None:
-    """Take the lock of the migrations, and say who has it meanwhile. Raises `DBAPIError` after `TURN_SECONDS`."""
+    """Take the lock of migrations, and report its holder while waiting. Raises `DBAPIError` after `TURN_SECONDS`."""
     say = context.config.attributes.get("say", lambda _line: None)
     teller = HolderTeller(lock="the lock of the migrations", say=say)
     deadline = time.monotonic() + TURN_SECONDS
@@ -210,7 +213,7 @@ def _limit_lock_waits(connection: Connection, *, seconds: float) -> None:
 
 
 def _is_newer(connection: Connection) -> bool:
-    # In a rollout the newer version's migrations come first, and an older replica's may be started after them.
+    # In a rollout the newer version's migrations come first, and an older replica may start after them.
     if not context.config.attributes.get("leave_newer_alone"):
         return False
     current = _read_revision(connection)
@@ -219,18 +222,18 @@ def _is_newer(connection: Connection) -> bool:
 
 
 def _protect_version_table(connection: Connection) -> None:
-    # The service reads its revision for /readyz; only the owner may say that a migration was applied.
+    # The service reads its revision for /readyz; only the owner may record that a migration was applied.
     for role in _other_grantees(connection, "alembic_version"):
         connection.execute(text(f'REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM "{role}"'))
     connection.commit()
 
 
 def make_append_only(tables: Iterable[str]) -> None:
-    """In a migration: take UPDATE, DELETE and TRUNCATE on `tables`, and on their columns, from all but the owner."""
+    """In a migration: revoke UPDATE, DELETE and TRUNCATE on `tables`, and on their columns, from all but the owner."""
     connection = op.get_bind()
     for table in tables:
         for grantee in ("PUBLIC", *(f'"{role}"' for role in _other_grantees(connection, table))):
-            # What is taken on a table is taken on each of its columns as well.
+            # Revoking from a table does not revoke from its columns.
             connection.execute(text(f'REVOKE UPDATE, DELETE, TRUNCATE ON "{table}" FROM {grantee}'))
 
 
@@ -247,7 +250,7 @@ def _other_grantees(connection: Connection, table: str) -> list[str]:
 
 def _compare_options(metadata: MetaData) -> dict[str, Any]:
     def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-        # Without this autogenerate proposes to drop what extensions and operators put beside our tables.
+        # Otherwise autogenerate would drop what extensions and operators put beside our tables.
         return kind != "table" or name in metadata.tables
 
     return {

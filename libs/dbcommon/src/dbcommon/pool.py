@@ -1,9 +1,9 @@
-"""The pool: at least `min` connections, never more than `max`, first come first served, surplus closed when idle.
+"""The pool: at least `min` connections, at most `max`, first come first served; idle surplus ones are closed.
 
-SQLAlchemy's queue pool has one size. Its overflow connections are closed at every return, which under bursts means a
-TCP connect for most requests, and its asyncio queue lets a newcomer overtake those who wait. So the pool here is that
-pool with `max_overflow=0`, a queue of its own that hands a connection straight to the longest waiter, and `sweep` and
-`fill`, which a maintenance task calls to hold the size between minimum and maximum.
+SQLAlchemy's queue pool has one size. It closes overflow connections at every return, so that under bursts most requests
+cost a TCP connect, and its asyncio queue lets a newcomer overtake the waiting. This pool sets `max_overflow=0`, has a
+queue that hands a connection to the longest waiter, and `sweep` and `fill`, which the maintenance task calls to hold the
+size between minimum and maximum.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from sqlalchemy.pool.base import _ConnectionRecord
 
 CLOSE_SECONDS = 0.5
-"""How long a server may take to see a connection off."""
+"""How long closing a connection may wait for the server."""
 
 
 class FairQueue(QueueCommon[ConnectionPoolEntry]):
-    """Idle connections, newest on top so that surplus ones grow old, and a line of waiters served in order."""
+    """Idle connections, the newest used first so that surplus ones grow old, and waiters, served in order."""
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = True) -> None:
         self.maxsize = maxsize
@@ -38,7 +38,7 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
 
     @property
     def waiting(self) -> int:
-        """How many wait for a connection."""
+        """The number of waiters."""
         return sum(not waiter.done() for waiter in self._waiters)
 
     def empty(self) -> bool:
@@ -74,13 +74,14 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
         return item
 
     def offer_slot(self) -> None:
-        """Tell the longest waiter that it may open a connection itself, since one that was counted is gone."""
+        """Let the longest waiter open a connection itself, since one was closed."""
         self._serve_next(None)
 
     def take_idle(
         self, *, older_than: float, keep: int, broken: Callable[[ConnectionPoolEntry], bool]
     ) -> list[ConnectionPoolEntry]:
-        """Take out the broken ones, and of the rest, oldest first, those idle since before `older_than`, leaving `keep`."""
+        """Remove and give the broken connections and, oldest first, those idle since before `older_than`; `keep` of the
+        rest stay."""
         taken = [entry for _, entry in self._idle if broken(entry)]
         kept = [(since, entry) for since, entry in self._idle if entry not in taken]
         surplus = sum(since <= older_than for since, _ in kept[: max(0, len(kept) - keep)])
@@ -96,7 +97,7 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
         return False
 
     async def wait(self, seconds: float | None) -> ConnectionPoolEntry | None:
-        """The next connection that is given back; None after so many seconds, and when one may be opened instead."""
+        """The next connection that is returned; None after `seconds`, or when a new one may be opened instead."""
         waiter: asyncio.Future[ConnectionPoolEntry | None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         started = time.monotonic()
@@ -118,7 +119,7 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
         return None
 
     def _pass_on(self, waiter: "asyncio.Future[ConnectionPoolEntry | None]") -> None:
-        # Served and cancelled in the same turn of the loop: what it was given must not be lost.
+        # Served and cancelled in the same turn of the loop: the connection must not be lost.
         if not waiter.done() or waiter.cancelled():
             self._forget(waiter)
         elif (item := waiter.result()) is not None:
@@ -132,19 +133,20 @@ class FairQueue(QueueCommon[ConnectionPoolEntry]):
 
 
 class BoundedPool(AsyncAdaptedQueuePool):
-    """A queue pool of fixed maximum that a maintenance task sweeps. Built by SQLAlchemy: `create_async_engine(poolclass=BoundedPool)`."""
+    """A queue pool with a fixed maximum, which the maintenance task sweeps. Use:
+    `create_async_engine(poolclass=BoundedPool)`."""
 
     _queue_class = FairQueue
     _pool: FairQueue
 
     @property
     def queue(self) -> FairQueue:
-        """The idle connections and those who wait for one."""
+        """The idle connections and the waiters."""
         return self._pool
 
     @property
     def open_connections(self) -> int:
-        """Connections that are open or being opened or closed: never above the maximum."""
+        """Connections that are open, being opened or being closed; never above the maximum."""
         return self.size() + self.overflow()
 
     @property
@@ -170,7 +172,7 @@ class BoundedPool(AsyncAdaptedQueuePool):
     def _open_counted(self) -> ConnectionPoolEntry:
         try:
             return self._create_connection()
-        # Cancelled ones too: a place that is counted and not given back is lost for ever. All are raised again.
+        # On cancellation too: a slot that is counted and not released is lost for good.
         except BaseException:
             self._dec_overflow()
             raise
@@ -181,7 +183,7 @@ class BoundedPool(AsyncAdaptedQueuePool):
         return result
 
     def take_ready(self) -> ConnectionPoolEntry | None:
-        """The newest idle connection when there is one that works; it must be given back."""
+        """The newest idle connection that works, or None. Return it by `give_back`."""
         if self._pool.empty():
             return None
         entry = self._pool.get_nowait()
@@ -191,11 +193,14 @@ class BoundedPool(AsyncAdaptedQueuePool):
         return entry
 
     async def wait_ready(self, deadline: float) -> ConnectionPoolEntry | None:
-        """The next connection that is given back, when all that there may be are held; it must be given back again. None when
-        the deadline (of the monotonic clock) has passed, when one may be opened, and when the one that came is broken: `take`
-        knows what to do then. It costs less than `take`, which needs a greenlet."""
+        """The next returned connection, for when the pool is at its maximum and none is idle. Return it by `give_back`.
+
+        None when the deadline (of the monotonic clock) has passed, when a new connection may be opened, or when the
+        returned one is broken; then `take` is the way. Cheaper than `take`, which needs a greenlet.
+        """
         if self.overflow() < 0 or not self._pool.empty():
-            # One may be opened, or an idle one that broke may be opened again; nobody may be there to give one back.
+            # A new connection may be opened, or an idle broken one replaced; possibly no connection is in use, and none
+            # would be returned.
             return None
         entry = await self._pool.wait(deadline - time.monotonic())
         if entry is not None and _is_broken(entry):
@@ -204,9 +209,9 @@ class BoundedPool(AsyncAdaptedQueuePool):
         return entry
 
     def take(self, deadline: float) -> ConnectionPoolEntry:
-        """A connection, opened or waited for until the deadline if need be; it must be given back. For a greenlet of
+        """A connection, opened or waited for until the deadline. Return it by `give_back`. To be called in a greenlet of
         SQLAlchemy's."""
-        # The annotation of SQLAlchemy's base class hides that every entry can connect.
+        # SQLAlchemy's annotation hides that every entry can connect.
         entry = cast("_ConnectionRecord", self._get_until(deadline))
         try:
             if entry.dbapi_connection is not None and _is_broken(entry):
@@ -218,13 +223,13 @@ class BoundedPool(AsyncAdaptedQueuePool):
         return entry
 
     def give_back(self, entry: ConnectionPoolEntry) -> None:
-        """Return a connection that `take` or `take_ready` gave."""
+        """Return a connection of `take`, `take_ready` or `wait_ready`."""
         self._do_return_conn(entry)
 
     async def sweep(self, *, minimum: int, idle_seconds: float) -> int:
-        """Close connections that broke, or that are surplus and idle for too long. Gives how many it closed.
+        """Close connections that are broken, or surplus and idle for too long; gives how many.
 
-        A connection is counted until it is closed, so that its successor is never an extra one at the server.
+        A connection counts until it is closed, so the server never has more than the maximum.
         """
         keep = max(0, minimum - self.in_use)
         closing = self._pool.take_idle(
@@ -237,7 +242,7 @@ class BoundedPool(AsyncAdaptedQueuePool):
         try:
             connection: asyncpg.Connection[Any] | None = entry.driver_connection
             if connection is not None:
-                # The driver alone waits for a silent server without end, and the maintenance task with it; late ones are cut off.
+                # Without a time-out the driver waits for a silent server forever, and maintenance with it.
                 with contextlib.suppress(OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
                     await connection.close(timeout=CLOSE_SECONDS)
             await greenlet_spawn(entry.close)
@@ -245,7 +250,7 @@ class BoundedPool(AsyncAdaptedQueuePool):
             self._dec_overflow()
 
     async def fill(self, *, minimum: int) -> None:
-        """Open connections until `minimum` are there. Raises what connecting raises."""
+        """Open connections up to `minimum`. Raises what connecting raises."""
         while self.open_connections < minimum and self._inc_overflow():
             self._do_return_conn(await greenlet_spawn(self._open_counted))
 

@@ -1,4 +1,4 @@
-"""One question to the database for all who ask about health: does it answer, and which migration is it at?"""
+"""The health probe: does the database answer, and which migration is it at? One query for all who ask at once."""
 
 import asyncio
 import time
@@ -14,22 +14,22 @@ PROBE_SECONDS = 1.0
 """How long the database may take to answer, and how old a shared answer may be."""
 
 LISTENING_SLICE = 0.1
-"""Seconds. The wait is made of slices, of each of which no more than this counts: in the rest of it the loop was busy
-elsewhere, and could not have heard an answer."""
+"""Seconds. The wait is made of slices, and at most this much of each counts: in the rest the event loop was busy and
+could not have received an answer."""
 
 PATIENCE_SECONDS = 1.3
-"""After so long a question ends, however little of the time was spent listening; health answers within 1.5 s."""
+"""The longest a query is waited for, however little of the time counts; health answers within 1.5 s."""
 
 IDLE_SECONDS = 30.0
-"""After so long without a question the probe's own connection is closed."""
+"""After so long without a query the probe's connection is closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeResult:
-    """What the database answered. `error` is None when it did; `revision` is None when no migration was ever applied.
+    """The outcome. `error` is None when the database answered; `revision` is None when no migration was ever applied.
 
-    `silent` is a database that said nothing to a process that listened all the time; a process that is starved of
-    processor time hears nothing either, and has no right to say so.
+    `silent` means that the database did not answer although the process waited all the time; a process starved of CPU
+    receives nothing either, and does not count as evidence.
     """
 
     at: float
@@ -46,7 +46,7 @@ class ProbeResult:
 
 
 class Probe:
-    """Asks over a connection of its own, beside the pool, so that a busy pool does not look like a dead database."""
+    """Asks over a connection outside of the pool, so that a busy pool does not look like a dead database."""
 
     def __init__(self, url: DatabaseUrl, *, application_name: str) -> None:
         self._url = url
@@ -56,18 +56,18 @@ class Probe:
         self._last: ProbeResult | None = None
 
     async def ask(self) -> ProbeResult:
-        """The newest answer when it is under a second old, else a new one, shared by all who ask meanwhile."""
+        """The latest result when it is under a second old, else a new one, shared by all concurrent callers."""
         if self._last is not None and time.monotonic() - self._last.at < PROBE_SECONDS:
             return self._last
         return await self._question.ask()
 
     def close_when_idle(self) -> None:
-        """Close the connection when nobody asked for `IDLE_SECONDS`."""
+        """Close the connection when it was unused for `IDLE_SECONDS`."""
         if self._last is not None and time.monotonic() - self._last.at > IDLE_SECONDS:
             self._drop()
 
     async def close(self) -> None:
-        """Close the connection and end a question that runs."""
+        """Close the connection and cancel a running query."""
         await self._question.close()
         self._drop()
 
@@ -119,7 +119,7 @@ class Probe:
 
 
 async def _listen_for(question: "asyncio.Task[Any]", *, since: float) -> float:
-    """Wait for the answer until enough was listened or patience is over; for how many seconds it was listened."""
+    """Wait for the answer, until enough time counts or patience is over; gives the seconds that count."""
     listened, now = 0.0, since
     while not question.done() and listened < PROBE_SECONDS and now - since < PATIENCE_SECONDS:
         before = now
@@ -130,8 +130,8 @@ async def _listen_for(question: "asyncio.Task[Any]", *, since: float) -> float:
 
 
 def _describe(error: Exception) -> str:
-    # The driver's own words may hold the user's name and the host, never the password; health answers are public,
-    # so they get the kind of the fault only.
+    # The driver's message may contain the user's name and the host (never the password), and health answers are public:
+    # so only the kind of the fault is told.
     if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
         return "the database refused the service's user name or password"
     if isinstance(error, asyncpg.InvalidCatalogNameError):

@@ -1,4 +1,4 @@
-"""Types of statements and rows whose columns the reader of the code sees one line further up."""
+"""Types of statements and rows whose columns are visible in the code right above."""
 
 from typing import Any, TypeAlias
 

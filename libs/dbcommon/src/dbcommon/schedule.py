@@ -1,4 +1,4 @@
-"""How long repeated work pauses."""
+"""The pauses of repeated work."""
 
 import random
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 class Schedule:
     """When work is repeated.
 
-    `seconds` lie between the end of one run and the start of the next, `retry_seconds` (the same by default) after a
-    failed one; with `retry_limit_seconds` each further failure in a row doubles them, up to that. `jitter` is the fraction by which a pause may be longer or shorter, so that replicas do not run at once.
-    `at_once`: whether the first run comes before the first pause.
+    `seconds` lie between the end of one run and the start of the next, `retry_seconds` (by default the same) after a
+    failed run; with `retry_limit_seconds` each further failure in a row doubles the pause, up to that. `jitter` is the
+    fraction by which a pause may be longer or shorter, so that replicas do not run at the same time. `at_once` starts the
+    first run without a pause.
     """
 
     seconds: float
@@ -20,7 +21,7 @@ class Schedule:
     at_once: bool = False
 
     def pause(self, *, failures: int) -> float:
-        """The length of the next pause, in seconds, after so many failures in a row."""
+        """The next pause in seconds, after `failures` failed runs in a row."""
         seconds = self.seconds
         if failures and self.retry_seconds is not None:
             seconds = self.retry_seconds

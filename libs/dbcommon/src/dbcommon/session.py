@@ -1,4 +1,4 @@
-"""What a route asks for: a session in the request's one transaction, or the database for single-statement reads."""
+"""Dependencies of routes: a session in the request's one transaction, or the database."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -26,6 +26,6 @@ async def get_session(database: DatabaseDep) -> AsyncIterator[AsyncSession]:
         yield db
 
 
-# scope="function": the commit comes before the response is sent, so that a failed commit is never answered with 200.
+# scope="function": the commit precedes the response, so that a failed commit is never answered with 200.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 """The request's transaction, committed before the response is sent and rolled back by any exception."""

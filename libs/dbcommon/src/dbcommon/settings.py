@@ -1,4 +1,4 @@
-"""Where a service's database is and how its pool behaves, read from the environment."""
+"""The database and pool of a service, read from the environment."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ CONTAINER_HOST = "shared-postgres"
 
 
 STRONG_LENGTH = 16
-"""Characters that a password has at least in production."""
+"""The minimum length of a password in production."""
 
 
 class PoolSettings(BaseModel):
@@ -100,7 +100,7 @@ def _read_hosts(environ: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
 
 
 def read_secret(name: str, environ: Mapping[str, str]) -> str | None:
-    """The value of `name`, or the content of the file that `<name>_FILE` points at, without its last line end."""
+    """The value of `name`, or the content of the file that `<name>_FILE` names, without the final line end."""
     value = environ.get(name)
     path = environ.get(f"{name}_FILE")
     if value and path:
@@ -129,7 +129,7 @@ def default_host(environ: Mapping[str, str]) -> str:
 
 
 def runs_in_container(environ: Mapping[str, str]) -> bool:
-    """Whether this process runs under Docker, Podman or Kubernetes, by the marks that each of them leaves."""
+    """Whether this process runs under Docker, Podman or Kubernetes, by their marker files and variables."""
     marks = (Path("/.dockerenv"), Path("/run/.containerenv"))
     return "KUBERNETES_SERVICE_HOST" in environ or any(mark.exists() for mark in marks)
 

@@ -1,4 +1,4 @@
-"""One run of a call for all who ask for it at the same time."""
+"""One run of a call for all concurrent callers."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,10 +8,10 @@ Result = TypeVar("Result")
 
 
 class SharedCall(Generic[Result]):
-    """Runs `call` when nobody does yet, and gives the result or the error of that one run to all who ask meanwhile.
+    """Runs `call` unless it is running, and gives the result or error of that one run to all who ask meanwhile.
 
-    A lock would let them run it one after the other: while the database does not answer, the sixth would wait six times as
-    long as the first. A caller that is cancelled leaves the run to the others.
+    Under a lock the runs would follow each other: while the database does not answer, the sixth caller would wait six
+    times as long as the first. A cancelled caller leaves the run to the others.
     """
 
     def __init__(self, call: Callable[[], Coroutine[Any, Any, Result]]) -> None:
@@ -20,22 +20,22 @@ class SharedCall(Generic[Result]):
 
     @property
     def is_running(self) -> bool:
-        """Whether who asks now joins a run that began before."""
+        """Whether a run is in progress."""
         return self._run is not None
 
     async def ask(self) -> Result:
-        """The result of the present run, or of one that begins now. Raises what `call` raises."""
+        """The result of the current run, or of a new one. Raises what `call` raises."""
         return await asyncio.shield(self.start())
 
     def start(self) -> "asyncio.Task[Result]":
-        """The present run, or one that begins now, for a caller who does not wait for it."""
+        """The current run, or a new one, for a caller who does not wait for it."""
         if self._run is None:
             self._run = asyncio.create_task(self._call())
             self._run.add_done_callback(self._finish)
         return self._run
 
     async def close(self) -> None:
-        """Cancel a run that is under way."""
+        """Cancel the current run."""
         if self._run is not None:
             self._run.cancel()
             await asyncio.wait({self._run})

@@ -1,6 +1,6 @@
-"""A span for each statement that a traced request runs: its text with placeholders, never a value.
+"""A span for each statement of a traced request: its text with placeholders, never a value.
 
-By hand, since the packages that do it see either what goes through SQLAlchemy or what goes to the driver.
+Not by a package: those see either SQLAlchemy's statements or the driver's.
 """
 
 import time
@@ -22,7 +22,7 @@ def trace_statements(database: Database) -> None:
     """Trace the statements of a database. Call it before the pool opens connections."""
     spans = _StatementSpans(database.settings.url)
     engine = database.engine.sync_engine
-    # SQLAlchemy prepares its statements, which the driver's own hook does not hear of; all else it does.
+    # SQLAlchemy prepares its statements, which the driver's query logger does not report.
     event.listen(engine, "connect", spans.on_connect)
     event.listen(engine, "before_cursor_execute", spans.on_begin)
     event.listen(engine, "after_cursor_execute", spans.on_end)
@@ -64,7 +64,7 @@ class _StatementSpans:
         self._record(query.query, began=began, ended=ended, error=query.exception)
 
     def _record(self, statement: str, *, began: int, ended: int, error: BaseException | None = None) -> None:
-        # What a worker does in the background belongs to no request, and is asked for all day.
+        # Background work belongs to no request and repeats all day.
         if not trace.get_current_span().get_span_context().is_valid:
             return
         operation = statement.split(maxsplit=1)[0].strip(";").upper()
@@ -75,7 +75,7 @@ class _StatementSpans:
             attributes={**self._attributes, "db.operation.name": operation, "db.query.text": statement},
         )
         if error is not None:
-            # Its text may hold what the statement was about.
+            # The error's text may contain values.
             span.set_attribute("error.type", getattr(error, "sqlstate", None) or type(error).__name__)
             span.set_status(StatusCode.ERROR)
         span.end(ended)

@@ -1,4 +1,4 @@
-"""Work on many rows in small transactions, so that no lock is held for long."""
+"""Work on many rows in small transactions, so that locks are short."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager

@@ -1,4 +1,4 @@
-"""Work that a process repeats while it runs: one loop, one way to log its failures, one way to stop it."""
+"""Work that a process repeats while it runs: one loop, with its logging of failures and its way to stop."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from dbcommon.schedule import Schedule
 logger = logging.getLogger(__name__)
 
 FAILURES_TO_WARN = 10
-"""So many expected failures in a row are told at warning level, once: what should run does not, and somebody has to look."""
+"""After this many expected failures in a row one warning is logged."""
 
 
 @contextlib.asynccontextmanager
@@ -27,10 +27,10 @@ async def run_every(
 ) -> AsyncIterator[None]:
     """Repeat `work` while the block runs. A failure is logged under `name`, and the work goes on.
 
-    Setting `wake` ends the present pause; set during a run, it causes another run at once. A `DatabaseError` and the
-    `expected` errors are logged at debug level, since the pool's maintenance says that the database is away; the last of
-    `FAILURES_TO_WARN` in a row is a warning. At the end of the block a run that is under way gets `stop_seconds` to
-    finish, then it is cancelled.
+    Setting `wake` ends the current pause; set during a run, it causes another run at once. A `DatabaseError` and the
+    `expected` errors are logged at debug level, since the pool's maintenance reports an absent database; the last of
+    `FAILURES_TO_WARN` in a row is a warning. At the end of the block a run in progress gets `stop_seconds` to finish
+    before it is cancelled.
     """
     loop = _Loop(schedule, work, name=name, wake=wake or asyncio.Event(), expected=(DatabaseError, *expected))
     task = asyncio.create_task(loop.run(), name=name)
@@ -74,7 +74,7 @@ class _Loop:
             level = logging.WARNING if number == FAILURES_TO_WARN else logging.DEBUG
             logger.log(level, "%s has to wait, failure %d in a row: %s", self.name, number, error)
             return False
-        # Nobody starts a loop again that has died.
+        # A loop that dies is not restarted.
         except Exception:
             logger.exception("%s failed; it is tried again", self.name)
             return False

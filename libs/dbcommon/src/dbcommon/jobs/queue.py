@@ -1,8 +1,8 @@
 """A queue in a service's own table: each row is a job that one process at a time works on.
 
-A job is claimed for the length of a lease, worked on while no transaction is open, and finished, put off, or given up.
-A process that dies leaves its jobs to the others once the lease is over, so work happens at least once. A job is told
-apart by its id and the number of its attempt: whoever lost the lease can no longer decide what becomes of the job.
+A worker claims a job for the length of a lease, works on it without an open transaction, and then finishes, retries or
+gives up the job. When a process dies, others take its jobs once the lease is over, so work happens at least once. A claim
+is identified by the job's id and its number of attempts: a worker that lost the lease can no longer change the job.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ Column: TypeAlias = InstrumentedAttribute[Any]
 
 
 class JobColumns:
-    """The columns of a queue, for the model of a table. The table's index is on `due_at`, where `done_at IS NULL AND
-    failed_at IS NULL`; a queue with a key needs one on its key and position too."""
+    """The columns of a queue, for the model of a table. The table needs an index on `due_at` where `done_at IS NULL AND
+    failed_at IS NULL`; a queue with a key also needs one on key and position."""
 
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -34,7 +34,7 @@ class JobColumns:
 
 
 def retry_after(attempts: int, *, first: timedelta, longest: timedelta) -> timedelta:
-    """The pause after so many attempts: `first`, then twice the one before, up to `longest`."""
+    """The pause after `attempts` attempts: `first`, then doubled each time, up to `longest`."""
     doublings = min(attempts - 1, 30)  # more would overflow
     return timedelta(seconds=min(first.total_seconds() * 2**doublings, longest.total_seconds()))
 
@@ -42,9 +42,9 @@ def retry_after(attempts: int, *, first: timedelta, longest: timedelta) -> timed
 class Queue:
     """The jobs of a model's table; its columns are those of `JobColumns` unless others are named.
 
-    With `key`, the jobs of one key are worked on one after the other, in the order of `position`: a job that waits for
-    its next attempt holds up those behind it, one that was given up does not. Let an identity column give the position,
-    and lock what the key stands for before a job is added: a later one must not become visible first.
+    With `key`, the jobs of one key run one after the other, in the order of `position`: a job that waits for a retry
+    holds up those behind it, one that was given up does not. Let an identity column give the position, and lock the row
+    that the key names before adding a job, so that no later job becomes visible first.
     """
 
     def __init__(
@@ -68,23 +68,23 @@ class Queue:
         return and_(_column(model, self._done_at).is_(None), _column(model, self._failed_at).is_(None))
 
     async def announce(self, db: AsyncSession) -> None:
-        """Wake the workers of all processes when the transaction commits, which added a job. Without it, and when the
-        notification is lost, they find the job at their next look."""
+        """Notify the workers of all processes, when the transaction commits, that it added a job. Without the
+        notification they find the job at their next regular look."""
         await notify(db, self.channel)
 
     @contextlib.contextmanager
     def waking(self, listener: Listener, wake: asyncio.Event) -> Iterator[None]:
-        """Set `wake`, which `run_every` takes, whenever jobs were announced while the block runs."""
+        """Set `wake`, which `run_every` takes, whenever jobs are announced while the block runs."""
         with listener.subscribed(self.channel, lambda _payload: wake.set()):
             yield
 
     async def claim(self, db: AsyncSession, *columns: Column, most: int, lease: timedelta) -> Sequence[Job]:
-        """Take jobs that are due, `most` at most; gives `columns` of each, its `id` and `attempts`, this one included.
+        """Claim up to `most` due jobs; gives `columns` of each, its `id`, and its `attempts`, this one included.
 
-        For the length of the lease no other process sees them; it is longer than the work on one can take.
+        No other process sees them for the length of the lease, which has to be longer than the work.
         """
         due_at = _column(self._model, self._due_at)
-        # A CTE that locks is never run twice, so that no more than `most` are taken.
+        # A CTE that locks runs once, so at most `most` jobs are claimed.
         due = (
             select(self._id)
             .where(self.pending, due_at <= func.now(), *self._is_first_of_key())
@@ -108,16 +108,16 @@ class Queue:
         )
 
     async def finish(self, db: AsyncSession, job: Job, **values: Any) -> bool:
-        """Note a job as done, with further `values` of its row; False when the lease was lost, and another process has
-        the job. Call it in the transaction that holds the job's effects, and roll that back when it gives False."""
+        """Mark a job as done, and set further `values` of its row. False when the lease was lost and another process has
+        the job. Call it in the transaction that holds the job's effects, and roll that back on False."""
         return await self._settle(db, job, {self._done_at: func.now(), **values})
 
     async def retry(self, db: AsyncSession, job: Job, *, pause: timedelta) -> bool:
-        """Let a job be due again after the pause; False when the lease was lost."""
+        """Make a job due again after the pause. False when the lease was lost."""
         return await self._settle(db, job, {self._due_at: func.now() + pause})
 
     async def give_up(self, db: AsyncSession, job: Job, **values: Any) -> bool:
-        """Note a job as failed for good (a dead letter), with further `values`; False when the lease was lost."""
+        """Mark a job as failed for good (a dead letter), and set further `values`. False when the lease was lost."""
         return await self._settle(db, job, {self._failed_at: func.now(), **values})
 
     async def _settle(self, db: AsyncSession, job: Job, values: Mapping[str, Any]) -> bool:
@@ -133,7 +133,7 @@ class Queue:
         return (await db.execute(statement.order_by(failed_at.desc(), self._id).limit(most))).all()
 
     async def replay(self, db: AsyncSession, ids: Collection[Any]) -> int:
-        """Let dead letters be due at once, their attempts counted anew; how many of `ids` were dead letters."""
+        """Make dead letters due at once, with no attempts; gives how many of `ids` were dead letters."""
         values = {self._failed_at: None, self._due_at: func.now(), "attempts": 0}
         failed = and_(self._id.in_(ids), _column(self._model, self._failed_at).is_not(None))
         statement = update(self._model).where(failed).values(values).returning(self._id)
