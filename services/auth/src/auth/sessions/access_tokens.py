@@ -1,4 +1,4 @@
-"""Access tokens (RFC 9068): who calls, in which session, with which roles, for fifteen minutes."""
+"""Access tokens (RFC 9068): the account, its session and its roles, valid for fifteen minutes."""
 
 import time
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from webcommon.auth.bearer import TOKEN_TYPE
 LIFETIME_SECONDS = 15 * 60
 
 CLOCK_TOLERANCE_SECONDS = 30
-"""`nbf` lies so far back, so that a service whose clock is behind does not refuse a fresh token."""
+"""`nbf` is this far in the past, so that a service whose clock is behind accepts a fresh token."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """Whom a token speaks of."""
+    """The account and the session that a token is about."""
 
     user_id: UUID
     session_id: UUID
@@ -39,11 +39,11 @@ class AccessTokenSigner:
         self._audience = audience
 
     async def ensure_ready(self) -> None:
-        """Raise `KeysNotReady` unless `sign` can sign: to be asked before anything is written."""
+        """Raise `KeysNotReady` unless `sign` can sign; call it before anything is written."""
         await self._keyring.choose_signer()
 
     async def sign(self, subject: Subject) -> str:
-        """A token for `LIFETIME_SECONDS`. Raises `KeysNotReady`."""
+        """A token that is valid for `LIFETIME_SECONDS`. Raises `KeysNotReady`."""
         signer = await self._keyring.choose_signer()
         return signer.sign(self._claims(subject, now=int(time.time())), token_type=TOKEN_TYPE)
 

@@ -1,4 +1,4 @@
-"""How a session begins, however its owner proved who they are: a password, another party's word, a key."""
+"""Beginning a session, whatever the sign-in method."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _HMAC_KEY_BYTES = 32
 
 
 class SecondFactorNeeded(Exception):
-    """The first factor is proven, and the account has a second. Not an answer: whoever began the sign-in asks for it."""
+    """The first factor is verified, and the account has a second one. The caller of `begin_session` asks for it."""
 
     def __init__(self, user_id: UUID) -> None:
         super().__init__(f"account {user_id} has a second factor")
@@ -31,7 +31,7 @@ class SecondFactorNeeded(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
-    """What both kinds of token are made with."""
+    """The signer of access tokens and the codec of refresh tokens."""
 
     access: AccessTokenSigner
     refresh: RefreshTokenCodec
@@ -39,7 +39,7 @@ class Tokens:
 
 @dataclass(frozen=True, kw_only=True)
 class BegunSession:
-    """A session that was stored just now, and whose it is. `device_binding`: what the device is known by to that account."""
+    """A session that was just stored, with its account. `device_binding` identifies the account to `Guard.remember_device`."""
 
     subject: Subject
     refresh_token: str = field(repr=False)
@@ -58,11 +58,11 @@ async def begin_session(
     password_hash: str | None = None,
     second_factor_verified: bool = False,
 ) -> BegunSession | None:
-    """Begin a session and write the event of it: in a transaction of its own, or in the one given.
+    """Store a session and its event, in a transaction of its own or in the given one.
 
-    None when the account is gone or disabled, or when `password_hash` is given and is no longer the account's: it is what
-    a password was verified against a moment ago. Raises `SecondFactorNeeded`, and nothing is stored, when the account has
-    one and it is not `second_factor_verified`; what asks for it is `auth.second_factors.challenges`.
+    None if the account is deleted or disabled, or no longer has `password_hash`, the hash that the password was verified
+    against. Raises `SecondFactorNeeded`, and stores nothing, if the account has a second factor and it is not
+    `second_factor_verified`; `auth.second_factors.challenges` asks for it.
     """
     session_id, hmac_key = new_id(), secrets.token_bytes(_HMAC_KEY_BYTES)
     refresh_token = codec.issue(session_id, counter=0, hmac_key=hmac_key)
@@ -106,7 +106,7 @@ async def begin_session(
 
 
 async def answer_login(begun: BegunSession, *, tokens: Tokens) -> LoginAnswer:
-    """The tokens of a session that just began. Raises `KeysNotReady`; `AccessTokenSigner.ensure_ready` asks before."""
+    """The tokens of a session that just began. Raises `KeysNotReady`: call `AccessTokenSigner.ensure_ready` before."""
     return LoginAnswer(
         access_token=await tokens.access.sign(begun.subject),
         expires_in=LIFETIME_SECONDS,

@@ -1,5 +1,5 @@
-"""The caller of Auth's own routes: asked of the database, so that an ended session is refused at once, and locked where
-something changes."""
+"""The current user of Auth's routes: read from the database, so that an ended session is refused at once, and locked
+before a change."""
 
 import time
 from collections.abc import Collection
@@ -19,11 +19,11 @@ from webcommon.api.problems import Forbidden, InvalidRequest
 from webcommon.auth.bearer import Caller, CallerDep
 
 RECENT_SECONDS = 10 * 60
-"""A login younger than this is recent."""
+"""A sign-in younger than this is recent."""
 
 
 async def get_current_user(caller: CallerDep, database: DatabaseDep) -> Caller:
-    """The caller, with the roles of this moment. Raises `SessionEnded` when the session or the account is no longer good."""
+    """The caller, with their present roles. Raises `SessionEnded` if the session has ended or the account is disabled."""
     row = await repository.find_live(database, session_id=caller.session_id, user_id=caller.id)
     if row is None:
         raise SessionEnded
@@ -41,24 +41,24 @@ async def get_current_user(caller: CallerDep, database: DatabaseDep) -> Caller:
 
 
 CurrentUserDep = Annotated[Caller, Depends(get_current_user)]
-"""The caller, whose session lives at this moment; 401 else. For every route that does not ask in its own statement. By the
-time of a change it may have ended: that is what `lock_current_user` is for."""
+"""The caller, whose session is live; else 401. For routes whose own statement does not check that. The session may end
+before a change is made, so changes call `lock_current_user`."""
 
 
 async def get_administrator(caller: CurrentUserDep) -> Caller:
-    """The caller, who is an administrator at this moment, whatever the token says. Raises `Forbidden`."""
+    """The caller, an administrator by the database, whatever the token says. Raises `Forbidden`."""
     require_administrator(caller.roles)
     return caller
 
 
 def require_administrator(roles: Collection[str]) -> None:
-    """Raise `Forbidden` unless the roles are an administrator's."""
+    """Raise `Forbidden` unless `admin` is among the roles."""
     if "admin" not in roles:
         raise Forbidden("This needs the role admin.")
 
 
 def require_live(roles: Collection[str] | None) -> Collection[str]:
-    """The roles that `repository.CALLER_ROLES` gave. Raises `SessionEnded` when it gave none."""
+    """The roles from `repository.CALLER_ROLES`. Raises `SessionEnded` if they are null."""
     if roles is None:
         raise SessionEnded
     return roles
@@ -74,10 +74,10 @@ async def read_position(
     first: UUID,
     for_administrators: bool = False,
 ) -> UUID:
-    """The id behind which a page begins, `first` without a cursor; for lists whose statement asks about its caller itself.
+    """The id after which a page begins; `first` without a cursor. For lists whose own statement checks the caller.
 
-    That statement does not run for a wrong cursor, so the caller is asked about here: who may not read the list hears that
-    and nothing of the cursor. Raises `SessionEnded`, `Forbidden`, `InvalidRequest`.
+    That statement does not run for a wrong cursor, so the caller is checked here, before the cursor is refused. Raises
+    `SessionEnded`, `Forbidden`, `InvalidRequest`.
     """
     try:
         position: UUID
@@ -91,18 +91,18 @@ async def read_position(
 
 
 AdministratorDep = Annotated[Caller, Depends(get_administrator)]
-"""The caller, an administrator; 401 without a live session, 403 without the role. By the time of an act on an account that
-may be past: the acts ask again, with both accounts locked (`auth.admin.service`)."""
+"""The caller, an administrator; 401 without a live session, 403 without the role. Changes check both again, with both
+accounts locked (`auth.admin.service`)."""
 
 
 async def lock_current_user(db: AsyncSession, caller: Caller, *, changes_key: bool = False) -> AnyRow:
-    """The caller's account, which nobody else changes, and whose session nobody ends, until the transaction does.
+    """The caller's account; its row and the session's are locked until the transaction ends. Raises `SessionEnded`.
 
-    What `CurrentUserDep` saw may be past: whoever took the account over meanwhile has ended the session and voided what it
-    had added, and a change let in behind that would stay. Raises `SessionEnded`.
+    `CurrentUserDep` read without a lock. If a takeover ended the session since, and voided what it had added, a change
+    made afterwards would remain.
 
-    `changes_key`: the account is to be deleted, or its e-mail or username changed; the lock is `FOR UPDATE` from the start
-    then. The order of locks, and why none grows: CONTRIBUTING.md.
+    `changes_key`: the account will be deleted, or its e-mail or username changed, so the lock is `FOR UPDATE` at once.
+    CONTRIBUTING.md has the order of locks, and says why none grows.
     """
     account = await repository.lock_current_user(
         db, caller.id, session_id=caller.session_id, changes_key=changes_key
@@ -113,6 +113,6 @@ async def lock_current_user(db: AsyncSession, caller: Caller, *, changes_key: bo
 
 
 def require_recent_login(caller: Caller) -> None:
-    """Raise `ReauthenticationRequired` unless the caller signed in less than `RECENT_SECONDS` ago; refreshing is no login."""
+    """Raise `ReauthenticationRequired` unless the caller signed in less than `RECENT_SECONDS` ago; a refresh is no sign-in."""
     if time.time() - caller.authenticated_at >= RECENT_SECONDS:
         raise ReauthenticationRequired

@@ -1,4 +1,4 @@
-"""What routes ask of the sessions."""
+"""Dependencies on sessions."""
 
 from typing import Annotated
 
@@ -6,4 +6,4 @@ from auth.sessions.beginning import Tokens
 from webcommon.app.state import component
 
 TokensDep = Annotated[Tokens, component(Tokens)]
-"""What tokens are made with."""
+"""The signer of access tokens and the codec of refresh tokens."""

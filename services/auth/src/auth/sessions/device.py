@@ -1,4 +1,4 @@
-"""What a session remembers of where it began."""
+"""The device at which a session began."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -10,24 +10,24 @@ from auth.settings import Settings
 from webcommon.client_address import IPAddress, client_address
 
 LONGEST_USER_AGENT = 512
-"""Characters; the rest is cut off."""
+"""In characters; the rest is cut off."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """An address, what the program calls itself, and the way of signing in, for its owner to recognise."""
+    """Network address, user agent and sign-in method, by which its owner recognises a session."""
 
     ip: IPAddress | None = None
     user_agent: str | None = None
     amr: AuthenticationMethod = "password"
 
     def by(self, amr: AuthenticationMethod) -> "Device":
-        """The same device, signing in another way."""
+        """The same device with another sign-in method."""
         return replace(self, amr=amr)
 
 
 async def get_device(request: Request) -> Device:
-    """Where the request comes from."""
+    """The device that sent the request."""
     settings: Settings = request.app.settings
     agent = request.headers.get("user-agent", "").replace("\x00", "")[:LONGEST_USER_AGENT]
     return Device(ip=client_address(request, settings.trusted_networks), user_agent=agent or None)

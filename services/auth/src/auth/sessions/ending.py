@@ -18,11 +18,11 @@ async def end_sessions(
     keep: UUID | None = None,
     actor_id: UUID | None = None,
 ) -> int:
-    """End every session of an account but `keep`, with an event each; how many. Every service hears of them. Sign-ins that
-    wait for a second factor are void too.
+    """End all sessions of an account but `keep`, with an event for each; gives their number. Its login challenges are
+    deleted too.
 
-    Call it after the change that is the reason (a new password, a disabling) in the same transaction, so that no session
-    of the state before can begin behind it.
+    Call it in the transaction of the change that is the reason (a new password, say), after that change, so that no
+    session can begin with the old state.
     """
     await delete_challenges(db, user_id)
     ended = await repository.end_all(db, user_id, reason=reason, keep=keep)

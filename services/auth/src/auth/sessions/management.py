@@ -1,4 +1,4 @@
-"""The rules of one's own sessions: all may be seen, each may be ended."""
+"""Listing and ending the current user's sessions."""
 
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from webcommon.auth.bearer import Caller
 async def list_sessions(
     database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
 ) -> Response:
-    """A `Page[SessionAnswer]` of the caller's live sessions, the newest first.
+    """A `Page[SessionAnswer]` of the caller's live sessions, newest first.
 
     Raises `SessionEnded`, and `InvalidRequest` for a wrong cursor.
     """
@@ -32,10 +32,10 @@ async def list_sessions(
 
 
 async def end_session(db: AsyncSession, caller: Caller, session_id: UUID) -> None:
-    """End one of the caller's live sessions, be it the current one. Raises `SessionEnded`, and `NotFound` for any other."""
+    """End one of the caller's live sessions, the current one too. Raises `SessionEnded`, and `NotFound` for any other."""
     await lock_current_user(db, caller)
     if not await end_one(db, session_id, user_id=caller.id, reason="ended"):
-        raise NotFound("There is no such live session of yours.")
+        raise NotFound("You have no live session with this id.")
     await record_event(db, "session_ended", user_id=caller.id, session_id=session_id)
 
 

@@ -1,4 +1,4 @@
-"""Routes of one's own sessions."""
+"""Routes of the current user's sessions."""
 
 from uuid import UUID
 
@@ -32,7 +32,7 @@ async def list_own_sessions(
     limit: LimitParameter = DEFAULT_LIMIT,
     cursor: CursorParameter = None,
 ) -> Response:
-    """The caller's live sessions, the newest first."""
+    """The caller's live sessions, newest first."""
     return await service.list_sessions(database, caller, cursors=cursors, limit=limit, cursor=cursor)
 
 

@@ -1,4 +1,4 @@
-"""What a device is known by to an account: what was proven at it, and no longer than that holds."""
+"""The device binding of an account: it changes with the password and the second factor."""
 
 from sqlalchemy import ColumnElement, LargeBinary, literal_column
 
@@ -7,7 +7,7 @@ DEVICE_BINDING_SQL = """
         SELECT extract(epoch FROM totp_secrets.confirmed_at) FROM totp_secrets WHERE totp_secrets.user_id = users.id
     )), 'UTF8'))
 """
-"""A digest of an account's password and second factor, as SQL beside `users`. With either of them changed, devices of before
-are strangers: whoever collected them, knowing what held then, would have a count of guesses for each."""
+"""A digest of an account's password and second factor, as SQL on `users`. Changing either one invalidates all recognised
+devices; otherwise an attacker who knew the old values could use each device's separate attempt counter."""
 
 DEVICE_BINDING: ColumnElement[bytes] = literal_column(DEVICE_BINDING_SQL, LargeBinary())

@@ -1,4 +1,4 @@
-"""Every statement of the session routes."""
+"""Statements on sessions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,18 +37,18 @@ from dbcommon.rows import AnyRow
 from webcommon.auth.bearer import Caller
 
 IDLE_LIFETIME = timedelta(days=30)
-"""A session that is not refreshed for so long is over."""
+"""A session expires after this long without a refresh."""
 
 LONGEST_LIFETIME = timedelta(days=90)
-"""From the sign-in; no refresh goes past it."""
+"""From the sign-in; no refresh extends a session beyond it."""
 
 KEPT_AFTER_END = timedelta(days=7)
-"""A session that is over is kept for so long, so that a stolen token that comes again is still told from nonsense."""
+"""An ended or expired session is kept for this long, so that reuse of its tokens is still detected."""
 
 _BATCH = 1_000
 
 REPEAT_WINDOW = timedelta(seconds=10)
-"""For so long a token that was just rotated answers with the same successor."""
+"""For this long a rotated token gets the same successor again."""
 
 _USER = (
     User.email,
@@ -62,7 +62,7 @@ _USER = (
 
 @dataclass(frozen=True, kw_only=True)
 class NewSession:
-    """A session to be stored, if the account still has the password whose hash is given; None: it was entered otherwise."""
+    """A session to store. With a `password_hash` only if the account still has it; None for other sign-in methods."""
 
     id: UUID
     user_id: UUID
@@ -75,7 +75,7 @@ class NewSession:
     second_factor_verified: bool = False
 
     def parameters(self) -> dict[str, Any]:
-        """The values of the statement that stores it."""
+        """The parameters of `begin`."""
         return {
             "id": self.id,
             "user_id": self.user_id,
@@ -92,8 +92,8 @@ class NewSession:
         }
 
 
-# One statement and so one round trip. The share lock keeps the account as it is until the session stands: whoever
-# disables it or changes its password meanwhile comes after, and finds the session to end.
+# One statement, so one round trip. The share lock makes a concurrent change of the account (it is disabled, its password
+# is replaced) wait until the session is stored, so that the change ends it.
 _BEGIN_SQL = text(
     f"""
     WITH account AS (
@@ -136,22 +136,24 @@ _BEGIN = DriverText(_BEGIN_SQL)
 
 
 async def begin(database: Database, new: NewSession) -> Mapping[Any, Any] | None:
-    """Store a session of counter 0 and its event; gives the account, and when the session began. None, and nothing is
-    stored, when the account is gone, disabled, withheld, or no longer has the password that was proven. Nothing is stored
-    either when the row says `needs_second_factor`."""
+    """Store a session with counter 0 and its event; gives the account, and `auth_time`.
+
+    None, and nothing is stored, if the account is deleted, disabled or a shadow, or no longer has the verified password.
+    Nothing is stored either if the row says `needs_second_factor`.
+    """
     row = await database.fetch_record(_BEGIN, **new.parameters())
     return None if row is None else dict(row)
 
 
 async def begin_within(db: AsyncSession, new: NewSession) -> Mapping[Any, Any] | None:
-    """The same in a transaction with something else, such as the code that the session is given for."""
+    """As `begin`, within a transaction."""
     row: Mapping[Any, Any] | None = (await db.execute(_BEGIN_SQL, new.parameters())).mappings().one_or_none()
     return row
 
 
 async def lock_session(db: AsyncSession, session_id: UUID) -> AnyRow | None:
-    """The session and its user, locked: whoever refreshes it at the same time comes after us."""
-    # The account first (CONTRIBUTING.md): a mail about the session will want its row.
+    """The session and its account; the session's row is locked, so that concurrent refreshes wait."""
+    # The account first (CONTRIBUTING.md): a mail about the session will lock its row.
     whose = select(Session.user_id).where(Session.id == session_id).scalar_subquery()
     await db.execute(select(User.id).where(User.id == whose).with_for_update(read=True, key_share=True))
     lives = and_(Session.ended_at.is_(None), Session.expires_at > func.now(), User.disabled_at.is_(None))
@@ -193,7 +195,7 @@ _STATE = DriverStatement(
     .join(User, User.id == Session.user_id)
     .where(
         Session.id == bindparam("session_id"),
-        # A token may claim a number that the column cannot hold.
+        # A token may claim a counter that the column cannot hold.
         Session.refresh_token_counter == bindparam("counter", type_=BigInteger()),
         Session.ended_at.is_(None),
         Session.expires_at > func.now(),
@@ -220,12 +222,12 @@ _ROTATE = DriverStatement(
 
 
 async def find_current(database: Database, session_id: UUID, *, counter: int) -> "asyncpg.Record | None":
-    """The session and its user, if it lives and that counter is its current one. Nothing is locked."""
+    """The session and its account, if it is live and `counter` is its current one. Locks nothing."""
     return await database.fetch_record(_STATE, session_id=session_id, counter=counter)
 
 
 async def rotate(database: Database, session_id: UUID, *, counter: int, refresh_token_hash: str) -> bool:
-    """Make `counter` the current one if its predecessor still is and the session lives; whether it was this call."""
+    """Set the counter if it is one below and the session is live; whether this call did."""
     row = await database.fetch_record(
         _ROTATE,
         session_id=session_id,
@@ -237,7 +239,7 @@ async def rotate(database: Database, session_id: UUID, *, counter: int, refresh_
 
 
 async def end(db: AsyncSession, session_id: UUID, *, reason: EndReason) -> bool:
-    """End a session; whether it was this call that did."""
+    """End a session; whether this call did."""
     statement = (
         update(Session)
         .where(Session.id == session_id, Session.ended_at.is_(None))
@@ -248,7 +250,7 @@ async def end(db: AsyncSession, session_id: UUID, *, reason: EndReason) -> bool:
 
 
 async def end_one(db: AsyncSession, session_id: UUID, *, user_id: UUID, reason: EndReason) -> bool:
-    """End a live session of an account; whether it was this call that did."""
+    """End a live session of an account; whether this call did."""
     statement = (
         update(Session)
         .where(
@@ -264,10 +266,10 @@ async def end_one(db: AsyncSession, session_id: UUID, *, user_id: UUID, reason: 
 
 
 async def end_all(db: AsyncSession, user_id: UUID, *, reason: EndReason, keep: UUID | None) -> Sequence[UUID]:
-    """End every session of an account but `keep`; the ids of those that this call ended.
+    """End all sessions of an account but `keep`; gives the ids of those that this call ended.
 
-    One that begins or is refreshed meanwhile is waited for, its row being locked. To be called after the account's own
-    row was changed, which sign-ins wait for.
+    Waits for sessions that begin or are refreshed concurrently. Call it after changing the account's row, which sign-ins
+    lock.
     """
     statement = update(Session).where(Session.user_id == user_id, Session.ended_at.is_(None))
     if keep is not None:
@@ -295,21 +297,20 @@ CALLER_ROLES = (
     .scalar_subquery()
     .label("caller_roles")
 )
-"""For statements that ask about their caller themselves, with `session_id` and `user_id`: the roles of this moment, null when
-`find_live` would find nobody."""
+"""The caller's present roles, for statements with `session_id` and `user_id`; null where `find_live` gives None."""
 
 
 async def find_live(database: Database, *, session_id: UUID, user_id: UUID) -> "asyncpg.Record | None":
-    """Names and roles of the account, if the session is one of its own and lives and the account is not disabled."""
+    """Names and roles of the account, if the session is its own and live, and the account is not disabled."""
     return await database.fetch_record(_LIVE, session_id=session_id, user_id=user_id)
 
 
 async def lock_current_user(
     db: AsyncSession, user_id: UUID, *, session_id: UUID, changes_key: bool
 ) -> AnyRow | None:
-    """The account, locked, if the session is one of its own and lives and the account is not disabled; the session stays as
-    it is until the transaction ends. `changes_key` is explained at `auth.sessions.current_user.lock_current_user`."""
-    # Two statements: the second reads what the first has waited for.
+    """The account, if the session is its own and live, and the account is not disabled; both rows are locked.
+    `changes_key` as in `auth.sessions.current_user.lock_current_user`."""
+    # Two statements: the second one reads what a transaction that the first one waited for has changed.
     account_row = select(User.id).where(User.id == user_id)
     await db.execute(account_row.with_for_update(key_share=not changes_key))
     statement = (
@@ -327,7 +328,7 @@ async def lock_current_user(
 
 
 async def delete_old(db: AsyncSession) -> int:
-    """Delete some sessions that have been over for long, those that nobody else has in hand; how many."""
+    """Delete a batch of sessions that ended or expired `KEPT_AFTER_END` ago, passing over locked ones; gives their number."""
     over = or_(
         Session.ended_at < func.now() - KEPT_AFTER_END, Session.expires_at < func.now() - KEPT_AFTER_END
     )
@@ -337,7 +338,7 @@ async def delete_old(db: AsyncSession) -> int:
 
 
 async def delete_challenges(db: AsyncSession, user_id: UUID) -> None:
-    """Void an account's half-done sign-ins. To be called after the account's own row was locked or changed."""
+    """Delete an account's login challenges. Call it after locking or changing the account's row."""
     await db.execute(delete(LoginChallenge).where(LoginChallenge.user_id == user_id))
 
 
@@ -367,8 +368,8 @@ _PAGE = prepare_page(
 
 
 async def find_page(database: Database, caller: Caller, *, before: UUID, limit: int) -> "asyncpg.Record":
-    """The live sessions of the caller, the newest first, from the one after `before` on: a page of the JSON of
-    `SessionAnswer`, and the `CALLER_ROLES`."""
+    """A page of the caller's live sessions below the id `before`, newest first, as JSON of `SessionAnswer`, with
+    `CALLER_ROLES`."""
     return await database.fetch_page(
         _PAGE, user_id=caller.id, session_id=caller.session_id, before=before, limit=limit
     )

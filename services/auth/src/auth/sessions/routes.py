@@ -1,4 +1,4 @@
-"""Routes of sessions."""
+"""Routes that refresh a session and sign out."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -36,8 +36,9 @@ async def refresh_session(
     body: RefreshTokenBody | None = None,
     transport: TransportParameter | None = None,
 ) -> Response:
-    """A new pair for a refresh token, which is used up: again within ten seconds it gets the same successor, later it
-    ends the session. A token that came in the cookie gets its successor there, and a refused one is taken away."""
+    """A new pair of tokens for a refresh token, which works once. Within ten seconds it gets the same successor again;
+    later, reusing it ends the session. A token from the cookie gets its successor there; if it is refused, the cookie is
+    deleted."""
     sent = read_refresh_token(request, body, transport=transport)
     try:
         pair = await service.refresh(sent.text, database=database, tokens=tokens, outbox=outbox)
@@ -59,7 +60,7 @@ async def sign_out(
     body: RefreshTokenBody | None = None,
     transport: TransportParameter | None = None,
 ) -> Response:
-    """End the session of a refresh token, and take the cookie away if it came in that."""
+    """End the session of a refresh token, and delete the cookie if the token came in it."""
     sent = read_refresh_token(request, body, transport=transport)
     try:
         await service.sign_out(sent.text, db=db, codec=tokens.refresh)

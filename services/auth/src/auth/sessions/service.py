@@ -1,4 +1,4 @@
-"""The rules of a session that lives: how its refresh token rotates, and what ends it."""
+"""Rotation and reuse of refresh tokens, and signing out."""
 
 import logging
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _TRIES = 2
 
 
 class RotationDecision(Enum):
-    """What a presented refresh token leads to."""
+    """What to do with a presented refresh token."""
 
     ROTATE = auto()
     REPEAT = auto()
@@ -40,10 +40,10 @@ class RotationDecision(Enum):
 
 
 def decide(*, lives: bool, current: int, presented: int, just_rotated: bool) -> RotationDecision:
-    """What to do with a genuine token of counter `presented` while `current` is the newest that was issued.
+    """What to do with a genuine token of counter `presented` while `current` is the newest counter.
 
-    The predecessor of the current one may come again for a moment: an answer that was lost, a second tab. Had the
-    successor been used, a newer one would be current and the predecessor two generations old.
+    The previous token may be repeated for `REPEAT_WINDOW`, since a response can get lost and a second tab can refresh at
+    the same time. If the successor had been used, the presented counter would be two behind.
     """
     if not lives or presented > current:
         return RotationDecision.REFUSE
@@ -55,19 +55,19 @@ def decide(*, lives: bool, current: int, presented: int, just_rotated: bool) -> 
 
 
 class ScopeNotGranted(Exception):
-    """A client asks for more than its session was given. Not an answer: the token endpoint has its own words for it."""
+    """A client asks for a scope beyond its session's. The token endpoint turns it into an error of RFC 6749."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshedSession:
-    """A session that goes on with a new refresh token, and whose it is."""
+    """The subject of a refreshed session, and its next refresh token."""
 
     subject: Subject
     refresh_token: str = field(repr=False)
 
 
 async def refresh(text: str, *, database: Database, tokens: Tokens, outbox: Outbox) -> TokenPair:
-    """The next pair of a session that no registered client has part in. Raises what `refresh_session` raises."""
+    """The next pair of tokens of a first-party session. Raises what `refresh_session` raises."""
     refreshed = await refresh_session(
         text, client_id=FIRST_PARTY_CLIENT, database=database, tokens=tokens, outbox=outbox
     )
@@ -81,10 +81,12 @@ async def refresh(text: str, *, database: Database, tokens: Tokens, outbox: Outb
 async def refresh_session(
     text: str, *, client_id: str, database: Database, tokens: Tokens, outbox: Outbox, scope: str = ""
 ) -> RefreshedSession:
-    """The next refresh token of a session of this client. Raises `RefreshTokenRefused`; a token used again too late ends
-    its session first. A token of another client's session is refused, and nothing happens to it. With a `scope` the
-    subject has that one, this once, and the session keeps its own (RFC 6749, section 6). Raises `ScopeNotGranted` for one
-    beyond the session's, and the token stays as good as it was."""
+    """The next refresh token of a session of this client.
+
+    Raises `RefreshTokenRefused`; a token reused after `REPEAT_WINDOW` ends its session first. A token of another client's
+    session is refused, and that session goes on. `scope` narrows the subject's scope for this time only (RFC 6749,
+    section 6). Raises `ScopeNotGranted` for a scope beyond the session's, and the token is not used up.
+    """
     presented = parse_token(text)
     if presented is None:
         raise RefreshTokenRefused
@@ -95,7 +97,7 @@ async def refresh_session(
         )
         if refreshed is not None:
             return refreshed
-        # A transaction of its own: what it decides, the end of the session too, is kept though the answer is a refusal.
+        # A transaction of its own, so that the end of the session is committed although the caller gets a refusal.
         async with database.transaction() as db:
             state = await _lock_genuine(db, presented, codec=tokens.refresh)
             if state.client_id != client_id:
@@ -109,7 +111,7 @@ async def refresh_session(
             return RefreshedSession(subject=_narrow(subject, to=scope), refresh_token=successor)
         if decision is not RotationDecision.ROTATE:
             break
-        # It became the current token of a live session since it was read, so it is read again.
+        # The token became the current one after it was read: read it again.
     raise RefreshTokenRefused
 
 
@@ -121,7 +123,7 @@ def _narrow(subject: Subject, *, to: str) -> Subject:
 
 
 def describe_subject(state: "Mapping[Any, Any] | asyncpg.Record") -> Subject:
-    """Whom the tokens of a session speak of, from its row and its account's."""
+    """The subject of a session's tokens, from the rows of the session and its account."""
     return Subject(
         user_id=state["user_id"],
         session_id=state["id"],
@@ -138,10 +140,10 @@ def describe_subject(state: "Mapping[Any, Any] | asyncpg.Record") -> Subject:
 async def _rotate_current(
     presented: PresentedToken, *, client_id: str, scope: str, database: Database, tokens: Tokens
 ) -> RefreshedSession | None:
-    """What the current token of a live session leads to, as nearly every refresh does; None for anything else.
+    """The refreshed session if the token is the current one of a live session, as in nearly every refresh; else None.
 
-    No lock and no transaction: the update itself demands that the token is still current, so one of many wins, and the
-    others are looked at under the session's lock.
+    Without a lock and a transaction: the UPDATE requires that the token is still current, so one of several requests
+    wins, and the others are decided under the session's lock.
     """
     state = await repository.find_current(database, presented.session_id, counter=presented.counter)
     if state is None or not tokens.refresh.is_genuine(presented, hmac_key=state["refresh_token_hmac_key"]):
@@ -161,7 +163,7 @@ async def _rotate_current(
 
 
 async def _lock_genuine(db: AsyncSession, presented: PresentedToken, *, codec: RefreshTokenCodec) -> AnyRow:
-    """The session of a token that we issued. Whoever merely knows a session's id gets no further than this."""
+    """The session of a token, locked. Raises `RefreshTokenRefused` unless this service issued the token."""
     state = await repository.lock_session(db, presented.session_id)
     if state is None or not codec.is_genuine(presented, hmac_key=state.refresh_token_hmac_key):
         raise RefreshTokenRefused
@@ -171,7 +173,7 @@ async def _lock_genuine(db: AsyncSession, presented: PresentedToken, *, codec: R
 async def _decide_locked(
     db: AsyncSession, state: AnyRow, *, presented: PresentedToken, outbox: Outbox
 ) -> RotationDecision:
-    """What to do with the presented token, whose session is locked. A reused one ends it here."""
+    """What to do with the presented token, whose session is locked. Ends the session if the token is reused."""
     decision = decide(
         lives=state.lives,
         current=state.refresh_token_counter,
@@ -182,7 +184,7 @@ async def _decide_locked(
         await repository.end(db, state.id, reason="reuse")
         await record_event(db, "refresh_token_reuse", user_id=state.user_id, session_id=state.id)
         await outbox.notify_owner(db, "refresh_token_reuse", address=state.email, user_id=state.user_id)
-        logger.warning("session %s ended: a used refresh token came again", state.id)
+        logger.warning("session %s ended: a used refresh token was presented again", state.id)
     return decision
 
 
@@ -191,9 +193,9 @@ def _issue_successor(presented: PresentedToken, *, hmac_key: bytes, codec: Refre
 
 
 async def sign_out(text: str, *, db: AsyncSession, codec: RefreshTokenCodec) -> None:
-    """End the session of a refresh token, a rotated one too; nothing happens when it has ended already.
+    """End the session of a refresh token, current or rotated; nothing happens if it has ended already.
 
-    Raises `RefreshTokenRefused` for what is no refresh token of ours.
+    Raises `RefreshTokenRefused` unless this service issued the token.
     """
     presented = parse_token(text)
     if presented is None:

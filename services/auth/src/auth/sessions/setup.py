@@ -1,4 +1,4 @@
-"""The tokens of sessions, as the settings want them."""
+"""The signer and the codec of tokens, from the settings."""
 
 from auth.keys.service import Keyring
 from auth.sessions.access_tokens import AccessTokenSigner
@@ -9,7 +9,7 @@ from webcommon.keys import derive_key
 
 
 def make_tokens(settings: Settings, *, keyring: Keyring) -> Tokens:
-    """What the tokens of sessions are made with."""
+    """The signer of access tokens and the codec of refresh tokens."""
     return Tokens(
         access=AccessTokenSigner(keyring, issuer=settings.auth_issuer, audience=settings.auth_audience),
         refresh=RefreshTokenCodec(derive_key(settings.secret.get_secret_value(), "refresh tokens")),

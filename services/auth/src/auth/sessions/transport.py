@@ -1,7 +1,7 @@
-"""Where a refresh token travels: in bodies, or in a cookie that no script of a page can read.
+"""How a refresh token travels: in a body, or in a cookie that scripts cannot read (`HttpOnly`).
 
-A browser sends the cookie along whoever asks it to, so calls that use it have to come from a page that may: the service's
-own, or one of `AUTH_CORS_ORIGINS`. Pages on other sites never get it sent at all (`SameSite=Strict`).
+A browser sends the cookie whichever page makes the request, so the `Origin` has to be the service's own or one of
+`AUTH_CORS_ORIGINS`. From pages of other sites the browser never sends it (`SameSite=Strict`).
 """
 
 from dataclasses import dataclass, field
@@ -24,14 +24,14 @@ COOKIE = "__Host-quartet_refresh"
 TransportParameter = Annotated[
     Transport,
     Query(
-        description="`cookie`: the refresh token is not in the answer but in a cookie (`HttpOnly`, `SameSite=Strict`), for"
+        description="`cookie`: the refresh token is in a cookie (`HttpOnly`, `SameSite=Strict`) instead of the body, for"
         " pages of AUTH_CORS_ORIGINS and of this service."
     ),
 ]
 
 
 async def get_login_transport(request: Request, transport: TransportParameter = "body") -> Transport:
-    """How a sign-in's refresh token is to travel. Raises `OriginRefused` for a page that may not have the cookie."""
+    """The transport that a sign-in asks for. Raises `OriginRefused` for a page that may not have the cookie."""
     if transport == "cookie" and "origin" in request.headers:
         _check_origin(request)
     return transport
@@ -42,13 +42,13 @@ LoginTransportDep = Annotated[Transport, Depends(get_login_transport)]
 
 @dataclass(frozen=True, kw_only=True)
 class SentToken:
-    """A refresh token as it came in."""
+    """A refresh token as it was sent."""
 
     text: str = field(repr=False)
     transport: Transport
 
     def refused(self) -> RefreshTokenRefused:
-        """The refusal of it, which takes a cookie away from the browser."""
+        """The refusal, which deletes the cookie if the token came in it."""
         problem = RefreshTokenRefused()
         if self.transport == "cookie":
             response = Response()
@@ -60,7 +60,7 @@ class SentToken:
 def read_refresh_token(
     request: Request, body: RefreshTokenBody | None, *, transport: Transport | None
 ) -> SentToken:
-    """The token of the body, or else of the cookie. Raises `OriginRefused`, and `InvalidRequest` when there is neither."""
+    """The token from the body, or else from the cookie. Raises `OriginRefused`, and `InvalidRequest` if there is neither."""
     if transport != "cookie" and body is not None and body.refresh_token is not None:
         return SentToken(text=body.refresh_token, transport="body")
     cookie = request.cookies.get(COOKIE)
@@ -71,9 +71,9 @@ def read_refresh_token(
 
 
 def write_tokens(answer: BaseModel, *, transport: Transport = "body") -> Response:
-    """The response with tokens, which nobody may store (RFC 6749, section 5.1).
+    """The response with tokens; `no-store` (RFC 6749, section 5.1).
 
-    Written here rather than returned as a model: FastAPI would validate it once more, on the hottest of its routes.
+    Serialised here, since FastAPI would validate a returned model once more, on the busiest route.
     """
     refresh_token = getattr(answer, "refresh_token", None) if transport == "cookie" else None
     response = Response(
@@ -82,13 +82,13 @@ def write_tokens(answer: BaseModel, *, transport: Transport = "body") -> Respons
         headers={"Cache-Control": "no-store"},
     )
     if refresh_token is not None:
-        # As long as a session lives that is not refreshed: each refresh writes it anew.
+        # Each refresh sets it anew, so it lives as long as an unused session.
         _set(response, refresh_token, seconds=int(IDLE_LIFETIME.total_seconds()))
     return response
 
 
 def forget_refresh_token(response: Response) -> None:
-    """Take the cookie away."""
+    """Delete the cookie."""
     _set(response, "", seconds=0)
 
 
