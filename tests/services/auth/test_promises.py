@@ -99,7 +99,7 @@ PROMISES: dict[str, float] = {
     "recovery codes": recovery_codes.COUNT,
     "bits of a recovery code": recovery_codes.CHARACTERS * recovery_codes.BITS,
     "passkey's challenge works for, seconds": passkey_challenges.LIFETIME.total_seconds(),
-    "passkeys of an account": passkeys.MOST,
+    "passkeys of an account": passkeys.MAX_PASSKEYS,
     "used code is recognised for, seconds": standard_clients.CODES_KEPT.total_seconds(),
 }
 """The values of the code, by the names on the page. A new promise is added to both."""

@@ -1,4 +1,4 @@
-"""What Auth keeps for all its requests, made from its settings."""
+"""The parts of Auth that live as long as the application, made from its settings."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ from webcommon.accounts.throttling.guard import Guard
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Each is asked for by its type (`webcommon.app.state.component`)."""
+    """Routes get each by its type (`webcommon.app.state.component`)."""
 
     hasher: PasswordHasher
     guard: Guard
@@ -55,7 +55,7 @@ def make_components(
     http: httpx.AsyncClient,
     hasher: PasswordHasher,
 ) -> Components:
-    """All of them, of which nothing runs yet."""
+    """All components; none is running yet."""
     guard = Guard(settings, database=database, url=settings.auth_issuer)
     tokens = make_tokens(settings, keyring=keyring)
     outbox = make_outbox(settings)

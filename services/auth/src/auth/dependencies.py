@@ -1,4 +1,4 @@
-"""What Auth's routes ask for, beside what every service has."""
+"""Dependencies of Auth's routes, beside those of every service."""
 
 from typing import Annotated
 
@@ -9,4 +9,4 @@ from webcommon.app.state import component
 SettingsDep = Annotated[Settings, component(Settings)]
 
 HasherDep = Annotated[PasswordHasher, component(PasswordHasher)]
-"""The application's one hasher, whose limit holds for all requests together."""
+"""The application's only hasher: its limit on parallel hashes counts all requests."""

@@ -37,7 +37,7 @@ from webcommon.app.service import Service
 from webcommon.auth.bearer import Issuer
 
 GET_ONLY = frozenset({"/v1/oauth/google/authorize", CALLBACK_PATH, "/oauth2/authorize"})
-"""Steps of a sign-in, which whoever looks at a link by HEAD does not take: each counts, is used up, or sets a cookie."""
+"""Steps of a sign-in without HEAD: each counts an attempt, uses something up or sets a cookie."""
 
 
 def create_app(
@@ -46,8 +46,8 @@ def create_app(
     issuers: Sequence[Issuer] | None = None,
     hasher: PasswordHasher | None = None,
 ) -> Service:
-    """The application. `issuers` replaces this service itself as the issuer whose tokens it accepts, `hasher` the one of
-    the recommended costs."""
+    """The application. `issuers` replaces this service as the issuer of the tokens that it accepts, `hasher` the hasher
+    with the recommended costs."""
     settings = settings or Settings.from_environment()
     database = Database(settings.database, application_name=settings.service)
     keyring = make_keyring(settings, database=database)

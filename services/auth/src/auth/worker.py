@@ -1,4 +1,4 @@
-"""Rows whose time is over are deleted in the background, in small transactions."""
+"""Deleting expired rows in the background, in small transactions."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from dbcommon.schedule import Schedule
 
 
 class Sweeper:
-    """Sweeps every `pause` seconds. Every replica does; what one has in hand the others pass over."""
+    """Sweeps every `pause` seconds. Every replica does, and passes over rows that another one has locked."""
 
     def __init__(self, database: Database, *, pause: float) -> None:
         self._database = database
@@ -32,7 +32,7 @@ class Sweeper:
             yield
 
     async def sweep(self) -> None:
-        """Delete all that is due now: sessions long over, what the revocation feed told of, keys that verify nothing."""
+        """Delete all rows that are due: old sessions and revocations, challenges, sign-ins, codes, expired signing keys."""
         await repeat_in_transactions(self._database.transaction, delete_old)
         await repeat_in_transactions(self._database.transaction, lambda db: delete_older(db, KEPT))
         await repeat_in_transactions(self._database.transaction, delete_expired_challenges)

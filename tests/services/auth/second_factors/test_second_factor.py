@@ -11,7 +11,7 @@ import httpx
 import pyotp
 import pytest
 
-from auth.second_factors.recovery_codes import new_code, read_code
+from auth.second_factors.recovery_codes import new_code, parse_recovery_code
 from auth.second_factors.totp import find_step, make_code
 from tests.clients import running
 from tests.services.auth.auth_app import AuthDatabase, Person, bearer, log_in, make_app, refresh, register
@@ -68,13 +68,13 @@ def test_a_code_is_good_for_one_step_before_and_after() -> None:
 
 
 def test_recovery_codes_are_read_however_they_were_typed() -> None:
-    assert read_code(" 7m4k 9qxt-2w8h ") == "7M4K9QXT2W8H"
-    assert read_code("OIL0-1111-2222") == read_code("0110-1111-2222")
+    assert parse_recovery_code(" 7m4k 9qxt-2w8h ") == "7M4K9QXT2W8H"
+    assert parse_recovery_code("OIL0-1111-2222") == parse_recovery_code("0110-1111-2222")
     for wrong in ("", "7M4K-9QXT", "7M4K-9QXT-2W8U", "7M4K-9QXT-2W8H-0", "\uff17M4K-9QXT-2W8H"):
-        assert read_code(wrong) is None
+        assert parse_recovery_code(wrong) is None
     codes = {new_code() for _ in range(1_000)}
     assert len(codes) == 1_000
-    assert all(read_code(code) == code.replace("-", "") for code in codes)
+    assert all(parse_recovery_code(code) == code.replace("-", "") for code in codes)
 
 
 async def test_the_secret_and_its_uri_are_what_apps_read(auth: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""What routes ask of the signing keys."""
+"""Dependencies on the signing keys."""
 
 from typing import Annotated
 

@@ -9,22 +9,22 @@ _NONCE_BYTES = 12
 
 
 class CannotDecrypt(Exception):
-    """The stored key was encrypted under another secret, or was altered."""
+    """The ciphertext is of another secret or id, or was altered."""
 
 
 class KeyVault:
-    """Encrypts and decrypts private keys. `key` has 32 bytes."""
+    """Encrypts and decrypts private keys and other secrets. `key` has 32 bytes."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
 
     def encrypt(self, private_key: bytes, *, kid: str) -> bytes:
-        """A fresh nonce followed by the ciphertext."""
+        """A random nonce, followed by the ciphertext."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, private_key, kid.encode())
 
     def decrypt(self, stored: bytes, *, kid: str) -> bytes:
-        """The private key. Raises `CannotDecrypt`, also when it belongs to another `kid`."""
+        """The private key. Raises `CannotDecrypt`, also if it belongs to another `kid`."""
         try:
             return self._cipher.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], kid.encode())
         except (InvalidTag, ValueError):

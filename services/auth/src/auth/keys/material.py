@@ -1,4 +1,4 @@
-"""Making a P-256 key pair, writing its parts down, and signing tokens with it."""
+"""Generating and serialising P-256 keys, and signing tokens with them."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class KeyPair:
 
 
 def make_key_pair() -> KeyPair:
-    """A fresh key, named by its thumbprint."""
+    """A new key; its id is its thumbprint."""
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -45,19 +45,19 @@ def thumbprint(point: dict[str, str]) -> str:
 
 
 def load_private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    """The key ready to sign with, so that it is not parsed anew for each token."""
+    """The parsed key, so that it is not parsed for each token."""
     key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError("a signing key is one of an elliptic curve")
+        raise TypeError("a signing key has to be an elliptic-curve key")
     return key
 
 
 def sign_claims(
     claims: Mapping[str, Any], *, token_type: str, kid: str, key: ec.EllipticCurvePrivateKey
 ) -> str:
-    """A signed token in compact form (RFC 7515 §7.1, with ES256 as RFC 7518 §3.4 has it).
+    """A signed token in compact form (RFC 7515 §7.1), with ES256 (RFC 7518 §3.4).
 
-    Not by the JOSE library: it encodes the header and makes the algorithm anew for each, a third of a token's whole cost.
+    Not by the JOSE library: it encodes the header and creates the algorithm for each token, a third of the whole cost.
     """
     signed = f"{_encode_header(token_type, kid)}.{encode_base64url(_JSON.encode(claims).encode())}"
     r, s = decode_dss_signature(key.sign(signed.encode("ascii"), _ES256))

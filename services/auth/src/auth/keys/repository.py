@@ -1,4 +1,4 @@
-"""Every statement on `signing_keys`."""
+"""Statements on `signing_keys`."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,12 +13,12 @@ _IS_PUBLISHED = or_(SigningKey.expires_at.is_(None), SigningKey.expires_at > fun
 
 
 async def lock_keys(db: AsyncSession) -> None:
-    """Take turns with every other replica that looks whether a key has to be made."""
+    """Lock the table, so that only one replica at a time decides whether a key is needed."""
     await db.execute(text("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE"))
 
 
 async def find_published(db: AsyncSession) -> Sequence[Row[Any]]:
-    """All keys that are still published, oldest first."""
+    """All published keys, oldest first."""
     statement = select(
         SigningKey.kid,
         SigningKey.public_jwk,
@@ -39,16 +39,16 @@ async def insert_key(db: AsyncSession, *, kid: str, public_jwk: dict[str, str], 
 async def insert_successor(
     db: AsyncSession, *, kid: str, public_jwk: dict[str, str], private_key: bytes, after: timedelta
 ) -> datetime:
-    """Store a key that signs when it has been published for `after`; that moment."""
+    """Store a key that signs once it has been published for `after`; gives that time."""
     statement = insert(SigningKey).values(
         kid=kid, public_jwk=public_jwk, private_key=private_key, active_from=func.now() + after
     )
-    begins: datetime = (await db.execute(statement.returning(SigningKey.active_from))).scalar_one()
-    return begins
+    active_from: datetime = (await db.execute(statement.returning(SigningKey.active_from))).scalar_one()
+    return active_from
 
 
 async def retire(db: AsyncSession, *, successor: str, at: datetime, verifies_for: timedelta) -> None:
-    """Let every other key sign until `at` and verify for `verifies_for` longer, which its last token lives."""
+    """Let every other key sign until `at`, and stay published for `verifies_for` after that."""
     await db.execute(
         update(SigningKey)
         .where(SigningKey.kid != successor, SigningKey.retired_at.is_(None))
@@ -95,5 +95,5 @@ async def withdraw_published(db: AsyncSession) -> list[str]:
 
 
 async def delete_expired(db: AsyncSession) -> None:
-    """Delete the keys whose last token has expired."""
+    """Delete the keys that are no longer published."""
     await db.execute(delete(SigningKey).where(SigningKey.expires_at < func.now()))

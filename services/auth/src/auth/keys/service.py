@@ -1,4 +1,4 @@
-"""The keyring: this process's copy of the signing keys, read anew now and then so that replicas agree."""
+"""The keyring: this process's copy of the signing keys, reloaded regularly so that replicas agree."""
 
 import contextlib
 import logging
@@ -28,37 +28,37 @@ from webcommon.auth.jwks import KeysUnavailable, build_keys
 logger = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 5.0
-"""A key that another replica made is known here after so long at the latest."""
+"""Interval of reloads: the latest delay until a key of another replica is known here."""
 
 RETRY_SECONDS = 1.0
-"""While the keys cannot be read."""
+"""Interval of reloads while the keys cannot be read."""
 
 UNKNOWN_KID_SECONDS = 10.0
-"""At least so long between two reads for the sake of unknown key ids, however many are seen."""
+"""The shortest interval between two reloads that unknown key ids cause."""
 
 
 VERIFIES_FOR = timedelta(minutes=16)
-"""A key that signs no longer stays published for so long: an access token's lifetime, and a minute for clocks that differ."""
+"""A retired key stays published for this long: the lifetime of an access token, and a minute for clock differences."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rotation:
-    """When a key gets a successor (its age in days), and how many seconds that one is published before it signs.
+    """`days`: the age at which a key gets a successor. `publish_seconds`: how long that one is published before it signs.
 
-    By default longer than a copy of the keys may be old: five minutes in caches, and five in a service.
+    The default is longer than copies of the keys live: five minutes in HTTP caches, and five in a service.
     """
 
     days: float = 30
     publish_seconds: float = 900
 
     def is_due(self, row: AnyRow, now: datetime) -> bool:
-        """Whether this key, the newest, has to get a successor."""
+        """Whether this key, the newest, needs a successor."""
         return bool(row.is_due) or now - row.active_from > timedelta(days=self.days)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signer:
-    """A key that signs, and when."""
+    """A private key, and when it signs."""
 
     kid: str
     key: ec.EllipticCurvePrivateKey = field(repr=False)
@@ -66,17 +66,17 @@ class Signer:
     retired_at: datetime | None
 
     def sign(self, claims: Mapping[str, Any], *, token_type: str) -> str:
-        """A token that makes these claims; `token_type` goes into its header as `typ`."""
+        """A token with these claims; `token_type` is the `typ` of its header."""
         return sign_claims(claims, token_type=token_type, kid=self.kid, key=self.key)
 
     def is_active(self, now: datetime) -> bool:
-        """Whether tokens are to be signed with it."""
+        """Whether it signs at this time."""
         return self.active_from <= now and (self.retired_at is None or now < self.retired_at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeySet:
-    """The keys as last read: what is published, what verifies, what signs (oldest first)."""
+    """The keys as last read: the published JWKs, their verifiers, and the signers (oldest first)."""
 
     documents: tuple[dict[str, Any], ...] = ()
     verifiers: dict[str, Key] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class KeySet:
     rotation_is_due: bool = False
 
     def choose_signer(self, now: datetime) -> Signer | None:
-        """The newest active one. Clocks differ: when all are of the future, the one that begins first."""
+        """The newest active signer. If none is active yet, since clocks differ, the one that is active first."""
         active = [signer for signer in self.signers if signer.is_active(now)]
         if active:
             return active[-1]
@@ -92,27 +92,27 @@ class KeySet:
 
 
 class Keyring:
-    """The signing keys. It makes the first one and the successors, signs with the newest active one, and verifies with
-    all published ones."""
+    """The signing keys. Generates the first one and the successors, signs with the newest active one, and verifies with all
+    published ones."""
 
     def __init__(self, database: Database, *, vault: KeyVault, rotation: Rotation | None = None) -> None:
         self._rotation = rotation or Rotation()
         self._database = database
         self._vault = vault
         self._keys = KeySet()
-        self._looked_at = float("-inf")
+        self._reloaded_at = float("-inf")
         self._loading = SharedCall(self._read)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Keep the copy fresh while the block runs. A database that is not there yet is waited for in the background."""
+        """Reload the keys while the block runs. Waits in the background for a database that is not there yet."""
         schedule = Schedule(seconds=RELOAD_SECONDS, retry_seconds=RETRY_SECONDS, at_once=True)
         try:
-            # `KeysUnavailable` is known already: /readyz says that the database is away, or migrations are pending.
+            # `KeysUnavailable` is not logged: /readyz reports an unreachable database or pending migrations.
             async with run_every(
                 schedule,
                 self._loading.ask,
-                name="the reading of the signing keys",
+                name="the reload of the signing keys",
                 expected=(KeysUnavailable,),
             ):
                 yield
@@ -120,18 +120,18 @@ class Keyring:
             await self._loading.close()
 
     async def find_key(self, kid: str) -> Key | None:
-        """The public key of an id; an unknown one is looked for in the database, at most every few seconds.
+        """The public key with this id. An unknown id causes a reload, at most every `UNKNOWN_KID_SECONDS`.
 
-        Raises `KeysUnavailable` when no key is known and none can be read.
+        Raises `KeysUnavailable` if no key is known and none can be read.
         """
         key = self._keys.verifiers.get(kid)
-        if key is None and self._may_look():
+        if key is None and self._may_reload():
             await self._loading.ask()
             key = self._keys.verifiers.get(kid)
         return key
 
     async def choose_signer(self) -> Signer:
-        """The key to sign with now. Raises `KeysNotReady` when none could be read yet."""
+        """The key that signs now. Raises `KeysNotReady` if none could be read yet."""
         signer = self._keys.choose_signer(datetime.now(UTC))
         if signer is None:
             await self._load_or_refuse()
@@ -141,16 +141,16 @@ class Keyring:
         return signer
 
     async def read_documents(self) -> tuple[dict[str, Any], ...]:
-        """The public keys as JWKs. Raises `KeysNotReady` when none could be read yet."""
+        """The public keys as JWKs. Raises `KeysNotReady` if none could be read yet."""
         if not self._keys.documents:
             await self._load_or_refuse()
         return self._keys.documents
 
-    def _may_look(self) -> bool:
+    def _may_reload(self) -> bool:
         now = time.monotonic()
-        if self._keys.documents and now - self._looked_at < UNKNOWN_KID_SECONDS:
+        if self._keys.documents and now - self._reloaded_at < UNKNOWN_KID_SECONDS:
             return False
-        self._looked_at = now
+        self._reloaded_at = now
         return True
 
     async def _load_or_refuse(self) -> None:
@@ -187,7 +187,7 @@ class Keyring:
                 public_jwk=pair.public_jwk,
                 private_key=self._vault.encrypt(pair.private_key, kid=pair.kid),
             )
-            logger.info("a signing key was made: %s", pair.kid)
+            logger.info("generated signing key %s", pair.kid)
             return self._decrypt(await repository.find_published(db))
 
     async def _make_successor(self) -> KeySet:
@@ -195,18 +195,18 @@ class Keyring:
             await repository.lock_keys(db)
             keys = self._decrypt(await repository.find_published(db))
             if not keys.rotation_is_due:
-                return keys  # another replica was quicker
+                return keys  # another replica generated it
             pair = make_key_pair()
-            begins = await repository.insert_successor(
+            active_from = await repository.insert_successor(
                 db,
                 kid=pair.kid,
                 public_jwk=pair.public_jwk,
                 private_key=self._vault.encrypt(pair.private_key, kid=pair.kid),
                 after=timedelta(seconds=self._rotation.publish_seconds),
             )
-            await repository.retire(db, successor=pair.kid, at=begins, verifies_for=VERIFIES_FOR)
+            await repository.retire(db, successor=pair.kid, at=active_from, verifies_for=VERIFIES_FOR)
             await record_event(db, "keys_rotated", user_id=None)
-            logger.info("signing key %s is published; it signs from %s on", pair.kid, begins.isoformat())
+            logger.info("published signing key %s; it signs from %s", pair.kid, active_from.isoformat())
             return self._decrypt(await repository.find_published(db))
 
     def _decrypt(self, rows: Sequence[AnyRow]) -> KeySet:
@@ -223,8 +223,8 @@ class Keyring:
         try:
             private_key = self._vault.decrypt(row.private_key, kid=row.kid)
         except CannotDecrypt:
-            # After a change of AUTH_SECRET: what it signed stays verifiable, and another key signs from now on.
-            logger.warning("signing key %s was encrypted under another secret; it verifies only", row.kid)
+            # After a change of AUTH_SECRET its tokens can still be verified, and another key signs.
+            logger.warning("signing key %s was encrypted under another secret, so it only verifies", row.kid)
             return None
         return Signer(
             kid=row.kid,

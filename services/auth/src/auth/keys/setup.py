@@ -1,4 +1,4 @@
-"""The signing keys, as the settings want them."""
+"""The signing keys, from the settings."""
 
 from auth.keys.encryption import KeyVault
 from auth.keys.service import Keyring, Rotation
@@ -8,7 +8,6 @@ from webcommon.keys import derive_key
 
 
 def make_keyring(settings: Settings, *, database: Database) -> Keyring:
-    """The signing keys of this service."""
     return Keyring(
         database,
         vault=KeyVault(derive_key(settings.secret.get_secret_value(), "signing keys")),

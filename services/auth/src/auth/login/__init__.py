@@ -1,1 +1,1 @@
-"""Signing in: the password, the second factor, and the session that begins."""
+"""Signing in with a password, and with a second factor."""

@@ -1,4 +1,4 @@
-"""What routes ask of the login."""
+"""Dependencies on the login."""
 
 from typing import Annotated
 
@@ -6,4 +6,4 @@ from auth.login.password import PasswordCheck
 from webcommon.app.state import component
 
 PasswordCheckDep = Annotated[PasswordCheck, component(PasswordCheck)]
-"""What passwords are checked with."""
+"""What the verification of passwords needs."""

@@ -1,4 +1,4 @@
-"""Signing in with a password: one answer and one timing for whatever is wrong."""
+"""Signing in with a password: one response and one timing for every reason to refuse."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 
-_STRANGER = b""
-"""What no device is known by."""
+_NO_BINDING = b""
+"""No recognised device has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordCheck:
-    """What passwords are checked with."""
+    """What the verification of passwords needs."""
 
     database: Database
     hasher: PasswordHasher
@@ -38,7 +38,7 @@ class PasswordCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedPassword:
-    """An account whose password was given, and the hash that it was verified against."""
+    """An account whose password is verified, and the hash that it was verified against."""
 
     user_id: UUID
     password_hash: str = field(repr=False)
@@ -50,47 +50,49 @@ async def sign_in(
     """Begin a session with a password, or ask for the second factor. Raises what `verify_login` raises, and `KeysNotReady`."""
     await tokens.access.ensure_ready()
     for _ in range(_TRIES):
-        proven = await verify_login(credentials, check=check, client=client)
+        verified = await verify_login(credentials, check=check, client=client)
         try:
             begun = await begin_session(
                 check.database,
-                proven.user_id,
+                verified.user_id,
                 codec=tokens.refresh,
                 device=device,
-                password_hash=proven.password_hash,
+                password_hash=verified.password_hash,
             )
         except SecondFactorNeeded:
-            asked = await _ask_for_factor(check.database, proven, device=device)
+            asked = await _ask_for_factor(check.database, verified, device=device)
             if asked is not None:
                 return asked
             continue
         if begun is not None:
             return begun
-        # The account changed while the hash was computed (by the upgrade of another login, say): ask it again.
+        # The account changed while the password was hashed (another sign-in upgraded the hash, say): try again.
     raise LoginFailed
 
 
 async def _ask_for_factor(
-    database: Database, proven: VerifiedPassword, *, device: Device
+    database: Database, verified: VerifiedPassword, *, device: Device
 ) -> SecondFactorAsked | None:
     async with database.transaction() as db:
-        token = await open_challenge(db, proven.user_id, amr=device.amr, password_hash=proven.password_hash)
+        token = await open_challenge(
+            db, verified.user_id, amr=device.amr, password_hash=verified.password_hash
+        )
     return None if token is None else SecondFactorAsked(mfa_token=token)
 
 
 async def verify_login(credentials: Login, *, check: PasswordCheck, client: ClientInfo) -> VerifiedPassword:
-    """The account that the credentials open. Raises `LoginFailed` alike for an unknown account, a wrong password and a
-    disabled account, `TooManyAttempts` alike whether there is an account or not, and `EmailNotVerified` once the password
-    is proven.
+    """The account of the credentials.
 
-    Each of them costs the same statements and hashes, so that timing does not tell them apart either. A place under
-    the limits is taken before the hash: of guesses sent all at once no more are looked at than of those sent in a row.
+    Raises `LoginFailed`, alike for an unknown account, a wrong password and a disabled account, `TooManyAttempts`, alike
+    whether there is an account or not, and `EmailNotVerified` once the password is verified. Each costs the same
+    statements and hashes, so that the timing is alike too. A slot is reserved before hashing, so that parallel guesses
+    get no further than sequential ones.
     """
     login = normalize_login(credentials.login)
     candidates = await _find_candidates(login, check=check)
     account = _find_counted(candidates[0], check=check)
     device_binding = (
-        _STRANGER if account is None or candidates[0] is None else candidates[0]["device_binding"]
+        _NO_BINDING if account is None or candidates[0] is None else candidates[0]["device_binding"]
     )
     attempt = await check.guard.limit_login(
         login, account=account, device_binding=device_binding, client=client
@@ -100,7 +102,7 @@ async def verify_login(credentials: Login, *, check: PasswordCheck, client: Clie
         valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)
         if candidate is None or stored is None or not valid or candidate["disabled_at"] is not None:
             continue
-        # The count of an account's two names keeps that account shut, and nobody else's password from being proven.
+        # A blocked account refuses its own password, not that of the other candidate.
         if attempt.may_succeed or candidate["id"] != account:
             break
     else:
@@ -116,14 +118,14 @@ async def verify_login(credentials: Login, *, check: PasswordCheck, client: Clie
 
 
 async def _find_candidates(login: str, *, check: PasswordCheck) -> "list[asyncpg.Record | None]":
-    """The accounts whose password it may be, with None in an empty place: as many for every login of its kind, since
-    each costs a hash.
+    """The accounts whose password it may be; None stands for a missing one, so that each kind of login costs the same
+    number of hashes.
 
-    Where accounts of taken addresses are withheld, an address has two: for the account that has proven it, and for the
-    newest registration that has not, whose password is as good as if nobody had had the address before.
+    With shadow accounts an e-mail address has two candidates: the account that verified it, and the newest registration
+    that did not, whose password is accepted as if the address had been free.
     """
     database, with_shadows = check.database, check.stores_shadow_accounts
-    # What is no address is looked for all the same: that takes as long as a real one.
+    # An invalid address is looked up too, since that takes as long as for a valid one.
     if "@" not in login:
         return [await repository.find_by_username(database, login, with_shadows=with_shadows)]
     if not with_shadows:
@@ -133,10 +135,11 @@ async def _find_candidates(login: str, *, check: PasswordCheck) -> "list[asyncpg
 
 
 def _find_counted(account: "asyncpg.Record | None", *, check: PasswordCheck) -> UUID | None:
-    """The account that failures count against under whichever of its names, and whose history tells of them.
+    """The account whose counter and history record failures, under its e-mail address and its username alike.
 
-    None for one that is unverified where those and withheld ones have to look alike. Did a withheld one share its holder's
-    count, guesses at the holder's username would make its password fail, and so tell a stranger whose the address is.
+    None for an unverified account where it has to look like a shadow account. If a shadow account shared the counter of the
+    account that it shadows, guesses at the latter's username would block the former's password, and so reveal the owner of
+    the address.
     """
     if account is None or (check.stores_shadow_accounts and not account["email_verified"]):
         return None

@@ -1,4 +1,4 @@
-"""Every statement of the login routes."""
+"""Statements that sign-ins with a password need."""
 
 from uuid import UUID
 
@@ -37,24 +37,24 @@ _REGISTRATIONS = DriverStatement(
 
 
 async def find_by_email(database: Database, email: str) -> "asyncpg.Record | None":
-    """Id, password hash, disabling and verification of the account with this e-mail, regardless of case."""
+    """The credentials of the account with this e-mail address, regardless of case."""
     return await database.fetch_record(_BY_EMAIL, login=email)
 
 
 async def find_by_username(
     database: Database, username: str, *, with_shadows: bool
 ) -> "asyncpg.Record | None":
-    """The same of the account with this username; of one that is withheld only if `withheld`."""
+    """The credentials of the account with this username; those of a shadow account only `with_shadows`."""
     return await database.fetch_record(_BY_USERNAME, login=username, with_shadows=with_shadows)
 
 
 async def find_registrations(database: Database, email: str) -> "list[asyncpg.Record]":
-    """The same of the account that has proven this e-mail, and of the newest of those that were registered with it and
-    have not, withheld ones included."""
+    """The credentials of the account that verified this e-mail address, and of the newest registration that did not,
+    shadow accounts included."""
     return await database.fetch_records(_REGISTRATIONS, login=email)
 
 
 async def upgrade_password_hash(db: AsyncSession, user_id: UUID, *, old: str, new: str) -> bool:
-    """Put a hash of today's kind in place of an old one of the same password; False when the password was changed."""
+    """Replace an outdated hash by a new one of the same password; False if the password was changed."""
     statement = update(User).where(User.id == user_id, User.password_hash == old).values(password_hash=new)
     return (await db.execute(statement.returning(User.id))).one_or_none() is not None

@@ -1,4 +1,4 @@
-"""The route that begins a sign-in."""
+"""The route to sign in with a password."""
 
 from fastapi import APIRouter, Response
 
@@ -40,8 +40,8 @@ async def sign_in(
     client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
-    """Begin a session with an e-mail address or username and a password. Where the account has a second factor, no session
-    begins yet: /v1/auth/login/mfa finishes it."""
+    """Begin a session with an e-mail address or a username, and a password. If the account has a second factor, the
+    session begins at /v1/auth/login/mfa."""
     begun = await password.sign_in(credentials, check=check, tokens=tokens, client=client, device=device)
     if isinstance(begun, SecondFactorAsked):
         return write_tokens(begun)

@@ -1,4 +1,4 @@
-"""Answers to a first factor."""
+"""Responses to a sign-in with a password."""
 
 from typing import TypeAlias
 

@@ -1,4 +1,4 @@
-"""The route that finishes a sign-in with a code."""
+"""The route to finish a sign-in with the code of a second factor."""
 
 from fastapi import APIRouter, Response
 
@@ -41,7 +41,7 @@ async def finish_sign_in(
     client: ClientInfoDep,
     device: DeviceDep,
 ) -> Response:
-    """Finish a sign-in with a code of the app or a recovery code. After a wrong one the same token may be tried again."""
+    """Finish a sign-in with a code of the app or a recovery code. After a wrong code the same token can be tried again."""
     await tokens.access.ensure_ready()
     begun = await finish_login(
         body.mfa_token,

@@ -1,4 +1,4 @@
-"""The check of passwords, as the settings want it."""
+"""What the verification of passwords needs, from the settings."""
 
 from auth.login.password import PasswordCheck
 from auth.settings import Settings
@@ -10,7 +10,6 @@ from webcommon.accounts.throttling.guard import Guard
 def make_password_check(
     settings: Settings, *, database: Database, hasher: PasswordHasher, guard: Guard
 ) -> PasswordCheck:
-    """What the passwords of sign-ins are checked with."""
     return PasswordCheck(
         database=database,
         hasher=hasher,

@@ -1,4 +1,4 @@
-"""The tables of accounts, and of the guesses at them."""
+"""The tables of accounts and of attempt counters."""
 
 from datetime import datetime
 from typing import Literal, get_args
@@ -16,14 +16,15 @@ Role = Literal["user", "editor", "admin"]
 """What an account may do, which its access tokens say."""
 
 Provider = Literal["google"]
-"""Who else may say who somebody is."""
+"""Identity providers."""
 
 
 class User(Model):
-    """An account. Without a password hash it is entered by another way only, such as Google.
+    """An account. Without a password hash it has other sign-in methods, such as Google.
 
-    One that is withheld was registered with an address that `shadow_of` had, and holds its username and its password so
-    that neither tells. In the place of that address, `shadow_email`, it has one that is nobody's. No session begins for it.
+    A shadow account was registered with the address of the account `shadow_of`. It keeps a username and a password, so that
+    neither reveals that the address was taken. `shadow_email` is that address; `email` is a random one that nobody has. No
+    session begins for it.
     """
 
     __tablename__ = "users"
@@ -51,7 +52,7 @@ class User(Model):
 
 
 class OAuthAccount(Model):
-    """Another party's account that its owner may sign in with. Its token is encrypted, and wiped once it has expired."""
+    """An account at an identity provider that signs its owner in. Its token is encrypted, and deleted once it has expired."""
 
     __tablename__ = "oauth_accounts"
     __table_args__ = (
@@ -69,4 +70,4 @@ class OAuthAccount(Model):
 
 
 class AttemptCounter(AttemptCounterColumns, Model):
-    """Failed logins of an account, a device or a network, and sign-ups of a network."""
+    """Failed logins by account, device and network, and sign-ups by network."""

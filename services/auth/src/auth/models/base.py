@@ -11,8 +11,6 @@ from dbcommon.models import new_metadata
 
 
 class Model(DeclarativeBase):
-    """Base of the tables."""
-
     metadata = new_metadata()
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class as it is
         str: Text(),

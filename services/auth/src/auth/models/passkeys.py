@@ -11,8 +11,8 @@ from dbcommon.models import PrimaryKey
 
 
 class Passkey(Model):
-    """A WebAuthn credential: its id and public key, which sign nobody in. `sign_count` is the authenticator's own count of
-    its signatures; many keep it at 0."""
+    """A WebAuthn credential: its id and public key. `sign_count` is the authenticator's signature counter; many keep it at
+    0."""
 
     __tablename__ = "passkeys"
     __table_args__ = (
@@ -33,8 +33,8 @@ class Passkey(Model):
 
 
 class PasskeyChallenge(Model):
-    """A challenge that was answered, by its hash, until it expires: it is not taken twice. Those that wait for an answer
-    are nowhere, since they carry their own proof."""
+    """The hash of a used challenge until it expires, so that it is not accepted twice. Unused challenges are signed instead
+    of stored."""
 
     __tablename__ = "passkey_challenges"
 

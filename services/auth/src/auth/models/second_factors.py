@@ -11,15 +11,15 @@ from auth.models.base import Model
 from dbcommon.models import one_of
 
 FirstFactor = Literal["password", "google"]
-"""After these a second factor is asked for; a passkey is two by itself."""
+"""The sign-in methods that need a second factor; a passkey counts as two."""
 
 
 class TotpSecret(Model):
-    """What an account's app makes its codes from, encrypted. Until it is confirmed it guards nothing.
+    """The encrypted secret of an authenticator app. It has no effect until it is confirmed.
 
-    No code of `last_step` or of an earlier one is accepted any more: each works once. `confirmed_by` is the session in
-    which it was confirmed; no foreign key, since it may be long gone. One that is `needs_reverification` was there when the owner of the
-    account's address took the account over by a new password, and no code of it was given since.
+    Codes of `last_step` and of earlier steps are refused, so that each works once. `confirmed_by` is the session that
+    confirmed it; not a foreign key, since that session may be deleted. `needs_reverification`: the owner of the address took
+    the account over by a password reset, and no code was verified since.
     """
 
     __tablename__ = "totp_secrets"
@@ -40,7 +40,7 @@ class TotpSecret(Model):
 
 
 class RecoveryCode(Model):
-    """A code that stands in for the app once, known by a keyed hash. It goes with the secret that it stands in for."""
+    """A code that replaces one of the app once, stored as a keyed hash. Deleted with the secret."""
 
     __tablename__ = "recovery_codes"
 
@@ -53,7 +53,7 @@ class RecoveryCode(Model):
 
 
 class LoginChallenge(Model):
-    """A sign-in whose first factor is proven and whose second is asked for, known by its token's hash."""
+    """A sign-in whose first factor is verified and whose second is awaited; stored by the hash of its token."""
 
     __tablename__ = "login_challenges"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The tables of sessions, and of the keys that sign their tokens."""
+"""The tables of sessions, revocations and signing keys."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -32,11 +32,11 @@ EndReason = Literal[
 
 
 AuthenticationMethod = Literal["password", "google", "passkey"]
-"""How someone signed in."""
+"""The values of `amr`: how the user signed in."""
 
 
 class Session(Model):
-    """A sign-in that lasts. Of its refresh tokens the table knows the current one's number and hash, never a usable one."""
+    """A session of an account. Of its refresh tokens it has the current one's counter and hash, never a usable token."""
 
     __tablename__ = "sessions"
     __table_args__ = (
@@ -69,7 +69,7 @@ class Session(Model):
 
 
 class Revocation(Model):
-    """A session that ended, for as long as its access tokens would still be good. Written by triggers on `sessions`."""
+    """An ended session, kept while its access tokens would still be valid. Written by triggers on `sessions`."""
 
     __tablename__ = "revocations"
     __table_args__ = (Index("ix_revocations_ended_at", "ended_at"),)
@@ -79,9 +79,9 @@ class Revocation(Model):
 
 
 class SigningKey(Model):
-    """A key of access tokens: published from `created_at` to `expires_at`, signing from `active_from` to `retired_at`.
+    """A key for access tokens: published from `created_at` to `expires_at`, signing from `active_from` to `retired_at`.
 
-    `rotate_at` asks for a successor before the key's age does.
+    From `rotate_at` on it needs a successor, whatever its age.
     """
 
     __tablename__ = "signing_keys"

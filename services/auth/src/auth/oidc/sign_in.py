@@ -13,8 +13,8 @@ from auth.mail.outbox import Outbox
 from auth.oidc.authorization_requests import AuthorizationRequest
 from auth.oidc.codes import store_code
 from auth.passkeys.schemas import PasskeyLogin
-from auth.passkeys.service import Passkeys, admit_proof, use_proof
-from auth.second_factors.challenges import admit_code, finish_challenge, open_challenge
+from auth.passkeys.service import Passkeys, attempt_assertion, begin_passkey_session
+from auth.second_factors.challenges import attempt_challenge, finish_challenge, open_challenge
 from auth.second_factors.codes import SecondFactors
 from auth.sessions.beginning import BegunSession, SecondFactorNeeded, Tokens, begin_session
 from auth.sessions.device import Device
@@ -95,15 +95,15 @@ class PageSignIn:
     async def sign_in_with_password(self, credentials: Login) -> SignedIn | SecondFactorRequired:
         """Begin a session with a password, or ask for the second factor. Raises what `verify_login` raises."""
         for _ in range(_ATTEMPTS):
-            proven = await verify_login(credentials, check=self.check, client=self.client)
+            verified = await verify_login(credentials, check=self.check, client=self.client)
             async with self.check.database.transaction() as db:
                 done = await begin_client_session(
                     db,
-                    proven.user_id,
+                    verified.user_id,
                     request=self.request,
                     codec=self.tokens.refresh,
                     device=self.device,
-                    password_hash=proven.password_hash,
+                    password_hash=verified.password_hash,
                 )
             if done is not None:
                 return done
@@ -111,22 +111,22 @@ class PageSignIn:
         raise LoginFailed
 
     async def sign_in_with_passkey(self, text: str, *, passkeys: Passkeys) -> SignedIn:
-        """Begin a session with a passkey. `text`: the credential as JSON, from the page's script. Raises what `admit_proof`
-        and `use_proof` raise."""
+        """Begin a session with a passkey. `text`: the credential as JSON, from the page's script. Raises what
+        `attempt_assertion` and `begin_passkey_session` raise."""
         database = self.check.database
         async with (
-            admit_proof(
+            attempt_assertion(
                 _read_credential(text),
                 database=database,
                 passkeys=passkeys,
                 guard=self.check.guard,
                 client=self.client,
-            ) as proof,
+            ) as assertion,
             database.transaction() as db,
         ):
-            begun = await use_proof(
+            begun = await begin_passkey_session(
                 db,
-                proof,
+                assertion,
                 passkeys=passkeys,
                 codec=self.tokens.refresh,
                 device=self.device,
@@ -138,10 +138,10 @@ class PageSignIn:
     async def sign_in_with_code(
         self, code: str, *, mfa_token: str, factors: SecondFactors, outbox: Outbox
     ) -> SignedIn:
-        """Begin the session with a code of the second factor. Raises what `finish_challenge` and `admit_code` raise."""
+        """Begin the session with a code of the second factor. Raises what `finish_challenge` and `attempt_challenge` raise."""
         database, guard = self.check.database, self.check.guard
         async with (
-            admit_code(mfa_token, database=database, guard=guard, client=self.client) as challenge,
+            attempt_challenge(mfa_token, database=database, guard=guard, client=self.client) as challenge,
             database.transaction() as db,
         ):
             begun = await finish_challenge(

@@ -1,8 +1,8 @@
-"""Challenges of passkeys: they carry their own signature and end, so that asking for one stores nothing.
+"""Challenges of passkeys, signed instead of stored.
 
-Anybody may ask for options to sign in with. Were each challenge a row, that would be a way to fill the table; so a
-challenge is a random number, a time and an HMAC over both and over what it is for. Only one that was answered rightly is
-written down, by its hash, and is not taken again.
+Anybody may request options to sign in, so storing each challenge would let anybody fill the table. A challenge is a random
+number, its expiry, and an HMAC over both and over its purpose. Only the hash of a used one is stored, so that it is not
+accepted twice.
 """
 
 import hashlib
@@ -22,33 +22,32 @@ _LENGTH = _RANDOM_BYTES + _TIME.size + SIGNATURE_BYTES
 
 
 class ChallengeCodec:
-    """Makes challenges and knows its own. `key` is the same on every replica."""
+    """Issues challenges and verifies them. `key` is the same on every replica."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def issue(self, *, registers: UUID | None) -> bytes:
-        """A challenge to register a passkey of that account with, or, for None, to sign in with."""
-        ends_at = int(time.time() + LIFETIME.total_seconds())
-        body = secrets.token_bytes(_RANDOM_BYTES) + _TIME.pack(ends_at)
-        return body + sign(_message(body, registers=registers), key=self._key)
+        """A challenge to register a passkey of the account `registers`, or to sign in (None)."""
+        expires_at = int(time.time() + LIFETIME.total_seconds())
+        body = secrets.token_bytes(_RANDOM_BYTES) + _TIME.pack(expires_at)
+        return body + sign(_purpose(registers) + body, key=self._key)
 
     def read(self, challenge: bytes, *, registers: UUID | None) -> datetime | None:
-        """When the challenge ends; None for one that has ended, is for something else, or is not ours."""
+        """When the challenge expires; None if it has expired, or was not issued by this service for this purpose."""
         if len(challenge) != _LENGTH:
             return None
         body, signature = challenge[:-SIGNATURE_BYTES], challenge[-SIGNATURE_BYTES:]
-        if not is_signed(signature, _message(body, registers=registers), key=self._key):
+        if not is_signed(signature, _purpose(registers) + body, key=self._key):
             return None
-        (ends_at,) = _TIME.unpack(body[_RANDOM_BYTES:])
-        return datetime.fromtimestamp(ends_at, UTC) if ends_at > time.time() else None
+        (expires_at,) = _TIME.unpack(body[_RANDOM_BYTES:])
+        return datetime.fromtimestamp(expires_at, UTC) if expires_at > time.time() else None
 
 
-def _message(body: bytes, *, registers: UUID | None) -> bytes:
-    purpose = b"sign in" if registers is None else b"register" + registers.bytes
-    return purpose + body
+def _purpose(registers: UUID | None) -> bytes:
+    return b"sign in" if registers is None else b"register" + registers.bytes
 
 
 def hash_challenge(challenge: bytes) -> bytes:
-    """What is stored of a challenge that was answered."""
+    """The hash that is stored of a used challenge."""
     return hashlib.sha256(challenge).digest()

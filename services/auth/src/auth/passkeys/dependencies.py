@@ -1,4 +1,4 @@
-"""What routes ask of the passkeys."""
+"""Dependencies on passkeys."""
 
 from typing import Annotated
 
@@ -6,4 +6,4 @@ from auth.passkeys.service import Passkeys
 from webcommon.app.state import component
 
 PasskeysDep = Annotated[Passkeys, component(Passkeys)]
-"""What passkeys are made and checked with."""
+"""The relying party and the keys of challenges."""

@@ -1,4 +1,4 @@
-"""Every statement on passkeys."""
+"""Statements on passkeys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,30 +29,30 @@ _BY_CREDENTIAL = DriverStatement(
 
 
 async def find_passkeys(database: Database, user_id: UUID) -> Sequence[AnyRow]:
-    """An account's passkeys, the oldest first."""
+    """An account's passkeys, oldest first."""
     statement = select(*_SHOWN).where(Passkey.user_id == user_id).order_by(Passkey.id)
     return await database.fetch_all(statement)
 
 
 async def find_credentials(database: Database, user_id: UUID) -> Sequence[AnyRow]:
-    """By what a browser knows an account's passkeys."""
+    """The credential ids and transports of an account's passkeys."""
     statement = select(Passkey.credential_id, Passkey.transports).where(Passkey.user_id == user_id)
     return await database.fetch_all(statement.order_by(Passkey.id))
 
 
 async def find_by_credential(database: Database, credential_id: bytes) -> "asyncpg.Record | None":
-    """Whose passkey it is, and what its signatures are checked with."""
+    """The account, the public key and the signature counter of a passkey."""
     return await database.fetch_record(_BY_CREDENTIAL, credential_id=credential_id)
 
 
 async def count_passkeys(db: AsyncSession, user_id: UUID) -> int:
-    """How many an account has. Its row is to be locked, or others may add some meanwhile."""
+    """The number of an account's passkeys. Lock the account before, so that none is added meanwhile."""
     statement = select(func.count()).where(Passkey.user_id == user_id)
     return (await db.execute(statement)).scalar_one()
 
 
 async def insert_passkey(db: AsyncSession, user_id: UUID, new: NewPasskey, *, name: str) -> AnyRow:
-    """Store a passkey. A known one breaks `uq_passkeys_credential_id`."""
+    """Store a passkey. One that is registered already violates `uq_passkeys_credential_id`."""
     statement = insert(Passkey).values(
         id=new_id(),
         user_id=user_id,
@@ -65,15 +65,17 @@ async def insert_passkey(db: AsyncSession, user_id: UUID, new: NewPasskey, *, na
     return (await db.execute(statement.returning(*_SHOWN))).one()
 
 
-async def spend_challenge(db: AsyncSession, challenge: bytes, *, ends_at: datetime) -> bool:
-    """Write down that a challenge was answered; whether it was this call that did."""
-    statement = upsert(PasskeyChallenge).values(challenge_hash=hash_challenge(challenge), expires_at=ends_at)
-    spent = statement.on_conflict_do_nothing().returning(PasskeyChallenge.challenge_hash)
-    return (await db.execute(spent)).one_or_none() is not None
+async def use_challenge(db: AsyncSession, challenge: bytes, *, expires_at: datetime) -> bool:
+    """Store a challenge as used; whether this call did."""
+    statement = upsert(PasskeyChallenge).values(
+        challenge_hash=hash_challenge(challenge), expires_at=expires_at
+    )
+    used = statement.on_conflict_do_nothing().returning(PasskeyChallenge.challenge_hash)
+    return (await db.execute(used)).one_or_none() is not None
 
 
-async def note_use(db: AsyncSession, passkey_id: UUID, *, sign_count: int) -> bool:
-    """Write down a signature; False when the passkey was removed, or another with this count or a higher one was quicker."""
+async def record_use(db: AsyncSession, passkey_id: UUID, *, sign_count: int) -> bool:
+    """Store the signature counter; False if the passkey was removed, or has this count or a higher one already."""
     forward = Passkey.sign_count < sign_count if sign_count else Passkey.sign_count == 0
     statement = (
         update(Passkey)
@@ -85,7 +87,7 @@ async def note_use(db: AsyncSession, passkey_id: UUID, *, sign_count: int) -> bo
 
 
 async def rename_passkey(db: AsyncSession, passkey_id: UUID, *, user_id: UUID, name: str) -> AnyRow | None:
-    """Give one of an account's passkeys another name."""
+    """Rename a passkey of an account; None if there is none."""
     statement = (
         update(Passkey)
         .where(Passkey.id == passkey_id, Passkey.user_id == user_id)
@@ -96,13 +98,13 @@ async def rename_passkey(db: AsyncSession, passkey_id: UUID, *, user_id: UUID, n
 
 
 async def delete_passkey(db: AsyncSession, passkey_id: UUID, *, user_id: UUID) -> bool:
-    """Remove one of an account's passkeys; whether there was one."""
+    """Delete a passkey of an account; whether there was one."""
     statement = delete(Passkey).where(Passkey.id == passkey_id, Passkey.user_id == user_id)
     return (await db.execute(statement.returning(Passkey.id))).one_or_none() is not None
 
 
 async def delete_expired(db: AsyncSession) -> int:
-    """Forget some answered challenges whose time is over, since that alone refuses them; how many."""
+    """Delete a batch of used challenges that have expired; gives their number."""
     due = (
         select(PasskeyChallenge.challenge_hash)
         .where(PasskeyChallenge.expires_at <= func.now())

@@ -42,7 +42,7 @@ router = APIRouter(prefix="/v1/passkeys", tags=["passkeys"])
 async def begin_passkey_registration(
     caller: CurrentUserDep, database: DatabaseDep, passkeys: PasskeysDep, response: Response
 ) -> PasskeyOptions:
-    """Options for `navigator.credentials.create()`, good for five minutes, within ten minutes of signing in."""
+    """Options for `navigator.credentials.create()`, valid for five minutes; within ten minutes of signing in."""
     response.headers["Cache-Control"] = "no-store"
     return await service.begin_registration(database, caller, passkeys=passkeys)
 
@@ -60,7 +60,7 @@ async def add_passkey(
     passkeys: PasskeysDep,
     outbox: OutboxDep,
 ) -> PasskeyAnswer:
-    """Let a passkey that was just made sign in to the caller's account."""
+    """Register a passkey for the caller's account."""
     return await service.add_passkey(
         db,
         caller,
@@ -73,7 +73,7 @@ async def add_passkey(
 
 @router.post("/login/options", operation_id="begin_passkey_sign_in")
 async def begin_passkey_sign_in(passkeys: PasskeysDep, response: Response) -> PasskeyOptions:
-    """Options for `navigator.credentials.get()`, good for five minutes. They tell nothing about any account."""
+    """Options for `navigator.credentials.get()`, valid for five minutes. They reveal nothing about any account."""
     response.headers["Cache-Control"] = "no-store"
     return service.begin_sign_in(passkeys)
 
@@ -96,7 +96,7 @@ async def sign_in_with_passkey(
     guard: GuardDep,
     client: ClientInfoDep,
 ) -> Response:
-    """Begin a session with a passkey, which stands for both factors: no code is asked for."""
+    """Begin a session with a passkey. It counts as two factors, so no code is needed."""
     await tokens.access.ensure_ready()
     begun = await service.sign_in(
         login.credential,
@@ -115,7 +115,7 @@ async def sign_in_with_passkey(
 @router.get("", operation_id="list_passkeys", responses=problem_responses(SessionEnded))
 @fast_path
 async def list_passkeys(caller: CurrentUserDep, database: DatabaseDep) -> PasskeyList:
-    """The caller's passkeys, the oldest first."""
+    """The caller's passkeys, oldest first."""
     return await service.list_passkeys(database, caller)
 
 
@@ -125,7 +125,7 @@ async def list_passkeys(caller: CurrentUserDep, database: DatabaseDep) -> Passke
 async def rename_passkey(
     passkey_id: UUID, patch: PasskeyPatch, caller: CurrentUserDep, db: SessionDep
 ) -> PasskeyAnswer:
-    """Give a passkey another name."""
+    """Rename a passkey."""
     return await service.rename_passkey(db, caller, passkey_id, name=patch.name)
 
 
@@ -136,5 +136,5 @@ async def rename_passkey(
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound, LastSignInMethod),
 )
 async def remove_passkey(passkey_id: UUID, caller: CurrentUserDep, db: SessionDep, outbox: OutboxDep) -> None:
-    """Remove a passkey, within ten minutes of signing in; sessions go on. Not the only way into the account."""
+    """Remove a passkey, within ten minutes of signing in. Sessions go on. The last sign-in method stays."""
     await service.remove_passkey(db, caller, passkey_id, outbox=outbox)

@@ -1,4 +1,4 @@
-"""Bodies of the passkey routes. What browsers make and take keeps the names that WebAuthn gives it."""
+"""Bodies of the passkey routes. Values for browsers have WebAuthn's names."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,11 +16,11 @@ def _refuse_unreadable(name: str) -> str:
 
 
 PasskeyName = Annotated[Text, Field(min_length=1, max_length=64), AfterValidator(_refuse_unreadable)]
-"""What its owner calls a passkey."""
+"""The name that its owner gives to a passkey."""
 
 
 class PasskeyOptions(ResponseBody):
-    """What a page gives to `navigator.credentials`, once `PublicKeyCredential.parse…OptionsFromJSON` has read it."""
+    """Options for `navigator.credentials`, to be parsed by `PublicKeyCredential.parse…OptionsFromJSON`."""
 
     public_key: dict[str, Any] = Field(
         description="PublicKeyCredentialCreationOptionsJSON or PublicKeyCredentialRequestOptionsJSON of WebAuthn level 3.",
@@ -29,7 +29,7 @@ class PasskeyOptions(ResponseBody):
 
 
 class PasskeyRegistration(RequestBody):
-    """A passkey that a browser has just made."""
+    """A passkey that a browser just created."""
 
     credential: JsonObject = Field(
         repr=False,
@@ -40,7 +40,7 @@ class PasskeyRegistration(RequestBody):
 
 
 class PasskeyLogin(RequestBody):
-    """The proof of a passkey."""
+    """The assertion of a passkey."""
 
     credential: JsonObject = Field(
         repr=False,
@@ -50,7 +50,7 @@ class PasskeyLogin(RequestBody):
 
 
 class PasskeyPatch(RequestBody):
-    """What is to be different."""
+    """The new name."""
 
     name: PasskeyName = Field(examples=["Ada's telephone"])
 
@@ -65,7 +65,7 @@ class PasskeyAnswer(ResponseBody):
 
 
 class PasskeyList(ResponseBody):
-    """All of an account's, the oldest first; there are few."""
+    """All passkeys of an account, oldest first, on one page."""
 
     items: list[PasskeyAnswer]
     next_cursor: None = None

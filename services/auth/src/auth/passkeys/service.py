@@ -1,4 +1,4 @@
-"""The rules of passkeys: who may add and remove one, and what signs in."""
+"""Adding and removing passkeys, and signing in with one."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -18,11 +18,11 @@ from auth.passkeys.challenges import ChallengeCodec
 from auth.passkeys.errors import PasskeyKnown, PasskeyRefused, TooManyPasskeys
 from auth.passkeys.schemas import PasskeyAnswer, PasskeyList, PasskeyOptions
 from auth.passkeys.verification import (
+    InvalidCredential,
     KnownPasskey,
-    ProofRefused,
     RelyingParty,
-    offer_registration,
-    offer_sign_in,
+    make_registration_options,
+    make_sign_in_options,
     read_challenge,
     read_credential_id,
     read_user_handle,
@@ -42,13 +42,13 @@ from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.api.problems import InvalidRequest, NotFound
 from webcommon.auth.bearer import Caller
 
-MOST = 20
-"""Passkeys of an account."""
+MAX_PASSKEYS = 20
+"""Per account."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Passkeys:
-    """What passkeys are made and checked with."""
+    """The relying party and the codec of challenges."""
 
     party: RelyingParty
     challenges: ChallengeCodec
@@ -56,27 +56,24 @@ class Passkeys:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
-    """A proof that holds, and its challenge, which is still to be spent."""
+class VerifiedAssertion:
+    """A verified assertion, and its challenge, which is still unused."""
 
     passkey_id: UUID
     user_id: UUID
     sign_count: int
     challenge: bytes
-    ends_at: datetime
+    expires_at: datetime
 
 
 async def begin_registration(database: Database, caller: Caller, *, passkeys: Passkeys) -> PasskeyOptions:
-    """Options to make a passkey with; those that the account has are named, so that no device makes a second one.
-
-    Raises `ReauthenticationRequired`.
-    """
+    """Options to create a passkey. They exclude the devices that have one already. Raises `ReauthenticationRequired`."""
     require_recent_login(caller)
     known = [
         KnownPasskey(credential_id=row.credential_id, transports=row.transports)
         for row in await repository.find_credentials(database, caller.id)
     ]
-    options = offer_registration(
+    options = make_registration_options(
         passkeys.party,
         user_id=caller.id,
         username=caller.username or caller.email or "",
@@ -95,24 +92,24 @@ async def add_passkey(
     passkeys: Passkeys,
     outbox: Outbox,
 ) -> PasskeyAnswer:
-    """Store the passkey that a browser made for the caller.
+    """Store the passkey that a browser created for the caller.
 
-    Raises `InvalidRequest` for a proof that does not hold, `PasskeyKnown`, `TooManyPasskeys`, `ReauthenticationRequired`
+    Raises `InvalidRequest` for an invalid credential, `PasskeyKnown`, `TooManyPasskeys`, `ReauthenticationRequired`
     and `SessionEnded`.
     """
     account = await lock_factors(db, caller)
     try:
         challenge = read_challenge(credential)
-        ends_at = passkeys.challenges.read(challenge, registers=caller.id)
-        if ends_at is None or not await repository.spend_challenge(db, challenge, ends_at=ends_at):
-            raise ProofRefused("the challenge is used, too old, or another's")  # noqa: TRY301 - one answer for all
+        expires_at = passkeys.challenges.read(challenge, registers=caller.id)
+        if expires_at is None or not await repository.use_challenge(db, challenge, expires_at=expires_at):
+            raise InvalidCredential("the challenge is used, expired or of another account")  # noqa: TRY301 - one answer for all
         new = verify_registration(credential, party=passkeys.party, challenge=challenge)
-    except ProofRefused:
+    except InvalidCredential:
         raise InvalidRequest(
-            "The passkey does not answer the options. Ask for new ones, and try again on a page that may use passkeys.",
+            "The passkey does not match the options. Request new ones, and try again on a page that may use passkeys.",
             pointer="#/credential",
         ) from None
-    if await repository.count_passkeys(db, account.id) >= MOST:
+    if await repository.count_passkeys(db, account.id) >= MAX_PASSKEYS:
         raise TooManyPasskeys
     try:
         row = await repository.insert_passkey(db, account.id, new, name=name)
@@ -132,23 +129,23 @@ async def list_passkeys(database: Database, caller: Caller) -> PasskeyList:
 
 
 async def rename_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, name: str) -> PasskeyAnswer:
-    """The passkey under its new name, which changes nothing about who may sign in. Raises `NotFound` and `SessionEnded`."""
+    """Rename a passkey; needs no recent sign-in. Raises `NotFound` and `SessionEnded`."""
     await lock_current_user(db, caller)
     row = await repository.rename_passkey(db, passkey_id, user_id=caller.id, name=name)
     if row is None:
-        raise _unknown()
+        raise _not_found()
     return PasskeyAnswer.model_validate(row)
 
 
 async def remove_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, outbox: Outbox) -> None:
-    """Let a passkey sign nobody in any more; sessions that it began go on.
+    """Remove a passkey; the sessions that it began go on.
 
-    Raises `NotFound`, `LastSignInMethod`, after which all is as it was, `ReauthenticationRequired` and `SessionEnded`.
+    Raises `NotFound`, `LastSignInMethod`, `ReauthenticationRequired` and `SessionEnded`.
     """
     account = await lock_factors(db, caller)
     methods = await count_sign_in_methods(db, account.id)
     if not await repository.delete_passkey(db, passkey_id, user_id=account.id):
-        raise _unknown()
+        raise _not_found()
     if methods < 2:
         raise LastSignInMethod
     await record_event(db, "passkey_removed", user_id=account.id, session_id=caller.session_id)
@@ -156,9 +153,9 @@ async def remove_passkey(db: AsyncSession, caller: Caller, passkey_id: UUID, *, 
 
 
 def begin_sign_in(passkeys: Passkeys) -> PasskeyOptions:
-    """Options to sign in with, the same for everybody but for their challenge."""
+    """Options to sign in; only their challenge differs."""
     challenge = passkeys.challenges.issue(registers=None)
-    return PasskeyOptions(public_key=offer_sign_in(passkeys.party, challenge=challenge))
+    return PasskeyOptions(public_key=make_sign_in_options(passkeys.party, challenge=challenge))
 
 
 async def sign_in(
@@ -171,20 +168,23 @@ async def sign_in(
     guard: Guard,
     client: ClientInfo,
 ) -> BegunSession:
-    """Begin a session with a passkey. It stands for both factors, what one has and what one is or knows, so no code is
-    asked for. Raises `PasskeyRefused`, alike whatever is wrong, `TooManyAttempts`, and `EmailNotVerified`."""
+    """Begin a session with a passkey. It counts as two factors (possession, and the device's user verification), so no code
+    is needed. Raises `PasskeyRefused`, whatever is wrong, `TooManyAttempts` and `EmailNotVerified`."""
     async with (
-        admit_proof(credential, database=database, passkeys=passkeys, guard=guard, client=client) as proof,
+        attempt_assertion(
+            credential, database=database, passkeys=passkeys, guard=guard, client=client
+        ) as assertion,
         database.transaction() as db,
     ):
-        return await use_proof(db, proof, passkeys=passkeys, codec=codec, device=device)
+        return await begin_passkey_session(db, assertion, passkeys=passkeys, codec=codec, device=device)
 
 
 @contextlib.asynccontextmanager
-async def admit_proof(
+async def attempt_assertion(
     credential: dict[str, Any], *, database: Database, passkeys: Passkeys, guard: Guard, client: ClientInfo
-) -> AsyncIterator[Proof]:
-    """The proof, which holds, for one session to be begun with in the block; a refusal, of the block too, counts as one.
+) -> AsyncIterator[VerifiedAssertion]:
+    """The verified assertion, for the block to begin one session with. `PasskeyRefused`, raised here or in the block, counts
+    as a failed attempt.
 
     Raises `PasskeyRefused` and `TooManyAttempts`.
     """
@@ -200,9 +200,9 @@ async def admit_proof(
     await attempt.succeed()
 
 
-async def use_proof(
+async def begin_passkey_session(
     db: AsyncSession,
-    proof: Proof,
+    assertion: VerifiedAssertion,
     *,
     passkeys: Passkeys,
     codec: RefreshTokenCodec,
@@ -210,11 +210,13 @@ async def use_proof(
     client_id: str = FIRST_PARTY_CLIENT,
     scope: str = EVERY_SCOPE,
 ) -> BegunSession:
-    """Begin the session, using the challenge up, all in the transaction given, which is to be rolled back when this raises:
-    `PasskeyRefused`, `EmailNotVerified`. To be called within `admit_proof`."""
+    """Begin the session, and use up the challenge, in the given transaction. Call it within `attempt_assertion`.
+
+    Raises `PasskeyRefused` and `EmailNotVerified`; the transaction has to be rolled back then.
+    """
     begun = await begin_session(
         db,
-        proof.user_id,
+        assertion.user_id,
         codec=codec,
         device=device.by("passkey"),
         client_id=client_id,
@@ -223,8 +225,8 @@ async def use_proof(
     )
     if (
         begun is None
-        or not await repository.note_use(db, proof.passkey_id, sign_count=proof.sign_count)
-        or not await repository.spend_challenge(db, proof.challenge, ends_at=proof.ends_at)
+        or not await repository.record_use(db, assertion.passkey_id, sign_count=assertion.sign_count)
+        or not await repository.use_challenge(db, assertion.challenge, expires_at=assertion.expires_at)
     ):
         raise PasskeyRefused
     if passkeys.require_verified_email and not begun.user.email_verified:
@@ -232,17 +234,17 @@ async def use_proof(
     return begun
 
 
-async def _verify(credential: dict[str, Any], *, database: Database, passkeys: Passkeys) -> Proof:
+async def _verify(credential: dict[str, Any], *, database: Database, passkeys: Passkeys) -> VerifiedAssertion:
     user_id: UUID | None = None
     try:
         challenge = read_challenge(credential)
-        ends_at = passkeys.challenges.read(challenge, registers=None)
+        expires_at = passkeys.challenges.read(challenge, registers=None)
         row = await repository.find_by_credential(database, read_credential_id(credential))
-        if row is None or ends_at is None:
-            raise ProofRefused("an unknown passkey, or a challenge that is too old")  # noqa: TRY301 - one answer for all
+        if row is None or expires_at is None:
+            raise InvalidCredential("an unknown passkey, or an expired challenge")  # noqa: TRY301 - one answer for all
         user_id = row["user_id"]
         if read_user_handle(credential) not in (None, row["user_id"].bytes):
-            raise ProofRefused("another account's passkey")  # noqa: TRY301 - one answer for all
+            raise InvalidCredential("another account's passkey")  # noqa: TRY301 - one answer for all
         sign_count = verify_sign_in(
             credential,
             party=passkeys.party,
@@ -250,17 +252,17 @@ async def _verify(credential: dict[str, Any], *, database: Database, passkeys: P
             public_key=row["public_key"],
             sign_count=row["sign_count"],
         )
-    except ProofRefused:
+    except InvalidCredential:
         await record_login_failure(database, user_id=user_id)
         raise PasskeyRefused from None
-    return Proof(
+    return VerifiedAssertion(
         passkey_id=row["id"],
         user_id=row["user_id"],
         sign_count=sign_count,
         challenge=challenge,
-        ends_at=ends_at,
+        expires_at=expires_at,
     )
 
 
-def _unknown() -> NotFound:
-    return NotFound("There is no such passkey of yours.")
+def _not_found() -> NotFound:
+    return NotFound("You have no passkey with this id.")

@@ -1,4 +1,4 @@
-"""Passkeys, as the settings want them."""
+"""The relying party and the keys of challenges, from the settings."""
 
 from auth.passkeys.challenges import ChallengeCodec
 from auth.passkeys.service import Passkeys
@@ -8,7 +8,6 @@ from webcommon.keys import derive_key
 
 
 def make_passkeys(settings: Settings) -> Passkeys:
-    """What passkeys are made and checked with."""
     return Passkeys(
         party=RelyingParty(
             domain=settings.relying_party, name=settings.display_name, origins=settings.passkey_pages

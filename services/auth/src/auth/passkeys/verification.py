@@ -1,6 +1,6 @@
-"""Options for browsers, and the proofs that come back (WebAuthn level 3), by the `webauthn` package.
+"""Options for browsers, and the verification of credentials (WebAuthn level 3), by the `webauthn` package.
 
-Nothing here asks the database. A proof is a signature or two: well under a millisecond, so it stays on the event loop.
+A verification takes one or two signatures, well under a millisecond, so it runs on the event loop.
 """
 
 import json
@@ -32,25 +32,25 @@ ALGORITHMS = [
     COSEAlgorithmIdentifier.EDDSA,
     COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
 ]
-"""What phones, keys and Windows Hello sign with."""
+"""The algorithms of phones, security keys and Windows Hello."""
 
-LONGEST_KEY = 1_024
-"""Bytes of a public key: enough for RSA with 4,096 bits, too few for one that is slow on purpose."""
+MAX_KEY_BYTES = 1_024
+"""Of a public key: enough for RSA with 4,096 bits, too few for a deliberately slow key."""
 
-LONGEST_ID = 1_023
+MAX_ID_BYTES = 1_023
 
 _TRANSPORTS = {each.value: each for each in AuthenticatorTransport}
 
-Proof = TypeVar("Proof")
+Value = TypeVar("Value")
 
 
-class ProofRefused(Exception):
-    """The proof does not hold, or is none."""
+class InvalidCredential(Exception):
+    """A credential is malformed, or its verification failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RelyingParty:
-    """For which domain passkeys are, what people see as its name, and the pages that may use them."""
+    """The domain of the passkeys, the name that users see, and the origins of the pages that may use them."""
 
     domain: str
     name: str
@@ -59,7 +59,7 @@ class RelyingParty:
 
 @dataclass(frozen=True, kw_only=True)
 class NewPasskey:
-    """A passkey that was just made."""
+    """A passkey that was just created."""
 
     credential_id: bytes
     public_key: bytes
@@ -69,16 +69,16 @@ class NewPasskey:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownPasskey:
-    """A stored passkey, for a browser to know it by."""
+    """A stored passkey, for a browser to recognise."""
 
     credential_id: bytes
     transports: list[str]
 
 
-def offer_registration(
+def make_registration_options(
     party: RelyingParty, *, user_id: UUID, username: str, challenge: bytes, known: list[KnownPasskey]
 ) -> dict[str, Any]:
-    """Options of `navigator.credentials.create()`: a key that the browser finds by itself and that asks who one is."""
+    """Options of `navigator.credentials.create()`, for a discoverable credential with user verification."""
     options = generate_registration_options(
         rp_id=party.domain,
         rp_name=party.name,
@@ -101,8 +101,8 @@ def offer_registration(
     return options_to_json_dict(options)
 
 
-def offer_sign_in(party: RelyingParty, *, challenge: bytes) -> dict[str, Any]:
-    """Options of `navigator.credentials.get()`. They name no account and no key: the browser knows which it has."""
+def make_sign_in_options(party: RelyingParty, *, challenge: bytes) -> dict[str, Any]:
+    """Options of `navigator.credentials.get()`. They name no account and no passkey: the browser finds it."""
     options = generate_authentication_options(
         rp_id=party.domain,
         challenge=challenge,
@@ -113,34 +113,34 @@ def offer_sign_in(party: RelyingParty, *, challenge: bytes) -> dict[str, Any]:
 
 
 def read_challenge(credential: dict[str, Any]) -> bytes:
-    """The challenge that the browser says it answers. Raises `ProofRefused`, also when the page was in another's frame."""
+    """The challenge that the credential claims to answer. Raises `InvalidCredential`, also for a page in another site's frame."""
 
     def read() -> bytes:
         data = json.loads(base64url_to_bytes(credential["response"]["clientDataJSON"]))
         if data.get("crossOrigin"):
-            raise ProofRefused("the page was embedded in another site's")
+            raise InvalidCredential("the page was embedded in another site")
         return base64url_to_bytes(data["challenge"])
 
-    return _refusing(read)
+    return _parse(read)
 
 
 def read_credential_id(credential: dict[str, Any]) -> bytes:
-    """Which passkey it says it is. Raises `ProofRefused`."""
-    identifier = _refusing(lambda: base64url_to_bytes(credential["id"]))
-    if not 0 < len(identifier) <= LONGEST_ID:
-        raise ProofRefused("no credential has such an id")
+    """The id that the credential claims. Raises `InvalidCredential`."""
+    identifier = _parse(lambda: base64url_to_bytes(credential["id"]))
+    if not 0 < len(identifier) <= MAX_ID_BYTES:
+        raise InvalidCredential("a credential id of an impossible length")
     return identifier
 
 
 def read_user_handle(credential: dict[str, Any]) -> bytes | None:
-    """Whose passkey it says it is, if it says so. Raises `ProofRefused`."""
-    handle = _refusing(lambda: credential["response"].get("userHandle"))
-    return None if handle is None else _refusing(lambda: base64url_to_bytes(handle))
+    """The account id that the credential claims, if any. Raises `InvalidCredential`."""
+    handle = _parse(lambda: credential["response"].get("userHandle"))
+    return None if handle is None else _parse(lambda: base64url_to_bytes(handle))
 
 
 def verify_registration(credential: dict[str, Any], *, party: RelyingParty, challenge: bytes) -> NewPasskey:
-    """The passkey that was made for this challenge. Raises `ProofRefused`."""
-    verified = _refusing(
+    """The passkey that was created for this challenge. Raises `InvalidCredential`."""
+    verified = _parse(
         lambda: verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
@@ -151,11 +151,11 @@ def verify_registration(credential: dict[str, Any], *, party: RelyingParty, chal
         )
     )
     if (
-        len(verified.credential_public_key) > LONGEST_KEY
-        or not 0 < len(verified.credential_id) <= LONGEST_ID
+        len(verified.credential_public_key) > MAX_KEY_BYTES
+        or not 0 < len(verified.credential_id) <= MAX_ID_BYTES
         or verified.credential_id != read_credential_id(credential)
     ):
-        raise ProofRefused("no authenticator makes such a passkey")
+        raise InvalidCredential("an impossible key or id")
     named = credential["response"].get("transports")
     return NewPasskey(
         credential_id=verified.credential_id,
@@ -173,8 +173,8 @@ def verify_sign_in(
     public_key: bytes,
     sign_count: int,
 ) -> int:
-    """The authenticator's new count of signatures, which is higher unless it does not count. Raises `ProofRefused`."""
-    return _refusing(
+    """The authenticator's new signature counter: higher than `sign_count`, or 0. Raises `InvalidCredential`."""
+    return _parse(
         lambda: (
             verify_authentication_response(
                 credential=credential,
@@ -189,11 +189,11 @@ def verify_sign_in(
     )
 
 
-def _refusing(work: Callable[[], Proof]) -> Proof:
+def _parse(work: Callable[[], Value]) -> Value:
     try:
         return work()
-    except ProofRefused:
+    except InvalidCredential:
         raise
     except Exception as error:
-        # The parsers raise whatever they stumble over (KeyError, struct.error, CBOR's own …): all of it is the caller's.
-        raise ProofRefused(f"{type(error).__name__}: {error}") from None
+        # The parsers raise KeyError, struct.error, CBOR errors and more for malformed input.
+        raise InvalidCredential(f"{type(error).__name__}: {error}") from None

@@ -1,1 +1,1 @@
-"""Which sessions ended before their access tokens did, told to every service."""
+"""The feed of sessions that ended before their access tokens expire."""

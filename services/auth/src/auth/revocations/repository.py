@@ -1,4 +1,4 @@
-"""Every statement on `revocations`, whose rows are written by triggers on `sessions`."""
+"""Statements on `revocations`, whose rows are written by triggers on `sessions`."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,14 +14,14 @@ _BATCH = 1_000
 
 
 async def find_since(database: Database, age: timedelta) -> Sequence[UUID]:
-    """Ids of the sessions that ended no longer ago than `age`, in the order of the ids."""
+    """Ids of the sessions that ended at most `age` ago, sorted."""
     statement = select(Revocation.session_id).where(Revocation.ended_at > func.now() - age)
     rows = await database.fetch_all(statement.order_by(Revocation.session_id))
     return [row.session_id for row in rows]
 
 
 async def delete_older(db: AsyncSession, age: timedelta) -> int:
-    """Delete some rows older than `age`, those that no other replica has in hand; how many."""
+    """Delete a batch of rows older than `age`, passing over locked ones; gives their number."""
     due = (
         select(Revocation.session_id)
         .where(Revocation.ended_at < func.now() - age)

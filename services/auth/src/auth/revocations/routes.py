@@ -1,4 +1,4 @@
-"""The route of the feed."""
+"""The route of the revocation feed."""
 
 from typing import Annotated
 
@@ -21,9 +21,9 @@ router = APIRouter(tags=["discovery"])
 )
 async def read_revocations(
     feed: Annotated[RevocationFeed, component(RevocationFeed)],
-    if_none_match: Annotated[str, Header(description="The `ETag` of the answer before.")] = "",
+    if_none_match: Annotated[str, Header(description="The `ETag` of the previous response.")] = "",
 ) -> Response:
-    """Sessions that ended while access tokens of theirs had not yet expired. Ask every second or two, with the last `ETag`."""
+    """Sessions that ended before their access tokens expire. Poll every second or two, with the last `ETag`."""
     found = await feed.read()
     headers = {"ETag": found.tag, "Cache-Control": "public, max-age=1"}
     tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}

@@ -1,4 +1,4 @@
-"""The feed of ended sessions: one statement a moment, however many ask."""
+"""The feed of ended sessions, cached, so that the number of clients does not load the database."""
 
 import hashlib
 import time
@@ -12,22 +12,22 @@ from dbcommon.engine import Database
 from dbcommon.shared_call import SharedCall
 
 KEPT = timedelta(seconds=LIFETIME_SECONDS + 60)
-"""A session is told of for so long. Its last token may have been signed a moment after it ended, by a clock that is ahead."""
+"""For this long a session is in the feed. Its last token may have been signed just after it ended, by a clock that is ahead."""
 
 FRESH_SECONDS = 0.5
-"""An answer is given again for so long, so that a public route costs the database two statements a second at most."""
+"""For this long a response is reused, so that this public route costs at most two statements a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """The feed as it was read: its body, and a tag that changes with it."""
+    """The body of the feed and its ETag."""
 
     body: bytes
     tag: str
 
 
 class RevocationFeed:
-    """Reads the feed; all who ask at the same time share one statement."""
+    """Reads the feed; concurrent requests share one statement."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

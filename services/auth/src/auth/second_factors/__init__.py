@@ -1,1 +1,1 @@
-"""Second factors: one-time codes of an app (TOTP), recovery codes, and the sign-ins that ask for them."""
+"""Second factors: one-time codes of an app (TOTP), recovery codes, and the sign-ins that need them."""

@@ -1,4 +1,4 @@
-"""Sign-ins that wait for a second factor: opened when the first one is proven, finished by a code."""
+"""Login challenges: sign-ins whose first factor is verified, and which a code of the second one finishes."""
 
 import contextlib
 import secrets
@@ -24,14 +24,14 @@ from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.signing import hash_token
 
 PREFIX = "qma1_"
-"""Tells the version, and lets scanners for leaked secrets find one."""
+"""Names the version, and lets scanners for leaked secrets find a token."""
 
 _TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoginChallenge:
-    """A half-done sign-in: whose, and how it began."""
+    """A login challenge: its account, and the method of its first factor."""
 
     token_hash: str
     user_id: UUID
@@ -48,10 +48,10 @@ async def open_challenge(
     scope: str = EVERY_SCOPE,
     password_hash: str | None = None,
 ) -> str | None:
-    """The token with which the sign-in is finished; to be called where `begin_session` raised `SecondFactorNeeded`.
+    """The token that finishes the sign-in; call it where `begin_session` raised `SecondFactorNeeded`.
 
-    None when the account is gone or disabled, or no longer has the password that was verified. Whatever ends an
-    account's sessions voids the token too.
+    None if the account is deleted or disabled, or no longer has the verified password. Ending the account's sessions voids
+    the token.
     """
     token = PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
     opened = await repository.insert_challenge(
@@ -67,12 +67,12 @@ async def open_challenge(
 
 
 @contextlib.asynccontextmanager
-async def admit_code(
+async def attempt_challenge(
     token: str, *, database: Database, guard: Guard, client: ClientInfo
 ) -> AsyncIterator[LoginChallenge]:
-    """Leave to try one code for the sign-in of this token in the block, which a failure of it counts as one.
+    """Reserve one attempt at the challenge of this token for the block, which counts as failed if the code is wrong.
 
-    Raises `LoginExpired` for a token that is not good any more, or never was, and `TooManyAttempts`.
+    Raises `LoginExpired` for an invalid token, and `TooManyAttempts`.
     """
     row = await repository.find_challenge(database, hash_token(token))
     if row is None:
@@ -87,7 +87,7 @@ async def admit_code(
         await record_login_failure(database, user_id=row["user_id"])
         raise
     except LoginExpired:
-        await attempt.succeed()  # no code was looked at
+        await attempt.succeed()  # no code was checked
         raise
     await attempt.succeed()
 
@@ -104,9 +104,9 @@ async def finish_login(
     codec: RefreshTokenCodec,
     device: Device,
 ) -> BegunSession:
-    """Begin the session of a first-party login with a code. Raises what `admit_code` and `finish_challenge` raise."""
+    """Begin a first-party session with a code. Raises what `attempt_challenge` and `finish_challenge` raise."""
     async with (
-        admit_code(token, database=database, guard=guard, client=client) as challenge,
+        attempt_challenge(token, database=database, guard=guard, client=client) as challenge,
         database.transaction() as db,
     ):
         return await finish_challenge(
@@ -126,11 +126,11 @@ async def finish_challenge(
     client_id: str = FIRST_PARTY_CLIENT,
     scope: str = EVERY_SCOPE,
 ) -> BegunSession:
-    """Begin the session, using the challenge and the code up, all in the transaction given, which is to be rolled back
-    when this raises: `SecondFactorFailed` for a wrong code, `LoginExpired` when the challenge was finished or voided, or
-    is not of this client and scope.
+    """Begin the session, and use up the challenge and the code, in the given transaction.
 
-    To be called within `admit_code`. The account is locked first: of any number of calls at once one uses a code.
+    Raises `SecondFactorFailed` for a wrong code, and `LoginExpired` if the challenge is finished, voided, or of another
+    client or scope; the transaction has to be rolled back then. Call it within `attempt_challenge`. It locks the account
+    first, so that only one of several concurrent calls uses a code.
     """
     account = await repository.lock_user(db, challenge.user_id)
     if account is None or not await repository.use_challenge(
@@ -140,8 +140,8 @@ async def finish_challenge(
     if not await use_app_code(db, account.id, code, factors=factors):
         if not await use_recovery_code(db, account.id, code, factors=factors):
             raise SecondFactorFailed
-        await _tell_of_recovery_code(db, account, outbox=outbox)
-    await repository.note_proven(db, account.id)
+        await _notify_of_recovery_code(db, account, outbox=outbox)
+    await repository.clear_reverification(db, account.id)
     begun = await begin_session(
         db,
         account.id,
@@ -156,7 +156,7 @@ async def finish_challenge(
     return begun
 
 
-async def _tell_of_recovery_code(db: AsyncSession, account: AnyRow, *, outbox: Outbox) -> None:
+async def _notify_of_recovery_code(db: AsyncSession, account: AnyRow, *, outbox: Outbox) -> None:
     left = await repository.count_recovery_codes(db, account.id)
     await record_event(db, "recovery_code_used", user_id=account.id)
     await outbox.notify_owner(

@@ -1,4 +1,4 @@
-"""What routes ask of the second factors."""
+"""Dependencies on second factors."""
 
 from typing import Annotated
 
@@ -6,4 +6,4 @@ from auth.second_factors.codes import SecondFactors
 from webcommon.app.state import component
 
 SecondFactorsDep = Annotated[SecondFactors, component(SecondFactors)]
-"""What second factors are made and checked with."""
+"""The keys of second factors."""

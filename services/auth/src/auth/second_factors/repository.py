@@ -1,4 +1,4 @@
-"""Every statement on second factors and on half-done sign-ins."""
+"""Statements on second factors and login challenges."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,15 +18,15 @@ from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 
 CHALLENGE_LIFETIME = timedelta(minutes=5)
-"""So long after the first factor the second one is waited for."""
+"""For this long after the first factor a code of the second is accepted."""
 
 _BATCH = 1_000
 
 
 async def read_factors(db: AsyncSession, user_id: UUID, *, session_id: UUID) -> AnyRow:
-    """An account and its second factor. The account is to be locked, so that its factors change one after the other.
+    """An account and its second factor. Lock the account before, so that concurrent changes wait.
 
-    `never_verified` tells that the session began before the factor was confirmed, and is not the one that confirmed it.
+    `never_verified`: the session began before the factor was confirmed, and is not the one that confirmed it.
     """
     statement = (
         select(
@@ -48,7 +48,7 @@ async def read_factors(db: AsyncSession, user_id: UUID, *, session_id: UUID) -> 
 
 
 async def store_pending_secret(db: AsyncSession, user_id: UUID, *, secret: bytes) -> bool:
-    """Keep a secret that is still to be confirmed, in place of one that was not; False when there is a confirmed one."""
+    """Store an unconfirmed secret, replacing an unconfirmed one; False if there is a confirmed one."""
     statement = upsert(TotpSecret).values(user_id=user_id, secret=secret)
     kept = statement.on_conflict_do_update(
         index_elements=[TotpSecret.user_id],
@@ -59,7 +59,7 @@ async def store_pending_secret(db: AsyncSession, user_id: UUID, *, secret: bytes
 
 
 async def confirm_secret(db: AsyncSession, user_id: UUID, *, step: int, session_id: UUID) -> bool:
-    """The factor guards from now on, and the code that confirmed it is used; whether it was this call that did it."""
+    """Confirm the secret with the code of a step, which is used up; whether this call did."""
     statement = (
         update(TotpSecret)
         .where(TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_(None))
@@ -70,7 +70,7 @@ async def confirm_secret(db: AsyncSession, user_id: UUID, *, step: int, session_
 
 
 async def find_confirmed_secret(db: AsyncSession, user_id: UUID) -> bytes | None:
-    """The encrypted secret of a factor that guards."""
+    """The encrypted secret, if it is confirmed."""
     statement = select(TotpSecret.secret).where(
         TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None)
     )
@@ -79,7 +79,7 @@ async def find_confirmed_secret(db: AsyncSession, user_id: UUID) -> bytes | None
 
 
 async def use_step(db: AsyncSession, user_id: UUID, *, step: int) -> bool:
-    """Use the codes up to this step's; False when this one or a later one was used already."""
+    """Use up the codes until this step; False if this one or a later one was used."""
     statement = (
         update(TotpSecret)
         .where(
@@ -94,20 +94,20 @@ async def use_step(db: AsyncSession, user_id: UUID, *, step: int) -> bool:
 
 
 async def delete_secret(db: AsyncSession, user_id: UUID) -> bool:
-    """Remove the factor, its recovery codes and the sign-ins that wait for it; whether it guarded."""
+    """Delete the secret, its recovery codes and the login challenges; whether it was confirmed."""
     await delete_challenges(db, user_id)
     statement = delete(TotpSecret).where(TotpSecret.user_id == user_id).returning(TotpSecret.confirmed_at)
     return (await db.execute(statement)).scalar_one_or_none() is not None
 
 
 async def replace_recovery_codes(db: AsyncSession, user_id: UUID, *, code_hashes: Sequence[bytes]) -> None:
-    """These codes and no others."""
+    """Replace all recovery codes of an account."""
     await db.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
     await db.execute(insert(RecoveryCode), [{"user_id": user_id, "code_hash": each} for each in code_hashes])
 
 
 async def use_recovery_code(db: AsyncSession, user_id: UUID, *, code_hash: bytes) -> bool:
-    """Use a code up; whether it was this call that did."""
+    """Use up a code; whether this call did."""
     statement = (
         update(RecoveryCode)
         .where(
@@ -121,8 +121,8 @@ async def use_recovery_code(db: AsyncSession, user_id: UUID, *, code_hash: bytes
     return (await db.execute(statement)).one_or_none() is not None
 
 
-async def note_proven(db: AsyncSession, user_id: UUID) -> None:
-    """Whoever has the account has its factor as well, so that this is no longer in doubt."""
+async def clear_reverification(db: AsyncSession, user_id: UUID) -> None:
+    """Note that a code of the account's second factor was verified."""
     await db.execute(
         update(TotpSecret)
         .where(TotpSecret.user_id == user_id, TotpSecret.needs_reverification)
@@ -131,13 +131,13 @@ async def note_proven(db: AsyncSession, user_id: UUID) -> None:
 
 
 async def count_recovery_codes(db: AsyncSession, user_id: UUID) -> int:
-    """Codes that are left."""
+    """The number of unused codes."""
     left = select(func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
     return (await db.execute(left)).scalar_one()
 
 
 async def read_status(database: Database, user_id: UUID) -> AnyRow | None:
-    """What an account has beside its password."""
+    """The second factor, recovery codes and passkeys of an account."""
     codes = select(func.count()).where(RecoveryCode.user_id == User.id, RecoveryCode.used_at.is_(None))
     passkeys = select(func.count()).where(Passkey.user_id == User.id)
     statement = (
@@ -163,9 +163,9 @@ async def insert_challenge(
     scope: str,
     password_hash: str | None,
 ) -> bool:
-    """Keep a half-done sign-in; False when the account is gone, disabled, or no longer has the password that was proven.
+    """Store a login challenge; False if the account is deleted or disabled, or no longer has the verified password.
 
-    The share lock is that of a session that begins: whoever changes the account meanwhile comes after, and deletes this.
+    The share lock, as for a new session, makes a concurrent change of the account wait, which then deletes the challenge.
     """
     account = select(User.id).where(
         User.id == user_id,
@@ -203,18 +203,18 @@ _CHALLENGE = DriverStatement(
 
 
 async def find_challenge(database: Database, token_hash: str) -> "asyncpg.Record | None":
-    """A half-done sign-in that can still be finished; nothing is locked or used."""
+    """A login challenge that has not expired. Locks nothing."""
     return await database.fetch_record(_CHALLENGE, token_hash=token_hash)
 
 
 async def lock_user(db: AsyncSession, user_id: UUID) -> AnyRow | None:
-    """The account of a sign-in that is finished, locked."""
+    """The account, locked, unless it is disabled."""
     statement = select(User.id, User.email).where(User.id == user_id, User.disabled_at.is_(None))
     return (await db.execute(statement.with_for_update(key_share=True))).one_or_none()
 
 
 async def use_challenge(db: AsyncSession, token_hash: str, *, client_id: str, scope: str) -> bool:
-    """End a half-done sign-in of that client and scope; False when it was finished, voided or too late, or is another's."""
+    """Delete a login challenge of that client and scope; False if it is finished, voided, expired or another's."""
     statement = (
         delete(LoginChallenge)
         .where(
@@ -229,7 +229,7 @@ async def use_challenge(db: AsyncSession, token_hash: str, *, client_id: str, sc
 
 
 async def delete_expired(db: AsyncSession) -> int:
-    """Delete some half-done sign-ins whose time is over; how many."""
+    """Delete a batch of expired login challenges; gives their number."""
     due = (
         select(LoginChallenge.token_hash)
         .where(LoginChallenge.expires_at <= func.now())

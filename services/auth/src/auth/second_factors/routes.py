@@ -1,4 +1,4 @@
-"""Routes of one's own second factors."""
+"""Routes of the current user's second factors."""
 
 from fastapi import APIRouter, Depends, Response
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/mfa", tags=["second factors"])
 
 
 async def forbid_storing(response: Response) -> None:
-    """Secrets are in the answer, which nobody may store."""
+    """The response has secrets in it: `no-store`."""
     response.headers["Cache-Control"] = "no-store"
 
 
@@ -30,7 +30,7 @@ _NOT_STORED = [Depends(forbid_storing)]
 
 @router.get("", operation_id="read_second_factors", responses=problem_responses(SessionEnded))
 async def read_second_factors(caller: CurrentUserDep, database: DatabaseDep) -> SecondFactorStatus:
-    """What the caller signs in with, beside a password."""
+    """The caller's second factor, recovery codes and passkeys."""
     return await service.read_status(database, caller)
 
 
@@ -41,7 +41,7 @@ async def read_second_factors(caller: CurrentUserDep, database: DatabaseDep) -> 
     responses=problem_responses(SessionEnded, ReauthenticationRequired, SecondFactorEnabled),
 )
 async def begin_totp(caller: CurrentUserDep, db: SessionDep, factors: SecondFactorsDep) -> TotpSecretAnswer:
-    """A secret for an authenticator app, within ten minutes of signing in. It guards once a code of it is confirmed."""
+    """A secret for an authenticator app, within ten minutes of signing in. It takes effect once a code confirms it."""
     return await service.begin_totp(db, caller, factors=factors)
 
 
@@ -60,7 +60,7 @@ async def confirm_totp(
     factors: SecondFactorsDep,
     outbox: OutboxDep,
 ) -> RecoveryCodesAnswer:
-    """Ask for a code at every sign-in from now on; gives the recovery codes."""
+    """Confirm the app with a code; gives the recovery codes. From now on each sign-in needs a code."""
     return await service.confirm_totp(db, caller, confirmation.code, factors=factors, outbox=outbox)
 
 
@@ -71,7 +71,7 @@ async def confirm_totp(
     responses=problem_responses(SessionEnded, ReauthenticationRequired, NotFound),
 )
 async def remove_totp(caller: CurrentUserDep, db: SessionDep, outbox: OutboxDep) -> None:
-    """Ask for no code any more. Within ten minutes of a sign-in with one; sessions go on."""
+    """Remove the app, within ten minutes of a sign-in with a code. Sessions go on."""
     await service.remove_totp(db, caller, outbox=outbox)
 
 
@@ -84,5 +84,5 @@ async def remove_totp(caller: CurrentUserDep, db: SessionDep, outbox: OutboxDep)
 async def renew_recovery_codes(
     caller: CurrentUserDep, db: SessionDep, factors: SecondFactorsDep, outbox: OutboxDep
 ) -> RecoveryCodesAnswer:
-    """New recovery codes in place of the old ones, used or not."""
+    """Replace all recovery codes, used or not."""
     return await service.renew_recovery_codes(db, caller, factors=factors, outbox=outbox)

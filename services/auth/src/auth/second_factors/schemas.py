@@ -1,4 +1,4 @@
-"""Bodies of the second factors' routes."""
+"""Bodies of the routes of second factors."""
 
 from datetime import datetime
 from typing import Literal
@@ -10,12 +10,12 @@ from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 
 class SecondFactorAsked(ResponseBody):
-    """The first factor is right, and no session has begun: a code is asked for."""
+    """The first factor is verified; a code of the second factor is needed before a session begins."""
 
     mfa_required: Literal[True] = True
     mfa_token: str = Field(
         repr=False,
-        description="Goes with the code to /v1/auth/login/mfa, within five minutes.",
+        description="To send with the code to /v1/auth/login/mfa, within five minutes.",
         examples=["qma1_kW0c…"],
     )
 
@@ -46,13 +46,13 @@ class TotpSecretAnswer(ResponseBody):
 
 
 class TotpConfirmation(RequestBody):
-    """A code of the app, which proves that it has the secret."""
+    """A code of the app, which shows that it has the secret."""
 
     code: Text = Field(max_length=64, repr=False, examples=["492039"])
 
 
 class RecoveryCodesAnswer(ResponseBody):
-    """Codes that stand in for the app once each, shown this once."""
+    """Codes that replace one of the app once each; shown only in this response."""
 
     recovery_codes: list[str] = Field(
         repr=False, min_length=COUNT, max_length=COUNT, examples=[["7M4K-9QXT-2W8H", "…"]]
@@ -60,7 +60,7 @@ class RecoveryCodesAnswer(ResponseBody):
 
 
 class SecondFactorStatus(ResponseBody):
-    """What an account is signed in to with, beside its password."""
+    """The second factor, recovery codes and passkeys of an account."""
 
     totp_enabled: bool
     totp_enabled_at: Timestamp | None
@@ -71,7 +71,7 @@ class SecondFactorStatus(ResponseBody):
     def of(
         cls, *, totp_enabled_at: datetime | None, recovery_codes_left: int, passkeys: int
     ) -> "SecondFactorStatus":
-        """The status that these make."""
+        """The status with these values."""
         return cls(
             totp_enabled=totp_enabled_at is not None,
             totp_enabled_at=totp_enabled_at,

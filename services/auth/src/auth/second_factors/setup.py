@@ -1,4 +1,4 @@
-"""Second factors, as the settings want them."""
+"""The keys of second factors, from the settings."""
 
 from auth.keys.encryption import KeyVault
 from auth.second_factors.codes import SecondFactors
@@ -8,7 +8,6 @@ from webcommon.keys import derive_key
 
 
 def make_second_factors(settings: Settings) -> SecondFactors:
-    """What second factors are made and checked with."""
     secret = settings.secret.get_secret_value()
     return SecondFactors(
         vault=KeyVault(derive_key(secret, "second factors")),

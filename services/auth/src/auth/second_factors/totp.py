@@ -1,4 +1,4 @@
-"""Codes of authenticator apps (RFC 6238): the HMAC-SHA-1 of the number of half minutes since 1970, cut to six digits."""
+"""Codes of authenticator apps (RFC 6238): the HMAC-SHA-1 of the count of 30-second steps since 1970, as six digits."""
 
 import base64
 import hmac
@@ -14,7 +14,7 @@ DIGITS = 6
 STEP_SECONDS = 30
 
 DRIFT_STEPS = 1
-"""A code of one step earlier or later is taken too: clocks differ, and typing takes time (RFC 6238, section 5.2)."""
+"""Codes of so many steps earlier or later are accepted: clocks differ, and typing takes time (RFC 6238, section 5.2)."""
 
 
 def new_secret() -> bytes:
@@ -23,12 +23,12 @@ def new_secret() -> bytes:
 
 
 def encode_secret(secret: bytes) -> str:
-    """The secret as people type it: base32; 20 bytes need no padding."""
+    """The secret in base32, as people type it; 20 bytes need no padding."""
     return base64.b32encode(secret).decode("ascii")
 
 
 def describe_secret(secret: bytes, *, account: str, issuer: str) -> str:
-    """The URI that an app reads from a QR code. The parameters are the usual ones, and are named all the same."""
+    """The `otpauth` URI that an app reads from a QR code. It names the default parameters too."""
     label = f"{quote(issuer, safe='')}:{quote(account, safe='')}"
     parameters = {
         "secret": encode_secret(secret),
@@ -48,7 +48,7 @@ def make_code(secret: bytes, *, step: int) -> str:
 
 
 def find_step(secret: bytes, code: str, *, at: float | None = None) -> int | None:
-    """The step that the code belongs to, the latest of those that are near `at` (now); None when it is of none of them."""
+    """The latest step within `DRIFT_STEPS` of `at` (seconds since 1970, by default now) that has this code, or None."""
     current = int(time.time() if at is None else at) // STEP_SECONDS
     found = None
     for step in range(current - DRIFT_STEPS, current + DRIFT_STEPS + 1):

@@ -1,1 +1,1 @@
-"""The account's row, and the methods by which one signs in to it."""
+"""The row of an account, and its sign-in methods."""

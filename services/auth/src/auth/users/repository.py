@@ -1,4 +1,4 @@
-"""Statements that make accounts, and find who holds their names."""
+"""Statements that store accounts, and find the holders of names."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from dbcommon.rows import AnyRow
 
 @dataclass(frozen=True, kw_only=True)
 class NewAccount:
-    """An account to be stored."""
+    """An account to store."""
 
     id: UUID
     email: str
@@ -27,7 +27,7 @@ class NewAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class Holders:
-    """Who has an e-mail address and who a username, None for nobody, and the transaction's time."""
+    """The accounts that hold an e-mail address and a username, None for a free one, and the transaction's time."""
 
     of_email: UUID | None
     of_username: UUID | None
@@ -35,7 +35,7 @@ class Holders:
 
 
 async def insert_if_free(db: AsyncSession, account: NewAccount) -> None:
-    """Store the account, unless its e-mail or its username belongs to another, or the e-mail can still be taken back."""
+    """Store the account, unless its e-mail address or username is taken, or the address is reserved for another account."""
     values = {
         User.id: literal(account.id),
         User.email: literal(account.email, User.email.type),
@@ -48,8 +48,8 @@ async def insert_if_free(db: AsyncSession, account: NewAccount) -> None:
 
 
 async def insert_shadow(db: AsyncSession, account: NewAccount) -> None:
-    """Store the account as one withheld from whoever has its e-mail or can take it back, if another has; not if its
-    username is taken. The holder is locked, so that it cannot be deleted while its id is written down here."""
+    """Store the account as a shadow of the one that holds its e-mail address or has it reserved, if there is one and the
+    username is free. Locks that account, so that it cannot be deleted meanwhile."""
     values = {
         User.id: literal(account.id),
         User.email: literal(f"{secrets.token_hex(16)}@shadow.invalid", User.email.type),
@@ -65,7 +65,7 @@ async def insert_shadow(db: AsyncSession, account: NewAccount) -> None:
 
 
 async def find_holders(db: AsyncSession, *, email: str, username: str) -> Holders:
-    """Who holds the two names, regardless of case."""
+    """The holders of the two names, regardless of case."""
     statement = select(
         func.coalesce(
             select(User.id).where(User.email == email).scalar_subquery(),

@@ -1,8 +1,8 @@
-"""The methods by which one signs in to an account: password, linked accounts, passkeys, second factor.
+"""The sign-in methods of an account: password, linked accounts, passkeys, and the second factor.
 
-The last one is never removed. All of them are voided when the owner of an address turns up: anybody can make an account with
-an address that is not theirs and wait in it, and whoever gets into a foreign account can give it another address. What opens
-it because of them must not open it afterwards. The account is locked by the caller, who ends its sessions afterwards.
+The last method is never removed. All are voided when the owner of the address takes the account over: an attacker may have
+registered it with an address that is not theirs, or changed the address of an account that they broke into, and none of
+their methods may work afterwards. The caller locks the account before, and ends its sessions after.
 """
 
 from datetime import datetime
@@ -26,9 +26,9 @@ _Since = datetime | ColumnElement[datetime]
 
 
 async def void_sign_in_methods(db: AsyncSession, user_id: UUID, *, keep_second_factor: bool = False) -> None:
-    """Void the password, linked accounts, passkeys, second factor and links in mails of an account, with an event each.
+    """Void the password, linked accounts, passkeys, second factor and links in mails of an account, with an event for each.
 
-    A second factor that is kept lets nobody in. It is in doubt until a code of it is given.
+    A second factor that is kept signs nobody in by itself; it needs reverification until one of its codes is used.
     """
     await _void_password(db, user_id, true())
     await _void_links_and_passkeys(db, user_id, since=_EVER)
@@ -41,7 +41,7 @@ async def void_sign_in_methods(db: AsyncSession, user_id: UUID, *, keep_second_f
 
 
 async def void_sign_in_methods_since(db: AsyncSession, user_id: UUID, moment: datetime) -> None:
-    """Void the password, linked accounts, passkeys, second factor and recovery codes that an account has since that moment."""
+    """Void the password, linked accounts, passkeys, second factor and recovery codes that an account got since `moment`."""
     await _void_password(db, user_id, _password_was_set(user_id, since=moment))
     await _void_links_and_passkeys(db, user_id, since=moment)
     began = func.coalesce(TotpSecret.confirmed_at, TotpSecret.created_at)
@@ -52,8 +52,8 @@ async def void_sign_in_methods_since(db: AsyncSession, user_id: UUID, moment: da
 
 
 async def void_unverified_second_factor(db: AsyncSession, user_id: UUID) -> bool:
-    """Void a second factor that `void_sign_in_methods` kept, and that nobody has proven to have since; whether there was one. No
-    session can be of such an account."""
+    """Void a second factor that `void_sign_in_methods` kept and that was not verified since; whether there was one. Such an
+    account has no sessions."""
     return await _void_second_factor(db, user_id, TotpSecret.needs_reverification.is_(true()))
 
 
@@ -79,7 +79,7 @@ async def _void_links_and_passkeys(db: AsyncSession, user_id: UUID, *, since: _S
 
 async def _void_second_factor(db: AsyncSession, user_id: UUID, which: ColumnElement[bool]) -> bool:
     secret = delete(TotpSecret).where(TotpSecret.user_id == user_id, which)
-    # One that was never confirmed guarded nothing.
+    # One that was never confirmed protected nothing, so it gets no event.
     return await _void(db, user_id, "mfa_disabled", secret.returning(TotpSecret.confirmed_at))
 
 
@@ -96,9 +96,9 @@ async def _void(
 
 
 async def count_sign_in_methods(db: AsyncSession, user_id: UUID) -> int:
-    """How many ways in an account has: a password, and each linked account and passkey.
+    """The number of an account's sign-in methods: its password, linked accounts and passkeys.
 
-    The account is to be locked before, so that of two removals at once the second counts after the first.
+    Lock the account before, so that of two concurrent removals the second counts after the first.
     """
     links = select(func.count()).where(OAuthAccount.user_id == user_id).scalar_subquery()
     passkeys = select(func.count()).where(Passkey.user_id == user_id).scalar_subquery()
