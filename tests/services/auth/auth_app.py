@@ -1,4 +1,4 @@
-"""Accounts for the tests of Auth, and a look behind it into its database."""
+"""The application, its database, and accounts, for the tests of Auth."""
 
 import atexit
 import contextlib
@@ -46,7 +46,7 @@ def make_app(database: DatabaseSettings, *, hasher: PasswordHasher | None = None
 
 @dataclass(frozen=True, kw_only=True)
 class AuthDatabase:
-    """A database of Auth, which a test may also ask and change behind the service's back, as the superuser."""
+    """A database of Auth, which a test can also read and change directly, as the superuser."""
 
     settings: DatabaseSettings
     server: TestServer
@@ -82,7 +82,7 @@ class AuthDatabase:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Someone with an account, or about to make one."""
+    """A user with an account, or about to register one."""
 
     email: str
     username: str
@@ -90,18 +90,18 @@ class Person:
 
     @property
     def registration(self) -> dict[str, str]:
-        """The body that registers them."""
+        """The body of their registration."""
         return {"email": self.email, "username": self.username, "password": self.password}
 
 
 def new_person() -> Person:
-    """Someone whom no test has used yet."""
+    """A user whom no other test has."""
     number = next(_numbers)
     return Person(email=f"person{number}@example.com", username=f"person{number}")
 
 
 async def register(client: httpx.AsyncClient, person: Person | None = None) -> Person:
-    """A person with an account."""
+    """A registered user."""
     person = person or new_person()
     response = await client.post("/v1/auth/register", json=person.registration)
     assert response.status_code == 201, response.text
@@ -109,7 +109,7 @@ async def register(client: httpx.AsyncClient, person: Person | None = None) -> P
 
 
 async def log_in(client: httpx.AsyncClient, person: Person) -> dict[str, Any]:
-    """The answer to a login that succeeds."""
+    """The response to a successful login."""
     response = await client.post("/v1/auth/login", json={"login": person.email, "password": person.password})
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
@@ -117,7 +117,7 @@ async def log_in(client: httpx.AsyncClient, person: Person) -> dict[str, Any]:
 
 
 async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
-    """The answer to a refresh."""
+    """The response to a refresh."""
     return await client.post("/v1/auth/refresh", json={"refresh_token": token})
 
 

@@ -1,4 +1,4 @@
-"""A real browser's way through a sign-in: fresh profiles, and the client's page that they are sent back to."""
+"""Fresh profiles of a real browser, and the client's page that a sign-in redirects to."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page
 
 @dataclass
 class Landing:
-    """The client's page, which the browser is sent back to."""
+    """The client's page that the browser is redirected to."""
 
     url: str = ""
     requests: list[str] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Landing:
         writer.close()
 
     def arrival(self) -> str:
-        """The request that the browser came with."""
+        """The browser's request."""
         return next(head for head in self.requests if head.startswith("GET /callback"))
 
     def answer_given(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""An Auth that knows its own URL, on a port of 127.0.0.1, for clients that find everything by it."""
+"""An Auth that knows its own URL, on a port of 127.0.0.1, for clients that use discovery."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Lists, which PostgreSQL writes as JSON: each page is what its model writes."""
+"""Lists, which PostgreSQL writes as JSON: each page equals what its model writes."""
 
 import json
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ LISTS: dict[str, tuple[type[Page[Any]], str]] = {
     "/v1/oauth/accounts": (Page[LinkedAccountAnswer], "created_at"),
     "/v1/auth/sessions": (Page[SessionAnswer], "last_used_at"),
 }
-"""By path: the model of a page, and a field that holds a moment."""
+"""By path: the model of a page, and one of its timestamp fields."""
 
 ODD_TEXT = 'A "quoted" \\ back\tslash \x1f 日本 😀 \u2028 </script>'
 ODD_MOMENTS = {
@@ -74,7 +74,7 @@ async def client(app: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="module")
 async def owner(client: httpx.AsyncClient, auth_database: AuthDatabase) -> dict[str, str]:
-    """The headers of an administrator who has odd rows in every list."""
+    """The headers of an administrator with unusual rows in every list."""
     answer = await log_in(client, await register(client))
     user_id = UUID(answer["user"]["id"])
     await auth_database.execute("UPDATE users SET roles = '{user,admin}' WHERE id = $1", user_id)

@@ -1,4 +1,4 @@
-"""What Auth's answers tell browsers and caches, beyond what those of every service do."""
+"""Auth's headers for browsers and caches, beyond those of every service."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Traces of a running Auth, as a collector gets them."""
+"""Traces of a running Auth, as a collector receives them."""
 
 import json
 import re
@@ -27,7 +27,7 @@ CANARIES = ("canary-of-a-link", "canary-of-a-caller")
 
 
 async def visit(client: httpx.AsyncClient) -> list[str]:
-    """Requests of every kind. Gives what no trace may hold."""
+    """Send requests of every kind. Gives the secrets that no trace may hold."""
     person = new_person()
     await register(client, person)
     answer = await log_in(client, person)

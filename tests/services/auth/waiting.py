@@ -1,4 +1,4 @@
-"""Requests that wait for a row of the database which a test holds, so that the test says who comes first."""
+"""Requests that wait for a row that a test has locked, so that the test decides their order."""
 
 import asyncio
 import contextlib
@@ -33,21 +33,21 @@ EVERYTHING = """
 
 @contextlib.asynccontextmanager
 async def holding_account(database: AuthDatabase, user_id: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """A transaction that holds an account's row in the block, and commits at its end."""
+    """A transaction that locks an account's row for the block, and commits at its end."""
     async with database.connect() as connection, connection.transaction():
         await connection.execute("SELECT FROM users WHERE id = $1::uuid FOR UPDATE", user_id)
         yield connection
 
 
 async def find_waiting(database: AuthDatabase) -> set[tuple[int, datetime]]:
-    """The statements that wait for a row, each by its connection's process and its beginning."""
+    """The statements that wait for a row, by process id and query start."""
     return {(row["pid"], row["query_start"]) for row in await database.fetch(_WAITING)}
 
 
 async def queue(
     database: AuthDatabase, call: Coroutine[Any, Any, httpx.Response]
 ) -> asyncio.Task[httpx.Response]:
-    """Begin the call, and go on once it waits in the queue for the row, or is through without."""
+    """Start the call; return once it waits for the row or has finished."""
     # Not their number: one that waits for a moment only would be taken for the call's, and the call's for it.
     before = await find_waiting(database)
     task = asyncio.create_task(call)

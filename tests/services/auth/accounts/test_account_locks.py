@@ -1,4 +1,4 @@
-"""Changes of an account's names beside whatever refers to the account: nobody waits in a circle."""
+"""Changes of an account's names, concurrent with writes that refer to the account: no deadlock."""
 
 import asyncio
 from typing import Any

@@ -52,7 +52,7 @@ async def test_an_email_is_normalized(auth: httpx.AsyncClient) -> None:
     assert response.json()["user"]["email"] == person.email
 
 
-async def test_a_taken_username_is_told_whatever_its_case(
+async def test_a_taken_username_is_refused_in_any_case(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person, other = await register(auth), new_person()
@@ -105,7 +105,7 @@ async def test_the_password_of_a_taken_email_stays_what_it_was(auth: httpx.Async
     await log_in(auth, person)
 
 
-async def test_a_taken_email_is_told_where_the_operator_chose_to(auth_database: AuthDatabase) -> None:
+async def test_a_taken_email_is_refused_where_the_operator_chose_to(auth_database: AuthDatabase) -> None:
     async with running(make_app(auth_database.settings, reveal_taken_email=True)) as auth:
         person = await register(auth)
         response = await post(auth, {**new_person().registration, "email": person.email})
@@ -127,7 +127,7 @@ async def test_thirty_identical_calls_at_once_make_one_account(
     await log_in(two_auths[0], person)
 
 
-async def test_one_email_under_thirty_usernames_at_once_makes_one_account_and_tells_nobody(
+async def test_one_email_under_thirty_usernames_at_once_makes_one_account_and_reveals_nothing(
     two_auths: tuple[httpx.AsyncClient, httpx.AsyncClient], auth_database: AuthDatabase
 ) -> None:
     email = new_person().email
@@ -147,13 +147,13 @@ async def test_one_email_under_thirty_usernames_at_once_makes_one_account_and_te
      "nobody@example.com\x00", "n\u0000body@example.com", f"{'n' * 250}@example.com", "nobody@exa_mple..com",
      "nobody\u0130@example.com", "nobodyI\u0307@example.com"],
 )  # fmt: skip
-async def test_what_is_no_email_is_refused(auth: httpx.AsyncClient, email: str) -> None:
+async def test_an_invalid_email_is_refused(auth: httpx.AsyncClient, email: str) -> None:
     response = await post(auth, {**new_person().registration, "email": email})
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "#/email"
 
 
-async def test_no_letter_of_an_email_is_another_one_to_the_database_alone(
+async def test_no_two_emails_are_equal_to_the_database_alone(
     auth_database: AuthDatabase,
 ) -> None:
     letters = [chr(number) for number in range(1, sys.maxunicode + 1) if not 0xD800 <= number < 0xE000]

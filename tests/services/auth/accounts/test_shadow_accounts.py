@@ -1,4 +1,4 @@
-"""With addresses that have to be confirmed, nothing that follows a registration tells whether its address was taken."""
+"""Where addresses have to be confirmed, nothing after a registration reveals whether its address was taken."""
 
 import asyncio
 from collections import Counter
@@ -22,7 +22,7 @@ PASSWORDS = ["first hollow lantern", "second hollow lantern", "third hollow lant
 
 
 class CountingHasher(PasswordHasher):
-    """A quick one that counts what it verifies."""
+    """A quick hasher that counts its verifications."""
 
     def __init__(self) -> None:
         super().__init__(memory_kib=8, time_cost=1)
@@ -82,7 +82,7 @@ async def passwordless(auth: httpx.AsyncClient, database: AuthDatabase) -> Perso
 
 
 async def reserved(auth: httpx.AsyncClient, database: AuthDatabase) -> Person:
-    """The address was left, and can be gone back to."""
+    """The address is a previous one, reserved for its account."""
     person = await confirmed(auth, database)
     await database.execute(
         "INSERT INTO email_tokens (kind, user_id, token_hash, email, expires_at)"
@@ -115,7 +115,7 @@ async def register_all(client: httpx.AsyncClient, email: str) -> list[Person]:
 
 
 @every_world
-async def test_the_newest_password_of_an_address_and_each_of_a_username_is_proven_in_every_world(
+async def test_the_newest_password_of_an_address_and_each_of_a_username_signs_in_in_every_world(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, world: World
 ) -> None:
     email = (await world(auth, auth_database)).email
@@ -244,7 +244,7 @@ async def test_a_disabled_owner_gets_the_answer_to_a_wrong_password(
         assert await statuses(auth, owner.username, [owner.password]) == [401]
 
 
-async def test_an_account_that_was_confirmed_after_all_is_entered(
+async def test_an_account_that_is_confirmed_later_signs_in(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     first, *_, last = await register_all(auth, new_person().email)
@@ -284,7 +284,7 @@ async def test_no_session_begins_for_a_shadow_account(
     assert not await auth_database.fetch("SELECT FROM sessions WHERE user_id = $1", user_id)
 
 
-async def test_the_username_is_free_when_the_holder_has_gone(
+async def test_the_username_is_free_when_the_holder_is_deleted(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     owner = await confirmed(auth, auth_database)
@@ -299,7 +299,7 @@ async def test_the_username_is_free_when_the_holder_has_gone(
 
 
 @pytest.mark.parametrize("world", [confirmed, reserved])
-async def test_a_holder_who_goes_at_this_moment_leaves_no_shadow_account(
+async def test_a_holder_deleted_during_registrations_leaves_no_shadow_account(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, world: World
 ) -> None:
     owner = await world(auth, auth_database)
@@ -347,7 +347,9 @@ async def test_administrators_see_no_shadow_account(
     assert await auth_database.fetch("SELECT * FROM users WHERE id = $1", user_id) == before
 
 
-async def test_mails_and_events_are_the_holders(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
+async def test_only_the_holder_has_mails_and_events(
+    auth: httpx.AsyncClient, auth_database: AuthDatabase
+) -> None:
     owner = await confirmed(auth, auth_database)
     holder = await auth_database.fetch_value("SELECT id FROM users WHERE email = $1", owner.email)
     people = await register_all(auth, owner.email)
@@ -381,7 +383,7 @@ async def test_the_sign_in_page_answers_alike_in_every_world(
         assert (await Attempt().sign_in(auth, person, login=login, password=WRONG)).status_code == 401
 
 
-async def test_the_placeholder_is_nobodys_to_guess(
+async def test_the_placeholder_address_is_random(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     people = await register_all(auth, (await confirmed(auth, auth_database)).email)

@@ -31,7 +31,9 @@ async def add_passkey(client: httpx.AsyncClient, headers: dict[str, str]) -> Aut
 
 async def passkey_login(client: httpx.AsyncClient, authenticator: Authenticator) -> int:
     options = (await client.post("/v1/passkeys/login/options")).json()["public_key"]
-    response = await client.post("/v1/passkeys/login", json={"credential": authenticator.prove(options)})
+    response = await client.post(
+        "/v1/passkeys/login", json={"credential": authenticator.get_assertion(options)}
+    )
     return response.status_code
 
 

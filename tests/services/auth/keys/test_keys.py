@@ -1,4 +1,4 @@
-"""Signing keys, and what others read about them."""
+"""Signing keys and their publication."""
 
 import asyncio
 import contextlib

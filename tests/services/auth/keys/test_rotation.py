@@ -1,4 +1,4 @@
-"""A signing key gets one successor, by age or when asked for, however many replicas look."""
+"""A signing key gets one successor, by age or on request, whatever the number of replicas."""
 
 import asyncio
 import contextlib

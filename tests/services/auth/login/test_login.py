@@ -1,4 +1,4 @@
-"""Signing in."""
+"""Signing in with a password."""
 
 import asyncio
 import base64

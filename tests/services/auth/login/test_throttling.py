@@ -1,4 +1,4 @@
-"""How often a login may fail, who is locked out by that and who is not, and how often a network may sign up."""
+"""Limits on failed logins, by account, device and network, and on sign-ups by network."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ WRONG = "not the password"
 async def try_password(
     client: httpx.AsyncClient, login: str, password: str = WRONG, **more: Any
 ) -> httpx.Response:
-    """A login from a device that has not been here before, unless a cookie is given."""
+    """A login from an unknown device, unless a cookie is given."""
     client.cookies.clear()
     return await client.post("/v1/auth/login", json={"login": login, "password": password}, **more)
 
@@ -155,7 +155,7 @@ async def test_strangers_cannot_lock_a_recognised_device_out(
 async def test_devices_of_before_a_new_password_are_strangers_to_it(
     auth: httpx.AsyncClient, change: str
 ) -> None:
-    """A squatter signs in again and again before the owner comes: each cookie would be ten more guesses."""
+    """An attacker collects cookies before the owner comes: each would allow ten more guesses."""
     person = await register(auth)
     cookies = [await sign_in_on_device(auth, person) for _ in range(8)]
     if change == "password/change":

@@ -49,15 +49,15 @@ async def test_a_passkey_gets_the_client_its_code_and_asks_for_no_other(
     await new_app(auth, owner.person)
     attempt = Attempt(scope="openid email")
     page = await attempt.open_page(auth)
-    proof = owner.authenticator.prove(await request_options(auth))
-    response = await send(auth, page, proof)
+    assertion = owner.authenticator.get_assertion(await request_options(auth))
+    response = await send(auth, page, assertion)
     answer = answer_of(response)
     assert (set(answer), answer["state"]) == ({"code", "state", "iss"}, attempt.state)
     assert "auth_device" in response.headers["set-cookie"]
     tokens = (await attempt.exchange(auth, answer["code"])).json()
     claims = jwt.get_unverified_claims(tokens["id_token"])
     assert (claims["sub"], claims["nonce"]) == (owner.user_id, attempt.nonce)
-    again = await send(auth, page, proof)
+    again = await send(auth, page, assertion)
     assert (again.status_code, "location" in again.headers) == (401, False)
     assert "The passkey was not accepted" in again.text
     assert await sessions_of(auth_database, owner) == [(attempt.client_id, "openid email", "passkey")]
@@ -67,8 +67,8 @@ async def test_twenty_answers_at_once_make_one_session(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, owner: Owner
 ) -> None:
     page = await Attempt().open_page(auth)
-    proof = owner.authenticator.prove(await request_options(auth))
-    responses = await asyncio.gather(*(send(auth, page, proof) for _ in range(20)))
+    assertion = owner.authenticator.get_assertion(await request_options(auth))
+    responses = await asyncio.gather(*(send(auth, page, assertion) for _ in range(20)))
     assert Counter(response.status_code for response in responses) == {303: 1, 401: 19}
     assert len(await sessions_of(auth_database, owner)) == 1
 
@@ -77,21 +77,21 @@ async def test_neither_a_foreign_form_nor_a_proof_that_does_not_hold_signs_anybo
     auth: httpx.AsyncClient, auth_database: AuthDatabase, owner: Owner
 ) -> None:
     page = await Attempt().open_page(auth)
-    proof = owner.authenticator.prove(await request_options(auth))
-    foreign = await send(auth, page, proof, headers={"origin": "https://evil.example"})
+    assertion = owner.authenticator.get_assertion(await request_options(auth))
+    foreign = await send(auth, page, assertion, headers={"origin": "https://evil.example"})
     assert foreign.status_code == 400
     own = auth.cookies.pop("auth_sign_in")
-    other = await send(auth, page, proof)
+    other = await send(auth, page, assertion)
     assert other.status_code == 403, "a form that another browser was shown"
     auth.cookies.clear()
     auth.cookies.set("auth_sign_in", own)
-    elsewhere = owner.authenticator.prove(await request_options(auth), origin="https://evil.example")
+    elsewhere = owner.authenticator.get_assertion(await request_options(auth), origin="https://evil.example")
     nonsense: list[Any] = [elsewhere, {}, [], "", "no JSON", "[" * 20_000, '{"id": "\\u0000"}']
     for credential in nonsense:
         refused = await send(auth, page, credential)
         assert (refused.status_code, 'role="alert" id="fault"' in refused.text) == (401, True)
     assert await sessions_of(auth_database, owner) == []
-    assert answer_of(await send(auth, page, proof))["code"], "none of them used it up"
+    assert answer_of(await send(auth, page, assertion))["code"], "none of them used it up"
 
 
 async def test_an_unverified_address_is_told_and_a_disabled_account_is_not(
@@ -99,11 +99,11 @@ async def test_an_unverified_address_is_told_and_a_disabled_account_is_not(
 ) -> None:
     async with running(make_app(auth_database.settings, require_verified_email=True)) as client:
         page = await Attempt().open_page(client)
-        told = await send(client, page, owner.authenticator.prove(await request_options(client)))
+        told = await send(client, page, owner.authenticator.get_assertion(await request_options(client)))
     assert (told.status_code, "not confirmed" in told.text) == (403, True)
     await auth_database.execute("UPDATE users SET disabled_at = now() WHERE id = $1::uuid", owner.user_id)
     page = await Attempt().open_page(auth)
-    refused = await send(auth, page, owner.authenticator.prove(await request_options(auth)))
+    refused = await send(auth, page, owner.authenticator.get_assertion(await request_options(auth)))
     assert (refused.status_code, "was not accepted" in refused.text) == (401, True)
     assert await sessions_of(auth_database, owner) == []
 

@@ -1,4 +1,4 @@
-"""An authenticator in software, which can be told to do wrong (WebAuthn level 3, sections 6.1 and 6.5)."""
+"""An authenticator in software that can misbehave on purpose (WebAuthn level 3, sections 6.1 and 6.5)."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def decode(text: str) -> bytes:
 
 @dataclass
 class Authenticator:
-    """One key pair, and a count of its signatures."""
+    """One key pair and its signature counter."""
 
     credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     key: ec.EllipticCurvePrivateKey = field(
@@ -40,7 +40,7 @@ class Authenticator:
     count: int = 0
 
     def make(self, options: dict[str, Any], **changed: Any) -> dict[str, Any]:
-        """What `navigator.credentials.create()` gives; `changed`: see `_client_data` and `_authenticator_data`."""
+        """The result of `navigator.credentials.create()`; `changed`: see `_client_data` and `_authenticator_data`."""
         self.user_handle = decode(options["user"]["id"])
         numbers = self.key.public_key().public_numbers()
         public_key = {
@@ -67,8 +67,8 @@ class Authenticator:
             }
         )
 
-    def prove(self, options: dict[str, Any], **changed: Any) -> dict[str, Any]:
-        """What `navigator.credentials.get()` gives."""
+    def get_assertion(self, options: dict[str, Any], **changed: Any) -> dict[str, Any]:
+        """The result of `navigator.credentials.get()`."""
         self.count += 1
         data = self._authenticator_data(flags=PRESENT | VERIFIED, **changed)
         client_data = _client_data("webauthn.get", options, **changed)

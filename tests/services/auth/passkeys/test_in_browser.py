@@ -1,4 +1,4 @@
-"""Passkeys in a real Chromium, whose authenticator is virtual: what it makes and what it proves is its own."""
+"""Passkeys in a real Chromium with a virtual authenticator."""
 
 import asyncio
 import contextlib
@@ -53,7 +53,7 @@ class Visitor:
         self.page, self.cdp, self.authenticator = page, cdp, authenticator
 
     async def post(self, path: str, body: Any = None, *, token: str | None = None) -> tuple[int, Any]:
-        """What the page gets."""
+        """The page's result of a request."""
         answer = await self.page.evaluate(POST, {"path": path, "body": body, "token": token})
         return answer["status"], answer["body"]
 
@@ -67,16 +67,16 @@ class Visitor:
         return await self.post("/v1/passkeys/register", {"credential": made, "name": "Chromium"}, token=token)
 
     async def sign_in(self) -> tuple[int, Any]:
-        """Let the browser find a passkey and prove it."""
+        """Let the browser sign in with a passkey."""
         status, body = await self.post("/v1/passkeys/login/options")
         assert status == 200, body
-        proof = await self.page.evaluate(GET, {"options": body["public_key"]})
-        if isinstance(proof, str):
-            return 0, proof
-        return await self.post("/v1/passkeys/login", {"credential": proof})
+        assertion = await self.page.evaluate(GET, {"options": body["public_key"]})
+        if isinstance(assertion, str):
+            return 0, assertion
+        return await self.post("/v1/passkeys/login", {"credential": assertion})
 
     async def credentials(self) -> list[Any]:
-        """What the authenticator keeps, private keys included."""
+        """The authenticator's stored credentials, private keys included."""
         found = await self.cdp.send("WebAuthn.getCredentials", {"authenticatorId": self.authenticator})
         return list(found["credentials"])
 
@@ -190,6 +190,6 @@ async def test_a_page_of_another_origin_gets_no_session(browser: Browser, site: 
         async with serving_stranger() as stranger:
             # On one host the domain of passkeys is the same; only the port, and so the origin, is another.
             await visitor.page.goto(stranger)
-            proof = await visitor.page.evaluate(GET, {"options": options})
-        response = await client.post("/v1/passkeys/login", json={"credential": proof})
+            assertion = await visitor.page.evaluate(GET, {"options": options})
+        response = await client.post("/v1/passkeys/login", json={"credential": assertion})
         assert response.status_code == 401, "the browser signs, but for whom it signs is in what it signed"

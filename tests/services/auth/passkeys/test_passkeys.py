@@ -1,4 +1,4 @@
-"""Passkeys: adding, using and removing them, and every proof that does not hold."""
+"""Passkeys: adding, using and removing them, and every invalid assertion."""
 
 import asyncio
 import sys
@@ -34,7 +34,7 @@ TwoAuths = tuple[httpx.AsyncClient, httpx.AsyncClient]
 
 @dataclass
 class Owner:
-    """Someone who is signed in and has a passkey."""
+    """A signed-in user with a passkey."""
 
     person: Person
     user_id: str
@@ -44,7 +44,7 @@ class Owner:
 
 
 async def creation_options(client: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, Any]:
-    """What `navigator.credentials.create()` takes."""
+    """The options for `navigator.credentials.create()`."""
     response = await client.post("/v1/passkeys/register/options", headers=headers)
     assert response.status_code == 200, response.text
     options: dict[str, Any] = response.json()["public_key"]
@@ -52,7 +52,7 @@ async def creation_options(client: httpx.AsyncClient, headers: dict[str, str]) -
 
 
 async def request_options(client: httpx.AsyncClient) -> dict[str, Any]:
-    """What `navigator.credentials.get()` takes."""
+    """The options for `navigator.credentials.get()`."""
     response = await client.post("/v1/passkeys/login/options")
     assert response.status_code == 200, response.text
     options: dict[str, Any] = response.json()["public_key"]
@@ -62,20 +62,20 @@ async def request_options(client: httpx.AsyncClient) -> dict[str, Any]:
 async def add(
     client: httpx.AsyncClient, headers: dict[str, str], credential: dict[str, Any], **more: Any
 ) -> httpx.Response:
-    """The answer to a registration."""
+    """The response to a registration."""
     return await client.post(
         "/v1/passkeys/register", json={"credential": credential, **more}, headers=headers
     )
 
 
 async def sign_in(client: httpx.AsyncClient, credential: dict[str, Any]) -> httpx.Response:
-    """The answer to a proof."""
+    """The response to an assertion."""
     client.cookies.clear()
     return await client.post("/v1/passkeys/login", json={"credential": credential})
 
 
 async def new_owner(client: httpx.AsyncClient, person: Person | None = None) -> Owner:
-    """Someone with an account and a passkey."""
+    """A new user with a passkey."""
     person = person or await register(client)
     answer = await log_in(client, person)
     headers, authenticator = bearer(answer["access_token"]), Authenticator()
@@ -97,7 +97,7 @@ async def test_a_passkey_signs_in_without_a_password(
     owner = await new_owner(auth)
     assert owner.passkey.keys() == {"id", "name", "created_at", "last_used_at"}
     assert (owner.passkey["name"], owner.passkey["last_used_at"]) == ("My telephone", None)
-    response = await sign_in(auth, owner.authenticator.prove(await request_options(auth)))
+    response = await sign_in(auth, owner.authenticator.get_assertion(await request_options(auth)))
     assert response.status_code == 200, response.text
     assert "auth_device" in response.headers["set-cookie"]
     answer = response.json()
@@ -123,7 +123,7 @@ async def test_a_passkey_signs_in_without_a_password(
 async def test_a_passkey_stands_for_both_factors(auth: httpx.AsyncClient) -> None:
     owner = await new_owner(auth)
     await new_app(auth, owner.person)
-    response = await sign_in(auth, owner.authenticator.prove(await request_options(auth)))
+    response = await sign_in(auth, owner.authenticator.get_assertion(await request_options(auth)))
     assert response.status_code == 200
     assert "access_token" in response.json()
     status = await auth.get("/v1/mfa", headers=bearer(response.json()["access_token"]))
@@ -153,7 +153,7 @@ async def test_options_ask_for_what_is_needed_and_tell_nothing(auth: httpx.Async
     )
 
 
-WRONG_PROOFS: dict[str, dict[str, Any]] = {
+WRONG_ASSERTIONS: dict[str, dict[str, Any]] = {
     "another origin": {"origin": "https://localhost:5500"},
     "an origin that begins alike": {"origin": ORIGIN + ".example.com"},
     "another port": {"origin": "http://localhost:5501"},
@@ -172,24 +172,26 @@ WRONG_PROOFS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG_PROOFS)
+@pytest.mark.parametrize("wrong", WRONG_ASSERTIONS)
 async def test_a_wrong_proof_is_refused(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, wrong: str
 ) -> None:
     owner = await new_owner(auth)
-    assert (await sign_in(auth, owner.authenticator.prove(await request_options(auth)))).status_code == 200
-    proof = owner.authenticator.prove(await request_options(auth), **WRONG_PROOFS[wrong])
-    assert problem(await sign_in(auth, proof)) == (401, "passkey-refused")
+    assert (
+        await sign_in(auth, owner.authenticator.get_assertion(await request_options(auth)))
+    ).status_code == 200
+    assertion = owner.authenticator.get_assertion(await request_options(auth), **WRONG_ASSERTIONS[wrong])
+    assert problem(await sign_in(auth, assertion)) == (401, "passkey-refused")
     failures = "SELECT count(*) FROM audit_events WHERE event = 'login_failed' AND user_id = $1::uuid"
     assert await auth_database.fetch_value(failures, owner.user_id) <= 1
-    right = owner.authenticator.prove(await request_options(auth))
+    right = owner.authenticator.get_assertion(await request_options(auth))
     assert (await sign_in(auth, right)).status_code == 200
 
 
 WRONG_REGISTRATIONS = {
     **{
         name: changed
-        for name, changed in WRONG_PROOFS.items()
+        for name, changed in WRONG_ASSERTIONS.items()
         if not {"key", "user_handle", "count"} & changed.keys() and changed != {"kind": "webauthn.create"}
     },
     "a sign-in's kind": {"kind": "webauthn.get"},
@@ -214,8 +216,8 @@ async def test_a_challenge_is_for_one_end_and_one_account(auth: httpx.AsyncClien
     assert (await add(auth, owner.headers, for_other)).status_code == 422
     to_sign_in = await creation_options(auth, owner.headers) | await request_options(auth)
     assert (await add(auth, owner.headers, Authenticator().make(to_sign_in))).status_code == 422
-    proof = owner.authenticator.prove(await creation_options(auth, owner.headers))
-    assert problem(await sign_in(auth, proof)) == (401, "passkey-refused")
+    assertion = owner.authenticator.get_assertion(await creation_options(auth, owner.headers))
+    assert problem(await sign_in(auth, assertion)) == (401, "passkey-refused")
 
 
 async def test_a_challenge_ends_after_five_minutes(
@@ -240,8 +242,8 @@ async def test_of_thirty_uses_of_one_proof_one_signs_in(
         await auth_database.execute(
             "UPDATE passkeys SET sign_count = 0 WHERE user_id = $1::uuid", owner.user_id
         )
-        proof = owner.authenticator.prove(await request_options(two_auths[0]), count=count)
-        answers = await asyncio.gather(*(sign_in(two_auths[n % 2], proof) for n in range(30)))
+        assertion = owner.authenticator.get_assertion(await request_options(two_auths[0]), count=count)
+        answers = await asyncio.gather(*(sign_in(two_auths[n % 2], assertion) for n in range(30)))
         assert Counter(answer.status_code for answer in answers) == {200: 1, 401: 29}
     begun = "SELECT count(*) FROM sessions WHERE user_id = $1::uuid AND amr = 'passkey'"
     assert await auth_database.fetch_value(begun, owner.user_id) == 2
@@ -287,11 +289,11 @@ async def test_a_removed_passkey_signs_nobody_in(auth: httpx.AsyncClient) -> Non
     assert renamed.json()["name"] == "An old one"
     for name in ("", "   ", "x" * 65, "a\nb", "\x00"):
         assert (await auth.patch(path, json={"name": name}, headers=owner.headers)).status_code == 422
-    session = (await sign_in(auth, owner.authenticator.prove(await request_options(auth)))).json()
+    session = (await sign_in(auth, owner.authenticator.get_assertion(await request_options(auth)))).json()
     assert (await auth.delete(path, headers=owner.headers)).status_code == 204
     assert problem(await auth.delete(path, headers=owner.headers)) == (404, "not-found")
-    proof = owner.authenticator.prove(await request_options(auth))
-    assert problem(await sign_in(auth, proof)) == (401, "passkey-refused")
+    assertion = owner.authenticator.get_assertion(await request_options(auth))
+    assert problem(await sign_in(auth, assertion)) == (401, "passkey-refused")
     still = await auth.get("/v1/users/me/events", headers=bearer(session["access_token"]))
     assert still.status_code == 200, "removing a passkey ends no session"
     assert "passkey_removed" in {event["event"] for event in still.json()["items"]}
@@ -330,7 +332,7 @@ async def test_a_disabled_or_deleted_account_is_refused_alike(
     assert await auth_database.fetch_value(left, deleted.user_id) == 0
     unknown = Authenticator(user_handle=b"u" * 16)
     answers = [
-        await sign_in(auth, each.prove(await request_options(auth)))
+        await sign_in(auth, each.get_assertion(await request_options(auth)))
         for each in (disabled.authenticator, deleted.authenticator, unknown)
     ]
     problems = [{**answer.json(), "request_id": None} for answer in answers]
@@ -375,10 +377,10 @@ async def test_refusals_count_by_network_and_lock_no_owner_out(new_auth_database
         owner = await new_owner(client)
 
         async def come_from(address: str, **changed: Any) -> int:
-            proof = owner.authenticator.prove(await request_options(client), **changed)
+            assertion = owner.authenticator.get_assertion(await request_options(client), **changed)
             response = await client.post(
                 "/v1/passkeys/login",
-                json={"credential": proof},
+                json={"credential": assertion},
                 headers={"X-Forwarded-For": address},
             )
             return response.status_code
@@ -426,7 +428,7 @@ def test_a_domain_that_pages_are_not_on_is_refused_at_the_start(auth_database: A
 
 async def test_nonsense_is_refused_and_breaks_nothing(auth: httpx.AsyncClient) -> None:
     owner = await new_owner(auth)
-    good = owner.authenticator.prove(await request_options(auth))
+    good = owner.authenticator.get_assertion(await request_options(auth))
     nonsense: list[Any] = [
         {},
         {"id": 1, "rawId": [], "response": {}},
@@ -469,7 +471,7 @@ async def test_answered_challenges_are_swept_and_asking_stores_nothing(
     async with running(make_app(database.settings, sweep_seconds=0.1)) as client:
         owner = await new_owner(client)
         assert (
-            await sign_in(client, owner.authenticator.prove(await request_options(client)))
+            await sign_in(client, owner.authenticator.get_assertion(await request_options(client)))
         ).status_code == 200
         for _ in range(20):
             await request_options(client)
@@ -483,7 +485,7 @@ async def test_answered_challenges_are_swept_and_asking_stores_nothing(
 
 
 def calls_into_c(work: Callable[[], object]) -> Counter[str]:
-    """How often `work` calls each function that is not written in Python, by its name."""
+    """The number of calls that `work` makes to each function not written in Python, by name."""
     names: Counter[str] = Counter()
 
     def note(_frame: object, event: str, function: Any) -> None:
@@ -504,12 +506,12 @@ def test_a_proof_is_cheap_enough_for_the_event_loop() -> None:
     challenge = codec.issue(registers=None)
     options = {"challenge": encode(challenge), "user": {"id": encode(b"u" * 16)}}
     new = verify_registration(authenticator.make(options), party=party, challenge=challenge)
-    proof = authenticator.prove(options)
+    assertion = authenticator.get_assertion(options)
     calls = calls_into_c(
         lambda: verify_sign_in(
-            proof, party=party, challenge=challenge, public_key=new.public_key, sign_count=0
+            assertion, party=party, challenge=challenge, public_key=new.public_key, sign_count=0
         )
     )
-    # One signature. Everything else is parsing, of as many steps for every proof.
+    # One signature. Everything else is parsing, of as many steps for every assertion.
     assert calls["verify"] == 1
     assert calls.total() < 2_000, calls.most_common(10)

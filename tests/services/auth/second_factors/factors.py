@@ -1,4 +1,4 @@
-"""People with an authenticator app, as pyotp plays it."""
+"""Users with an authenticator app, for which pyotp stands in."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ STEP_SECONDS = 30
 
 @dataclass
 class App:
-    """Someone's authenticator app, and the recovery codes that they wrote down."""
+    """A user's authenticator app and recovery codes."""
 
     person: Person
     user_id: str
@@ -26,17 +26,17 @@ class App:
     at: float = field(default_factory=lambda: round(time.time() / STEP_SECONDS) * STEP_SECONDS + 1)
 
     def code(self, *, steps: int = 0) -> str:
-        """The code that the app shows, now or some steps of half a minute from now."""
+        """The app's code now, or some steps of 30 seconds from now."""
         return str(pyotp.TOTP(self.secret).at(int(self.at) + steps * STEP_SECONDS))
 
     @property
     def headers(self) -> dict[str, str]:
-        """Those of the session that set the app up."""
+        """The headers of the session that set up the app."""
         return bearer(self.access_token)
 
 
 async def begin_app(client: httpx.AsyncClient, person: Person | None = None) -> App:
-    """A secret that is not confirmed yet, for someone who just signed in."""
+    """An unconfirmed secret of a user who just signed in."""
     person = person or await register(client)
     answer = await log_in(client, person)
     response = await client.post("/v1/mfa/totp", headers=bearer(answer["access_token"]))
@@ -50,7 +50,7 @@ async def begin_app(client: httpx.AsyncClient, person: Person | None = None) -> 
 
 
 async def confirm(client: httpx.AsyncClient, app: App, *, steps: int = -1) -> App:
-    """Let the app guard. The code of the step before is used up, so that the one of now works at login."""
+    """Confirm the app with the previous step's code, so that the present one works at login."""
     response = await client.post(
         "/v1/mfa/totp/confirm", json={"code": app.code(steps=steps)}, headers=app.headers
     )
@@ -60,12 +60,12 @@ async def confirm(client: httpx.AsyncClient, app: App, *, steps: int = -1) -> Ap
 
 
 async def new_app(client: httpx.AsyncClient, person: Person | None = None) -> App:
-    """Someone whose sign-ins ask for a code."""
+    """A new user with a confirmed app."""
     return await confirm(client, await begin_app(client, person))
 
 
 async def ask(client: httpx.AsyncClient, person: Person) -> str:
-    """The token of a sign-in that waits for a code."""
+    """The token of a new login challenge."""
     answer = await log_in(client, person)
     assert answer.keys() == {"mfa_required", "mfa_token"}, answer.keys()
     assert answer["mfa_required"] is True
@@ -73,12 +73,12 @@ async def ask(client: httpx.AsyncClient, person: Person) -> str:
 
 
 async def finish(client: httpx.AsyncClient, token: str, code: str, **more: Any) -> httpx.Response:
-    """The answer to a code."""
+    """The response to a code."""
     return await client.post("/v1/auth/login/mfa", json={"mfa_token": token, "code": code}, **more)
 
 
 async def log_in_with_code(client: httpx.AsyncClient, app: App, code: str) -> dict[str, Any]:
-    """The answer to a whole sign-in that succeeds."""
+    """The response to a complete, successful sign-in."""
     response = await finish(client, await ask(client, app.person), code)
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
@@ -86,12 +86,12 @@ async def log_in_with_code(client: httpx.AsyncClient, app: App, code: str) -> di
 
 
 async def forget_used_codes(database: AuthDatabase, app: App) -> None:
-    """Let the code of now work again, as if half minutes had gone by."""
+    """Let the present code work again, as if 30 seconds had passed."""
     await database.execute("UPDATE totp_secrets SET last_step = 0 WHERE user_id = $1::uuid", app.user_id)
 
 
 async def age_sessions(database: AuthDatabase, user_id: str, *, seconds: float) -> None:
-    """Let an account's sign-ins be so old."""
+    """Set the age of an account's sign-ins."""
     await database.execute(
         "UPDATE sessions SET created_at = now() - make_interval(secs => $2) WHERE user_id = $1::uuid",
         user_id,
@@ -100,5 +100,5 @@ async def age_sessions(database: AuthDatabase, user_id: str, *, seconds: float) 
 
 
 def problem(response: httpx.Response) -> tuple[int, str]:
-    """Status and kind of a refusal."""
+    """Status and slug of a refusal."""
     return response.status_code, str(response.json()["type"]).removeprefix("/problems/")

@@ -1,4 +1,4 @@
-"""Signing in with an authenticator app: what a code opens, and how often."""
+"""Signing in with codes of an authenticator app and recovery codes."""
 
 import asyncio
 import base64
@@ -289,7 +289,7 @@ async def test_who_has_learnt_the_password_cannot_lock_a_recognised_device_out(
 
 
 async def test_devices_of_before_a_second_factor_are_strangers_to_it(auth: httpx.AsyncClient) -> None:
-    """Whoever has learnt the password collects devices in time, each of which would be ten more codes to try."""
+    """An attacker with the password collects devices beforehand: each would allow ten more codes."""
     person = await register(auth)
     cookies = []
     for _ in range(8):

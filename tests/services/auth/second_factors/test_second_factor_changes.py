@@ -1,4 +1,4 @@
-"""Changing one's second factors: who may, and who is told."""
+"""Changing second factors: who may, and the notices to the owner."""
 
 import asyncio
 from collections import Counter
@@ -38,7 +38,7 @@ NEEDS_RECENT_LOGIN: list[tuple[str, str, Any]] = [
 
 
 async def subjects_to(client: httpx.AsyncClient, address: str) -> set[str]:
-    """What the mails to an address are about."""
+    """The subjects of the mails to an address."""
     return {str(mail["subject"]) for mail in await mails_to(client, address)}
 
 

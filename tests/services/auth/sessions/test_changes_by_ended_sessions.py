@@ -1,4 +1,4 @@
-"""A session that has ended changes nothing any more, however long ago its request was let in."""
+"""An ended session changes nothing, even in a request that was accepted before the end."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from webcommon.app.service import Service
 
 @dataclass(frozen=True, kw_only=True)
 class Stranger:
-    """Someone in a session that is about to end, and the request that they send at that moment."""
+    """A user whose session is about to end, and the request that they send meanwhile."""
 
     user_id: str
     headers: dict[str, str] = field(repr=False)
@@ -127,7 +127,7 @@ async def auth(app: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def changing_routes(app: Service) -> dict[str, tuple[str, str]]:
-    """Method and path of what an access token lets people change of their own account, by the operation's name."""
+    """Method and path of each route that changes the caller's account, by operation id."""
     return {
         operation["operationId"]: (method.upper(), path)
         for path, operations in app.openapi()["paths"].items()

@@ -35,7 +35,7 @@ def sent(token: str, *, origin: str | None = PAGE) -> dict[str, str]:
 
 
 async def begin(client: httpx.AsyncClient, person: Person | None = None) -> str:
-    """The cookie's value after a sign-in."""
+    """The value of the cookie after a sign-in."""
     person = person or await register(client)
     response = await client.post(
         "/v1/auth/login",

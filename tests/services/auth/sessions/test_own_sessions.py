@@ -1,4 +1,4 @@
-"""The sessions of an account, as its owner sees and ends them; its password, its name, its end, its history."""
+"""The current user's sessions, password, username, deletion and history."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ async def is_live(client: httpx.AsyncClient, answer: dict[str, Any]) -> bool:
 
 
 async def make_old(database: AuthDatabase, answer: dict[str, Any], client: httpx.AsyncClient) -> str:
-    """An access token of the session, which began more than ten minutes ago."""
+    """An access token of the session, as of a sign-in more than ten minutes ago."""
     await database.execute(
         "UPDATE sessions SET created_at = created_at - interval '601 seconds' WHERE id = $1",
         UUID(session_of(answer)),

@@ -28,7 +28,7 @@ async def begin(client: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def age(database: AuthDatabase, session: str, seconds: float) -> None:
-    """Let the session's last rotation be that much longer ago."""
+    """Move the session's last rotation into the past."""
     await database.execute(
         "UPDATE sessions SET rotated_at = rotated_at - make_interval(secs => $2) WHERE id = $1",
         UUID(session),
@@ -164,7 +164,7 @@ async def test_reuse_ends_only_that_session_and_writes_one_event(
 async def test_reuse_waits_for_a_change_of_the_account_and_holds_nothing_meanwhile(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
-    """A change of an account locks it and ends its sessions afterwards: taken the other way round, both would wait."""
+    """A change of an account locks it, then ends its sessions; in the other order both would wait forever."""
     answer = await begin(auth)
     await refresh(auth, answer["refresh_token"])
     await age(auth_database, session_of(answer), 11)
