@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.ops.walled_server import WalledServer, walled_server
+from tests.ops.provisioned_server import ProvisionedServer, provisioned_server
 
 
 @pytest.fixture(scope="module")
-def walled() -> Iterator[WalledServer]:
+def provisioned() -> Iterator[ProvisionedServer]:
     """A provisioned server behind the real access rules, one a module."""
-    with walled_server() as server:
+    with provisioned_server() as server:
         yield server

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from quartet.provision.plan import SERVICES
-from tests.ops.walled_server import WalledServer
+from tests.ops.provisioned_server import ProvisionedServer
 
 pytestmark = pytest.mark.database
 REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError)
@@ -16,10 +16,10 @@ ROLES = [f"{service}_{kind}" for service in SERVICES for kind in ("user", "owner
 
 
 @pytest.fixture(scope="module", autouse=True)
-async def tables(walled: WalledServer) -> None:
+async def tables(provisioned: ProvisionedServer) -> None:
     """A table and a sequence in each database, made by the owner as migrations do."""
     for service in SERVICES:
-        await walled.execute(
+        await provisioned.execute(
             f"{service}_owner",
             f"{service}_db",
             "CREATE TABLE things (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name citext UNIQUE)",
@@ -28,24 +28,26 @@ async def tables(walled: WalledServer) -> None:
 
 @pytest.mark.parametrize(("role", "place"), list(permutations(SERVICES, 2)))
 async def test_runtime_role_is_refused_at_every_other_services_database(
-    walled: WalledServer, role: str, place: str
+    provisioned: ProvisionedServer, role: str, place: str
 ) -> None:
     with pytest.raises(REFUSED):
-        await walled.open(f"{role}_user", f"{place}_db")
+        await provisioned.open(f"{role}_user", f"{place}_db")
 
 
 @pytest.mark.parametrize("role", [*ROLES, "backup_user"])
 @pytest.mark.parametrize("database", ["postgres", "template1", "template0"])
 async def test_no_role_gets_into_the_servers_own_databases(
-    walled: WalledServer, role: str, database: str
+    provisioned: ProvisionedServer, role: str, database: str
 ) -> None:
     with pytest.raises((*REFUSED, asyncpg.ObjectNotInPrerequisiteStateError)):
-        await walled.open(role, database)
+        await provisioned.open(role, database)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_backups_read_every_database_and_write_none(walled: WalledServer, service: str) -> None:
-    async with walled.connection("backup_user", f"{service}_db") as connection:
+async def test_backups_read_every_database_and_write_none(
+    provisioned: ProvisionedServer, service: str
+) -> None:
+    async with provisioned.connection("backup_user", f"{service}_db") as connection:
         assert await connection.fetchval("SELECT count(*) FROM things") >= 0
         for statement in (
             "INSERT INTO things (name) VALUES ('x')",
@@ -57,8 +59,10 @@ async def test_backups_read_every_database_and_write_none(walled: WalledServer, 
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_runtime_role_reads_and_writes_rows_of_its_own(walled: WalledServer, service: str) -> None:
-    async with walled.connection(f"{service}_user", f"{service}_db") as connection:
+async def test_runtime_role_reads_and_writes_rows_of_its_own(
+    provisioned: ProvisionedServer, service: str
+) -> None:
+    async with provisioned.connection(f"{service}_user", f"{service}_db") as connection:
         number = await connection.fetchval("INSERT INTO things (name) VALUES ('One') RETURNING id")
         assert await connection.fetchval("SELECT name FROM things WHERE name = 'ONE'") == "One"
         assert await connection.execute("UPDATE things SET name = 'two' WHERE id = $1", number) == "UPDATE 1"
@@ -119,10 +123,10 @@ async def test_runtime_role_reads_and_writes_rows_of_its_own(walled: WalledServe
     ],
 )
 async def test_runtime_role_can_neither_change_the_schema_nor_leave_its_database(
-    walled: WalledServer, statement: str
+    provisioned: ProvisionedServer, statement: str
 ) -> None:
     filled = statement.format(user="l2p_user", owner="l2p_owner", database="l2p_db")
-    async with walled.connection("l2p_user", "l2p_db") as connection:
+    async with provisioned.connection("l2p_user", "l2p_db") as connection:
         with pytest.raises(asyncpg.PostgresError) as caught:
             await connection.execute(filled)
     # Refused for want of a right, or because the thing is not even installed; never for a slip of this test.
@@ -131,19 +135,21 @@ async def test_runtime_role_can_neither_change_the_schema_nor_leave_its_database
         assert "is not available" in str(caught.value)
 
 
-async def test_runtime_role_cannot_pass_its_rights_on(walled: WalledServer) -> None:
-    await walled.execute("l2p_user", "l2p_db", "GRANT SELECT ON things TO PUBLIC")  # a warning, and no effect
-    async with walled.connection("postgres", "l2p_db") as connection:
+async def test_runtime_role_cannot_pass_its_rights_on(provisioned: ProvisionedServer) -> None:
+    await provisioned.execute(
+        "l2p_user", "l2p_db", "GRANT SELECT ON things TO PUBLIC"
+    )  # a warning, and no effect
+    async with provisioned.connection("postgres", "l2p_db") as connection:
         rights = await connection.fetchval("SELECT relacl::text FROM pg_class WHERE relname = 'things'")
     assert ",=" not in rights
     assert "l2p_user=arwd/" in rights
 
 
-async def test_runtime_role_cannot_end_anothers_connection(walled: WalledServer) -> None:
+async def test_runtime_role_cannot_end_anothers_connection(provisioned: ProvisionedServer) -> None:
     async with (
-        walled.connection("l2p_owner", "l2p_db") as other,
-        walled.connection("postgres", "postgres") as admin,
-        walled.connection("l2p_user", "l2p_db") as connection,
+        provisioned.connection("l2p_owner", "l2p_db") as other,
+        provisioned.connection("postgres", "postgres") as admin,
+        provisioned.connection("l2p_user", "l2p_db") as connection,
     ):
         for victim in (other, admin):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -151,8 +157,8 @@ async def test_runtime_role_cannot_end_anothers_connection(walled: WalledServer)
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_role_has_no_attribute_beyond_signing_in(walled: WalledServer, role: str) -> None:
-    async with walled.connection("postgres", "postgres") as connection:
+async def test_role_has_no_attribute_beyond_signing_in(provisioned: ProvisionedServer, role: str) -> None:
+    async with provisioned.connection("postgres", "postgres") as connection:
         row = await connection.fetchrow("SELECT * FROM pg_authid WHERE rolname = $1", role)
         groups = await connection.fetchval(
             "SELECT count(*) FROM pg_auth_members m JOIN pg_roles r ON r.oid IN (m.member, m.roleid)"
@@ -167,8 +173,8 @@ async def test_role_has_no_attribute_beyond_signing_in(walled: WalledServer, rol
     assert re.fullmatch(r"SCRAM-SHA-256\$4096:.+", row["rolpassword"])
 
 
-async def test_public_may_connect_nowhere(walled: WalledServer) -> None:
-    async with walled.connection("postgres", "postgres") as connection:
+async def test_public_may_connect_nowhere(provisioned: ProvisionedServer) -> None:
+    async with provisioned.connection("postgres", "postgres") as connection:
         open_to_all = await connection.fetch(
             "SELECT datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) a"
             " WHERE a.grantee = 0"
@@ -176,44 +182,46 @@ async def test_public_may_connect_nowhere(walled: WalledServer) -> None:
     assert open_to_all == []
 
 
-async def test_access_rules_stand_when_connect_was_granted_to_everybody(walled: WalledServer) -> None:
-    await walled.execute("postgres", "postgres", "GRANT CONNECT ON DATABASE payment_db TO PUBLIC")
+async def test_access_rules_stand_when_connect_was_granted_to_everybody(
+    provisioned: ProvisionedServer,
+) -> None:
+    await provisioned.execute("postgres", "postgres", "GRANT CONNECT ON DATABASE payment_db TO PUBLIC")
     try:
         with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="pg_hba"):
-            await walled.open("auth_user", "payment_db")
+            await provisioned.open("auth_user", "payment_db")
     finally:
-        await walled.execute("postgres", "postgres", "REVOKE CONNECT ON DATABASE payment_db FROM PUBLIC")
+        await provisioned.execute("postgres", "postgres", "REVOKE CONNECT ON DATABASE payment_db FROM PUBLIC")
 
 
-async def test_replication_is_refused(walled: WalledServer) -> None:
+async def test_replication_is_refused(provisioned: ProvisionedServer) -> None:
     with pytest.raises(asyncpg.PostgresError, match=r"(?i)pg_hba|replication"):
         await asyncpg.connect(
             host="127.0.0.1",
-            port=walled.cluster.port,
+            port=provisioned.cluster.port,
             user="auth_user",
-            password=walled.password_of("auth_user"),
+            password=provisioned.password_of("auth_user"),
             database="auth_db",
             server_settings={"replication": "database"},
         )
 
 
-async def test_wrong_and_missing_passwords_are_refused(walled: WalledServer) -> None:
-    for password in ("wrong", walled.password_of("l2p_user")):
+async def test_wrong_and_missing_passwords_are_refused(provisioned: ProvisionedServer) -> None:
+    for password in ("wrong", provisioned.password_of("l2p_user")):
         with pytest.raises(asyncpg.InvalidPasswordError):
-            await walled.open("auth_user", "auth_db", password=password)
+            await provisioned.open("auth_user", "auth_db", password=password)
 
 
-async def test_runtime_role_never_has_more_connections_than_its_limit(walled: WalledServer) -> None:
-    limit = walled.plan["payment"].user_connections
+async def test_runtime_role_never_has_more_connections_than_its_limit(provisioned: ProvisionedServer) -> None:
+    limit = provisioned.plan["payment"].user_connections
     tries = await asyncio.gather(
-        *(walled.open("payment_user", "payment_db") for _ in range(limit + 5)), return_exceptions=True
+        *(provisioned.open("payment_user", "payment_db") for _ in range(limit + 5)), return_exceptions=True
     )
     held = [opened for opened in tries if isinstance(opened, asyncpg.Connection)]
     refused = [fault for fault in tries if isinstance(fault, asyncpg.TooManyConnectionsError)]
     try:
-        async with walled.connection("auth_user", "auth_db") as neighbour:
+        async with provisioned.connection("auth_user", "auth_db") as neighbour:
             assert await neighbour.fetchval("SELECT 1") == 1
-        async with walled.connection("postgres", "postgres") as admin:
+        async with provisioned.connection("postgres", "postgres") as admin:
             counted = await admin.fetchval(
                 "SELECT count(*) FROM pg_stat_activity WHERE usename = 'payment_user'"
             )
@@ -223,8 +231,8 @@ async def test_runtime_role_never_has_more_connections_than_its_limit(walled: Wa
             await connection.close()
 
 
-async def test_all_limits_together_fit_the_server(walled: WalledServer) -> None:
-    async with walled.connection("postgres", "postgres") as connection:
+async def test_all_limits_together_fit_the_server(provisioned: ProvisionedServer) -> None:
+    async with provisioned.connection("postgres", "postgres") as connection:
         limits = await connection.fetchval(
             "SELECT sum(rolconnlimit) FROM pg_roles WHERE rolname = ANY($1)", ROLES
         )
@@ -234,46 +242,48 @@ async def test_all_limits_together_fit_the_server(walled: WalledServer) -> None:
     assert limits <= allowed
 
 
-async def test_runtime_role_cannot_fill_the_disk_with_temporary_files(walled: WalledServer) -> None:
-    await walled.execute("postgres", "postgres", "ALTER ROLE videovault_user SET temp_file_limit = '1MB'")
+async def test_runtime_role_cannot_fill_the_disk_with_temporary_files(provisioned: ProvisionedServer) -> None:
+    await provisioned.execute(
+        "postgres", "postgres", "ALTER ROLE videovault_user SET temp_file_limit = '1MB'"
+    )
     try:
-        async with walled.connection("videovault_user", "videovault_db") as connection:
+        async with provisioned.connection("videovault_user", "videovault_db") as connection:
             with pytest.raises(asyncpg.ConfigurationLimitExceededError, match="temp_file_limit"):
                 await connection.execute(
                     "SELECT count(*) FROM (SELECT n FROM generate_series(1, 2000000) n ORDER BY md5(n::text)) s"
                 )
     finally:
-        await walled.execute(
+        await provisioned.execute(
             "postgres", "postgres", "ALTER ROLE videovault_user SET temp_file_limit = '512MB'"
         )
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_runtime_role_starts_with_its_time_outs_and_the_owner_without(
-    walled: WalledServer, service: str
+    provisioned: ProvisionedServer, service: str
 ) -> None:
     names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "temp_file_limit")
     found = {}
     for kind in ("user", "owner"):
-        async with walled.connection(f"{service}_{kind}", f"{service}_db") as connection:
+        async with provisioned.connection(f"{service}_{kind}", f"{service}_db") as connection:
             found[kind] = [await connection.fetchval("SELECT current_setting($1)", name) for name in names]
     assert found == {"user": ["15s", "5s", "30s", "512MB"], "owner": ["0", "0", "0", "-1"]}
 
 
-async def test_passwords_are_long_and_all_different(walled: WalledServer) -> None:
-    passwords = [walled.password_of(role) for role in ROLES]
+async def test_passwords_are_long_and_all_different(provisioned: ProvisionedServer) -> None:
+    passwords = [provisioned.password_of(role) for role in ROLES]
     assert len(set(passwords)) == len(ROLES)
     assert min(len(password) for password in passwords) >= 32
 
 
-async def test_append_only_table_stays_so(walled: WalledServer) -> None:
-    await walled.execute(
+async def test_append_only_table_stays_so(provisioned: ProvisionedServer) -> None:
+    await provisioned.execute(
         "auth_owner",
         "auth_db",
         "CREATE TABLE events (id int)",
         "REVOKE UPDATE, DELETE ON events FROM auth_user",
     )
-    async with walled.connection("auth_user", "auth_db") as connection:
+    async with provisioned.connection("auth_user", "auth_db") as connection:
         await connection.execute("INSERT INTO events VALUES (1)")
         for statement in ("UPDATE events SET id = 2", "DELETE FROM events", "TRUNCATE events"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -281,17 +291,19 @@ async def test_append_only_table_stays_so(walled: WalledServer) -> None:
         assert await connection.fetchval("SELECT id FROM events") == 1
 
 
-async def test_statement_statistics_are_kept_where_no_service_can_look(walled: WalledServer) -> None:
-    async with walled.connection("postgres", "postgres") as connection:
+async def test_statement_statistics_are_kept_where_no_service_can_look(
+    provisioned: ProvisionedServer,
+) -> None:
+    async with provisioned.connection("postgres", "postgres") as connection:
         assert await connection.fetchval("SELECT count(*) > 0 FROM monitoring.pg_stat_statements")
-    async with walled.connection("auth_user", "auth_db") as connection:
+    async with provisioned.connection("auth_user", "auth_db") as connection:
         with pytest.raises(asyncpg.UndefinedTableError):
             await connection.execute("SELECT * FROM pg_stat_statements")
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_only_the_owner_takes_advisory_locks(walled: WalledServer, service: str) -> None:
-    async with walled.connection(f"{service}_owner", f"{service}_db") as connection:
+async def test_only_the_owner_takes_advisory_locks(provisioned: ProvisionedServer, service: str) -> None:
+    async with provisioned.connection(f"{service}_owner", f"{service}_db") as connection:
         names = await connection.fetch(
             "SELECT DISTINCT proname FROM pg_proc WHERE proname ~ '^pg_.*advisory' AND proname !~ 'unlock'"
         )
@@ -299,7 +311,7 @@ async def test_only_the_owner_takes_advisory_locks(walled: WalledServer, service
         for statement in every:
             await connection.execute(statement)
     assert len(every) == 16
-    async with walled.connection(f"{service}_user", f"{service}_db") as connection:
+    async with provisioned.connection(f"{service}_user", f"{service}_db") as connection:
         for statement in every:
             with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for function"):
                 await connection.execute(statement)
@@ -313,10 +325,10 @@ async def test_only_the_owner_takes_advisory_locks(walled: WalledServer, service
     ],
 )
 async def test_a_statement_of_one_service_cannot_fill_the_servers_lock_table(
-    walled: WalledServer, greedy: str
+    provisioned: ProvisionedServer, greedy: str
 ) -> None:
-    async with walled.connection("l2p_user", "l2p_db") as connection:
+    async with provisioned.connection("l2p_user", "l2p_db") as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(greedy)
-        async with walled.connection("payment_user", "payment_db") as other:
+        async with provisioned.connection("payment_user", "payment_db") as other:
             assert await other.fetchval("SELECT count(*) FROM things") == 0

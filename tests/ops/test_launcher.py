@@ -384,11 +384,11 @@ def test_socket_whose_path_is_too_long_is_left_out() -> None:
 
 async def test_log_that_grew_large_is_set_aside_while_the_server_runs(stopped_cluster: Cluster) -> None:
     stopped_cluster.start()
-    stopped_cluster.bound_log()
+    stopped_cluster.limit_log()
     assert "ready to accept connections" in stopped_cluster.log_file.read_text()
     with stopped_cluster.log_file.open("ab") as log:
         log.write(b"x" * LARGEST_LOG)
-    stopped_cluster.bound_log()
+    stopped_cluster.limit_log()
     assert stopped_cluster.log_file.stat().st_size == 0
     connection = await connect(stopped_cluster)
     with pytest.raises(asyncpg.PostgresSyntaxError):

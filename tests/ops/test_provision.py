@@ -11,24 +11,24 @@ from quartet.errors import ServerFailed, WrongPassword
 from quartet.provision import AdminConnection, Plan, provision
 from quartet.provision.run import LOCK_KEY
 from quartet.provision.scram import make_verifier, matches
-from tests.ops.walled_server import WalledServer
+from tests.ops.provisioned_server import ProvisionedServer
 
 pytestmark = pytest.mark.database
 
 
 @pytest.fixture
-async def planned(walled: WalledServer) -> AsyncIterator[WalledServer]:
+async def planned(provisioned: ProvisionedServer) -> AsyncIterator[ProvisionedServer]:
     """The server as planned, and brought back to the plan at the end."""
-    yield walled
-    await provision(walled.admin, walled.plan)
+    yield provisioned
+    await provision(provisioned.admin, provisioned.plan)
 
 
-async def test_second_run_changes_nothing(planned: WalledServer) -> None:
+async def test_second_run_changes_nothing(planned: ProvisionedServer) -> None:
     assert (await provision(planned.admin, planned.plan)).changes == ()
 
 
 async def test_a_server_that_takes_fewer_connections_than_the_roles_may_open_is_told(
-    planned: WalledServer,
+    planned: ProvisionedServer,
 ) -> None:
     of_eight = replace(
         planned.plan, services=tuple(replace(each, user_connections=96) for each in planned.plan)
@@ -122,31 +122,33 @@ DATABASE_DRIFT = [
 
 @pytest.mark.parametrize("drift", SERVER_DRIFT)
 async def test_drift_of_roles_and_databases_is_repaired_and_told(
-    walled: WalledServer, drift: dict[str, str]
+    provisioned: ProvisionedServer, drift: dict[str, str]
 ) -> None:
-    await walled.execute("postgres", "postgres", *drift)
-    await assert_repaired(walled, drift)
+    await provisioned.execute("postgres", "postgres", *drift)
+    await assert_repaired(provisioned, drift)
 
 
 @pytest.mark.parametrize("drift", DATABASE_DRIFT)
 async def test_drift_inside_a_database_is_repaired_and_told(
-    walled: WalledServer, drift: dict[str, str]
+    provisioned: ProvisionedServer, drift: dict[str, str]
 ) -> None:
-    await walled.execute(
+    await provisioned.execute(
         "auth_owner", "auth_db", "DROP TABLE IF EXISTS things", "CREATE TABLE things (id serial)"
     )
-    await walled.execute("postgres", "auth_db", "DROP TABLE IF EXISTS strange", *drift)
-    await assert_repaired(walled, drift)
+    await provisioned.execute("postgres", "auth_db", "DROP TABLE IF EXISTS strange", *drift)
+    await assert_repaired(provisioned, drift)
 
 
-async def assert_repaired(walled: WalledServer, drift: dict[str, str]) -> None:
+async def assert_repaired(provisioned: ProvisionedServer, drift: dict[str, str]) -> None:
     """Each drift is told of, all are gone after one run, and the next finds nothing to do."""
-    changes = "\n".join((await provision(walled.admin, walled.plan)).changes)
+    changes = "\n".join((await provision(provisioned.admin, provisioned.plan)).changes)
     assert [told for told in drift.values() if told not in changes] == [], changes
-    assert (await provision(walled.admin, walled.plan)).changes == ()
+    assert (await provision(provisioned.admin, provisioned.plan)).changes == ()
 
 
-async def test_table_that_was_given_away_can_be_used_again_after_the_repair(planned: WalledServer) -> None:
+async def test_table_that_was_given_away_can_be_used_again_after_the_repair(
+    planned: ProvisionedServer,
+) -> None:
     await planned.execute("postgres", "payment_db", "CREATE TABLE stray (id int)")
     await provision(planned.admin, planned.plan)
     await planned.execute(
@@ -157,7 +159,9 @@ async def test_table_that_was_given_away_can_be_used_again_after_the_repair(plan
     await planned.execute("payment_owner", "payment_db", "DROP TABLE stray")
 
 
-async def test_append_only_and_version_tables_are_left_as_migrations_made_them(planned: WalledServer) -> None:
+async def test_append_only_and_version_tables_are_left_as_migrations_made_them(
+    planned: ProvisionedServer,
+) -> None:
     await planned.execute(
         "l2p_owner",
         "l2p_db",
@@ -185,7 +189,7 @@ async def test_append_only_and_version_tables_are_left_as_migrations_made_them(p
     ("table", "kept"), [("audit_events", {"SELECT", "INSERT"}), ("alembic_version", {"SELECT"})]
 )
 async def test_repair_opens_no_append_only_table(
-    planned: WalledServer, drift: str, table: str, kept: set[str]
+    planned: ProvisionedServer, drift: str, table: str, kept: set[str]
 ) -> None:
     taken = ", ".join({"INSERT", "UPDATE", "DELETE"} - kept)
     await planned.execute(
@@ -211,7 +215,7 @@ async def test_repair_opens_no_append_only_table(
         await planned.execute("postgres", "auth_db", f"DROP TABLE {table}")
 
 
-async def test_what_is_not_of_the_plan_is_left_alone(planned: WalledServer) -> None:
+async def test_what_is_not_of_the_plan_is_left_alone(planned: ProvisionedServer) -> None:
     await planned.execute(
         "postgres",
         "postgres",
@@ -227,7 +231,7 @@ async def test_what_is_not_of_the_plan_is_left_alone(planned: WalledServer) -> N
         )
 
 
-async def test_changed_password_is_rotated_for_that_role_alone(planned: WalledServer) -> None:
+async def test_changed_password_is_rotated_for_that_role_alone(planned: ProvisionedServer) -> None:
     services = [
         replace(planned.plan["auth"], user_password="naïve ﬁ Ⅳ p@ss'word\\"),
         *planned.plan.services[1:],
@@ -242,7 +246,7 @@ async def test_changed_password_is_rotated_for_that_role_alone(planned: WalledSe
     assert (await provision(changed.admin, changed.plan)).changes == ()
 
 
-async def test_report_and_server_log_hold_no_password(planned: WalledServer) -> None:
+async def test_report_and_server_log_hold_no_password(planned: ProvisionedServer) -> None:
     rotated = replace(planned, plan=Plan.generated())
     await planned.execute(
         "postgres", "postgres", "ALTER SYSTEM SET log_statement = 'all'", "SELECT pg_reload_conf()"
@@ -263,7 +267,7 @@ async def test_report_and_server_log_hold_no_password(planned: WalledServer) -> 
 
 
 async def test_the_role_of_backups_replicates_reads_all_and_has_six_connections(
-    planned: WalledServer,
+    planned: ProvisionedServer,
 ) -> None:
     async with planned.connection("postgres", "postgres") as connection:
         role = await connection.fetchrow(
@@ -277,9 +281,9 @@ async def test_the_role_of_backups_replicates_reads_all_and_has_six_connections(
     assert [group["name"] for group in groups] == ["pg_read_all_data"]
 
 
-async def test_two_at_once_on_a_bare_server_make_everything_once(walled: WalledServer) -> None:
+async def test_two_at_once_on_a_bare_server_make_everything_once(provisioned: ProvisionedServer) -> None:
     renamed = replace(
-        walled.plan,
+        provisioned.plan,
         backup_user="twin_backup",
         services=tuple(
             replace(
@@ -288,14 +292,14 @@ async def test_two_at_once_on_a_bare_server_make_everything_once(walled: WalledS
                 user=f"twin_{service.user}",
                 owner=f"twin_{service.owner}",
             )
-            for service in walled.plan
+            for service in provisioned.plan
         ),
     )
-    reports = await asyncio.gather(*(provision(walled.admin, renamed) for _ in range(3)))
+    reports = await asyncio.gather(*(provision(provisioned.admin, renamed) for _ in range(3)))
     made = [change for report in reports for change in report.changes if change.endswith("created")]
     assert sum(change.startswith("database") for change in made) == 4
     assert sum(change.startswith("role") for change in made) == 9
-    async with walled.connection("postgres", "postgres") as connection:
+    async with provisioned.connection("postgres", "postgres") as connection:
         assert await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname LIKE 'twin_%'") == 4
         for service in renamed:
             await connection.execute(f'DROP DATABASE "{service.database}"')
@@ -304,7 +308,7 @@ async def test_two_at_once_on_a_bare_server_make_everything_once(walled: WalledS
         await connection.execute(f'DROP ROLE "{renamed.backup_user}"')
 
 
-async def test_a_provisioning_says_whom_it_waits_for(walled: WalledServer) -> None:
+async def test_a_provisioning_says_whom_it_waits_for(provisioned: ProvisionedServer) -> None:
     lines: list[str] = []
     said = asyncio.Event()
 
@@ -312,10 +316,10 @@ async def test_a_provisioning_says_whom_it_waits_for(walled: WalledServer) -> No
         lines.append(line)
         said.set()
 
-    async with walled.connection("postgres", "postgres") as holder:
+    async with provisioned.connection("postgres", "postgres") as holder:
         await holder.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
         pid = await holder.fetchval("SELECT pg_backend_pid()")
-        waiting = asyncio.create_task(provision(walled.admin, walled.plan, say=say))
+        waiting = asyncio.create_task(provision(provisioned.admin, provisioned.plan, say=say))
         await asyncio.wait_for(said.wait(), timeout=30)
     await waiting
     (line,) = lines
@@ -326,7 +330,7 @@ async def test_a_provisioning_says_whom_it_waits_for(walled: WalledServer) -> No
     assert line.endswith(f"SELECT pg_terminate_backend({pid})")
 
 
-async def test_service_may_live_in_a_schema_of_its_own(planned: WalledServer) -> None:
+async def test_service_may_live_in_a_schema_of_its_own(planned: ProvisionedServer) -> None:
     services = [replace(planned.plan["videovault"], schema="library"), *planned.plan.services[:3]]
     plan = replace(planned.plan, services=tuple(services))
     await provision(planned.admin, plan)
@@ -338,20 +342,22 @@ async def test_service_may_live_in_a_schema_of_its_own(planned: WalledServer) ->
     await planned.execute("postgres", "videovault_db", "DROP SCHEMA library CASCADE")
 
 
-async def test_wrong_superuser_password_is_told_with_a_way_out(walled: WalledServer) -> None:
-    wrong = AdminConnection(host="127.0.0.1", port=walled.cluster.port, password="wrong")
+async def test_wrong_superuser_password_is_told_with_a_way_out(provisioned: ProvisionedServer) -> None:
+    wrong = AdminConnection(host="127.0.0.1", port=provisioned.cluster.port, password="wrong")
     with pytest.raises(WrongPassword, match="put back the password"):
-        await provision(wrong, walled.plan)
+        await provision(wrong, provisioned.plan)
 
 
-async def test_absent_server_is_told(walled: WalledServer) -> None:
+async def test_absent_server_is_told(provisioned: ProvisionedServer) -> None:
     absent = AdminConnection(host="127.0.0.1", port=1, password="x")
     with pytest.raises(ServerFailed, match="is it running"):
-        await provision(absent, walled.plan)
+        await provision(absent, provisioned.plan)
 
 
 @pytest.mark.parametrize("password", ["x", "p@ss:/w%rd?#[]é ", "ﬁ Ⅳ \u00ad", "\u0007bell", "אב1", "a" * 300])
-async def test_verifier_made_here_lets_the_same_password_in(planned: WalledServer, password: str) -> None:
+async def test_verifier_made_here_lets_the_same_password_in(
+    planned: ProvisionedServer, password: str
+) -> None:
     """The server's own password check is the judge of SASLprep and SCRAM."""
     verifier = make_verifier(password)
     await planned.execute("postgres", "postgres", f"ALTER ROLE l2p_user PASSWORD '{verifier}'")
@@ -361,7 +367,7 @@ async def test_verifier_made_here_lets_the_same_password_in(planned: WalledServe
 
 
 @pytest.mark.parametrize("password", ["x", "p@ss:/w%rd?#[]é ", "ﬁ Ⅳ", "אב1"])
-async def test_verifier_made_by_the_server_is_recognised(planned: WalledServer, password: str) -> None:
+async def test_verifier_made_by_the_server_is_recognised(planned: ProvisionedServer, password: str) -> None:
     await planned.execute("postgres", "postgres", f"ALTER ROLE l2p_user PASSWORD '{password}'")
     async with planned.connection("postgres", "postgres") as connection:
         stored = await connection.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = 'l2p_user'")

@@ -10,7 +10,7 @@ from quartet.errors import WrongSettings
 from quartet.settings import load_settings
 from quartet.stack.console import Console
 from quartet.stack.logfile import LogFile
-from quartet.stack.program import Declaration, Program, start_what_can
+from quartet.stack.program import Declaration, Program, start_unblocked
 from tests.ops.command import wait_until
 
 
@@ -39,15 +39,15 @@ def test_a_program_starts_once_what_it_needs_is_ready(tmp_path: Path) -> None:
 
     programs = [program("mailer", "auth"), program("auth.1"), program("auth.2")]
     try:
-        start_what_can(programs)
+        start_unblocked(programs)
         assert [each.poll(now=0) for each in programs] == [False, False, False]
-        assert [each.state for each in programs] == ["needing", "starting", "starting"]
+        assert [each.state for each in programs] == ["blocked", "starting", "starting"]
         flag.touch()
         assert programs[1].poll(now=0)
-        start_what_can(programs)
+        start_unblocked(programs)
         assert programs[0].pid is None, "auth.2 is not ready yet"
         assert programs[2].poll(now=0)
-        start_what_can(programs)
+        start_unblocked(programs)
         assert [each.state for each in programs] == ["starting", "ready", "ready"]
     finally:
         for each in programs:

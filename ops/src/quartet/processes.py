@@ -80,7 +80,7 @@ def spawn(
         group=account.gid if account else None,
         extra_groups=[] if account else None,
         pass_fds=descriptors,
-        preexec_fn=_binding(signal_at_parents_death),
+        preexec_fn=_bind_to_parent(signal_at_parents_death),
     )
 
 
@@ -103,7 +103,7 @@ def open_pipe(
     )
 
 
-def _binding(chosen: signal.Signals | None) -> Callable[[], None] | None:
+def _bind_to_parent(chosen: signal.Signals | None) -> Callable[[], None] | None:
     """What the child calls between fork and exec; after the change of user, which would clear the setting."""
     if chosen is None or _libc is None:
         return None

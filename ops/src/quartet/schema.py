@@ -73,7 +73,7 @@ def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
     library = importlib.import_module("dbcommon.migrations")
     found: dict[str, SchemaStatus] = {}
     for service, url in urls.items():
-        with _told_in_one_line(service, url, ServerFailed):
+        with _translate_errors(service, url, ServerFailed):
             status = library.read_status(service, url, metadata=service_metadata(service))
             found[service] = SchemaStatus(
                 current=status.current, head=status.head, pending=status.pending, drift=status.drift
@@ -85,7 +85,7 @@ def _upgrade(
     service: str, url: DatabaseUrl, *, current: str | None, say: Callable[[str], None]
 ) -> tuple[str, ...]:
     library = importlib.import_module("dbcommon.migrations")
-    with _told_in_one_line(service, url, MigrationFailed):
+    with _translate_errors(service, url, MigrationFailed):
         if not library.pending_revisions(service, current):
             return ()
         applied: tuple[str, ...] = library.upgrade(service, url, say=lambda line: say(f"{service}: {line}"))
@@ -93,7 +93,7 @@ def _upgrade(
 
 
 @contextlib.contextmanager
-def _told_in_one_line(service: str, url: DatabaseUrl, failure: type[Failure]) -> Any:
+def _translate_errors(service: str, url: DatabaseUrl, failure: type[Failure]) -> Any:
     try:
         yield
     except Failure:

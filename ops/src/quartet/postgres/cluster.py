@@ -23,7 +23,7 @@ from quartet.errors import (
 from quartet.postgres.account import can_enter, hand_over, server_account
 from quartet.postgres.binaries import Binaries, find_binaries, readable_copy
 from quartet.postgres.configuration import server_settings, write_settings
-from quartet.postgres.error_messages import failure_from_output, told_in_one_line
+from quartet.postgres.error_messages import failure_from_output, translate_os_errors
 from quartet.processes import exists, is_alive, run, spawn
 
 HOST = "127.0.0.1"
@@ -116,7 +116,7 @@ class Cluster:
 
         Raises OtherMajorVersion, NoPermission, DiskFull or ServerFailed. A folder that was made half is made anew.
         """
-        with told_in_one_line(self.data_folder):
+        with translate_os_errors(self.data_folder):
             self._prepare_folder()
             if self.is_initialised():
                 self._check_version()
@@ -130,11 +130,11 @@ class Cluster:
         Raises AlreadyRunning, PortTaken (a port that was asked for), DiskFull, NoPermission or ServerFailed.
         Call it from the main thread: the server ends with the thread that started it.
         """
-        with told_in_one_line(self.data_folder):
+        with translate_os_errors(self.data_folder):
             self._prepare_folder()
             self._check_version()
-            self._await_former_server()
-            self._remove_strangers_pid()
+            self._wait_for_former_server()
+            self._remove_stale_pid_files()
             self._rotate_log()
             deadline = time.monotonic() + START_SECONDS
             while not self._try_start(deadline):
@@ -161,7 +161,7 @@ class Cluster:
         self._wanted_port = self.port
         self.start()
 
-    def bound_log(self) -> None:
+    def limit_log(self) -> None:
         """Keep the log of a long-running server from filling the disk: set aside what there is, and begin anew.
 
         The server goes on with the same open file, to which it only appends; lines of that instant may be lost.
@@ -325,11 +325,11 @@ class Cluster:
             probe.bind((HOST, 0))
             return int(probe.getsockname()[1])
 
-    def _await_former_server(self) -> None:
+    def _wait_for_former_server(self) -> None:
         """One that is ending, since its launcher was killed, is waited for; one that runs is left alone."""
         beginning = time.monotonic()
         while self.is_running():
-            patience = STOP_SECONDS if self._told_state() == "stopping" else DYING_SECONDS
+            patience = STOP_SECONDS if self._recorded_state() == "stopping" else DYING_SECONDS
             if time.monotonic() - beginning > patience:
                 raise AlreadyRunning(
                     f"PostgreSQL already runs in {self.data_folder} (process {self.pid}): stop that one first"
@@ -340,14 +340,14 @@ class Cluster:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=STOP_SECONDS)
 
-    def _told_state(self) -> str:
+    def _recorded_state(self) -> str:
         """What the server last wrote of itself into its pid file: starting, ready or stopping."""
         try:
             return self.pgdata.joinpath("postmaster.pid").read_text().splitlines()[7].strip()
         except (OSError, IndexError):
             return ""
 
-    def _remove_strangers_pid(self) -> None:
+    def _remove_stale_pid_files(self) -> None:
         """A number that now is another program's, or a zombie's, would keep the server from starting.
 
         Should processes of the former server still run, the shared memory that they hold keeps the new one out.

@@ -11,7 +11,7 @@ FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded|File too la
 
 
 @contextlib.contextmanager
-def told_in_one_line(folder: Path) -> Iterator[None]:
+def translate_os_errors(folder: Path) -> Iterator[None]:
     """Turn what the operating system refuses into the failures of this package."""
     try:
         yield

@@ -1,7 +1,7 @@
 """Inside a service's database: schema, extensions, default privileges, and what the service may not use."""
 
 from quartet.errors import ServerFailed
-from quartet.provision.drift import end_strange_grants, ensure_ownership
+from quartet.provision.drift import ensure_ownership, revoke_unplanned_grants
 from quartet.provision.plan import (
     ADVISORY_LOCKS,
     FORBIDDEN_EXTENSIONS,
@@ -77,7 +77,7 @@ async def ensure_contents(session: Session, plan: Plan, *, service: ServicePlan)
     await _close_routines(session)
     await _ensure_advisory_locks(session, service)
     await ensure_ownership(session, service)
-    await end_strange_grants(session, plan, service=service)
+    await revoke_unplanned_grants(session, plan, service=service)
 
 
 async def _ensure_schema(session: Session, service: ServicePlan) -> None:

@@ -55,7 +55,7 @@ _UNREADABLE = """
       AND NOT (c.relname = 'alembic_version' AND privilege = 'INSERT')
       AND NOT pg_catalog.has_table_privilege($3::name, c.oid, privilege)
 """
-_STRANGE_GRANTS = """
+_UNPLANNED_GRANTS = """
     SELECT r.rolname, o.type, o.schema, o.identity
     FROM pg_catalog.pg_shdepend s
     JOIN pg_catalog.pg_roles r ON r.oid = s.refobjid
@@ -113,7 +113,7 @@ def _allowed(service: ServicePlan, relation: str, *, kind: str) -> frozenset[str
     return ALLOWED_ON_TABLES - ({"UPDATE", "DELETE"} if relation in service.append_only else set())
 
 
-async def end_strange_grants(session: Session, plan: Plan, *, service: ServicePlan) -> None:
+async def revoke_unplanned_grants(session: Session, plan: Plan, *, service: ServicePlan) -> None:
     """Take back what was granted beyond the plan, and give the runtime role the reading that it lacks."""
     await _trim_relation_grants(session, service)
     await _revoke_elsewhere(session, plan, service=service)
@@ -150,7 +150,7 @@ async def _trim_relation_grants(session: Session, service: ServicePlan) -> None:
 
 async def _revoke_elsewhere(session: Session, plan: Plan, *, service: ServicePlan) -> None:
     own = {service.user, service.owner}
-    for row in await session.rows(_STRANGE_GRANTS, list(plan.roles)):
+    for row in await session.rows(_UNPLANNED_GRANTS, list(plan.roles)):
         kind = _KINDS.get(row["type"])
         in_own_schema = row["schema"] == service.schema or row["identity"] == identifier_of(service.schema)
         if kind is None or (row["rolname"] in own and in_own_schema):

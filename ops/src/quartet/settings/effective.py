@@ -25,10 +25,10 @@ def find_effective(settings: OperatorSettings, name: str) -> Effective:
         return Effective(value, "file")
     if name in settings.generated:
         return Effective(value, "generated")
-    return _find_followed(settings, name) or Effective(value, "" if value is None else "default")
+    return _find_derived(settings, name) or Effective(value, "" if value is None else "default")
 
 
-def _find_followed(settings: OperatorSettings, name: str) -> Effective | None:
+def _find_derived(settings: OperatorSettings, name: str) -> Effective | None:
     """What follows from another setting, or from where `quartet up` put the server."""
     if name in ISSUERS:
         port = f"{ISSUERS[name].upper()}_PORT"

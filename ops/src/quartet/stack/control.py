@@ -14,7 +14,7 @@ from quartet.processes import module_command, spawn
 from quartet.readiness import ask_all_readiness
 from quartet.settings import OperatorSettings
 from quartet.stack.startup import open_cluster
-from quartet.stack.supervisor import EXTRA_STOP_SECONDS
+from quartet.stack.supervisor import KILL_MARGIN_SECONDS
 
 OWN_LOG = "quartet.log"
 
@@ -65,7 +65,7 @@ def stop_running(settings: OperatorSettings) -> bool:
     pid = home.run_state().get("pid")
     if isinstance(pid, int) and home.is_held():
         _ask_to_stop(pid)
-        services = settings.longest_service_stop + EXTRA_STOP_SECONDS
+        services = settings.longest_service_stop + KILL_MARGIN_SECONDS
         deadline = time.monotonic() + services + SERVER_STOP_SECONDS
         while home.is_held():
             if time.monotonic() > deadline:

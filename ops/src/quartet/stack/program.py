@@ -17,16 +17,16 @@ from quartet.stack.console import Console, without_colour
 from quartet.stack.logfile import LogFile
 from quartet.stack.ports import open_own_listener
 
-State = Literal["needing", "starting", "ready", "waiting", "stopped"]
+State = Literal["blocked", "starting", "ready", "restarting", "stopped"]
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
-GOOD_SECONDS = 30.0
+STABLE_SECONDS = 30.0
 """Ready for so long, a service has proved itself: the next death is its first again."""
 INHERITED_LISTENERS = "INHERITED_LISTENERS"
 """How a program is told which descriptors it listens on: its service's, which it shares, then its own."""
 
 
-def says_ready(host: str, port: int) -> bool:
+def is_service_ready(host: str, port: int) -> bool:
     """The usual check: `/readyz` answers 200."""
     return ask_readiness(host, port) == "ready"
 
@@ -45,7 +45,7 @@ class Declaration:
     command: Sequence[str]
     environment: Mapping[str, str]
     listener: socket.socket | None = None
-    is_ready: Callable[[str, int], bool] = says_ready
+    is_ready: Callable[[str, int], bool] = is_service_ready
     needs: Sequence[str] = ()
 
 
@@ -56,7 +56,7 @@ class Program:
         self.declaration = declaration
         self.name = declaration.name
         self.own_address = ("127.0.0.1", 0)
-        self.state: State = "needing"
+        self.state: State = "blocked"
         self.restarts = 0
         self.exit_code: int | None = None
         self.last_lines: collections.deque[str] = collections.deque(maxlen=5)
@@ -107,14 +107,14 @@ class Program:
 
     def poll(self, *, now: float) -> bool:
         """Notice a death, a readiness, or that a delay is over; whether something changed."""
-        if self.state == "waiting":
+        if self.state == "restarting":
             if now < self._start_at:
                 return False
             self.restarts += 1
             self.start()
             return True
         if self._process is not None and self._process.poll() is not None and self.state != "stopped":
-            self._take_note_of_death(now)
+            self._handle_exit(now)
             return True
         if self.state == "starting" and self.declaration.is_ready(*self.own_address):
             self.state, self._ready_since = "ready", now
@@ -134,14 +134,16 @@ class Program:
             self._reader.join(timeout=2)
         self._log.close()
 
-    def _take_note_of_death(self, now: float) -> None:
+    def _handle_exit(self, now: float) -> None:
         self.exit_code = self._process.returncode if self._process else None
         if self._reader is not None:
             self._reader.join(timeout=2)
-        if self.state == "ready" and now - self._ready_since > GOOD_SECONDS:
+        if self.state == "ready" and now - self._ready_since > STABLE_SECONDS:
             self._delay = FIRST_DELAY_SECONDS
-        self.state, self._start_at = "waiting", now + self._delay
-        self.note(f"{self.name} ended ({_spell(self.exit_code)}); it is started again in {self._delay:g} s")
+        self.state, self._start_at = "restarting", now + self._delay
+        self.note(
+            f"{self.name} ended ({_describe_exit(self.exit_code)}); it is started again in {self._delay:g} s"
+        )
         self._delay = min(self._delay * 2, LONGEST_DELAY_SECONDS)
 
     def note(self, text: str) -> None:
@@ -159,7 +161,7 @@ class Program:
                 self._console.show(self.name, line)
 
 
-def start_what_can(programs: Sequence[Program]) -> None:
+def start_unblocked(programs: Sequence[Program]) -> None:
     """Start each program whose needs are ready and that was not started yet."""
     for program in programs:
         needed = [
@@ -167,11 +169,11 @@ def start_what_can(programs: Sequence[Program]) -> None:
             for each in programs
             if {each.name, each.declaration.service} & set(program.declaration.needs)
         ]
-        if program.state == "needing" and all(each.state == "ready" for each in needed):
+        if program.state == "blocked" and all(each.state == "ready" for each in needed):
             program.start()
 
 
-def _spell(exit_code: int | None) -> str:
+def _describe_exit(exit_code: int | None) -> str:
     if exit_code is None:
         return "unknown"
     if exit_code < 0:

@@ -54,7 +54,7 @@ def prepare_databases(
 
     Raises DiskFull, WrongPassword, ServerFailed or MigrationFailed.
     """
-    with _told_in_one_line(server, folder):
+    with _translate_errors(server, folder):
         _prepare_databases(settings, server, say=say)
 
 
@@ -91,7 +91,7 @@ def wait_for_server(server: Server, *, seconds: float) -> None:
 
 
 @contextlib.contextmanager
-def _told_in_one_line(server: Server, folder: Path | None) -> Iterator[None]:
+def _translate_errors(server: Server, folder: Path | None) -> Iterator[None]:
     """A full disk ends statements, connections and the whole server: seldom does the last error say why."""
     try:
         yield

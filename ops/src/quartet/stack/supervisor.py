@@ -24,7 +24,7 @@ from quartet.stack.program import (
     LONGEST_DELAY_SECONDS,
     Declaration,
     Program,
-    start_what_can,
+    start_unblocked,
 )
 from quartet.stack.programs import declare_programs
 from quartet.stack.startup import open_cluster, start_server
@@ -32,13 +32,13 @@ from quartet.stack.startup import open_cluster, start_server
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS = 0.05
 READY_SECONDS = 120.0
-LATE_SECONDS = 8.0
+REPORT_UNREADY_SECONDS = 8.0
 """After so long it is told what keeps a service from being ready."""
-DEATHS_BEFORE_GIVING_UP = 4
+MOST_EARLY_EXITS = 4
 """A service that keeps dying before it was ever ready will not mend itself."""
 FINAL_EXIT_CODES = {2, 3}
 """Wrong settings, and a port that cannot be had: trying again helps nobody."""
-EXTRA_STOP_SECONDS = 5.0
+KILL_MARGIN_SECONDS = 5.0
 """A busy machine's; a service that has not ended by itself by then is killed."""
 
 
@@ -63,14 +63,14 @@ class Supervisor:
         self._started = time.monotonic()
         self._services_started = self._started
         self._was_ready = False
-        self._told_late = False
+        self._reported_late = False
         self._was_killed = False
         self._database_delay = FIRST_DELAY_SECONDS
 
     def run(self) -> None:
         """Start everything, stay until a signal, stop everything. Raises the Failure that made a start impossible."""
         home = self._settings.home
-        with home.held(), self._signals_taken():
+        with home.held(), self._signals_handled():
             try:
                 self._start()
                 self._is_starting = False
@@ -98,13 +98,13 @@ class Supervisor:
             listeners=self._listeners,
             colour=self._console.colour,
         )
-        self._forget_logs_of_others({declaration.name for declaration in declared})
+        self._delete_stale_logs({declaration.name for declaration in declared})
         self._programs = [self._prepare(declaration) for declaration in declared]
-        start_what_can(self._programs)
+        start_unblocked(self._programs)
         self._services_started = time.monotonic()
         self._record("starting")
 
-    def _forget_logs_of_others(self, names: set[str]) -> None:
+    def _delete_stale_logs(self, names: set[str]) -> None:
         """Delete the logs of processes that this run has not, such as a second replica's."""
         for service in SERVICES:
             for path in self._settings.home.logs.glob(f"{service}*.log"):
@@ -120,16 +120,16 @@ class Supervisor:
             now = time.monotonic()
             changed = [program for program in self._programs if program.poll(now=now)]
             if changed:
-                start_what_can(self._programs)
+                start_unblocked(self._programs)
                 self._record("ready" if self._was_ready else "starting")
             if not self._was_ready:
                 self._await_first_readiness(now)
-            self._keep_database()
+            self._keep_database_running()
             time.sleep(TICK_SECONDS)
 
     def _await_first_readiness(self, now: float) -> None:
         for program in self._programs:
-            given_up = program.exit_code in FINAL_EXIT_CODES or program.restarts >= DEATHS_BEFORE_GIVING_UP
+            given_up = program.exit_code in FINAL_EXIT_CODES or program.restarts >= MOST_EARLY_EXITS
             if given_up and program.state != "ready":
                 said = f" ({program.last_lines[-1]})" if program.last_lines else ""
                 raise ServiceFailed(f"{program.name} does not start{said}: see {self._settings.home.logs}")
@@ -137,16 +137,16 @@ class Supervisor:
             self._was_ready = True
             self._record("ready")
             self._announce(now - self._started)
-        elif now - self._services_started > LATE_SECONDS and not self._told_late:
-            self._told_late = True
-            self._tell_what_is_missing()
+        elif now - self._services_started > REPORT_UNREADY_SECONDS and not self._reported_late:
+            self._reported_late = True
+            self._report_unready()
         elif now - self._started > READY_SECONDS:
             late = ", ".join(program.name for program in self._programs if program.state != "ready")
             raise ServiceFailed(
                 f"not ready after {READY_SECONDS:.0f} s: {late}; see {self._settings.home.logs}"
             )
 
-    def _tell_what_is_missing(self) -> None:
+    def _report_unready(self) -> None:
         for program in self._programs:
             if program.state != "ready":
                 report = check_service(program.name, *program.own_address)
@@ -166,14 +166,14 @@ class Supervisor:
             "Ctrl-C stops everything; `quartet ps`, `quartet logs` and `quartet down` work from another terminal"
         )
 
-    def _keep_database(self) -> None:
+    def _keep_database_running(self) -> None:
         """A server that died is started again where it was: the services know its port."""
         cluster = self._cluster
         if cluster is None or self._signals:
             return
         if cluster.is_running():
             self._database_delay = FIRST_DELAY_SECONDS
-            cluster.bound_log()
+            cluster.limit_log()
             return
         self._console.say(f"PostgreSQL ended; it is started again (its log: {cluster.log_file})")
         try:
@@ -195,7 +195,7 @@ class Supervisor:
             program.signal(signal.SIGTERM)
         for listener in self._listeners.values():  # the processes keep theirs as long as they accept
             listener.close()
-        deadline = time.monotonic() + self._settings.longest_service_stop + EXTRA_STOP_SECONDS
+        deadline = time.monotonic() + self._settings.longest_service_stop + KILL_MARGIN_SECONDS
         while any(program.pid for program in self._programs):
             if self._signals > 1 or time.monotonic() > deadline:
                 self._kill_services()
@@ -216,7 +216,7 @@ class Supervisor:
                 program.signal(signal.SIGKILL)
 
     @contextlib.contextmanager
-    def _signals_taken(self) -> Iterator[None]:
+    def _signals_handled(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("the supervisor belongs in the main thread: its children end with it")
         taken = [

@@ -17,7 +17,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @dataclass(frozen=True)
-class WalledServer:
+class ProvisionedServer:
     """The server, its plan, and the superuser's password."""
 
     cluster: Cluster
@@ -64,12 +64,12 @@ class WalledServer:
 
 
 @contextlib.contextmanager
-def walled_server() -> Iterator[WalledServer]:
+def provisioned_server() -> Iterator[ProvisionedServer]:
     """A throw-away server, provisioned as `quartet up` does it."""
     with open_folder() as folder:
         plan = Plan.generated()
         cluster = Cluster(folder / "cluster", max_connections=plan.max_connections, settings=FAST)
-        server = WalledServer(cluster, plan, secrets.token_urlsafe(32))
+        server = ProvisionedServer(cluster, plan, secrets.token_urlsafe(32))
         cluster.initialise(superuser_password=server.password)
         cluster.set_access_rules(embedded_access_rules(plan))
         cluster.start()
