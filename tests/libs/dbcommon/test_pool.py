@@ -425,7 +425,7 @@ async def test_a_broken_connection_of_a_full_pool_is_opened_again_without_a_wait
         database.pool.queue.waited_seconds = waits.append
         entry = database.pool.take_ready()
         assert entry is not None
-        database.pool.give_back(entry)
+        database.pool.release(entry)
         entry.driver_connection.terminate()  # type: ignore[union-attr]
         await read_prepared(database)
     assert waits == []

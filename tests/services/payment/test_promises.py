@@ -6,7 +6,7 @@ from payment.products.schemas import LARGEST_STOCK, NewProduct
 from payment.settings import Settings
 from tests.service_pages import read_routes, read_settings, read_table
 from webcommon.api.idempotency.header import HEADER_IN_OPENAPI
-from webcommon.api.idempotency.service import KEPT_FOR
+from webcommon.api.idempotency.service import REPLAY_LIFETIME
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
 
 PRODUCT = NewProduct.model_json_schema()["properties"]
@@ -22,7 +22,7 @@ LIMITS = {
     "currencies": len(CURRENCIES),
     "minor units of an amount, at most": LARGEST_MINOR_AMOUNT,
     "characters of an idempotency key, at most": KEY["maxLength"],
-    "stored response is repeated for, hours": int(KEPT_FOR.total_seconds()) // 3600,
+    "stored response is repeated for, hours": int(REPLAY_LIFETIME.total_seconds()) // 3600,
     "rows on a page, by default": DEFAULT_LIMIT,
     "rows on a page, at most": MAXIMUM_LIMIT,
 }

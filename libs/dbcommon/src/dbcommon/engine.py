@@ -194,7 +194,7 @@ class Database:
             raise translated from error
         finally:
             del self._held_since[entry]
-            self.pool.give_back(entry)
+            self.pool.release(entry)
 
     async def _take(self) -> ConnectionPoolEntry:
         deadline = time.monotonic() + self.settings.pool.wait_seconds

@@ -183,7 +183,7 @@ class BoundedPool(AsyncAdaptedQueuePool):
         return result
 
     def take_ready(self) -> ConnectionPoolEntry | None:
-        """The newest idle connection that works, or None. Return it by `give_back`."""
+        """The newest idle connection that works, or None. Return it by `release`."""
         if self._pool.empty():
             return None
         entry = self._pool.get_nowait()
@@ -193,7 +193,7 @@ class BoundedPool(AsyncAdaptedQueuePool):
         return entry
 
     async def wait_ready(self, deadline: float) -> ConnectionPoolEntry | None:
-        """The next returned connection, for when the pool is at its maximum and none is idle. Return it by `give_back`.
+        """The next returned connection, for when the pool is at its maximum and none is idle. Return it by `release`.
 
         None when the deadline (of the monotonic clock) has passed, when a new connection may be opened, or when the
         returned one is broken; then `take` is the way. Cheaper than `take`, which needs a greenlet.
@@ -209,7 +209,7 @@ class BoundedPool(AsyncAdaptedQueuePool):
         return entry
 
     def take(self, deadline: float) -> ConnectionPoolEntry:
-        """A connection, opened or waited for until the deadline. Return it by `give_back`. To be called in a greenlet of
+        """A connection, opened or waited for until the deadline. Return it by `release`. To be called in a greenlet of
         SQLAlchemy's."""
         # SQLAlchemy's annotation hides that every entry can connect.
         entry = cast("_ConnectionRecord", self._get_until(deadline))
@@ -218,11 +218,11 @@ class BoundedPool(AsyncAdaptedQueuePool):
                 entry.invalidate()
             entry.get_connection()
         except BaseException:  # as above
-            self.give_back(entry)
+            self.release(entry)
             raise
         return entry
 
-    def give_back(self, entry: ConnectionPoolEntry) -> None:
+    def release(self, entry: ConnectionPoolEntry) -> None:
         """Return a connection of `take`, `take_ready` or `wait_ready`."""
         self._do_return_conn(entry)
 

@@ -1,11 +1,11 @@
-"""Where a request comes from. What it says about that itself is believed only as far as trusted proxies vouch for it."""
+"""The client's address. `X-Forwarded-For` counts only as far as trusted proxies wrote it."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    # The settings read `parse_networks`, and the command would wait half a second for the framework.
+    # The settings import `parse_networks`, and importing the framework would delay the command by half a second.
     from fastapi.requests import HTTPConnection
 
 IPAddress = IPv4Address | IPv6Address
@@ -16,15 +16,15 @@ _MOST_HOPS = 20
 
 
 def parse_networks(text: str) -> tuple[IPNetwork, ...]:
-    """The networks of a comma separated list of addresses and CIDR ranges. Raises `ValueError` naming what is neither."""
+    """The networks of a comma separated list of addresses and CIDR ranges. Raises `ValueError` that names the wrong one."""
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def client_address(connection: "HTTPConnection", trusted: Sequence[IPNetwork]) -> IPAddress:
-    """The address of the client: the peer, or what the nearest proxies in `trusted` say of theirs.
+    """The address of the client: the peer, or the address that trusted proxies forward.
 
-    `X-Forwarded-For` is read from its end, where each proxy appends whom it heard: the first address that is no trusted
-    proxy is the client, and everything before it is the client's own claim. 0.0.0.0 for a peer without an address.
+    `X-Forwarded-For` is read from its end, where each proxy appends its peer: the first address that is not a trusted
+    proxy is the client; anything before it is the client's own claim. 0.0.0.0 for a peer without an address.
     """
     address = _parse(connection.client.host) if connection.client is not None else None
     if address is None:

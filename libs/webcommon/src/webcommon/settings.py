@@ -32,9 +32,9 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 class ServiceSettings(BaseSettings):
-    """What every service is told. A subclass names `service` and sets `env_prefix` to match.
+    """The settings of every service. A subclass sets `service` and the matching `env_prefix`.
 
-    `database` is None for a service that has none, or runs without; most derive from `DatabaseServiceSettings`.
+    `database` is None in a service without one; most derive from `DatabaseServiceSettings`.
     """
 
     model_config = SettingsConfigDict(
@@ -119,7 +119,7 @@ class ServiceSettings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, text: str) -> str:
-        # A wildcard would be answered with the caller's own origin, since credentials are allowed.
+        # Credentials are allowed, so a wildcard would admit every origin.
         for origin in _split_origins(text):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(
@@ -148,7 +148,7 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _demand_https(self) -> Self:
-        # Not of AUTH_JWKS_URL and AUTH_REVOCATIONS_URL: they may be addresses of the network that the services share.
+        # AUTH_JWKS_URL and AUTH_REVOCATIONS_URL are exempt: they may be addresses of an internal network.
         for name, urls in self.public_urls.items():
             for url in urls if self.environment == "production" else ():
                 if not url.startswith("https://"):
@@ -159,7 +159,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def public_urls(self) -> dict[str, list[str]]:
-        """The URLs that tokens, links and browsers carry, by their settings; a service that has more adds them."""
+        """The URLs in tokens, links and browsers, by their settings; a service with more adds them."""
         return {
             "AUTH_ISSUER": [self.auth_issuer],
             f"{self.service.upper()}_CORS_ORIGINS": _split_origins(self.cors_origins),
@@ -167,19 +167,19 @@ class ServiceSettings(BaseSettings):
 
     @property
     def jwks_url(self) -> str:
-        """Where Auth's public keys are."""
+        """The URL of Auth's public keys."""
         return self.auth_jwks_url or default_jwks_url(self.auth_issuer)
 
     @property
     def revocations_url(self) -> str:
-        """Where Auth says which sessions have ended."""
+        """The URL of Auth's ended sessions."""
         return self.auth_revocations_url or default_revocations_url(
             self.jwks_url, auth_issuer=self.auth_issuer
         )
 
     @property
     def is_https_only(self) -> bool:
-        """Whether it is known that browsers reach this service by https alone; whoever ends TLS tells nobody."""
+        """Whether browsers are known to reach this service by https only. A proxy that ends TLS does not tell."""
         return False
 
     @property
@@ -196,14 +196,14 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments only: the environment is read by `from_environment`, and by nothing else."""
+        """Arguments only; `from_environment` reads the environment."""
         return (init_settings,)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
         """The settings of this process. Raises `SettingsError` with a line for each that is wrong or missing.
 
-        An empty variable is one that is not set; `<NAME>_FILE` stands in for a secret `NAME`, as containers mount them.
+        An empty variable counts as not set; `<NAME>_FILE` names a file with the secret `NAME`, as containers mount them.
         """
         environ = os.environ if environ is None else environ
         values, lines = _read_fields(cls, environ)
@@ -222,7 +222,7 @@ class ServiceSettings(BaseSettings):
 
     @classmethod
     def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:  # noqa: ARG003 - for those that override it
-        """Where the database is; None here. Raises `SettingsError`."""
+        """The database's settings; None here. Raises `SettingsError`."""
         return None
 
 
@@ -233,7 +233,7 @@ class DatabaseServiceSettings(ServiceSettings):
 
     @classmethod
     def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings:
-        """Where the database is. Raises `SettingsError`."""
+        """The database's settings. Raises `SettingsError`."""
         return DatabaseSettings.from_environment(cls.service, environ)
 
 
@@ -243,12 +243,12 @@ def _refuse_weak(name: str, secret: str, length: int) -> None:
 
 
 def default_jwks_url(auth_issuer: str) -> str:
-    """Where the keys of an issuer are, unless AUTH_JWKS_URL says otherwise."""
+    """The default of AUTH_JWKS_URL."""
     return f"{auth_issuer.rstrip('/')}{_JWKS_PATH}"
 
 
 def default_revocations_url(jwks_url: str, *, auth_issuer: str) -> str:
-    """Where the ended sessions are, unless AUTH_REVOCATIONS_URL says otherwise: at the name by which the keys are reached."""
+    """The default of AUTH_REVOCATIONS_URL: beside the keys."""
     base = jwks_url.removesuffix(_JWKS_PATH) if jwks_url.endswith(_JWKS_PATH) else auth_issuer.rstrip("/")
     return f"{base}/v1/revocations"
 
@@ -257,7 +257,7 @@ def _split_origins(text: str) -> list[str]:
     return [origin.strip() for origin in text.split(",") if origin.strip()]
 
 
-# For a value that a line was written about already, so that it is not reported as missing too.
+# Stands in for a value that has its error line already, so that it is not reported as missing too.
 _PLACEHOLDER = "".join(chr(code) for code in range(ord("0"), ord("z")))
 _PLACEHOLDER_DATABASE = DatabaseSettings(
     url=DatabaseUrl(user="nobody", hosts=(("nowhere", 1),), database="nothing")
@@ -294,7 +294,7 @@ def environment_name(settings: type[BaseSettings], field_name: str, field: Field
 
 
 class SettingDescription(BaseModel):
-    """One setting as an operator sees it."""
+    """A setting in the operator's documentation."""
 
     name: str
     default: str | None
@@ -303,7 +303,7 @@ class SettingDescription(BaseModel):
 
 
 def describe_settings(settings: type[ServiceSettings]) -> list[SettingDescription]:
-    """Every setting of a service but those of its database, which `dbcommon.settings` names."""
+    """Every setting of a service, except its database's, which `dbcommon.settings` names."""
     return [
         SettingDescription(
             name=environment_name(settings, name, field),
@@ -330,7 +330,7 @@ def _explain_one(entry: Mapping[str, Any], settings: type[ServiceSettings]) -> s
     message: str = entry["msg"].removeprefix("Value error, ")
     if not entry["loc"]:
         return message
-    # pydantic places an error under a field's alias, which is the variable, else under its name.
+    # Pydantic reports an error under a field's alias, which is the variable, or else under its name.
     place = str(entry["loc"][0])
     field = settings.model_fields.get(place)
     name = environment_name(settings, place, field) if field else place

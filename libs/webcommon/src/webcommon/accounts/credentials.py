@@ -1,7 +1,7 @@
-"""What a service that keeps accounts demands of an e-mail address, a username and a password: one set of rules for all.
+"""The rules for e-mail addresses, usernames and passwords, the same for all services with accounts.
 
 Needs the extra `passwords` of this package. Password rules: NIST SP 800-63B-4, section 3.1.1 (a length, no composition
-rules, and a list of the commonest). The list is the one that the zxcvbn package carries.
+rules, a list of the commonest). The list is that of the zxcvbn package.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _COMMONEST = frozenset(
     password for password in FREQUENCY_LISTS["passwords"] if len(password) >= MINIMUM_PASSWORD_LENGTH
 )
 
-# Names that work on a network of one's own. Whether mail can reach an address shows when a link is sent there.
+# Domains that exist on private networks. Whether an address receives mail shows when a link is sent there.
 _LOCAL_DOMAINS = frozenset({"local", "localhost", "test"})
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = [
     name for name in email_validator.SPECIAL_USE_DOMAIN_NAMES if name not in _LOCAL_DOMAINS
@@ -31,23 +31,23 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = [
 
 
 def normalize_email(email: str) -> str:
-    """The address in NFC with its domain in lower case. Raises ValueError when it is none; asks no name server."""
+    """The address in NFC with its domain in lower case. Raises ValueError for an invalid one; does not ask DNS."""
     try:
         normalized = email_validator.validate_email(email.strip(), check_deliverability=False).normalized
     except email_validator.EmailNotValidError as error:
         raise ValueError(str(error)) from None
-    # The one letter that PostgreSQL takes for another one than Python does: in C.UTF-8 its small letter is "i". To citext
-    # the address would be that of another mailbox (CVE-2019-19844).
+    # The one letter that PostgreSQL and Python fold differently: in C.UTF-8 its lower case is "i". To citext the address
+    # would equal another mailbox's (CVE-2019-19844).
     if "\u0130" in normalized:
         raise ValueError("An address with the letter \u0130 cannot be told from one with an i.")
     return normalized
 
 
 def normalize_login(login: str) -> str:
-    """The one spelling of what somebody signs in with, to look for and to count by: an address has many (invisible
-    characters in its domain, `xn--`), and each that were counted for itself would be a further set of guesses."""
+    """The canonical form of a login, for lookup and for counting. An address has many spellings (invisible characters in
+    its domain, `xn--`); counted separately, each would allow a further set of guesses."""
     if "@" in login:
-        # What is no address is looked for as it stands, and counted with what the database takes it for.
+        # Text that is no address is looked up unchanged, and counted as what the database considers equal.
         with contextlib.suppress(ValueError):
             return normalize_email(login)
     return login.strip()
@@ -56,9 +56,9 @@ def normalize_login(login: str) -> str:
 def find_weakness(
     password: str, *, email: str | None, username: str | None, spells_username: bool = False
 ) -> str | None:
-    """Why `password` may not be taken for this account, or None when it may. Every Unicode character is welcome.
+    """Why `password` is refused for this account, or None when it is accepted. Every Unicode character is allowed.
 
-    `spells_username` is for an account that there is: its owner may never have chosen the username that is in the way.
+    `spells_username` is for an existing account: its owner may never have chosen the username in question.
     """
     normalized = normalize_password(password)
     if len(normalized) < MINIMUM_PASSWORD_LENGTH:
@@ -76,7 +76,7 @@ def find_weakness(
 
 
 def refuse_surrogates(password: SecretStr) -> SecretStr:
-    """Half a surrogate pair, which JSON can spell (`"\\ud800"`), is no character: nothing could hash it."""
+    """Refuse half a surrogate pair, which JSON can contain (`"\\ud800"`): it is no character and cannot be hashed."""
     try:
         password.get_secret_value().encode()
     except UnicodeEncodeError:
@@ -99,7 +99,7 @@ Email = Annotated[
 Username = Annotated[
     str, Field(min_length=3, max_length=32, pattern=r"^[A-Za-z0-9_.-]+$", examples=["ada.lovelace"])
 ]
-"""A name that shows nothing but letters, digits, `_`, `.` and `-`; never mistaken for an e-mail address."""
+"""Letters, digits, `_`, `.` and `-`; never mistaken for an e-mail address."""
 
 
 Password = Annotated[
@@ -107,7 +107,7 @@ Password = Annotated[
     Field(max_length=4 * MAXIMUM_PASSWORD_LENGTH, examples=["correct horse battery"]),
     AfterValidator(refuse_surrogates),
 ]
-"""A password as it was typed; a bound on its length keeps hashing cheap (no character is longer than four before NFC)."""
+"""A password as typed. The length limit keeps hashing cheap (no character is longer than four before NFC)."""
 
 
 class Registration(RequestBody):
@@ -122,7 +122,7 @@ class Registration(RequestBody):
     @field_validator("password")
     @classmethod
     def _refuse_weak(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        # Fields that were refused themselves are not in info.data.
+        # Refused fields are not in info.data.
         weakness = find_weakness(
             password.get_secret_value(), email=info.data.get("email"), username=info.data.get("username")
         )
@@ -132,7 +132,7 @@ class Registration(RequestBody):
 
 
 class Login(RequestBody):
-    """What someone signs in with."""
+    """The credentials of a login."""
 
     login: Text = Field(
         min_length=1,

@@ -24,9 +24,9 @@ def normalize_password(password: str) -> str:
 
 
 class PasswordHasher:
-    """Hashes and verifies on threads. One per application; its limiter bounds memory as well as processors.
+    """Hashes and verifies on threads. One per application; its limiter bounds memory and CPU.
 
-    Other costs than the recommended ones are for tests, of which most are not about hashing and wait for a lot of it.
+    Other costs than the recommended ones are for tests, most of which are not about hashing.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class PasswordHasher:
         )
 
     async def verify(self, password: str, password_hash: str | None) -> tuple[bool, str | None]:
-        """Whether the password fits, and a new hash when the stored one is of an old kind.
+        """Whether the password is right, and a new hash when the stored one is outdated.
 
-        Without a stored hash the same work is done on a decoy, so that an unknown account takes as long as a known one.
+        Without a stored hash a decoy is verified, so that an unknown account takes as long as a known one.
         """
         return await anyio.to_thread.run_sync(
             self._verify, normalize_password(password), password_hash, limiter=self._limiter
@@ -64,20 +64,20 @@ class PasswordHasher:
                 _cut(password, password_hash=password_hash), password_hash
             )
         except ValueError:
-            # Not a hash that we know (`!` of an imported, locked account), or one that cannot be of this password.
+            # An unknown hash (`!` of an imported, locked account), or one that cannot belong to this password.
             password_hash = None
         if password_hash is None:
-            # The same work, on a text that cannot be refused for its length as the given one may be.
+            # The same work on a fixed text, since the given one may be refused for its length.
             self._fits("decoy", self._decoy)
             return False, None
         outdated = valid and self._context.needs_update(password_hash)
         return valid, self._context.hash(password) if outdated else None
 
     def _fits(self, password: str | bytes, password_hash: str) -> bool:
-        """The costly part of a verification, apart so that tests can count it."""
+        """The costly part of a verification, separate so that tests can count it."""
         return bool(self._context.verify(password, password_hash))
 
 
 def _cut(password: str, *, password_hash: str) -> str | bytes:
-    # bcrypt never looked further than its 72nd byte; its library now raises instead of cutting.
+    # bcrypt ignores all after the 72nd byte; its library now raises instead.
     return password.encode()[:_BCRYPT_BYTES] if password_hash.startswith("$2") else password

@@ -1,6 +1,6 @@
-"""HEAD for every route of GET, as servers must have it (RFC 9110 §9.1): the same answer without its content.
+"""HEAD for every route of GET, as RFC 9110 §9.1 demands: the same answer without its content.
 
-FastAPI's routes, unlike Starlette's, take the methods that they name and no other.
+FastAPI's routes, unlike Starlette's, accept only the methods that they name.
 """
 
 from collections.abc import Collection
@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadRequests:
-    """Stands before an application and asks it for what a HEAD is about by GET, where no route of its own takes HEAD.
+    """Answers HEAD as the application answers GET, where no route of its own accepts HEAD.
 
-    Paths of `get_only` are left out: a GET of them is a step of something, which is not for a scanner of links to take.
+    Paths of `get_only` are left out: their GET takes a step of a process, which a scanner of links must not take.
     """
 
     def __init__(self, app: ASGIApp, *, owner: Starlette, get_only: Collection[str]) -> None:
@@ -25,7 +25,7 @@ class HeadRequests:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        # A copy: the server goes by the scope's method when it writes the answer, and so do the log and the metrics.
+        # A copy: the server writes the answer by the scope's method, and the log and the metrics read it too.
         asked = {**scope, "method": "GET" if self._is_read(scope) else "HEAD"}
 
         async def send_head(message: Message) -> None:
@@ -44,13 +44,13 @@ class HeadRequests:
 
 
 def accepts_method(app: Starlette, scope: Scope, *, method: str, get_only: Collection[str]) -> bool:
-    """Whether this method is answered at the request's path: HEAD by a route of its own, or as GET is."""
+    """Whether this method is answered at the request's path: by a route of its own, or HEAD as GET."""
     if is_routed(app, scope, method=method):
         return True
     return method == "HEAD" and scope["path"] not in get_only and is_routed(app, scope, method="GET")
 
 
 def is_routed(app: Starlette, scope: Scope, *, method: str) -> bool:
-    """Whether a route of the application takes this method at the request's path."""
+    """Whether a route of the application accepts this method at the request's path."""
     asked = {**scope, "method": method}
     return any(route.matches(asked)[0] is Match.FULL for route in app.routes)

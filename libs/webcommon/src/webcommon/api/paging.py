@@ -1,7 +1,6 @@
 """Keyset paging: a page begins after the last row of the one before, so page 10,000 costs what page 1 costs.
 
-The cursor is opaque: the last row's sort values, signed, so that one that was tampered with or belongs to another list
-is refused instead of being searched for.
+The cursor is opaque: the last row's sort values, signed. A cursor that was changed or belongs to another list is refused.
 """
 
 import json
@@ -25,7 +24,7 @@ LONGEST_CURSOR = 4096
 _SIGNATURE_BYTES = 16
 
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-"""Made once: json.dumps makes one for each call that has options."""
+"""Made once, since json.dumps with options makes one for each call."""
 
 Item = TypeVar("Item")
 
@@ -55,13 +54,13 @@ class CursorCodec:
         self._secret = secret
 
     def encode(self, scope: str, values: Sequence[CursorValue]) -> str:
-        """A cursor after a row with these sort values, in the list that `scope` names (its sort and filters included)."""
+        """The cursor after a row with these sort values. `scope` names the list, its sort and filters included."""
         body = _to_json([_pack(value) for value in values]).encode()
         signature = sign(_message(scope, body), key=self._secret, length=_SIGNATURE_BYTES)
         return encode_base64url(signature + body)
 
     def decode(self, scope: str, cursor: str | None) -> list[Any] | None:
-        """The sort values, of the types they had; None without a cursor. Raises `InvalidRequest` for one that is not ours."""
+        """The sort values, with their types; None without a cursor. Raises `InvalidRequest` for a cursor of another list."""
         if cursor is None:
             return None
         try:
@@ -74,7 +73,7 @@ class CursorCodec:
         return [_unpack(value) for value in json.loads(body)]
 
     def json_page(self, page: Iterable[Any], *, scope: str) -> Response:
-        """The answer for a page of `dbcommon.json_rows.prepare_page`: a `Page`, with a cursor when there are more rows."""
+        """The response of a page of `dbcommon.json_rows.prepare_page`: a `Page`, with a cursor when more rows follow."""
         items, *position = page
         cursor = "null" if None in position else f'"{self.encode(scope, position)}"'
         return Response(f'{{"items":[{items}],"next_cursor":{cursor}}}', media_type="application/json")

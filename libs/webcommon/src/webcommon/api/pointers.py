@@ -1,4 +1,4 @@
-"""Where in a request a fault is: RFC 6901 pointers into the body, `#query/…`, `#path/…` and `#header/…` for the rest."""
+"""Pointers to faults of a request: RFC 6901 pointers into the body, `#query/…`, `#path/…` and `#header/…` for the rest."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ def point_at(entry: Mapping[str, Any], *, body: Any) -> str:
 
 
 def _steps_into(body: Any, location: Sequence[str | int], *, missing: bool) -> list[str | int]:
-    """The parts of pydantic's location that are places in the body: it also names members of unions, and keys as such."""
+    """The parts of pydantic's location that exist in the body: it also names members of unions, and keys as such."""
     steps: list[str | int] = []
     for index, part in enumerate(location):
         inside_object = isinstance(body, Mapping) and part in body
@@ -31,6 +31,6 @@ def _steps_into(body: Any, location: Sequence[str | int], *, missing: bool) -> l
 
 
 def _join(parts: Sequence[str | int]) -> str:
-    # RFC 6901, section 6: escaped first as a pointer, then as a part of a URI.
+    # RFC 6901, section 6: escaped first as a pointer, then as part of a URI.
     escaped = [str(part).replace("~", "~0").replace("/", "~1") for part in parts]
     return "/".join(quote(part, safe="~!$&'()*+,;=:@", errors="replace") for part in escaped)

@@ -1,4 +1,4 @@
-"""Every error of a request becomes a problem document here, the framework's and the database's too."""
+"""Handlers that turn every error into a problem document, the framework's and the database's included."""
 
 import logging
 import re
@@ -45,11 +45,11 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
 
 
 async def answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
-    """Handler of a request that does not fit its schema. The input, which may be a password, is not echoed."""
+    """Handler of a request that violates its schema. The input, which may be a password, is not echoed."""
     if not isinstance(error, RequestValidationError):
         raise error
     if error.body and isinstance(error.body, bytes):
-        # FastAPI reads JSON only when the Content-Type says so, and else leaves the bytes as they are.
+        # FastAPI parses JSON only when the Content-Type says so; otherwise the body stays bytes.
         detail = "Send JSON, with Content-Type: application/json."
         return problem_response(request, UnsupportedMediaType(detail))
     errors = [
@@ -61,7 +61,7 @@ async def answer_invalid_request(request: Request, error: Exception) -> JSONResp
 
 
 _MAXIMUM_ERRORS = 50
-"""A body of a thousand wrong fields is told the first ones."""
+"""How many faults are listed."""
 
 
 class _WithErrors(Problem):
@@ -81,7 +81,7 @@ def _detail(entry: Mapping[str, Any]) -> str:
     if entry["type"] == "union_tag_invalid":
         return f"the tag {entry['ctx']['discriminator']} is none of {entry['ctx']['expected_tags']}"
     if entry["type"] in _LENGTHS and isinstance(entry["input"], str):
-        # Of a text that is kept as something else, a secret for one, pydantic counts "items".
+        # Pydantic counts the "items" of a text that is stored in another type, such as a secret.
         word, name = _LENGTHS[entry["type"]]
         length = entry["ctx"][name]
         return f"String should have {word} {length} character{'' if length == 1 else 's'}"
@@ -97,29 +97,29 @@ _FRAMEWORK_PROBLEMS = {
 
 @cache
 def problem_class(status: int) -> type[Problem]:
-    """The problem of a plain HTTP status, for errors that the framework answers by itself."""
+    """The problem of an HTTP status, for errors of the framework."""
     if status in _FRAMEWORK_PROBLEMS:
         return _FRAMEWORK_PROBLEMS[status]
     phrase = HTTPStatus(status).phrase
     slug = re.sub("[^a-z0-9]+", "-", phrase.lower())
-    # A number: logs would spell an HTTPStatus out.
+    # A number, since logs would write an HTTPStatus out.
     members = {"status": int(status), "title": phrase.capitalize(), "slug": slug}
     return type(f"Http{status}", (Problem,), members)
 
 
 async def answer_http_error(request: Request, error: Exception) -> JSONResponse:
-    """Handler of what the framework refuses: unknown path, method, an unreadable body."""
+    """Handler of the framework's refusals: unknown path, method, an unreadable body."""
     if not isinstance(error, HTTPException):
         raise error
     headers = error.headers
-    # Nothing is found below a mount, whose application has named its own.
+    # A mounted application has set the headers of its own routes.
     if error.status_code == MethodNotAllowed.status and (methods := _list_methods(request)):
         headers = {"Allow": ", ".join(methods)}
     return problem_response(request, problem_class(error.status_code)(headers=headers))
 
 
 def _list_methods(request: Request) -> Sequence[str]:
-    """The methods that the path of a request takes, of all routes; the framework names those of the first one only."""
+    """The methods of all routes at the request's path; the framework names only those of the first."""
     get_only = getattr(request.app, "get_only", ())
     return [
         method
@@ -129,7 +129,7 @@ def _list_methods(request: Request) -> Sequence[str]:
 
 
 async def answer_database_error(request: Request, error: Exception) -> JSONResponse:
-    """Handler of a database that cannot serve: 503 with `Retry-After`."""
+    """Handler of database errors: 503 with `Retry-After`."""
     if not isinstance(error, DatabaseError):
         raise error
     logger.warning("%s: %s", type(error).__name__, error)
@@ -151,19 +151,19 @@ _BAD_TEXT = ("22021", "22P05")
 
 
 async def answer_driver_error(request: Request, error: Exception) -> JSONResponse:
-    """Handler of what a statement refused: text that cannot be stored is the caller's, all else is ours."""
+    """Handler of an error of a statement: text that cannot be stored is a 422, anything else a 500."""
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _BAD_TEXT:
         return problem_response(request, InvalidRequest("a text holds a NUL character; remove it"))
     return await answer_unexpected(request, error)
 
 
 async def answer_disconnect(request: Request, _error: Exception) -> JSONResponse:
-    """Handler of a caller who left in the middle of the body; nobody reads the answer, and nothing went wrong here."""
+    """Handler of a client that disconnected while sending its body: no answer, and no error in the log."""
     return problem_response(request, BadRequest("The connection ended before the body did."))
 
 
 async def answer_unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Handler of everything else: 500 without a word of the cause, which the log has with the request id."""
+    """Handler of any other error: a 500 without the cause, which is logged with the request id."""
     logger.error("unhandled error", exc_info=error)
     return problem_response(request, Problem("The error was logged under this request_id."))
 
@@ -186,6 +186,6 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 
 async def answer_error(request: Request, error: Exception) -> JSONResponse:
-    """The problem document of any error, by the handler of its nearest class."""
+    """The problem document of an error, by the handler of its nearest class."""
     handler = next(_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS)
     return await handler(request, error)

@@ -1,7 +1,7 @@
-"""Every error of every service as a problem document (RFC 9457).
+"""Every error of every service is a problem document (RFC 9457).
 
-A refusal is an exception that derives from `Problem`; raising it anywhere under a route answers it. Whatever is not a
-`Problem` is answered as one too, without a word of what went wrong inside.
+A refusal is an exception that derives from `Problem`; raised anywhere under a route, it is the answer. Any other
+exception is answered as one too, without its cause.
 """
 
 import json
@@ -20,7 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """A refusal with a stable type. A subclass names `status`, `title`, `slug`; `detail` says what to do next."""
+    """A refusal with a stable type. A subclass sets `status`, `title` and `slug`; `detail` says what to do next."""
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal server error"
@@ -36,7 +36,7 @@ class Problem(Exception):
 
 
 class Unauthorized(Problem):
-    """401: no token, or one that is not accepted."""
+    """401: no valid token."""
 
     status = 401
     title = "A valid access token is needed"
@@ -49,7 +49,7 @@ class Unauthorized(Problem):
 
 
 class Forbidden(Problem):
-    """403: the caller is known and may not do this."""
+    """403: the caller may not do this."""
 
     status = 403
     title = "You may not do this"
@@ -57,7 +57,7 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """404: there is no such thing, or it is not the caller's to see."""
+    """404: the resource does not exist, or the caller may not see it."""
 
     status = 404
     title = "There is no such resource"
@@ -65,7 +65,7 @@ class NotFound(Problem):
 
 
 class Conflict(Problem):
-    """409: the state of the resource does not allow this now."""
+    """409: the resource's current state does not allow this."""
 
     status = 409
     title = "The resource's state does not allow this"
@@ -73,7 +73,7 @@ class Conflict(Problem):
 
 
 class InvalidRequest(Problem):
-    """422: understood, and refused for its content. `errors` point at the fields."""
+    """422: the content is invalid. `errors` point at the fields."""
 
     status = 422
     title = "The request is not valid"
@@ -84,7 +84,7 @@ class InvalidRequest(Problem):
 
 
 class ContentTooLarge(Problem):
-    """413: the body is over the route's limit."""
+    """413: the body exceeds the route's limit."""
 
     status = 413
     title = "The body is too large"
@@ -92,7 +92,7 @@ class ContentTooLarge(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    """415: the body is of a type that the route does not read."""
+    """415: the route does not read bodies of this type."""
 
     status = 415
     title = "The body is of another media type"
@@ -100,7 +100,7 @@ class UnsupportedMediaType(Problem):
 
 
 class TooManyRequests(Problem):
-    """429: the caller is limited; `retry_after` is in seconds."""
+    """429: too many requests; `retry_after` is in seconds."""
 
     status = 429
     title = "Too many requests"
@@ -111,7 +111,7 @@ class TooManyRequests(Problem):
 
 
 class ServiceUnavailable(Problem):
-    """503: something this service stands on is away; `retry_after` is in seconds."""
+    """503: a dependency of the service is unavailable; `retry_after` is in seconds."""
 
     status = 503
     title = "The service is unavailable for the moment"
@@ -122,7 +122,7 @@ class ServiceUnavailable(Problem):
 
 
 class FieldError(BaseModel):
-    """One field that was refused: an RFC 6901 pointer into the body, or `#query/…`, `#path/…`, `#header/…`."""
+    """A field that was refused: an RFC 6901 pointer into the body, or `#query/…`, `#path/…`, `#header/…`."""
 
     pointer: str = Field(examples=["#/items/0/quantity"])
     detail: str
@@ -147,7 +147,7 @@ class ProblemDocument(BaseModel):
 
 
 def problem_responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses=`: the problems that it may answer, so that OpenAPI says so."""
+    """For a route's `responses=`: the problems that it may answer, for OpenAPI."""
     responses: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         entry = responses.setdefault(problem.status, _describe_response(HTTPStatus(problem.status).phrase))
@@ -167,11 +167,12 @@ def _example(problem: type[Problem]) -> dict[str, Any]:
 COMMON_PROBLEMS: dict[int | str, dict[str, Any]] = problem_responses(
     InvalidRequest, ServiceUnavailable, Problem
 )
-"""What any route may answer."""
+"""The problems of every route."""
 
 
 class ProblemResponse(JSONResponse):
-    """A problem document. Half of a surrogate pair, which a name in the body may hold, is written as a question mark."""
+    """A response with a problem document. Half of a surrogate pair, which a name in the body may contain, becomes a
+    question mark."""
 
     media_type = MEDIA_TYPE
 
@@ -182,13 +183,13 @@ class ProblemResponse(JSONResponse):
 
 
 def problem_document(problem: Problem, *, path: str | None) -> dict[str, Any]:
-    """`problem` as RFC 9457 writes it; `path` is None where no path could be read."""
+    """The document of a problem; `path` is None where no path could be read."""
     document = {
         "type": f"/problems/{problem.slug}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail or problem.title,
-        # Not request.url, which cannot be built from every Host that a client may send.
+        # Not request.url: some Host headers that a client may send make it fail.
         "instance": None if path is None else quote(path, errors="replace"),
         "request_id": request_id.get(),
         **problem.members,
@@ -203,7 +204,7 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
 
 
 class BadRequest(Problem):
-    """400: the body is not what its Content-Type says."""
+    """400: the body does not match its Content-Type."""
 
     status = 400
     title = "The request cannot be read"
@@ -211,7 +212,7 @@ class BadRequest(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """405: the path does not take this method."""
+    """405: the path does not accept this method."""
 
     status = 405
     title = "The path does not take this method"
@@ -226,7 +227,7 @@ class DatabaseAway(ServiceUnavailable):
 
 
 class PoolBusy(ServiceUnavailable):
-    """503: every connection was busy for as long as a request waits."""
+    """503: no connection came free within the time that a request waits."""
 
     title = "Every database connection is busy"
     slug = "pool-exhausted"

@@ -9,13 +9,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 
 class RequestBody(BaseModel):
-    """A JSON body. Unknown fields are refused with 422 rather than ignored: a misspelt field must not pass silently."""
+    """A JSON body. Unknown fields are refused with 422, so that a misspelt field is noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ResponseBody(BaseModel):
-    """A JSON answer, made from a row or an object with attributes of the same names."""
+    """A JSON answer, made from a row or an object with the same attributes."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -26,17 +26,17 @@ def _refuse_unstorable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        # JSON can spell one as \ud800; it is no character, and no encoding of text has it.
+        # JSON can contain one as \ud800; it is no character, and no encoding represents it.
         raise ValueError("holds half of a surrogate pair; remove it") from None
     return text
 
 
 Text = Annotated[str, AfterValidator(_refuse_unstorable)]
-"""Text that PostgreSQL can store: every Unicode character but NUL."""
+"""Text that PostgreSQL can store: every Unicode character except NUL."""
 
 
 DEEPEST_JSON = 32
-"""Levels of a free JSON value."""
+"""The maximum depth of a free JSON value."""
 
 
 def _refuse_unstorable_json(value: dict[str, Any]) -> dict[str, Any]:
@@ -69,14 +69,14 @@ def _in_utc(moment: datetime) -> str:
 
 
 Timestamp = Annotated[datetime, PlainSerializer(_in_utc, return_type=str, when_used="json")]
-"""A moment, written as RFC 3339 in UTC."""
+"""A time, written as RFC 3339 in UTC."""
 
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", flags=re.ASCII)
 
 
 def _refuse_other_notations(value: Any) -> Any:
-    # Left to pydantic, 2026 would be a moment of the first hour of 1970, and so would "2026".
+    # Pydantic alone would read 2026 and "2026" as a time in the first hour of 1970.
     if not isinstance(value, datetime) and not (isinstance(value, str) and _RFC_3339.fullmatch(value)):
         raise ValueError("write it as 2026-11-22T18:30:00Z (RFC 3339)")
     return value
@@ -90,11 +90,11 @@ def _move_to_utc(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_refuse_other_notations), AfterValidator(_move_to_utc)]
-"""A moment in a request: RFC 3339 with its offset from UTC, and nothing else that could be read as a time."""
+"""A time in a request: RFC 3339 with its offset from UTC, and no other format."""
 
 
 def _refuse_other_numbers(value: Any) -> Any:
-    # Left to pydantic, "1_0", " 10 " and "10.0" would be ten as well.
+    # Pydantic alone would read "1_0", " 10 " and "10.0" as ten.
     if isinstance(value, str) and not re.fullmatch("-?[0-9]+", value):
         raise ValueError("write it in digits, such as 10")
     return value

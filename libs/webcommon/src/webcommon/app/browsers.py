@@ -1,4 +1,4 @@
-"""Which browsers may call: those that show a page of a registered origin (CORS, the Fetch standard)."""
+"""CORS (the Fetch standard): which pages may call the service from a browser."""
 
 from collections.abc import Collection
 
@@ -14,25 +14,24 @@ _VARY = (b"vary", b"Origin")
 
 
 class PreflightRefused(BadRequest):
-    """400: a browser asked whether a page may send a request, and it may not."""
+    """400: a preflight asked for a request that the page may not send."""
 
     title = "A page of this origin may not send this request"
     slug = "preflight-refused"
 
 
 class RegisteredOrigins(CORSMiddleware):
-    """The framework's CORS, whose refusals are problem documents as everybody else's are."""
+    """The framework's CORS with refusals as problem documents."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """The answer to a browser that asks before it sends."""
+        """The answer to a preflight."""
         response = super().preflight_response(request_headers)
         return response if response.status_code == 200 else _Refusal(response)
 
     async def simple_response(
         self, scope: Scope, receive: Receive, send: Send, request_headers: Headers
     ) -> None:
-        """The application's answer. Where no page asks, as services and tools do not, it only says that a page would have
-        got other headers; that takes none of the framework's work."""
+        """The application's answer. Without an `Origin` header only `Vary` is added, which avoids the framework's work."""
         if "origin" in request_headers:
             await super().simple_response(scope, receive, send, request_headers)
             return
@@ -46,11 +45,11 @@ class RegisteredOrigins(CORSMiddleware):
 
 
 class _Refusal(Response):
-    """A refused preflight, written when it is sent: a problem document names the path, which is known only then."""
+    """A refused preflight, written when it is sent, since the problem document names the path."""
 
     def __init__(self, refused: Response) -> None:
         super().__init__(refused.body, status_code=refused.status_code)
-        # The length and the type are those of the text that the document replaces.
+        # The length and the type are those of the replaced text.
         replaced = ("content-length", "content-type")
         self._kept_headers = {name: value for name, value in refused.headers.items() if name not in replaced}
 
@@ -62,9 +61,9 @@ class _Refusal(Response):
 
 
 def allow_origins(app: ASGIApp, origins: Collection[str]) -> RegisteredOrigins:
-    """`app` for browsers too, those that show a page of one of `origins`; they may send credentials.
+    """`app` with CORS for the pages of `origins`, which may send credentials.
 
-    Around the handler of unexpected errors as well: a browser shows no answer, not even a 500, without these headers.
+    It also wraps the handler of unexpected errors: without these headers a browser shows no answer, not even a 500.
     """
     return RegisteredOrigins(
         app,

@@ -1,6 +1,5 @@
-"""`/docs`, with its script and style served from here: a page that loads them from elsewhere is blank on a closed
-network, and runs on this origin whatever that other host chooses to send.
-"""
+"""`/docs`, with its script and style served from here: loaded from another host, the page would be blank on a closed
+network, and that host's script would run on this origin."""
 
 from importlib.resources import files
 
@@ -13,7 +12,7 @@ ASSETS = "/docs/assets"
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Serve Swagger UI at `/docs`, out of the files that the `fastapi-offline` package carries."""
+    """Serve Swagger UI at `/docs`, from the files of the `fastapi-offline` package."""
     folder = str(files("fastapi_offline") / "static")
     app.mount(ASSETS, StaticFiles(directory=folder), name="docs-assets")
     router = APIRouter(include_in_schema=False)

@@ -1,4 +1,4 @@
-"""What a service does when it is told to stop, while it can still be reached: it hands over what it holds."""
+"""Drain hooks: a service that is told to stop hands over its work while it can still be reached."""
 
 import asyncio
 import logging
@@ -7,21 +7,21 @@ from collections.abc import Awaitable, Callable
 logger = logging.getLogger(__name__)
 
 HANDOVER_SECONDS = 5.0
-"""How long the hooks may take together; what is not handed over by then, others find by its lease."""
+"""How long the hooks may take together. Work that is not handed over by then is found by its lease."""
 
 CLOSING_SECONDS = 10.0
-"""How long a process may take, once its requests are over, to end its background work, send its last spans and close."""
+"""How long a process may take, after its last request, to end its background work, send its last spans and close."""
 
 Hook = Callable[[], Awaitable[None]]
 
 
 def longest_stop(*, drain_seconds: float, grace_seconds: float) -> float:
-    """Within how many seconds of SIGTERM a process ends by itself. Whoever would kill it then waits longer."""
+    """The seconds from SIGTERM within which a process ends by itself. A supervisor waits longer before it kills."""
     return max(drain_seconds, HANDOVER_SECONDS) + grace_seconds + CLOSING_SECONDS
 
 
 class Drain:
-    """Runs hooks once, all at the same time, before the sockets close. A failure is logged and stops nobody."""
+    """Runs hooks once, concurrently, before the sockets close. A failure is logged and does not stop the others."""
 
     def __init__(self, *, seconds: float = HANDOVER_SECONDS) -> None:
         self._seconds = seconds
@@ -30,11 +30,11 @@ class Drain:
 
     @property
     def is_over(self) -> bool:
-        """Whether no hook has yet to run, or runs within its time."""
+        """Whether all hooks are done, or their time is over."""
         return not self._hooks or (self._task is not None and self._task.done())
 
     def add(self, hook: Hook) -> None:
-        """Have `hook` run when the service is told to stop."""
+        """Add a hook that runs when the service is told to stop."""
         self._hooks.append(hook)
 
     def start(self) -> None:
@@ -44,7 +44,7 @@ class Drain:
 
     async def _run(self) -> None:
         tasks = [asyncio.create_task(self._try(hook), name=_name(hook)) for hook in self._hooks]
-        # Not a time-out around each hook, which would wait for one that swallows its cancellation.
+        # Not a time-out around each hook: that would wait for a hook that swallows its cancellation.
         _, late = await asyncio.wait(tasks, timeout=self._seconds)
         for task in late:
             logger.error("%s was cut off after %g s of handing over", task.get_name(), self._seconds)
@@ -53,7 +53,7 @@ class Drain:
     async def _try(self, hook: Hook) -> None:
         try:
             await hook()
-        # The process ends either way; the other hooks and the running requests are not to suffer.
+        # The process ends in any case; other hooks and running requests continue.
         except Exception:
             logger.exception("%s failed to hand over", _name(hook))
 

@@ -1,10 +1,9 @@
-"""The fast path: a marked route is served without FastAPI's machinery, to the same answer.
+"""The fast path: a marked route is served without FastAPI's machinery, with the same answer.
 
-For each request FastAPI walks the tree of dependencies, opens exit stacks and passes half a dozen layers, which costs more
-than the statement that a route is about. A route marked with `@fast_path` stays an ordinary route, described in OpenAPI and
-reachable as one. Its dependencies are laid out in a row when the application is built, and called in that order for each
-request. What the fast path cannot do (a parameter that is wrong, a body that is long or wrong, an override) goes the ordinary
-way.
+For each request FastAPI walks the tree of dependencies, opens exit stacks and passes six layers, which costs more than a
+route's statement. A route marked with `@fast_path` stays an ordinary route, described in OpenAPI. Its dependencies are
+put in order when the application is built, and called in that order for each request. What the fast path cannot do (an
+invalid parameter, a long or invalid body, an override) takes the ordinary path.
 
     @router.get("/v1/users/me", operation_id="read_own_account")
     @fast_path
@@ -30,20 +29,23 @@ from webcommon.observability.tracing import name_span
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Any]])
 
 LONGEST_BODY = 8192
-"""Bytes; a longer body goes the ordinary way, where the limit of the route is known."""
+"""Bytes; a longer body takes the ordinary path, which knows the route's limit."""
 
 _MARK = "__fast_path__"
 
 
 def fast_path(endpoint: Endpoint) -> Endpoint:
-    """Mark a route's function. It and its dependencies are coroutine functions; at most one parameter is a JSON body, which is
-    a model. The answer is a model, or a response. Nobody changes a parameter: without a query they are made once."""
+    """Mark a route's function.
+
+    It and its dependencies are coroutine functions; at most one parameter is a JSON body, which is a model. The answer is
+    a model, or a response. No code may change a parameter: without a query string they are made once.
+    """
     setattr(endpoint, _MARK, True)
     return endpoint
 
 
 class _Step:
-    """One call of a plan: a dependency, or at the end the route's function."""
+    """One step of the plan: a dependency, or at the end the route's function."""
 
     def __init__(self, dependant: Dependant, *, results: Sequence[tuple[str, int]]) -> None:
         call = dependant.call
@@ -62,7 +64,7 @@ class _Step:
         self._without_query: tuple[dict[str, Any], list[Any]] | None = None
 
     def read_parameters(self, request: Request) -> dict[str, Any] | None:
-        """The parameters of path, query, headers and cookies; None when one of them is wrong."""
+        """The parameters of path, query, headers and cookies; None when one is invalid."""
         values, errors = self._read_query(request)
         values = dict(values)
         for fields, received in (
@@ -84,7 +86,7 @@ class _Step:
 
 
 def _lay_out(dependant: Dependant) -> list[_Step]:
-    """The calls that a tree of dependencies stands for, each after those that it needs. Raises `TypeError`."""
+    """The steps of a tree of dependencies, each after those that it needs. Raises `TypeError`."""
     steps: list[_Step] = []
     places: dict[Callable[..., Any] | None, int] = {}
 
@@ -115,7 +117,7 @@ def _refuse_what_only_fastapi_does(node: Dependant) -> None:
 
 
 class FastRoute:
-    """One marked route: gathers what its function asks for, calls it, and writes the answer."""
+    """One marked route: gathers its parameters, calls its function, and writes the answer."""
 
     def __init__(self, route: APIRoute) -> None:
         self.route = route
@@ -129,7 +131,7 @@ class FastRoute:
         self._to_json = TypeAdapter(answer).serializer.to_json if is_model else None
 
     async def read(self, request: Request, receive: Receive) -> tuple[list[dict[str, Any]] | None, Receive]:
-        """The parameters of each step, None when one is not as it should be, and what gives the body (again)."""
+        """The parameters of each step, None when one is invalid; and a `receive` that gives the body again."""
         parameters: list[dict[str, Any]] = []
         for step in self._steps:
             read = step.read_parameters(request) if step.has_parameters else {}
@@ -151,7 +153,7 @@ class FastRoute:
     async def serve(
         self, parameters: list[dict[str, Any]], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Call the dependencies and the function, and send its answer."""
+        """Call the dependencies and the function, and send the answer."""
         request = Request(scope, receive)
         results: list[Any] = []
         for step, arguments in zip(self._steps, parameters, strict=True):
@@ -172,7 +174,7 @@ class FastRoute:
 
 
 class FastPath:
-    """Stands before an application and serves its marked routes; everything else passes through."""
+    """Serves an application's marked routes; everything else goes to the application."""
 
     def __init__(self, app: ASGIApp, *, owner: FastAPI, routers: Iterable[APIRouter]) -> None:
         self._app = app
@@ -185,7 +187,7 @@ class FastPath:
             await self._app(scope, receive, send)
             return
         route, path_params = found
-        # A copy: what the ordinary way finds there is its own to write.
+        # A copy, since the ordinary path may write into it.
         fast = {**scope, "app": self._owner, "route": route.route, "path_params": path_params}
         parameters, receive = await route.read(Request(fast), receive)
         if parameters is None:
@@ -195,18 +197,18 @@ class FastPath:
         name_span(scope, route.route.path)
         try:
             await route.serve(parameters, fast, receive, send)
-        # All of them, as the framework's own outermost layer would: a caller is answered, whatever went wrong.
+        # All of them, as in the framework's outermost layer: the caller gets an answer in any case.
         except Exception as error:
             response = await answer_error(Request(fast), error)
             await response(fast, receive, send)
 
 
 class FastRoutes:
-    """The routes of an application, to be found by method and path. Raises `TypeError` for a marked one that the fast path
-    cannot serve."""
+    """The routes of an application by method and path. Raises `TypeError` for a marked one that the fast path cannot
+    serve."""
 
     def __init__(self, routers: Iterable[APIRouter]) -> None:
-        # Unmarked routes are in it too: one that comes first takes the path from a marked one.
+        # Unmarked routes are included: one that comes first takes the path from a marked one.
         self._fixed: dict[tuple[str, str], FastRoute | None] = {}
         self._templates: dict[str, list[tuple[re.Pattern[str], APIRoute, FastRoute | None]]] = {}
         for route in (route for router in routers for route in router.routes):
@@ -222,7 +224,7 @@ class FastRoutes:
                 self._fixed.setdefault((method, route.path), fast)
 
     def find(self, scope: Scope) -> tuple[FastRoute, dict[str, Any]] | None:
-        """The marked route that serves a request with this head, and the parameters in its path."""
+        """The marked route of a request, and the parameters in its path."""
         method, path = scope["method"], scope["path"]
         if (method, path) in self._fixed:
             fixed = self._fixed[method, path]
@@ -279,7 +281,7 @@ def _is_short_json(headers: Sequence[tuple[bytes, bytes]]) -> bool:
 
 
 async def _read(receive: Receive) -> tuple[bytes | None, Receive]:
-    """The body, None when the caller has gone, and what gives all of it once more to somebody else."""
+    """The body, None when the client has disconnected; and a `receive` that gives all of it again."""
     messages: list[Message] = []
     while not messages or (messages[-1]["type"] == "http.request" and messages[-1].get("more_body", False)):
         messages.append(await receive())

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a connection: headers of a bounded size, and problem documents for what no application gets to see."""
+"""HTTP/1.1 on a connection: headers of a bounded size, and problem documents for requests that no application sees."""
 
 import logging
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from webcommon.observability.context import request_id
 logger = logging.getLogger(__name__)
 
 HEADER_LIMIT = 64 * 1024
-"""Bytes of a request's headers that may wait for their end."""
+"""The maximum size in bytes of a request's headers."""
 
 FIRST_REQUEST_SECONDS = 1.0
-"""How long a connection on which no request has come yet is kept when the server stops."""
+"""How long a connection without a request is kept when the server stops."""
 
 HeadersTooLarge = problem_class(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
 class BoundedHeadersProtocol(HttpToolsProtocol):
-    """HTTP/1.1 by httptools, which itself would gather the headers of one request without end."""
+    """HTTP/1.1 by httptools, which alone would buffer headers without limit."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -35,8 +35,8 @@ class BoundedHeadersProtocol(HttpToolsProtocol):
         self._is_stopping = False
 
     def shutdown(self) -> None:
-        """The server stops. What runs is answered, and so is the first request of a connection that has just come: its
-        client was let in, and nobody told it to ask elsewhere."""
+        """The server stops. Running requests are answered, and so is the first request of a new connection: its client
+        was accepted, and does not know that it should go elsewhere."""
         self._is_stopping = True
         if self.cycle is None:
             self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_unused)
@@ -53,14 +53,14 @@ class BoundedHeadersProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its headers are all there."""
+        """The headers of a request are complete."""
         self._reads_headers = False
         super().on_headers_complete()
         if self._is_stopping and self.cycle is not None:
             self.cycle.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came. Answers 431 and closes when there are too many of them and the headers still have no end."""
+        """Bytes arrived. Answers 431 and closes when there are too many of them without an end of the headers."""
         super().data_received(data)
         if self._reads_headers:
             self._unfinished += len(data)
@@ -68,23 +68,23 @@ class BoundedHeadersProtocol(HttpToolsProtocol):
                 self._refuse(HeadersTooLarge(f"Send at most {HEADER_LIMIT // 1024} KiB of headers."))
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its text is for no reader
-        """Answer 400 and close: the parser could make no request of the bytes."""
+        """Answer 400 and close: the bytes are no request."""
         self._refuse(BadRequest("The bytes are no HTTP/1.1 request; look at its first line and its headers."))
 
     def _refuse(self, problem: Problem) -> None:
-        # A second answer in the middle of one that has begun would be read as a part of it.
+        # A second answer in the middle of one that has begun would be read as part of it.
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            # Between two requests the headers are those of the one before.
+            # Between two requests the headers are those of the previous one.
             received = self.headers if self._reads_headers else []
             self.transport.write(_write_answer(problem, received, more=self.server_state.default_headers))
         self.transport.close()
 
 
 class AnsweredHandshakeProtocol(WebSocketsSansIOProtocol):
-    """Web sockets by websockets, whose own refusals of a handshake are plain text, or nothing at all."""
+    """Web sockets by websockets, which alone refuses handshakes with plain text, or with nothing."""
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came. Answers 400 and closes when websockets reads no handshake from them, of which uvicorn says nothing."""
+        """Bytes arrived. Answers 400 and closes when they are no handshake, which uvicorn ignores."""
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_complete:
             self._refuse(
@@ -92,7 +92,7 @@ class AnsweredHandshakeProtocol(WebSocketsSansIOProtocol):
             )
 
     def handle_connect(self, event: Request) -> None:
-        """A handshake came. Answers what is wrong with it and closes, or goes on as uvicorn does."""
+        """A handshake arrived. Answers a fault and closes, or continues as uvicorn does."""
         answer = self.conn.accept(event)
         if answer.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             super().handle_connect(event)
@@ -116,7 +116,7 @@ class AnsweredHandshakeProtocol(WebSocketsSansIOProtocol):
 
 
 def _write_answer(problem: Problem, received: list[Header], *, more: list[Header]) -> bytes:
-    """An answer to a request with the headers `received`; it has the headers `more` besides its own."""
+    """The bytes of an answer to a request with the headers `received`; `more` are added to its headers."""
     identifier = read_request_id(received)
     token = request_id.set(identifier.decode("ascii"))
     try:

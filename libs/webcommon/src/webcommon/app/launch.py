@@ -1,12 +1,12 @@
-"""The start of a service's process. It imports nothing of weight, so that it can say how the rest is loaded."""
+"""The start of a service's process. It imports nothing large, so that it controls how the rest is loaded."""
 
 import gc
 from importlib import import_module
 
 
 def launch(package: str) -> None:
-    """Load a service, its `main` and `settings`, and serve it as `webcommon.app.server.run_service` says."""
-    # What is loaded stays. Looking through it for garbage again and again would take a sixth of the start's work.
+    """Load a service, its `main` and `settings`, and run it (`webcommon.app.server.run_service`)."""
+    # Loaded modules stay; collecting garbage among them would take a sixth of the start.
     gc.disable()
     create_app = import_module(f"{package}.main").create_app
     settings_class = import_module(f"{package}.settings").Settings

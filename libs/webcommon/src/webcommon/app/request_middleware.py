@@ -1,6 +1,6 @@
-"""The outermost layer of every request: its id, its time, its line in the log, its place in the metrics.
+"""The outermost layer of every request: its id, duration, log line and metrics.
 
-One plain ASGI callable instead of a stack of middlewares, since each layer costs every request.
+One plain ASGI callable instead of a stack of middleware, since each layer costs every request.
 """
 
 import logging
@@ -34,10 +34,10 @@ _VISIBLE_ASCII = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
 class RequestMiddleware:
-    """Wraps an application: gives every response `X-Request-ID` and what browsers are told of it, counts and times it,
-    and logs a line. With `is_https_only` browsers are told to come by https alone (RFC 6797).
+    """Wraps an application: gives every response `X-Request-ID` and security headers, counts and times it, and logs a
+    line.
 
-    A web socket has such an id too.
+    With `is_https_only` browsers are told to use https only (RFC 6797). A web socket has a request id too.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: RequestMetrics, is_https_only: bool = False) -> None:
@@ -78,7 +78,7 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive, send_framed)
         except Exception:
-            # The handler of unexpected errors has logged it and answered, unless the answer had already begun.
+            # The handler of unexpected errors has logged it and answered, unless the answer had begun.
             if status == 0:
                 raise
         finally:
@@ -86,8 +86,8 @@ class RequestMiddleware:
             request_id.reset(token)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Every line of the log that a web socket causes, for as long as it is open, has the id of its handshake. The last
-        one says how it ended: the first close code that either side gave, or the status of a handshake that was refused."""
+        """Every log line of a web socket has the id of its handshake. The last one says how it ended: the first close
+        code of either side, or the status of a refused handshake."""
         identifier = read_request_id(scope["headers"])
         token = request_id.set(identifier.decode("ascii"))
         started = time.perf_counter()
@@ -136,7 +136,7 @@ class RequestMiddleware:
 
 
 def _replace_plain_text(message: Message, scope: Scope) -> bytes | None:
-    # The framework's body limit answers by itself, in plain text, whatever the application was about to say.
+    # The framework's body limit answers by itself, in plain text, whatever the application would answer.
     headers = MutableHeaders(raw=list(message["headers"]))
     if not headers.get("content-type", "").startswith("text/plain"):
         return None
@@ -152,10 +152,11 @@ _NOT_WITHOUT_CONTENT = _OWN_HEADERS | {b"content-type", b"content-length"}
 
 
 def _choose_headers(headers: Iterable[Header], *, status: int) -> list[Header]:
-    """The application's, without those that the middleware sets, and `no-store` where it has no Cache-Control.
+    """The application's headers, without those that the middleware sets, and with `no-store` for JSON without
+    Cache-Control.
 
-    JSON may be about whoever asked, so no cache and no browser keeps it, unless its route knows better (ASVS 5, 14.3.2).
-    No content (204), to which the framework gives a type, is of none (RFC 9110 §8.3).
+    JSON may be about the caller, so no cache and no browser stores it unless the route allows it (ASVS 5, 14.3.2). An
+    answer without content (204), to which the framework gives a type, has none (RFC 9110 §8.3).
     """
     dropped = _NOT_WITHOUT_CONTENT if status == NO_CONTENT else _OWN_HEADERS
     kept = [pair for pair in headers if pair[0] not in dropped]
@@ -173,14 +174,14 @@ _HANDSHAKE_ANSWERS = frozenset({"websocket.accept", "websocket.http.response.sta
 _SWITCHED = 101
 
 _REFUSED_HANDSHAKE = 403
-"""What a server answers when the application closes what it has not accepted (ASGI)."""
+"""The server's answer when the application closes before accepting (ASGI)."""
 
 _NORMAL_CLOSURE = 1000
-"""What a close without a code stands for (ASGI)."""
+"""The code of a close without one (ASGI)."""
 
 
 class _Ending:
-    """How a web socket ended, as far as its messages tell: with a close code, or with the status of a refused handshake."""
+    """How a web socket ended: a close code, or the status of a refused handshake."""
 
     def __init__(self) -> None:
         self.fields: dict[str, int] = {}
@@ -201,7 +202,7 @@ class _Ending:
 
 
 def read_request_id(headers: Iterable[Header]) -> bytes:
-    """The caller's `X-Request-ID`, or a new one when there is none that may go into a header and a log."""
+    """The caller's `X-Request-ID`, or a new one when it is missing or unfit for a header and a log."""
     for name, value in headers:
         if name == b"x-request-id":
             return value if _VISIBLE_ASCII.fullmatch(value) else str(uuid7()).encode()
@@ -210,5 +211,5 @@ def read_request_id(headers: Iterable[Header]) -> bytes:
 
 def _route_template(scope: Scope) -> str:
     route: Any = scope.get("route")
-    # Never the path itself: ids, and whatever a scanner tries, would each become a series of their own.
+    # Never the path itself: ids, and the paths that scanners try, would each be a series.
     return getattr(route, "path_format", None) or getattr(route, "path", None) or "(no route)"

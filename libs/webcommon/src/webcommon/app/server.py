@@ -1,4 +1,4 @@
-"""Running a service as a process: settings, logs, the listening socket, and a stop that loses no request."""
+"""Runs a service as a process: settings, logs, the listening socket, and a stop that loses no request."""
 
 import atexit
 import contextlib
@@ -32,10 +32,10 @@ EXIT_SETTINGS = 2
 EXIT_PORT = 3
 
 INHERITED_LISTENERS = "INHERITED_LISTENERS"
-"""The variable by which a supervisor hands over bound sockets: their descriptors' numbers, comma separated.
+"""The variable by which a supervisor passes bound sockets: their descriptors, comma separated.
 
-The first may be shared with other processes of the service: whichever is free accepts a connection, and one that waits
-is not lost with a process. The second is the process's own.
+The first may be shared with other processes of the service: any free one accepts a connection, and a waiting connection
+survives the end of a process. The second is the process's own.
 """
 
 BACKLOG = 2048
@@ -44,12 +44,12 @@ AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
 
 
 class GracefulServer(uvicorn.Server):
-    """SIGTERM: `/readyz` says 503 at once, the service hands over what it holds, the listener stays open for the drain
-    time, then running requests finish and web sockets are closed with 1012.
+    """SIGTERM: `/readyz` says 503 at once, the service hands over its work, the listener stays open for the drain time,
+    then running requests finish and web sockets are closed with 1012.
 
-    A second signal cuts the drain short, a third one ends the process at once. The exit status is 0: being told to stop
-    is no failure, though uvicorn alone would end itself by the signal. What has not ended within `longest_stop`, a hook
-    that swallows its cancellation say, is cut off, and the status is 1.
+    A second signal cuts the drain short, a third one ends the process at once. The exit status is 0: a requested stop is
+    no failure, though uvicorn alone would end by the signal. What has not ended within `longest_stop`, such as a hook
+    that swallows its cancellation, is cut off, and the status is 1.
     """
 
     def __init__(self, config: uvicorn.Config, *, app: Service) -> None:
@@ -59,7 +59,7 @@ class GracefulServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take SIGTERM and SIGINT for the time of the block, without raising them again after it."""
+        """Handle SIGTERM and SIGINT during the block, without raising them again after it."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -88,9 +88,9 @@ class GracefulServer(uvicorn.Server):
             watch.start()
 
     async def on_tick(self, counter: int) -> bool:
-        """Asked ten times a second: whether to stop."""
+        """Called ten times a second: whether to stop."""
         if self._app.health.draining:
-            # Not in the signal's handler, which may run in the middle of anything.
+            # Not in the signal's handler, which may run in the middle of other code.
             self._app.drain.start()
             if time.monotonic() >= self._stop_at and self._app.drain.is_over:
                 self.should_exit = True
@@ -104,8 +104,8 @@ def _cut_off(seconds: float) -> None:
 
 
 def run_service(create_app: Callable[[AnySettings], Service], settings_class: type[AnySettings]) -> None:
-    """Serve until a signal. Exits 2 for wrong settings and 3 for a port that cannot be had, each with a line on stderr."""
-    # Python would look for garbage in all modules before it ends; that takes longer than all else of a stop.
+    """Serve until a signal. Exits 2 for wrong settings and 3 for a port that cannot be bound, each with a line on stderr."""
+    # Python would collect garbage in all modules before it ends, which takes longer than the rest of a stop.
     atexit.register(gc.freeze)
     try:
         settings = settings_class.from_environment()
@@ -128,7 +128,7 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
         proxy_headers=False,
     )
     server = GracefulServer(config, app=app)
-    # What is there by now stays: no collection has to look through it while requests wait.
+    # Objects that exist now stay; no collection has to visit them while requests wait.
     gc.freeze()
     with tracing(app):
         server.run(sockets=listeners)
@@ -163,7 +163,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        # Two processes may both bind before either listens; the second one is told here.
+        # Two processes may both bind before either listens; the second one fails here.
         listener.listen(BACKLOG)
     except OSError:
         listener.close()

@@ -1,4 +1,4 @@
-"""The application that every service is built on: state, errors, health, metrics, CORS, and OpenAPI as it really is."""
+"""The application class of every service: components, errors, health, metrics, CORS and OpenAPI."""
 
 import contextlib
 import ssl
@@ -42,17 +42,20 @@ from webcommon.observability.tracing import TracedClient, is_quiet
 from webcommon.settings import ServiceSettings
 
 BODY_LIMIT = 1024 * 1024
-"""Bytes of a request body, unless a route names its own limit (`max_body_size=`)."""
+"""The maximum size in bytes of a request body, unless a route sets its own limit (`max_body_size=`)."""
 
-Kept = TypeVar("Kept")
+Component = TypeVar("Component")
 
 Lifespan = Callable[["Service"], AbstractAsyncContextManager[None]]
 
 
 class Service(FastAPI):
-    """A FastAPI application inside `RequestMiddleware`, with what every service has: `settings`, `database`, `health`, `verifier`,
-    `cursors`, `http`, and `ended_sessions`, which is asked for when Auth is the issuer, that is, when no `issuers` were given.
-    What a service has of its own it gives to `keep`. Routes of GET take HEAD as well, but for the paths of `get_only`."""
+    """A FastAPI application inside `RequestMiddleware`, with the parts that every service has.
+
+    These are `settings`, `database`, `health`, `verifier`, `cursors`, `http`, and `ended_sessions`, which is polled when
+    Auth is the issuer, that is, without `issuers`. `keep` adds the service's own. Routes of GET accept HEAD as well,
+    except for the paths of `get_only`.
+    """
 
     def __init__(
         self,
@@ -75,11 +78,11 @@ class Service(FastAPI):
             lifespan=_run,
             responses=COMMON_PROBLEMS,
             max_body_size=BODY_LIMIT,
-            # A redirect would be an absolute URL of whatever Host the caller sent.
+            # A redirect would be an absolute URL with the Host that the caller sent.
             redirect_slashes=False,
             docs_url=None,
             redoc_url=None,
-            # Spans go where `tracing` says, and nowhere without it. Metrics and logs have ways of their own.
+            # Spans go where `trace_export` sends them. Metrics and logs are separate.
             telemetry={
                 "auto_configure": False,
                 "metrics": False,
@@ -128,9 +131,9 @@ class Service(FastAPI):
             PoolMetrics(database, self.request_metrics.registry)
 
     def keep(self, components: object) -> None:
-        """Keep a service's components, which are the fields of a dataclass, for its routes: each under its declared type
-        (`webcommon.app.state.component`). A field that is None is a part that the settings left out. Raises `TypeError` when two
-        are of one type."""
+        """Keep a service's components, the fields of a dataclass, for its routes: each by its declared type
+        (`webcommon.app.state.component`). A field that is None is a part that the settings left out. Raises
+        `TypeError` when two are of one type."""
         self._components = self._common_components() | {type(components): components}
         hints = get_type_hints(type(components))
         given = {name: value for name, value in vars(components).items() if value is not None}
@@ -143,7 +146,7 @@ class Service(FastAPI):
     def _common_components(self) -> dict[type[object], object]:
         return {type(self.settings): self.settings, Database: self.database, CursorCodec: self.cursors}
 
-    def component(self, kind: type[Kept]) -> Kept:
+    def component(self, kind: type[Component]) -> Component:
         """The component of this type. Raises `LookupError` when there is none."""
         found = self.find_component(kind)
         if found is None:
@@ -152,18 +155,18 @@ class Service(FastAPI):
             )
         return found
 
-    def find_component(self, kind: type[Kept]) -> Kept | None:
+    def find_component(self, kind: type[Component]) -> Component | None:
         """The component of this type, or None."""
-        return cast("Kept | None", self._components.get(kind))
+        return cast("Component | None", self._components.get(kind))
 
     def on_drain(self, hook: Hook) -> None:
-        """Have `hook` run once when the process is told to stop: `/readyz` says 503 by then, and requests and web sockets
-        are still served. All hooks together get `HANDOVER_SECONDS`; web sockets are closed with 1012 after them."""
+        """Run `hook` once when the process is told to stop: `/readyz` says 503 by then, while requests and web sockets
+        are still served. All hooks together get `HANDOVER_SECONDS`; then web sockets are closed with 1012."""
         self.drain.add(hook)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """`RequestMiddleware` outermost, so that it sees every answer, the framework's own included; then the fast path, which sees a
-        HEAD as the GET that it asks about."""
+        """`RequestMiddleware` outermost, so that it sees every answer, the framework's own included; then CORS, then HEAD
+        as GET, then the fast path."""
         app: ASGIApp = FastPath(super().build_middleware_stack(), owner=self, routers=self._routers)
         app = HeadRequests(app, owner=self, get_only=self.get_only)
         settings: ServiceSettings = self.settings
@@ -172,7 +175,7 @@ class Service(FastAPI):
         return RequestMiddleware(app, metrics=self.request_metrics, is_https_only=settings.is_https_only)
 
     def openapi(self) -> dict[str, Any]:
-        """The description of the service, with the problem document's schema and without FastAPI's own 422."""
+        """The OpenAPI document, with the problem document's schema and without FastAPI's own 422."""
         if self.openapi_schema is None:
             document = get_openapi(
                 title=self.title, version=self.version, description=self.description, routes=self.routes
@@ -192,7 +195,7 @@ class Service(FastAPI):
 
 
 def _complete_responses(operation: dict[str, Any]) -> None:
-    """Add what any operation of its kind may answer, and take away what it cannot."""
+    """Add the answers that every operation of its kind may give, and remove those that it cannot."""
     added: dict[int | str, Any] = {}
     if "requestBody" in operation:
         added |= problem_responses(BadRequest, ContentTooLarge, UnsupportedMediaType)
@@ -211,7 +214,7 @@ def _trusted_authorities() -> ssl.SSLContext:
 
 
 def auth_issuer(settings: ServiceSettings, *, keys: JwksCache, ended: EndedSessions) -> Issuer:
-    """Auth as an issuer of tokens, with the keys that it publishes and the sessions that it says have ended."""
+    """Auth as an issuer, with its published keys and its ended sessions."""
     return Issuer(issuer=settings.auth_issuer, audience=settings.auth_audience, keys=keys, ended=ended)
 
 

@@ -1,4 +1,4 @@
-"""What an application keeps for all its requests, as routes ask for it: by its type."""
+"""Dependencies on an application's components, by their type."""
 
 from typing import Annotated, Any
 
@@ -9,9 +9,9 @@ from webcommon.api.paging import CursorCodec
 
 
 def component(kind: type[object]) -> Any:
-    """The dependency on the one `kind` that the application keeps: `OutboxDep = Annotated[Outbox, component(Outbox)]`."""
+    """The dependency on a component: `OutboxDep = Annotated[Outbox, component(Outbox)]`."""
 
-    # Asynchronous, though it waits for nothing: FastAPI would send a plain function to a thread.
+    # Asynchronous although it awaits nothing, since FastAPI would run a plain function on a thread.
     async def get_component(connection: HTTPConnection) -> Any:
         return connection.app.component(kind)
 
@@ -19,4 +19,4 @@ def component(kind: type[object]) -> Any:
 
 
 CursorsDep = Annotated[CursorCodec, component(CursorCodec)]
-"""The writer and reader of this service's page cursors."""
+"""The codec of this service's page cursors."""

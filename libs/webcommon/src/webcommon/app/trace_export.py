@@ -1,4 +1,4 @@
-"""Where the spans of a process go: to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names, if it names one."""
+"""Exports a process's spans to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names, if any."""
 
 import contextlib
 import logging
@@ -22,7 +22,7 @@ PROTOCOL = "http/protobuf"
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
-    """Whether the standard variables ask for traces. Logs a line when they ask for what cannot be done."""
+    """Whether the standard variables enable traces. Logs a line when they ask for something unsupported."""
     endpoint = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     if not endpoint or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
@@ -51,19 +51,19 @@ def is_wanted(environ: Mapping[str, str]) -> bool:
 
 @contextlib.contextmanager
 def tracing(app: Service) -> Iterator[None]:
-    """Trace the requests of an application while the block runs, if the environment asks for it. Enter it once a process,
-    before the application starts."""
+    """Trace an application's requests while the block runs, if the environment says so. Enter it once a process, before
+    the application starts."""
     if not is_wanted(os.environ):
         yield
         return
-    # The SDK takes longer to import than the rest of a small service, and most processes do without.
+    # Importing the SDK takes longer than the rest of a small service, and most processes do not need it.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     class HideQueries(SpanProcessor):
-        """Before anything is exported: the part of a request's address that may be a secret."""
+        """Remove, before export, the part of a request's URL that may be a secret."""
 
         def on_start(self, span: Span, parent_context: Any = None) -> None:  # noqa: ARG002 - the base class's signature
             if span.attributes is not None and "url.query" in span.attributes:
@@ -81,7 +81,7 @@ def tracing(app: Service) -> Iterator[None]:
     try:
         yield
     finally:
-        # Alone it would wait for as long as its tries take.
+        # Otherwise it would wait for all retries.
         stopping = threading.Thread(target=provider.shutdown, daemon=True)
         stopping.start()
         stopping.join(STOP_SECONDS)

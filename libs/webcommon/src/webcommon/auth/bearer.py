@@ -1,7 +1,7 @@
-"""The one strict verifier of access tokens (RFC 9068, RFC 8725), and the dependency that asks for a caller.
+"""The verifier of access tokens (RFC 9068, RFC 8725), and the dependencies on the caller.
 
-The JOSE library left to itself accepts a token without `aud` or `exp`, with an unknown `crit`, of any `typ`. So the
-header is checked before the library sees the token, every claim is demanded, and any failure is the same 401.
+The JOSE library alone accepts a token without `aud` or `exp`, with an unknown `crit`, of any `typ`. So the header is
+checked before the library sees the token, every claim is required, and every failure is the same 401.
 """
 
 import json
@@ -25,9 +25,9 @@ from webcommon.signing import decode_base64url, hash_token
 ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068's media type
 MAXIMUM_LENGTH = 8192
-"""Characters. A longer token is refused unread."""
+"""The maximum length in characters. A longer token is refused unread."""
 
-# The 86th character of a signature holds two bits, so that four letters spell all there are.
+# The 86th character of a signature carries two bits, so only four letters are canonical.
 _TOKEN = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]{85}[AQgw]")
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEADER_NAMES = frozenset({"alg", "typ", "kid"})
@@ -38,7 +38,7 @@ _LATEST = 253_402_300_799  # 9999-12-31
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Caller:
-    """Who is calling, as the access token says it. Times are Unix seconds; names in `scope` are parted by spaces."""
+    """The caller, as the access token describes them. Times are Unix seconds; `scope` is separated by spaces."""
 
     id: UUID
     session_id: UUID
@@ -52,14 +52,14 @@ class Caller:
 
 
 class SessionIds(Protocol):
-    """A set of sessions, for nothing but asking whether one is in it."""
+    """Session ids; only `in` is supported."""
 
     def __contains__(self, session_id: object, /) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """One party whose tokens are accepted, where its keys are, and which of its sessions have ended early."""
+    """An issuer whose tokens are accepted, with its keys and its sessions that ended early."""
 
     issuer: str
     audience: str
@@ -68,11 +68,11 @@ class Issuer:
 
 
 class TokenRefused(Exception):
-    """The token is not acceptable. The text is for the log, never for the caller."""
+    """The token is invalid. The text is for the log, never for the caller."""
 
 
 class AuthUnavailable(ServiceUnavailable):
-    """503: the token cannot be checked because no signing key could be fetched yet."""
+    """503: no signing key could be fetched yet, so the token cannot be checked."""
 
     title = "Tokens cannot be checked for the moment"
     slug = "auth-unavailable"
@@ -80,7 +80,7 @@ class AuthUnavailable(ServiceUnavailable):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Verified:
-    """What a token says, and whose key says so."""
+    """A verified token's claims, its issuer, and the id of its key."""
 
     caller: Caller
     issuer: Issuer
@@ -88,10 +88,10 @@ class _Verified:
 
 
 class TokenVerifier:
-    """Verifies access tokens of the given issuers, and remembers those that it verified by their hash until they expire,
-    their session ends, or their key is withdrawn.
+    """Verifies access tokens of the given issuers.
 
-    `clock` gives Unix seconds; `remembered` is how many tokens are kept.
+    A verified token is remembered by its hash until it expires, its session ends, or its key is withdrawn; at most
+    `remembered` of them. `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class TokenVerifier:
         self._remembered: dict[str, _Verified] = {}
 
     async def verify(self, token: str) -> Caller:
-        """The caller that `token` names. Raises `TokenRefused`, or `KeysUnavailable` when it cannot be checked now."""
+        """The caller of a token. Raises `TokenRefused`, or `KeysUnavailable` when the token cannot be checked now."""
         if len(token) > MAXIMUM_LENGTH:
             raise TokenRefused("too long")
         digest = hash_token(token)
@@ -122,17 +122,17 @@ class TokenVerifier:
 
     def _remember(self, digest: str, known: _Verified) -> None:
         if len(self._remembered) >= self._limit:
-            # Dictionaries keep the order of insertion: the oldest goes.
+            # Dictionaries keep insertion order: this is the oldest.
             del self._remembered[next(iter(self._remembered))]
         self._remembered[digest] = known
 
     async def _verify_anew(self, token: str) -> _Verified:
-        # The library's base64 skips what is outside of its alphabet; ours must not, or one token has many spellings.
+        # The library's base64 skips characters outside of its alphabet, so that one token would have many spellings.
         match = _TOKEN.fullmatch(token)
         if match is None:
             raise TokenRefused("not three segments of base64url")
         kid = _read_kid(_decode_segment(match[1], limit=_MAXIMUM_HEADER))
-        # Chooses whose keys to try, nothing else; the signature under those keys and `iss` itself are checked after.
+        # Only chooses which keys to try; the signature and `iss` itself are checked afterwards.
         name = _decode_segment(match[2], limit=MAXIMUM_LENGTH).get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
         if issuer is None:
@@ -180,7 +180,7 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_kid(header: Mapping[str, Any]) -> str:
-    # Names beyond these three could only point at another key (jwk, jku, x5u, x5c) or ask for processing (crit, zip).
+    # Other names could only point at another key (jwk, jku, x5u, x5c) or request processing (crit, zip).
     if (
         not _HEADER_NAMES.issuperset(header)
         or header.get("alg") != ALGORITHM
@@ -213,7 +213,7 @@ def _read_claims(claims: Mapping[str, Any]) -> Caller:
 
 
 def _read_time(claims: Mapping[str, Any], name: str) -> int:
-    # The library takes a digit string, a float or True for a time as well.
+    # The library also accepts a digit string, a float or True as a time.
     value = claims[name]
     if type(value) is not int or not 0 < value <= _LATEST:
         raise TokenRefused(name)
@@ -221,7 +221,7 @@ def _read_time(claims: Mapping[str, Any], name: str) -> int:
 
 
 def _read_text(value: Any) -> str | None:
-    # What no database can store (half of a surrogate pair, NUL) must not come in with a token either.
+    # Text that no database can store (half of a surrogate pair, NUL) is refused in tokens as well.
     if value is not None and (not isinstance(value, str) or "\x00" in value):
         raise TokenRefused("text")
     return value.encode().decode() if value is not None else None
@@ -234,13 +234,13 @@ def _read_role(value: Any) -> str:
 
 
 def read_bearer_token(connection: HTTPConnection) -> str | None:
-    """The token of the `Authorization` header, None when there is none of the Bearer scheme."""
+    """The token of the `Authorization` header; None without one of the Bearer scheme."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     return token.strip(" ") if scheme.lower() == "bearer" and token else None
 
 
 class BearerToken(SecurityBase):
-    """The dependency behind `CallerDep`; a security scheme of its own, so that OpenAPI shows it."""
+    """The dependency behind `CallerDep`; a security scheme, so that OpenAPI shows it."""
 
     def __init__(self) -> None:
         self.model = HTTPBearerModel(bearerFormat="JWT", description="An access token of Auth.")
@@ -267,7 +267,7 @@ CallerDep = Annotated[Caller, Depends(BearerToken())]
 
 
 class RequireRole:
-    """A dependency that wants one of some roles: `Annotated[Caller, Depends(RequireRole("admin"))]`."""
+    """A dependency that requires one of some roles: `Annotated[Caller, Depends(RequireRole("admin"))]`."""
 
     def __init__(self, *roles: str) -> None:
         self._roles = frozenset(roles)

@@ -1,4 +1,4 @@
-"""Auth's public keys, fetched over HTTP and kept: services go on with what they have while Auth is away."""
+"""Auth's public keys, fetched over HTTP and cached: a service keeps its keys while Auth is away."""
 
 import asyncio
 import contextlib
@@ -17,31 +17,31 @@ from dbcommon.shared_call import SharedCall
 logger = logging.getLogger(__name__)
 
 REFETCH_SECONDS = 10.0
-"""At least so long between two fetches, however many unknown key ids are seen."""
+"""The minimum time between two fetches, however many unknown key ids are seen."""
 
 FRESH_SECONDS = 300.0
-"""Older keys still serve, and are fetched anew beside the request; while `running()`, by themselves."""
+"""Older keys are still used, and refreshed in the background; while `running()`, without a request too."""
 
 FETCH_SECONDS = 3.0
-"""How long a fetch may take as a whole, however slowly the bytes drip."""
+"""The time limit of a whole fetch."""
 
 _MAXIMUM_KEYS = 100
 _MAXIMUM_BYTES = 256 * 1024
 
 
 class KeysUnavailable(Exception):
-    """No key was ever fetched, and whoever publishes them cannot be reached now."""
+    """No key was ever fetched, and the issuer cannot be reached now."""
 
 
 class KeySource(Protocol):
-    """Where a verifier finds the key of a `kid`."""
+    """A source of verification keys, by `kid`."""
 
     async def find_key(self, kid: str) -> Key | None:
-        """The public key of that id, None when there is none. Raises `KeysUnavailable` when that cannot be known."""
+        """The public key of that id; None when there is none. Raises `KeysUnavailable` when that cannot be known."""
 
 
 def build_keys(document: Any) -> dict[str, Key]:
-    """The P-256 signature keys of a JWKS document, ready to verify with; everything else in it is left out."""
+    """The P-256 signature keys of a JWKS document; all other entries are left out."""
     entries = document.get("keys") if isinstance(document, dict) else None
     keys: dict[str, Key] = {}
     for entry in entries[:_MAXIMUM_KEYS] if isinstance(entries, list) else []:
@@ -58,16 +58,17 @@ def _build_key(entry: dict[str, Any]) -> Key | None:
     ):
         return None
     try:
-        # Only the public members: an entry with a private one must not become a signing key here.
+        # Only public members: an entry with a private one must not become a signing key here.
         return jwk.construct({name: entry[name] for name in ("kty", "crv", "x", "y")}, algorithm="ES256")
-    # A point that is not on the curve, coordinates that are no text: each library underneath has exceptions of its own.
+    # For a point that is not on the curve, or coordinates that are no text, each library underneath has exceptions of its
+    # own.
     except Exception:
         logger.warning("a key of the JWKS document cannot be used")
         return None
 
 
 class JwksCache:
-    """Keys by id from Auth's JWKS, or from another's with a `build` of its own, which chooses the keys that are any good.
+    """Keys by id from Auth's JWKS, or from another JWKS with a `build` of its own, which chooses the usable keys.
 
     One fetch at a time, at most one every `REFETCH_SECONDS`. `clock` gives seconds.
     """
@@ -95,7 +96,8 @@ class JwksCache:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Never be older than that while the block runs: a key that was withdrawn is forgotten though nobody calls."""
+        """Refresh the keys every `fresh_seconds` while the block runs, so that a withdrawn key is dropped without a
+        request."""
         refreshing = asyncio.create_task(self._refresh_forever())
         try:
             yield
@@ -107,12 +109,12 @@ class JwksCache:
     async def _refresh_forever(self) -> None:
         while True:
             age = self._clock() - self._tried_at
-            # Nothing is fetched before anybody asks: a service may start long before Auth.
+            # No fetch before the first use: a service may start long before Auth.
             await asyncio.sleep(self._fresh_seconds - (age if age < self._fresh_seconds else 0))
             await self.refresh()
 
     async def find_key(self, kid: str) -> Key | None:
-        """The key of `kid`; asks Auth once when it is not known."""
+        """The key of `kid`; fetches once when it is unknown."""
         key = self._keys.get(kid)
         if key is not None:
             if self._clock() - self._fetched_at > self._fresh_seconds and self._may_fetch():
@@ -124,12 +126,12 @@ class JwksCache:
         return self._keys.get(kid)
 
     async def refresh(self) -> None:
-        """Fetch the keys unless that was tried a moment ago."""
+        """Fetch the keys, unless a fetch was tried within `REFETCH_SECONDS`."""
         if self._fetching.is_running or self._may_fetch():
             await self._fetching.ask()
 
     def _may_fetch(self) -> bool:
-        # With no key at all nothing can be served, so a failed first fetch is repeated sooner.
+        # Without any key no request can be served, so a failed first fetch is repeated sooner.
         pause = REFETCH_SECONDS if self._keys else 1.0
         return self._clock() - self._tried_at >= pause
 
@@ -138,7 +140,7 @@ class JwksCache:
         try:
             async with asyncio.timeout(self._fetch_seconds):
                 keys = self._build(json.loads(await self._read_document()))
-        # Whatever is wrong over there, the keys at hand go on serving.
+        # Whatever the fault, the cached keys stay in use.
         except Exception as error:
             logger.warning(
                 "the signing keys could not be fetched from %s: %s", self._url, type(error).__name__

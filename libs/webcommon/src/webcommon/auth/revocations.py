@@ -1,7 +1,7 @@
-"""The sessions that Auth has ended lately, asked for every moment: an ended session's tokens are refused without a call a request.
+"""The sessions that Auth has ended, polled: their tokens are refused without a call for each request.
 
-While Auth is away a service goes on with what it knows, which is enough: what it was told of stays refused, and nobody
-can end a session at an Auth that is not there.
+While Auth is away a service uses what it knows. That is enough: known sessions stay refused, and no session can be ended
+while Auth is down.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ import httpx
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.5
-"""Between two questions, give or take `_JITTER`; an ended session is to be refused everywhere within 5 s."""
+"""The time between two polls, plus or minus `_JITTER`; an ended session is to be refused everywhere within 5 s."""
 
 FAILURES_BEFORE_A_WARNING = 4
-"""In a row, some six seconds."""
+"""Failures in a row before a warning, some six seconds."""
 
 ANSWER_SECONDS = 1.5
-"""How long an answer may take as a whole."""
+"""The time limit of a whole answer."""
 
 _JITTER = 0.2
 _MAXIMUM_BYTES = 32 * 1024 * 1024
 
 
 class EndedSessions:
-    """Ids of ended sessions, kept up to date while `running()`. Asks `url` with the tag of the last answer, mostly to hear 304."""
+    """Ids of ended sessions, kept up to date while `running()`. Sends the ETag of the last answer, and mostly gets a 304."""
 
     def __init__(self, url: str, *, client: httpx.AsyncClient, poll_seconds: float = POLL_SECONDS) -> None:
         self._url = url
@@ -46,7 +46,7 @@ class EndedSessions:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Ask again and again while the block runs. Nothing that Auth answers, or fails to, ends it."""
+        """Poll while the block runs. No answer, and no failure, ends it."""
         poller = asyncio.create_task(self._poll())
         try:
             yield
@@ -56,11 +56,11 @@ class EndedSessions:
                 await poller
 
     async def ask(self) -> None:
-        """Ask once. What was known stays when there is no answer, or none that can be read."""
+        """Poll once. Without a readable answer the known ids stay."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._fetch()
-        # Whatever is wrong over there, the tokens at hand are judged by what is known.
+        # Whatever the fault, the known ids stay in use.
         except Exception as error:
             self._note(away=True, reason=type(error).__name__)
         else:
@@ -69,7 +69,7 @@ class EndedSessions:
     async def _poll(self) -> None:
         while True:
             await self.ask()
-            # Replicas that were started together would otherwise ask together for ever.
+            # Otherwise replicas that start together would always poll together.
             await asyncio.sleep(self._poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
 
     async def _fetch(self) -> None:
@@ -87,8 +87,8 @@ class EndedSessions:
         self._tag = response.headers.get("etag")
 
     def _note(self, *, away: bool, reason: str = "") -> None:
-        # A line when it goes and one when it is back: this asks forty times a minute. Services that start together find
-        # each other within a few questions, which is no news.
+        # Logged on change only: this polls forty times a minute. Services that start together find each other within a
+        # few polls, which is not worth a line.
         self._failures = self._failures + 1 if away else 0
         if away and self._failures < FAILURES_BEFORE_A_WARNING:
             return

@@ -1,7 +1,7 @@
 """Logs: one JSON object a line in containers, coloured text on a terminal, never a secret.
 
-Everything goes through the standard library's logging, so that the libraries' lines look like ours; the line of a request,
-which every request pays for, is spelled here to the same form.
+All lines go through the standard library's logging, so that the libraries' lines look like ours. The line of a request is
+on every request's path and is formatted by hand, to the same format.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ from webcommon.observability.context import REQUEST_LOGGER, request_id, trace_fi
 from webcommon.observability.masking import mask, mask_text
 from webcommon.settings import LogFormat
 
-# An id of our own making, which is most of them, needs no search for the shapes of secrets.
+# Most ids are our own, and need no search for secrets.
 _PLAIN_ID = re.compile("[0-9a-f-]{36}")
 
 
 def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Mask fields that are named like secrets and anything in a text that has the shape of one."""
+    """Mask fields with the names of secrets, and text with the shape of one."""
     for name, value in event.items():
         event[name] = mask(value, name="" if name in _OUR_NAMES else name)
     return event
@@ -57,7 +57,7 @@ def configure_logging(
     console = log_format == "console" or (log_format == "auto" and stream.isatty())
     handler = _Handler(stream) if console else _JsonHandler(stream, service=service)
     handler.setFormatter(_formatter(service=service, console=console, colours=_wants_colour(stream)))
-    # No line shows a thread or a process, and each record pays for looking them up ("Optimization" of the logging HOWTO).
+    # No line shows a thread or a process, and looking them up costs every record ("Optimization" of the logging HOWTO).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -79,25 +79,25 @@ def _wants_colour(stream: TextIO) -> bool:
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base class's name
-        """Say that a line was lost; the base class would print its arguments, whatever they hold."""
+        """Report a lost line without its arguments, which the base class would print."""
         self.tell_loss(f"{record.pathname}:{record.lineno}")
 
     def tell_loss(self, place: str) -> None:
-        """Say which line was lost, and why, where the operator may still see it."""
+        """Report the lost line and the reason on stderr."""
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"a log line of {place} could not be written: {sys.exc_info()[0]}\n")
 
 
 class _JsonHandler(_Handler):
-    """JSON lines. The line of a request is written without a record and the chain of processors: its fields are known, and
-    it is the one line that every request pays for."""
+    """Writes JSON lines. The line of a request skips the record and the chain of processors: its fields are known, and
+    every request pays for it."""
 
     def __init__(self, stream: TextIO, *, service: str) -> None:
         super().__init__(stream)
         self._service = f'"service": {encode_basestring_ascii(service)}'
 
     def write_request(self, level: int, event: str, fields: Mapping[str, str | int | float]) -> None:
-        """Write the line of a request, as the formatter would, and at once: a process that is killed loses none."""
+        """Write the line of a request in the formatter's format, unbuffered: a killed process loses none."""
         at = datetime.now(UTC).isoformat()
         identifier = request_id.get()
         ids = trace_fields() if identifier is None else {"request_id": _show_id(identifier), **trace_fields()}
@@ -120,7 +120,7 @@ _requests = logging.getLogger(REQUEST_LOGGER)
 
 
 def log_request(level: int, event: str, fields: Mapping[str, str | int | float]) -> None:
-    """Log the one line that a request gets: at INFO or WARNING, without a text of the caller's in `fields`."""
+    """Log the line of a request, at INFO or WARNING; `fields` contain no text of the caller's."""
     if not _requests.isEnabledFor(level):
         return
     handlers = _root.handlers
@@ -135,7 +135,7 @@ def _show_id(identifier: str) -> str:
 
 
 def _spell(fields: Mapping[str, str | int | float]) -> str:
-    # Texts and numbers alone: a third of the time that the general encoder takes, for every request.
+    # Only texts and numbers: this takes a third of the general encoder's time, for every request.
     return "".join(
         [
             f', "{name}": {encode_basestring_ascii(value) if type(value) is str else value}'
@@ -156,7 +156,7 @@ def _formatter(*, service: str, console: bool, colours: bool) -> logging.Formatt
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _add_ids,
     ]
-    # Exceptions become text before the masking; the pretty tracebacks of a terminal would show local variables.
+    # Exceptions become text before masking; a terminal's pretty tracebacks would show local variables.
     processors: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,

@@ -1,7 +1,6 @@
-"""Keeping secrets out of logs: by the name of a field, and by the shape of a text.
+"""Masks secrets in logs: by the name of a field, and by the shape of a text.
 
-The shapes are a net under careful code, not a licence: a secret that looks like any other word can only be kept out by
-not writing it.
+The shapes are a second line of defence: a secret without a typical shape can only be kept out by not logging it.
 """
 
 import re
@@ -13,7 +12,7 @@ _SECRET_NAMES = re.compile(
     r"passw|secret|token|cookie|authorization|card|cvc|api[_-]?key|credential", re.IGNORECASE
 )
 
-# Every repetition is bounded or ends with its match, so that a long line cannot make the search slow.
+# Every repetition is bounded or ends with its match, so that a long line does not make the search slow.
 _SECRET_TEXTS = re.compile(
     r"""
     eyJ[\w-]{8,}(?:\.[\w-]*){0,2}                                # a JSON Web Token, or the beginning of one
@@ -34,7 +33,7 @@ _SECRET_TEXTS = re.compile(
 
 
 def mask(value: Any, *, name: str = "") -> Any:
-    """`value`, or what may be shown of it; a field that is named like a secret shows nothing."""
+    """`value` with secrets masked; a field with the name of a secret is masked whole."""
     if name and _SECRET_NAMES.search(name):
         return MASK
     if isinstance(value, str):

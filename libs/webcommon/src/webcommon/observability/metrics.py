@@ -16,7 +16,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def known_method(method: str) -> str:
-    """`method`, or `OTHER`: a caller may invent methods, and each would be a series of its own and a text in the log."""
+    """`method`, or `OTHER`: a caller may invent methods, and each would be a new series and a text in the log."""
     return method if method in _METHODS else "OTHER"
 
 
@@ -37,11 +37,11 @@ class RequestMetrics:
 
     @cached_property
     def _children(self) -> dict[tuple[str, str, int], tuple[Counter, Histogram]]:
-        # Looking a child up by its labels takes a lock and builds strings; routes times statuses is a small set.
+        # Looking a child up by its labels takes a lock and builds strings; there are few routes and statuses.
         return {}
 
     def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request of a `known_method`; an unfinished answer has status 0."""
+        """Count a request with a `known_method`; an unfinished answer has status 0."""
         key = (method, route, status)
         children = self._children.get(key)
         if children is None:
@@ -55,7 +55,7 @@ class RequestMetrics:
 
 
 class PoolMetrics(Collector):
-    """The pool's gauges, read when they are asked for, and how long requests waited for a connection."""
+    """Gauges of the pool, read at each scrape, and how long requests waited for a connection."""
 
     def __init__(self, database: Database, registry: CollectorRegistry) -> None:
         self._database = database
@@ -69,7 +69,7 @@ class PoolMetrics(Collector):
         database.pool.queue.waited_seconds = wait.observe
 
     def collect(self) -> Iterator[Metric]:
-        """One gauge a figure of the pool."""
+        """One gauge for each count of the pool."""
         status = self._database.pool_status()
         connections = GaugeMetricFamily("db_pool_connections", "Connections of the pool.", labels=["state"])
         connections.add_metric(["in_use"], status.in_use)

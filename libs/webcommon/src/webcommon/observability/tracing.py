@@ -1,6 +1,6 @@
-"""The spans of requests, as OpenTelemetry's API makes them; `webcommon.app.trace_export` sends them.
+"""Spans of requests, by OpenTelemetry's API; `webcommon.app.trace_export` exports them.
 
-FastAPI makes the span of a request that comes in; here are those of requests to other services. A query may carry the token
+FastAPI makes the spans of incoming requests; here are those of requests to other services. A query may contain the token
 of a mailed link, so no span has one.
 """
 
@@ -17,12 +17,12 @@ _tracer = trace.get_tracer(__name__)
 
 
 def is_quiet(scope: Scope) -> bool:
-    """Whether a request makes no span, as it makes no line in the log."""
+    """Whether a request has no span and no log line."""
     return scope["path"] in QUIET_PATHS
 
 
 def name_span(scope: Scope, route: str) -> None:
-    """Tell the span of a request which route serves it, where that is not FastAPI's to find out."""
+    """Set the route on a request's span, where FastAPI cannot find it."""
     span = trace.get_current_span()
     if span.is_recording():
         span.update_name(f"{scope['method']} {route}")
@@ -30,7 +30,7 @@ def name_span(scope: Scope, route: str) -> None:
 
 
 def describe_request(request: httpx.Request) -> dict[str, str]:
-    """What the span of a request to another service says of it beforehand."""
+    """The attributes of an outgoing request's span, known beforehand."""
     return {
         "http.request.method": request.method,
         "server.address": request.url.host,
@@ -39,13 +39,13 @@ def describe_request(request: httpx.Request) -> dict[str, str]:
 
 
 class TracedClient(httpx.AsyncClient):
-    """An HTTP client whose requests are spans of the request that they are made for, and tell the other side of it."""
+    """An HTTP client whose requests are child spans of the current request, and propagate its trace."""
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """What `httpx.AsyncClient.send` gives and raises."""
+        """As `httpx.AsyncClient.send`."""
         if not trace.get_current_span().is_recording():
             return await super().send(request, **options)
-        # A failure's text may hold the address with its query.
+        # An error's text may contain the address with its query.
         with _tracer.start_as_current_span(
             request.method,
             kind=SpanKind.CLIENT,

@@ -1,1 +1,1 @@
-"""Just-in-time provisioning: a caller's row in `users` is made when their token is first seen, and follows later tokens."""
+"""Just-in-time provisioning: the caller's first token creates their row in `users`, and later tokens update it."""

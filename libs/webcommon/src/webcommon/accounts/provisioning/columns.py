@@ -1,4 +1,4 @@
-"""Where a service keeps its users; each has its own table, with its own names for some columns."""
+"""The table and columns of a service's users."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,16 +11,16 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 @dataclass(frozen=True, kw_only=True)
 class UserColumns:
-    """The columns of a `users` table. `email` is unique there, and compares regardless of case.
+    """The columns of a `users` table. `email` is unique and compares without case.
 
-    `is_local` is true for accounts that the service keeps itself: no token changes their rows.
+    `is_local` is true for accounts of the service itself: no token changes their rows.
     """
 
     id: InstrumentedAttribute[UUID]
     email: InstrumentedAttribute[str | None]
     username: InstrumentedAttribute[str | None]
     token_expires_at: InstrumentedAttribute[datetime | None]
-    """When the token expires whose names the row has; an older token changes nothing."""
+    """The expiry of the token that the row's names come from; an older token changes nothing."""
     username_is_unique: bool
     is_local: ColumnElement[bool] = field(default_factory=false)
 

@@ -1,9 +1,8 @@
-"""Which names a caller's row gets when others have the same: pure rules, no database.
+"""The names of a caller's row when other rows have the same: pure rules, no database.
 
-Auth's names are unique at any one time. So when two rows that came with tokens claim a name, the claim of the newer
-token is right (of two that expire in the same second, the one that comes later) and the other row's name is out of date.
-Local accounts, which the service keeps itself, have a namespace of their own that shares the table: they keep their names,
-and the newcomer gets a suffix.
+Auth's names are unique at any one time. So when two rows from tokens claim a name, the newer token is right (of two with
+the same expiry, the later request), and the other row's name is outdated. Local accounts, which the service keeps itself,
+are a separate namespace in the same table: they keep their names, and the newcomer gets a suffix.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ LONGEST_USERNAME = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Claims:
-    """What a token says of its bearer, and when it expires."""
+    """The names in a token, and its expiry."""
 
     id: UUID
     email: str | None
@@ -26,7 +25,8 @@ class Claims:
 
 
 class StoredUser(Protocol):
-    """A row that the claims concern. `has_username` is always false where usernames need not be unique."""
+    """A row that has one of the names in the claims, or the caller's own. `has_username` is always false where usernames
+    need not be unique."""
 
     @property
     def id(self) -> UUID: ...
@@ -46,7 +46,7 @@ class StoredUser(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """The names that the caller's row shall have, and the rows that lose theirs to it."""
+    """The names to write into the caller's row, and the rows that lose theirs."""
 
     email: str | None
     username: str | None
@@ -55,12 +55,12 @@ class Resolution:
 
     @property
     def losers(self) -> set[UUID]:
-        """The other rows that are changed too."""
+        """The other rows to change."""
         return {loser for loser in (self.email_lost_by, self.username_lost_by) if loser is not None}
 
 
 def possible_usernames(claims: Claims) -> list[str]:
-    """The usernames that the caller may get, best first. The suffix comes from the id: the same at every sight."""
+    """The usernames that the caller may get, best first. The suffix is derived from the id, so it is always the same."""
     if claims.username is None:
         return []
     tail = claims.id.hex
@@ -71,7 +71,7 @@ def possible_usernames(claims: Claims) -> list[str]:
 
 
 def resolve_conflicts(claims: Claims, found: Sequence[StoredUser]) -> Resolution | None:
-    """What to write for these claims, given every row that they concern; None when all is as it should be."""
+    """The change to make for these claims, given all rows of `find_conflicts`; None when nothing has to change."""
     own = next((row for row in found if row.id == claims.id), None)
     if own is not None and (own.is_local or _is_newer(own, claims)):
         return None
@@ -101,7 +101,7 @@ def _resolve_email(
     holder = next((row for row in others if row.has_email), None)
     if holder is None:
         return claims.email, None
-    # An address cannot be suffixed: it goes to the one or the other.
+    # An address cannot have a suffix, so one row gets it and the other has none.
     return (None, None) if _keeps_name(holder, claims) else (claims.email, holder.id)
 
 

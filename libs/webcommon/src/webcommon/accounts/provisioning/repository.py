@@ -13,10 +13,9 @@ from webcommon.accounts.provisioning.conflicts import Claims, Resolution, possib
 
 
 async def own_names(db: AsyncSession, users: UserColumns) -> None:
-    """Wait until nobody else writes users, and keep it so until the end of the transaction; reading them goes on.
+    """Lock the table of users against other writers until the end of the transaction; reading goes on.
 
-    Only a transaction that takes a name away from another row needs it: two that swap names would wait for each other's
-    rows.
+    Needed only when a row loses a name: two transactions that swap names would wait for each other's rows.
     """
     await db.execute(text(f'LOCK TABLE "{users.model.__tablename__}" IN SHARE ROW EXCLUSIVE MODE'))
 
@@ -32,7 +31,7 @@ async def lock_conflicts(db: AsyncSession, users: UserColumns, claims: Claims) -
 
 
 async def null_stale_names(db: AsyncSession, users: UserColumns, resolution: Resolution) -> None:
-    """Take names away from the rows for which they are out of date."""
+    """Remove outdated names from the rows that lose them."""
     for column, loser in (
         (users.email, resolution.email_lost_by),
         (users.username, resolution.username_lost_by),
@@ -42,7 +41,7 @@ async def null_stale_names(db: AsyncSession, users: UserColumns, resolution: Res
 
 
 async def store_names(db: AsyncSession, users: UserColumns, claims: Claims, resolution: Resolution) -> None:
-    """Make or refresh the caller's row. A local account, or a row with a newer token's names, stays as it is."""
+    """Insert or update the caller's row. A local account, or a row with a newer token's names, stays unchanged."""
     names = {
         users.email.key: resolution.email,
         users.username.key: resolution.username,

@@ -1,4 +1,4 @@
-"""Callers are stored, and remembered, so that a known caller costs no statement."""
+"""Stores callers as users. A process caches them, so that a known caller costs no statement."""
 
 import re
 import time
@@ -19,14 +19,14 @@ from webcommon.accounts.provisioning.conflicts import Claims, Resolution, resolv
 from webcommon.auth.bearer import Caller
 
 REMEMBERED = 50_000
-"""Callers at most; the one stored first is forgotten first."""
+"""The size of the cache; the oldest entry goes first."""
 
 TRUSTED_SECONDS = 60.0
-"""After so long a row is looked at again: another process may have given its names away, or a backup been restored."""
+"""How long a cached caller is trusted. Another process may give the row's names away, or a backup be restored."""
 
 _NAME_CONSTRAINTS = ("uq_users_email", "uq_users_username")
 _USER_IS_GONE = re.compile("fk_.*_users")
-"""Foreign keys are named by their table, their column and the table that they refer to."""
+"""Foreign keys are named by their table, column and target table."""
 
 Result = TypeVar("Result")
 
@@ -37,13 +37,13 @@ class _Known:
     until: float
 
     def covers(self, claims: Claims) -> bool:
-        """Whether these claims say the same, or are older."""
+        """Whether these claims have the same names, or are older."""
         same = (self.claims.email, self.claims.username) == (claims.email, claims.username)
         return same or claims.expires_at < self.claims.expires_at
 
 
 class UserProvisioner:
-    """Stores the callers of a process in the service's `users`. `clock` gives seconds."""
+    """Stores a process's callers in the service's `users`. `clock` gives seconds."""
 
     def __init__(
         self, database: Database, users: UserColumns, *, clock: Callable[[], float] = time.monotonic
@@ -54,7 +54,7 @@ class UserProvisioner:
         self._known: dict[UUID, _Known] = {}
 
     async def ensure_user(self, caller: Caller) -> None:
-        """Make sure that the caller has a row with the names of this token, or of a newer one."""
+        """Store the caller with the names of this token, unless the row has those of a newer one."""
         claims = _read_claims(caller)
         known = self._known.get(caller.id)
         if known is not None and known.covers(claims) and self._clock() < known.until:
@@ -63,10 +63,10 @@ class UserProvisioner:
         self._remember(claims)
 
     async def run(self, caller: Caller, work: Callable[[], Awaitable[Result]]) -> Result:
-        """The result of work that writes rows of a caller who was ensured, in transactions of its own.
+        """The result of work that writes rows of a caller, in transactions of its own, after `ensure_user`.
 
-        When the caller's row is gone all the same (the database was reset or restored meanwhile), it is stored again, and
-        the work is done once more. So whatever work did before it failed must have been rolled back.
+        If the caller's row has vanished (the database was reset or restored meanwhile), it is stored again and the work
+        repeated; so the failed work must have been rolled back.
         """
         try:
             return await work()
@@ -78,7 +78,7 @@ class UserProvisioner:
         return await work()
 
     async def write(self, caller: Caller, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
-        """The result of work in one transaction, which is committed; `run` for everything else that it promises."""
+        """The result of work in one committed transaction; otherwise as `run`."""
 
         async def write_once() -> Result:
             async with self._database.transaction() as db:
@@ -112,7 +112,7 @@ class UserProvisioner:
             self._forget(loser)
 
     async def _store_free_names(self, claims: Claims, resolution: Resolution) -> bool:
-        """Store a row that takes nothing from another. False when it would, or when another was faster."""
+        """Store a row that takes no name from another. False when it would, or when another transaction was faster."""
         if resolution.losers:
             return False
         try:

@@ -1,1 +1,1 @@
-"""How often something may be tried: counters in Postgres that all replicas share."""
+"""Rate limits: counters in PostgreSQL that all replicas share."""

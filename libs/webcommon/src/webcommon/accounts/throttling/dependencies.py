@@ -1,4 +1,4 @@
-"""What routes of logins and sign-ups ask for."""
+"""Dependencies of routes whose attempts are limited."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from webcommon.client_address import client_address
 
 
 async def get_client_info(connection: HTTPConnection) -> ClientInfo:
-    """Where the request comes from."""
+    """The client's address and device cookie."""
     settings: ThrottledSettings = connection.app.settings
     guard: Guard = connection.app.component(Guard)
     return ClientInfo(

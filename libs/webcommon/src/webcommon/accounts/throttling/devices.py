@@ -1,6 +1,7 @@
-"""Known devices: a cookie that says "somebody signed in to this account here", for nobody but this service to read.
+"""Recognised devices: a cookie that records which accounts have signed in on this device. Only this service can read it.
 
-Guesses of strangers fill the account's counter; the owner's own device is counted apart, so they cannot lock it out.
+Strangers' guesses fill the account's counter. The owner's device has a counter of its own, so strangers cannot lock it
+out.
 """
 
 import re
@@ -10,7 +11,7 @@ from webcommon.signing import decode_base64url, encode_base64url, is_signed, sig
 
 LIFETIME_SECONDS = 365 * 24 * 3600
 REMEMBERED_ACCOUNTS = 5
-"""A device that a family shares; the account that was used longest ago is forgotten first."""
+"""How many accounts a device remembers, for one that a family shares; the least recently used is forgotten first."""
 
 _ID_BYTES = 16
 _ENTRY_LENGTH = 64
@@ -19,23 +20,19 @@ _LONGEST_COOKIE = REMEMBERED_ACCOUNTS * (_ENTRY_LENGTH + 1)
 
 
 def cookie_name(service: str, *, is_secure: bool) -> str:
-    """Of each service its own: on one host they would overwrite each other's, whatever their ports. With https no
-    neighbouring host can set it."""
+    """The name of the cookie. Each service has its own, since services on one host share cookies whatever their ports.
+    With https no other host can set it (`__Host-`)."""
     return f"__Host-{service}_device" if is_secure else f"{service}_device"
 
 
 class DeviceCookies:
-    """Writes and reads the cookie: entries of a random id and a proof (HMAC) for one account, the newest first.
-
-    `device_binding` is the account's, and another one when what was proven at a device does not open it any more. Two accounts'
-    entries have nothing in common and nothing personal in them. `key` is the same on every replica.
-    """
+    """Writes and reads the cookie: entries of a random id and a signature (HMAC) for one account, the newest first."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def find(self, cookie: str | None, device_binding: bytes) -> str | None:
-        """The id by which this device is known to the account, None when it is not."""
+        """The device's id for this account; None when the account has not signed in here."""
         found = None
         for entry in _split(cookie):
             identifier = self._read(entry, device_binding)
@@ -43,7 +40,7 @@ class DeviceCookies:
         return found
 
     def remember(self, cookie: str | None, device_binding: bytes) -> str:
-        """The cookie after a sign-in. A known device keeps its id: signing in often makes no further counters."""
+        """The cookie after a sign-in. A recognised device keeps its id, so frequent sign-ins create no further counters."""
         known = next((entry for entry in _split(cookie) if self._read(entry, device_binding)), None)
         others = [entry for entry in _split(cookie) if entry != known]
         return ".".join([known or self._issue(device_binding), *others][:REMEMBERED_ACCOUNTS])

@@ -1,4 +1,4 @@
-"""Every statement on `attempt_counters`. Each is a transaction of its own, so that what it counted outlives a refusal."""
+"""Every statement on `attempt_counters`. Each is a transaction of its own, so that a count outlives a refusal."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The settings of a service that keeps passwords."""
+"""The settings of a service with logins and sign-ups."""
 
 from datetime import timedelta
 from functools import cache
@@ -12,14 +12,14 @@ from webcommon.settings import DatabaseServiceSettings
 SIGN_UP_WINDOW = timedelta(hours=1)
 
 SIGN_UPS = {"production": 100, "development": 1_000}
-"""In `SIGN_UP_WINDOW` from one network."""
+"""Per `SIGN_UP_WINDOW` and network."""
 
 MOST = 10_000
-"""No limit may be higher: a counter keeps the moment of each attempt that counts."""
+"""The highest limit: a counter stores the time of each attempt that counts."""
 
 
 class ThrottledSettings(DatabaseServiceSettings):
-    """The settings of every service, and how often a login may fail."""
+    """The settings of every service, and the limits of logins and sign-ups."""
 
     trusted_proxies: str = Field(
         "",
@@ -72,17 +72,17 @@ class ThrottledSettings(DatabaseServiceSettings):
 
     @property
     def account_limit(self) -> Limit:
-        """Of failed logins of one account, and of one known device of it."""
+        """The limit of failed logins of one account, and of one recognised device of it."""
         return self._login_limit(self.login_failures_per_account)
 
     @property
     def network_limit(self) -> Limit:
-        """Of failed logins from one network."""
+        """The limit of failed logins from one network."""
         return self._login_limit(self.login_failures_per_network)
 
     @property
     def sign_up_limit(self) -> Limit:
-        """Of sign-ups from one network."""
+        """The limit of sign-ups from one network."""
         return Limit(
             count=self.sign_ups_per_network or SIGN_UPS[self.environment],
             window=SIGN_UP_WINDOW,
@@ -96,5 +96,5 @@ class ThrottledSettings(DatabaseServiceSettings):
 
 @cache
 def _parse_once(text: str) -> tuple[IPNetwork, ...]:
-    # Asked for with each login; the texts are those of a process's settings.
+    # Read at each login; the texts are those of a process's settings.
     return parse_networks(text)

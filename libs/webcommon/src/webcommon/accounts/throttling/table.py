@@ -1,4 +1,4 @@
-"""The table that a service needs for it; each has its own, in its own database."""
+"""The table of attempt counters; each service has its own."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 
 class AttemptCounterColumns:
-    """Attempts of one account, device or network. The key is a keyed hash, so a row tells nothing of whom it is about.
+    """The attempts of one account, device or network. The key is a keyed hash, so a row does not tell whose it is.
 
     A service's model is `class AttemptCounter(AttemptCounterColumns, Model)`.
     """
@@ -17,7 +17,7 @@ class AttemptCounterColumns:
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[CheckConstraint, ...]:  # noqa: N805 - SQLAlchemy hands it the class
-        """Made anew for each table: a constraint belongs to one."""
+        """A constraint belongs to one table, so each table gets its own."""
         return (
             CheckConstraint("octet_length(key) = 32", name="key"),
             CheckConstraint("in_flight >= 0", name="in_flight"),
@@ -26,11 +26,11 @@ class AttemptCounterColumns:
 
     key: Mapped[bytes] = mapped_column(LargeBinary(), primary_key=True)
     attempted_at: Mapped[list[datetime]] = mapped_column(ARRAY(TIMESTAMP(timezone=True)))
-    """Of the attempts that count: those that failed, and those under way. At most as many as the limit."""
+    """The times of failed attempts and of those in flight; at most as many as the limit."""
     in_flight: Mapped[int]
-    """How many of them are under way, or were when their process died."""
+    """How many of them are in flight, or were when their process died."""
     consecutive_blocks: Mapped[int] = mapped_column(server_default=text("0"))
-    """How often the limit was reached of late; each time blocks for longer."""
+    """How often in a row the limit was reached; each block is longer."""
     blocked_until: Mapped[datetime | None]
     expires_at: Mapped[datetime] = mapped_column(index=True)
-    """From here on the row says no more than none would."""
+    """When the row has no effect any more."""

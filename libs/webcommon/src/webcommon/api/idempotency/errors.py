@@ -1,10 +1,10 @@
-"""What a request under an idempotency key is refused with."""
+"""The refusals of requests under an idempotency key."""
 
 from webcommon.api.problems import Conflict, InvalidRequest, Problem
 
 
 class IdempotencyKeyBusy(Conflict):
-    """409: a request with the same key is being worked on at this moment."""
+    """409: a request with the same key is in progress."""
 
     title = "A request with this Idempotency-Key is still running"
     slug = "idempotency-key-busy"
@@ -14,7 +14,7 @@ class IdempotencyKeyBusy(Conflict):
 
 
 class IdempotencyKeyMissing(Problem):
-    """400: the header is not there, or cannot be a key."""
+    """400: the header is missing or invalid."""
 
     status = 400
     title = "An Idempotency-Key is needed"

@@ -1,4 +1,4 @@
-"""The header `Idempotency-Key`, and the response that it may bring back."""
+"""The header `Idempotency-Key`, and the response to a repeated request."""
 
 import re
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 async def read_idempotency_key(request: Request) -> str:
-    """The key of the request. Raises `IdempotencyKeyMissing` without exactly one that can be a key."""
+    """The key of the request. Raises `IdempotencyKeyMissing` unless there is exactly one valid key."""
     keys = request.headers.getlist(HEADER)
     if len(keys) != 1 or not _KEY.fullmatch(keys[0]):
         raise IdempotencyKeyMissing
@@ -22,7 +22,7 @@ async def read_idempotency_key(request: Request) -> str:
 
 
 IdempotencyKeyDep = Annotated[str, Depends(read_idempotency_key)]
-"""The key; 400 without one. Read from the request itself: as a parameter a missing header would be 422."""
+"""The key; 400 without one. Read from the request, since a missing header parameter would be a 422."""
 
 HEADER_IN_OPENAPI: dict[str, Any] = {
     "parameters": [
@@ -39,11 +39,11 @@ HEADER_IN_OPENAPI: dict[str, Any] = {
         }
     ]
 }
-"""For the `openapi_extra=` of a route that takes `IdempotencyKeyDep`."""
+"""For the `openapi_extra=` of a route with `IdempotencyKeyDep`."""
 
 
 def answer_with(answer: Answer) -> Response:
-    """The response of an answer, told apart by a header when it is a repetition."""
+    """The response of an answer; a header marks a repetition."""
     headers = {} if answer.location is None else {"Location": answer.location}
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"

@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-# One statement decides: a new key, one whose time is over, or one whose lease is over is the caller's. The lock on the
-# row lets callers through one by one, and the second finds the lease of the first.
+# One statement decides: the caller gets a new key, an expired one, or one whose lease has expired. The row lock makes
+# callers wait for each other, and the second one finds the first one's lease.
 _CLAIM = text("""
 INSERT INTO idempotency_keys AS kept
     (user_id, operation, key, fingerprint, request_id, lease_token, leased_until, created_at, expires_at)
-VALUES (:user_id, :operation, :key, :fingerprint, :token, :token, now() + :lease, now(), now() + :kept_for)
+VALUES (:user_id, :operation, :key, :fingerprint, :token, :token, now() + :lease, now(), now() + :lifetime)
 ON CONFLICT (user_id, operation, key) DO UPDATE SET
     fingerprint = excluded.fingerprint,
     request_id = CASE WHEN kept.expires_at <= now() THEN excluded.request_id ELSE kept.request_id END,
@@ -36,7 +36,7 @@ _OWN = (
 )
 
 _FINISH = text(f"""
-UPDATE idempotency_keys SET lease_token = NULL, leased_until = NULL, expires_at = now() + :kept_for,
+UPDATE idempotency_keys SET lease_token = NULL, leased_until = NULL, expires_at = now() + :lifetime,
     status_code = :status_code, location = :location, body = :body
 {_OWN}
 """)  # noqa: S608 - the text is this file's own
@@ -58,38 +58,38 @@ RETURNING 1
 
 
 async def claim(
-    db: AsyncSession, *, token: UUID, lease: timedelta, kept_for: timedelta, **request: Any
+    db: AsyncSession, *, token: UUID, lease: timedelta, lifetime: timedelta, **request: Any
 ) -> UUID | None:
-    """The request's id when the request is the caller's to run now: `token` itself, or an earlier run's when that run
-    is taken over. None when somebody else runs it or ran it to its end."""
+    """The request's id when the caller may run the request now: `token` itself, or an earlier run's id when that run is
+    taken over. None when another run is in progress or has finished."""
     request_id: UUID | None = await db.scalar(
-        _CLAIM, {"token": token, "lease": lease, "kept_for": kept_for, **request}
+        _CLAIM, {"token": token, "lease": lease, "lifetime": lifetime, **request}
     )
     return request_id
 
 
 async def find(db: AsyncSession, *, user_id: UUID, operation: str, key: str) -> Row[Any] | None:
-    """The request under this key, and its answer when it has one."""
+    """The request under this key, with its answer if it has one."""
     return (await db.execute(_FIND, {"user_id": user_id, "operation": operation, "key": key})).one_or_none()
 
 
-async def finish(db: AsyncSession, *, kept_for: timedelta, **columns: Any) -> bool:
-    """Store the answer; False when the run was overtaken."""
-    return await _changes_one(db, _FINISH, kept_for=kept_for, **columns)
+async def finish(db: AsyncSession, *, lifetime: timedelta, **columns: Any) -> bool:
+    """Store the answer; False when another run has taken over."""
+    return await _changes_one(db, _FINISH, lifetime=lifetime, **columns)
 
 
 async def free(db: AsyncSession, **run: Any) -> bool:
-    """Forget the request; False when the run was overtaken."""
+    """Forget the request; False when another run has taken over."""
     return await _changes_one(db, _FREE, **run)
 
 
 async def end_lease(db: AsyncSession, **run: Any) -> bool:
-    """Let the next same request take over at once; False when the run was overtaken."""
+    """Let the next equal request take over at once; False when another run has taken over."""
     return await _changes_one(db, _END_LEASE, **run)
 
 
 async def delete_expired(db: AsyncSession, *, limit: int) -> int:
-    """Delete up to `limit` keys whose time is over; how many there were. Passes over those that another sweep has."""
+    """Delete up to `limit` expired keys; gives how many. Skips rows that another sweep has locked."""
     return len((await db.execute(_DELETE_EXPIRED, {"limit": limit})).all())
 
 

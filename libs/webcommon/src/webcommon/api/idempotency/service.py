@@ -1,7 +1,7 @@
-"""Doing something once for a key, however often and however much at once it is asked for.
+"""Run a request once for its idempotency key, however often it is sent, and however many are sent at once.
 
 Three steps: a short transaction claims the key under a lease, the work runs, a short transaction stores the answer. A
-refusal frees the key. After any other error, or a crash, the next same request takes over with the same `request_id`.
+refusal frees the key. After any other error, or a crash, the next equal request takes over with the same `request_id`.
 """
 
 import asyncio
@@ -23,21 +23,21 @@ from webcommon.api.idempotency import repository
 from webcommon.api.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyReused
 from webcommon.api.problems import Problem
 
-KEPT_FOR = timedelta(hours=24)
-"""How long an answer is given again."""
+REPLAY_LIFETIME = timedelta(hours=24)
+"""How long a stored answer is replayed."""
 
 LEASE = timedelta(seconds=60)
-"""How long a run has its key to itself. The work has to take less; after a crash the key is busy until the lease ends."""
+"""How long a run holds its key. The work has to take less; after a crash the key is busy until the lease ends."""
 
-GIVE_BACK_SECONDS = 0.5
-"""How long the end of a lease is tried to be told to a database that has just refused something."""
+RELEASE_SECONDS = 0.5
+"""How long a run tries to end its lease after the database has failed."""
 
 DELETED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class IdempotentRequest:
-    """A request under a key. A key is its user's and its operation's own; `fingerprint` tells two requests apart."""
+    """A request under a key. Keys are separate for each user and operation; `fingerprint` tells two requests apart."""
 
     user_id: UUID
     operation: str
@@ -47,7 +47,7 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer as it was sent; `replayed` when it was sent before."""
+    """An answer; `replayed` when it is a stored one."""
 
     status_code: int
     body: str
@@ -57,8 +57,8 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run of the work. `request_id` is the same for each run of one request, so it can be the key of a call to another
-    system. `taken_over`: an earlier run ended without an answer, and its effect may be there."""
+    """A run of the work. All runs of one request have the same `request_id`, so it can be the idempotency key of a call
+    to another system."""
 
     request: IdempotentRequest
     request_id: UUID
@@ -66,17 +66,18 @@ class Run:
 
     @property
     def taken_over(self) -> bool:
-        """Whether another run began before this one."""
+        """Whether an earlier run ended without an answer; its effect may exist."""
         return self.request_id != self.token
 
     @property
     def columns(self) -> dict[str, Any]:
-        """What names this run in the table."""
+        """The columns that identify this run."""
         return _key_of(self.request) | {"token": self.token}
 
 
 def fingerprint_of(body: BaseModel, *, target: str = "") -> bytes:
-    """The same for the same content, however its JSON is spaced and ordered. `target` is what a path names beside it."""
+    """The hash of a body: the same whatever the spacing and order of its JSON. `target` is the resource that the path
+    names."""
     content = f"{len(target)}:{target}{body.model_dump_json()}"
     return hashlib.sha256(content.encode()).digest()
 
@@ -88,16 +89,16 @@ async def run_idempotent(
     work: Callable[[Run], Awaitable[Answer]],
     lease: timedelta = LEASE,
 ) -> Answer:
-    """The answer of `work`, which runs outside of any transaction, or the answer of an earlier run.
+    """The answer of `work`, or of an earlier run. `work` runs outside of any transaction.
 
-    `work` may call other systems, and must be able to go on where an earlier run of the same `request_id` stopped.
-    Raises `IdempotencyKeyBusy` while another run has the key or when one took over, `IdempotencyKeyReused` when the key
-    came with something else, and what `work` raises.
+    `work` may call other systems, and must be able to continue where an earlier run with the same `request_id` stopped.
+    Raises `IdempotencyKeyBusy` when another run holds the key or has taken over, `IdempotencyKeyReused` when the key came
+    with another request, and what `work` raises.
     """
     run = await _begin(database, request, lease=lease)
     if isinstance(run, Answer):
         return run
-    async with _given_back(database, run):
+    async with _released(database, run):
         answer = await work(run)
         async with database.transaction() as db:
             await _finish(db, run, answer)
@@ -111,19 +112,19 @@ async def run_idempotent_in_transaction(
     work: Callable[[AsyncSession], Awaitable[Answer]],
     lease: timedelta = LEASE,
 ) -> Answer:
-    """As `run_idempotent`, for an effect in the same database: `work` and the storing of its answer are one transaction,
-    so that there is never one without the other, and a run that was overtaken has no effect."""
+    """As `run_idempotent`, for an effect in the same database: one transaction holds the work and the storing of its
+    answer, so that neither exists without the other, and a run that was overtaken has no effect."""
     run = await _begin(database, request, lease=lease)
     if isinstance(run, Answer):
         return run
-    async with _given_back(database, run), database.transaction() as db:
+    async with _released(database, run), database.transaction() as db:
         answer = await work(db)
         await _finish(db, run, answer)
     return answer
 
 
 async def delete_expired(database: Database) -> int:
-    """Delete up to `DELETED_AT_ONCE` answers that are no longer given; how many there were."""
+    """Delete up to `DELETED_AT_ONCE` expired answers; gives how many."""
     async with database.transaction() as db:
         return await repository.delete_expired(db, limit=DELETED_AT_ONCE)
 
@@ -133,7 +134,7 @@ async def _begin(database: Database, request: IdempotentRequest, *, lease: timed
     key = _key_of(request)
     async with database.transaction() as db:
         request_id = await repository.claim(
-            db, token=token, lease=lease, kept_for=KEPT_FOR, fingerprint=request.fingerprint, **key
+            db, token=token, lease=lease, lifetime=REPLAY_LIFETIME, fingerprint=request.fingerprint, **key
         )
         row = await repository.find(db, **key) if request_id is None else None
     if request_id is not None:
@@ -150,7 +151,7 @@ async def _begin(database: Database, request: IdempotentRequest, *, lease: timed
 async def _finish(db: AsyncSession, run: Run, answer: Answer) -> None:
     stored = await repository.finish(
         db,
-        kept_for=KEPT_FOR,
+        lifetime=REPLAY_LIFETIME,
         status_code=answer.status_code,
         location=answer.location,
         body=answer.body,
@@ -161,19 +162,19 @@ async def _finish(db: AsyncSession, run: Run, answer: Answer) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _given_back(database: Database, run: Run) -> AsyncIterator[None]:
-    """Free the key after a refusal; end its lease after any other error, when the effect may be there."""
+async def _released(database: Database, run: Run) -> AsyncIterator[None]:
+    """Free the key after a refusal; end its lease after any other error, when the effect may exist."""
     try:
         yield
     except BaseException as error:
         refused = isinstance(error, Problem) and error.status < 500
-        give_back = repository.free if refused else repository.end_lease
-        # Without the database the lease ends by itself; the error is what the caller has to hear of, and soon: it has
-        # waited for the database already.
-        seconds = GIVE_BACK_SECONDS if isinstance(error, DatabaseError) else None
+        release = repository.free if refused else repository.end_lease
+        # Without the database the lease ends by itself. The caller has waited for the database already and should get the
+        # error soon.
+        seconds = RELEASE_SECONDS if isinstance(error, DatabaseError) else None
         with contextlib.suppress(DatabaseError, TimeoutError):
             async with asyncio.timeout(seconds), database.transaction() as db:
-                await give_back(db, **run.columns)
+                await release(db, **run.columns)
         raise
 
 

@@ -1,4 +1,4 @@
-"""The table that a service needs for it; each has its own, in its own database."""
+"""The table of idempotency keys; each service has its own."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,16 +8,16 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 
 class IdempotencyKeyColumns:
-    """A request that is being worked on, or its answer, which the same request gets again until `expires_at`.
+    """A request in progress, or its answer, which the same request gets until `expires_at`.
 
-    A service's model is `class IdempotencyKey(IdempotencyKeyColumns, Model)`, where `user_id` gets its foreign key.
+    A service's model is `class IdempotencyKey(IdempotencyKeyColumns, Model)`, which adds the foreign key of `user_id`.
     """
 
     __tablename__ = "idempotency_keys"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[CheckConstraint, ...]:  # noqa: N805 - SQLAlchemy hands it the class
-        """Made anew for each table: a constraint belongs to one."""
+        """A constraint belongs to one table, so each table gets its own."""
         return (
             CheckConstraint("char_length(key) BETWEEN 1 AND 255", name="key"),
             CheckConstraint("status_code BETWEEN 200 AND 299", name="status_code"),
@@ -31,11 +31,11 @@ class IdempotencyKeyColumns:
     key: Mapped[str] = mapped_column(primary_key=True)
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary())
     request_id: Mapped[UUID] = mapped_column(server_default=func.gen_random_uuid())
-    """Stays the same when another run takes the request over."""
+    """The same for all runs of the request."""
     lease_token: Mapped[UUID | None]
-    """Whose run it is, while it is in progress."""
+    """Identifies the run in progress."""
     leased_until: Mapped[datetime | None]
-    """From here on another run may take the request over."""
+    """When another run may take over."""
     status_code: Mapped[int | None] = mapped_column(SmallInteger)
     location: Mapped[str | None]
     body: Mapped[str | None]
