@@ -1,4 +1,4 @@
-"""The OpenID provider that stands in for Google is as strict as it: a client that is wrong in one thing gets nothing."""
+"""The stand-in for Google is as strict as Google: one error, and a client gets nothing."""
 
 import asyncio
 import base64
@@ -72,9 +72,7 @@ async def redeem(client: httpx.AsyncClient, form: dict[str, str], **more: Any) -
     return await client.post("/token", data=form, **more)
 
 
-async def test_a_client_that_does_all_right_gets_a_signed_token(
-    client: httpx.AsyncClient, provider: Provider
-) -> None:
+async def test_a_correct_client_gets_a_signed_token(client: httpx.AsyncClient, provider: Provider) -> None:
     document = (await client.get("/.well-known/openid-configuration")).json()
     assert document["issuer"] == provider.issuer
     answer = (await redeem(client, form_of(provider, await get_code(client, provider)))).json()
@@ -106,7 +104,7 @@ async def test_a_client_that_does_all_right_gets_a_signed_token(
         ({"code_challenge_method": "plain"}, "invalid_request"),
     ],
 )
-async def test_a_request_that_is_wrong_in_one_thing_is_refused(
+async def test_a_request_with_one_error_is_refused(
     client: httpx.AsyncClient, provider: Provider, changed: dict[str, str | None], error: str | None
 ) -> None:
     response = await client.get("/authorize", params=request_of(provider, **changed))
@@ -130,7 +128,7 @@ async def test_a_request_that_is_wrong_in_one_thing_is_refused(
         ({"code": "unknown"}, "invalid_grant"),
     ],
 )
-async def test_a_token_request_that_is_wrong_in_one_thing_is_refused(
+async def test_a_token_request_with_one_error_is_refused(
     client: httpx.AsyncClient, provider: Provider, changed: dict[str, str | None], error: str
 ) -> None:
     code = await get_code(client, provider)
@@ -139,7 +137,7 @@ async def test_a_token_request_that_is_wrong_in_one_thing_is_refused(
     assert response.json()["error"] == error
 
 
-async def test_a_code_works_once_and_coming_again_takes_the_token_back(
+async def test_a_code_works_once_and_reuse_revokes_the_token(
     client: httpx.AsyncClient, provider: Provider
 ) -> None:
     form = form_of(provider, await get_code(client, provider))
@@ -151,7 +149,7 @@ async def test_a_code_works_once_and_coming_again_takes_the_token_back(
     assert good.json()["access_token"] in provider.revoked
 
 
-async def test_the_client_may_say_who_it_is_in_the_header_but_not_twice(
+async def test_the_client_may_authenticate_by_header_but_not_twice(
     client: httpx.AsyncClient, provider: Provider
 ) -> None:
     credentials = (provider.client.id, provider.client.secret)
@@ -161,7 +159,7 @@ async def test_the_client_may_say_who_it_is_in_the_header_but_not_twice(
     assert (await redeem(client, form, auth=credentials)).status_code == 400
 
 
-async def test_nothing_but_a_form_is_taken(client: httpx.AsyncClient, provider: Provider) -> None:
+async def test_only_a_form_is_accepted(client: httpx.AsyncClient, provider: Provider) -> None:
     form = form_of(provider, await get_code(client, provider))
     assert (await client.post("/token", json=form)).status_code == 400
     assert (await client.post("/token", params=form)).status_code == 400
@@ -170,7 +168,7 @@ async def test_nothing_but_a_form_is_taken(client: httpx.AsyncClient, provider: 
     assert (await client.post("/token", content=twice, headers=headers)).status_code == 400
 
 
-async def test_it_asks_who_it_is_unless_it_is_told(client: httpx.AsyncClient, provider: Provider) -> None:
+async def test_it_asks_for_the_account_unless_hinted(client: httpx.AsyncClient, provider: Provider) -> None:
     query = request_of(provider, login_hint=None)
     page = await client.get("/authorize", params=query)
     assert (page.status_code, "ada@example.com" in page.text) == (200, True)

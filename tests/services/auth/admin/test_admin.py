@@ -1,4 +1,4 @@
-"""What administrators may do to accounts, and what the sweep deletes."""
+"""Administration of accounts, and the sweep."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ Headers = dict[str, str]
 
 @pytest.fixture
 async def headers(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> Headers:
-    """Of an administrator, whose token says only `user` yet."""
+    """Headers of a new administrator, whose token has the role `user` only."""
     answer = await log_in(auth, await register(auth))
     await auth_database.execute(
         "UPDATE users SET roles = '{user,admin}' WHERE id = $1", UUID(answer["user"]["id"])
@@ -25,7 +25,7 @@ async def headers(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> Heade
     return bearer(answer["access_token"])
 
 
-async def test_only_administrators_of_this_moment_get_in(
+async def test_the_role_is_checked_at_each_request(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, headers: Headers
 ) -> None:
     answer = await log_in(auth, await register(auth))
@@ -47,7 +47,7 @@ async def test_only_administrators_of_this_moment_get_in(
     assert (await auth.get("/v1/admin/users", headers=headers)).status_code == 403
 
 
-async def test_users_are_listed_in_pages_and_found_by_a_part_of_their_names(
+async def test_users_are_listed_in_pages_and_searched_by_a_part_of_their_names(
     auth: httpx.AsyncClient, headers: Headers
 ) -> None:
     people = [await register(auth) for _ in range(3)]
@@ -76,7 +76,7 @@ async def test_users_are_listed_in_pages_and_found_by_a_part_of_their_names(
     assert stranger.status_code == 404
 
 
-async def test_a_disabled_account_is_out_until_it_is_enabled_and_signs_in_anew(
+async def test_a_disabled_account_needs_to_be_enabled_and_to_sign_in_again(
     auth: httpx.AsyncClient, headers: Headers
 ) -> None:
     person = await register(auth)
@@ -116,7 +116,7 @@ async def test_administrators_end_the_sessions_of_others_and_cannot_disable_them
     assert unknown.status_code == 404
 
 
-async def test_administrators_remove_the_second_factor_of_somebody_who_is_shut_out(
+async def test_administrators_remove_the_second_factor_of_a_locked_out_owner(
     auth: httpx.AsyncClient, headers: Headers
 ) -> None:
     app = await new_app(auth)
@@ -137,7 +137,7 @@ async def test_administrators_remove_the_second_factor_of_somebody_who_is_shut_o
     assert unknown.status_code == 404
 
 
-async def test_removing_a_second_factor_needs_an_administrator_who_signed_in_a_moment_ago(
+async def test_removing_a_second_factor_needs_a_recent_sign_in_of_the_administrator(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     app = await new_app(auth)
@@ -156,7 +156,7 @@ async def test_removing_a_second_factor_needs_an_administrator_who_signed_in_a_m
             await ask(auth, app.person)
 
 
-async def test_the_sweep_deletes_what_is_long_over_and_nothing_else(auth_database: AuthDatabase) -> None:
+async def test_the_sweep_deletes_only_old_rows(auth_database: AuthDatabase) -> None:
     app = make_app(auth_database.settings)
     async with running(app) as client:
         person = await register(client)

@@ -1,4 +1,4 @@
-"""Administrators whose requests wait while somebody takes from them what they act by, each other included."""
+"""Administrators who lose role, session or account while their requests wait."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,12 +26,12 @@ LOSSES = {
     "account": ("UPDATE users SET disabled_at = now() WHERE id = $1::uuid", (401, "session-ended")),
     "role": ("UPDATE users SET roles = '{user,editor}' WHERE id = $1::uuid", (403, "forbidden")),
 }
-"""What an administrator may lose while a request waits, and how the request is answered then."""
+"""What an administrator loses while a request waits, and the response to that request."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Administrator:
-    """Somebody with the role, in a session that began a moment ago."""
+    """An administrator with a recent sign-in."""
 
     user_id: str
     headers: dict[str, str] = field(repr=False)
@@ -56,7 +56,7 @@ async def auth(app: Service) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def acting_routes(app: Service) -> dict[str, tuple[str, str]]:
-    """Method and path of what administrators do to accounts, by the operation's name."""
+    """Method and path of each change that administrators can make, by operation id."""
     return {
         operation["operationId"]: (method.upper(), path)
         for path, operations in app.openapi()["paths"].items()
@@ -65,13 +65,13 @@ def acting_routes(app: Service) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_every_act_is_looked_at(app: Service) -> None:
+def test_every_change_by_administrators_is_covered(app: Service) -> None:
     assert acting_routes(app).keys() == ACTS
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("act", sorted(ACTS))
-async def test_who_is_no_administrator_any_more_when_the_request_has_waited_changes_nothing(
+async def test_an_administrator_who_lost_access_while_waiting_changes_nothing(
     app: Service, auth: httpx.AsyncClient, auth_database: AuthDatabase, act: str, loss: str
 ) -> None:
     administrator = await new_administrator(auth, auth_database)
@@ -101,7 +101,7 @@ async def count_enabled(database: AuthDatabase, *administrators: Administrator) 
 
 
 @pytest.mark.parametrize("held", [0, 1])
-async def test_of_two_administrators_whose_requests_to_disable_each_other_wait_one_stays(
+async def test_of_two_administrators_who_disable_each_other_one_stays(
     two_auths: TwoAuths, auth_database: AuthDatabase, held: int
 ) -> None:
     one, other = [await new_administrator(client, auth_database) for client in two_auths]

@@ -1,4 +1,4 @@
-"""Roles that the operator's command gives and takes, and what the account's history tells of it."""
+"""Roles that the operator's command grants and revokes, and their events in the account's history."""
 
 import asyncio
 from typing import Any
@@ -21,13 +21,13 @@ async def change(database: AuthDatabase, email: str, role: str, *, revoke: bool 
 
 
 async def read_events(client: httpx.AsyncClient, person: Person) -> list[Any]:
-    """Names of what happened to an account, the newest first, and whether it was somebody else who did it."""
+    """The events of an account, the newest first, and whether somebody else caused them."""
     headers = bearer((await log_in(client, person))["access_token"])
     events = (await client.get("/v1/users/me/events", headers=headers)).json()["items"]
     return [(event["event"], event["by_other"]) for event in events]
 
 
-async def test_a_role_that_is_given_or_taken_is_told_in_the_accounts_history_once(
+async def test_granting_and_revoking_a_role_is_one_event_each(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person = await register(auth)
@@ -43,7 +43,7 @@ async def test_a_role_that_is_given_or_taken_is_told_in_the_accounts_history_onc
     ]
 
 
-async def test_a_role_given_twenty_times_at_once_is_given_and_told_once(
+async def test_twenty_concurrent_grants_of_a_role_are_one_event(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person = await register(auth)
@@ -55,7 +55,7 @@ async def test_a_role_given_twenty_times_at_once_is_given_and_told_once(
     assert (await read_events(auth, person)).count(("role_granted", True)) == 2
 
 
-async def test_whose_address_is_confirmed_is_said(
+async def test_granting_reports_whether_the_address_is_verified(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person = await register(auth)
@@ -64,9 +64,7 @@ async def test_whose_address_is_confirmed_is_said(
     assert roles.email_verified
 
 
-async def test_what_cannot_be_given_changes_nothing(
-    auth: httpx.AsyncClient, auth_database: AuthDatabase
-) -> None:
+async def test_an_invalid_grant_changes_nothing(auth: httpx.AsyncClient, auth_database: AuthDatabase) -> None:
     person = await register(auth)
     with pytest.raises(NotFound, match="register first"):
         await change(auth_database, "nobody@example.com", "admin")

@@ -1,4 +1,4 @@
-"""Links in mails: confirming, changing and keeping an address, and setting a new password."""
+"""Links in mails: confirm an address, change it, revert that, and set a new password."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ async def test_registering_sends_a_link_that_confirms_the_address_once(auth: htt
     assert (await log_in(auth, person))["user"]["email_verified"] is True
 
 
-async def test_a_mail_goes_to_the_accounts_own_address_however_that_was_typed(
+async def test_a_mail_goes_to_the_accounts_spelling_of_the_address(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person = await register(auth)
@@ -85,7 +85,9 @@ async def test_a_mail_goes_to_the_accounts_own_address_however_that_was_typed(
     assert changed.json()["user"]["email"] == typed
 
 
-async def test_a_new_address_that_another_has_is_told_to_its_holder(auth: httpx.AsyncClient) -> None:
+async def test_a_requested_address_of_another_account_is_reported_to_its_owner(
+    auth: httpx.AsyncClient,
+) -> None:
     person, holder = await register(auth), await register(auth)
     typed = holder.email.replace("person", "PERSON")
     assert (await change(auth, await log_in(auth, person), typed)).status_code == 200
@@ -93,7 +95,7 @@ async def test_a_new_address_that_another_has_is_told_to_its_holder(auth: httpx.
     assert await mails_to(auth, typed) == []
 
 
-async def test_a_letter_that_the_database_takes_for_another_is_refused(auth: httpx.AsyncClient) -> None:
+async def test_an_address_with_a_confusable_letter_is_refused(auth: httpx.AsyncClient) -> None:
     assert (await forgot(auth, "m\u0130ke@example.com")).status_code == 422
 
 
@@ -116,7 +118,7 @@ async def test_an_expired_token_is_gone(auth: httpx.AsyncClient, auth_database: 
     assert_gone(await reset(auth, reset_token))
 
 
-async def test_a_link_for_one_thing_does_no_other(auth: httpx.AsyncClient) -> None:
+async def test_a_link_works_for_its_own_kind_only(auth: httpx.AsyncClient) -> None:
     person = await register(auth)
     assert_gone(await reset(auth, await newest_token(auth, person.email)))
     await forgot(auth, person.email)
@@ -161,7 +163,7 @@ async def test_a_new_link_voids_the_old_and_comes_at_most_once_a_minute(
     assert (await verify(auth, second)).status_code == 200
 
 
-async def test_twenty_asked_for_at_once_are_one_mail(
+async def test_twenty_concurrent_requests_send_one_mail(
     two_auths: tuple[httpx.AsyncClient, httpx.AsyncClient],
 ) -> None:
     auth, _ = two_auths
@@ -172,7 +174,7 @@ async def test_twenty_asked_for_at_once_are_one_mail(
     assert subjects == ["Set a new password", "Confirm your e-mail address"]
 
 
-async def test_asking_for_an_unknown_address_is_answered_alike_and_sends_nothing(
+async def test_a_request_for_an_unknown_address_is_answered_alike_and_sends_nothing(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person, nobody = await register(auth), new_person()
@@ -224,7 +226,7 @@ async def test_a_reset_sets_the_password_once_ends_every_session_and_tells_the_o
 
 
 @pytest.mark.parametrize("password", ["1234567", "qwertyuiop", "x" * 129])
-async def test_a_weak_new_password_is_refused_and_leaves_the_link_good(
+async def test_a_weak_new_password_is_refused_and_the_link_stays_valid(
     auth: httpx.AsyncClient, password: str
 ) -> None:
     person = await register(auth)
@@ -240,7 +242,7 @@ async def test_a_weak_new_password_is_refused_and_leaves_the_link_good(
     assert (await reset(auth, token)).status_code == 204
 
 
-async def test_twenty_uses_of_a_token_at_once_are_one(
+async def test_of_twenty_concurrent_uses_of_a_token_one_succeeds(
     two_auths: tuple[httpx.AsyncClient, httpx.AsyncClient], auth_database: AuthDatabase
 ) -> None:
     auth, _ = two_auths
@@ -261,7 +263,7 @@ async def test_twenty_uses_of_a_token_at_once_are_one(
     assert (names.count("email_verified"), names.count("password_reset")) == (1, 1)
 
 
-async def test_a_taken_address_tells_its_owner_by_mail(auth: httpx.AsyncClient) -> None:
+async def test_registering_a_taken_address_sends_its_owner_a_mail(auth: httpx.AsyncClient) -> None:
     person = await register(auth)
     await auth.post("/v1/auth/register", json={**new_person().registration, "email": person.email})
     mail, _ = await mails_to(auth, person.email)
@@ -270,7 +272,7 @@ async def test_a_taken_address_tells_its_owner_by_mail(auth: httpx.AsyncClient) 
     assert "token" not in mail["text"]
 
 
-async def test_a_reused_refresh_token_tells_the_owner(
+async def test_a_reused_refresh_token_sends_the_owner_a_mail(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person = await register(auth)
@@ -324,7 +326,7 @@ async def test_only_the_newest_new_address_can_be_confirmed(auth: httpx.AsyncCli
     assert (await change(auth, answer, first.email)).status_code == 429
 
 
-async def test_asking_for_the_own_address_withdraws_the_change_that_waits(
+async def test_requesting_the_present_address_withdraws_a_pending_change(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person, typo = await register(auth), new_person()
@@ -350,24 +352,24 @@ async def test_asking_for_the_own_address_withdraws_the_change_that_waits(
     assert await auth_database.fetch_value(waiting, typo.email) == 0
 
 
-async def test_the_old_address_can_take_the_change_back(
+async def test_the_old_address_can_revert_the_change(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person, thief, accomplice = await register(auth), new_person(), new_person()
     stolen = await log_in(auth, person)
     await change(auth, stolen, thief.email)
-    undo = await newest_token(auth, person.email)
+    revert = await newest_token(auth, person.email)
     await verify(auth, await newest_token(auth, thief.email))
     await forgot(auth, thief.email)
     reset_by_thief = await newest_token(auth, thief.email)
-    # A second change does not void the way back, and neither does going back half of it.
+    # A second change does not void the first revert link, and neither does reverting the second change.
     await change(auth, stolen, accomplice.email)
-    undo_half = await newest_token(auth, thief.email)
+    revert_second = await newest_token(auth, thief.email)
     await verify(auth, await newest_token(auth, accomplice.email))
-    assert (await verify(auth, undo_half)).json()["user"]["email"] == thief.email
-    response = await verify(auth, undo)
+    assert (await verify(auth, revert_second)).json()["user"]["email"] == thief.email
+    response = await verify(auth, revert)
     assert response.json()["user"]["email"] == person.email
-    assert_gone(await verify(auth, undo))
+    assert_gone(await verify(auth, revert))
     assert_gone(await reset(auth, reset_by_thief))
     assert (await refresh(auth, stolen["refresh_token"])).status_code == 401
     await log_in(auth, person)
@@ -385,11 +387,11 @@ async def test_the_old_address_can_stop_the_change(auth: httpx.AsyncClient) -> N
     assert_gone(await verify(auth, token))
 
 
-async def test_an_address_that_can_still_be_taken_back_is_nobody_elses(auth: httpx.AsyncClient) -> None:
+async def test_a_reserved_address_cannot_be_registered(auth: httpx.AsyncClient) -> None:
     person, other, squatter = await register(auth), new_person(), new_person()
     await verify(auth, await newest_token(auth, person.email))
     await change(auth, await log_in(auth, person), other.email)
-    undo = await newest_token(auth, person.email)
+    revert = await newest_token(auth, person.email)
     await verify(auth, await newest_token(auth, other.email))
     body = {**squatter.registration, "email": person.email}
     assert (await auth.post("/v1/auth/register", json=body)).status_code == 201
@@ -398,10 +400,10 @@ async def test_an_address_that_can_still_be_taken_back_is_nobody_elses(auth: htt
         "/v1/auth/login", json={"login": squatter.username, "password": squatter.password}
     )
     assert refused.status_code == 401
-    assert (await verify(auth, undo)).json()["user"]["email"] == person.email
+    assert (await verify(auth, revert)).json()["user"]["email"] == person.email
 
 
-async def test_a_link_that_was_sent_before_the_address_was_left_does_not_get_it_either(
+async def test_a_link_that_was_sent_before_the_change_does_not_get_a_reserved_address(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     owner, thief, elsewhere = await register(auth), await register(auth), new_person()
@@ -414,34 +416,34 @@ async def test_a_link_that_was_sent_before_the_address_was_left_does_not_get_it_
     assert (await verify(auth, await newest_token(auth, wanted))).status_code == 200
     moved = Person(email=wanted, username=owner.username, password=owner.password)
     await change(auth, await log_in(auth, moved), elsewhere.email)
-    undo = await newest_token(auth, wanted)
+    revert = await newest_token(auth, wanted)
     leave = await newest_token(auth, elsewhere.email)
     # Both at once, again and again: whoever is first, the owner can go back.
     answers = await asyncio.gather(*(verify(auth, token) for token in [leave] + [link] * 9))
     assert answers[0].status_code == 200
     assert {answer.status_code for answer in answers[1:]} == {409}
-    back = await verify(auth, undo)
+    back = await verify(auth, revert)
     assert (back.status_code, back.json()["user"]["email"]) == (200, wanted)
 
 
-async def test_an_address_that_was_left_unproven_is_free_and_going_back_does_not_prove_it(
+async def test_an_unverified_previous_address_is_not_reserved_and_reverting_does_not_verify_it(
     auth: httpx.AsyncClient,
 ) -> None:
     squatter, elsewhere, owner = await register(auth), new_person(), new_person()
     await change(auth, await log_in(auth, squatter), elsewhere.email)
-    undo = await newest_token(auth, squatter.email)
+    revert = await newest_token(auth, squatter.email)
     await verify(auth, await newest_token(auth, elsewhere.email))
-    assert (await verify(auth, undo)).json()["user"]["email_verified"] is False
+    assert (await verify(auth, revert)).json()["user"]["email_verified"] is False
     await change(auth, await log_in(auth, squatter), (again := new_person()).email)
-    undo = await newest_token(auth, squatter.email)
+    revert = await newest_token(auth, squatter.email)
     await verify(auth, await newest_token(auth, again.email))
     owner = Person(email=squatter.email, username=owner.username, password=NEW_PASSWORD)
     await register(auth, owner)
     assert (await log_in(auth, owner))["user"]["username"] == owner.username
-    assert (await verify(auth, undo)).status_code == 409
+    assert (await verify(auth, revert)).status_code == 409
 
 
-async def test_a_reset_leaves_no_way_in_to_whoever_made_the_account_with_a_foreign_address(
+async def test_a_reset_voids_every_sign_in_method_of_the_maker_of_an_unverified_account(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     waiting = await new_app(auth)
@@ -462,9 +464,7 @@ async def test_a_reset_leaves_no_way_in_to_whoever_made_the_account_with_a_forei
 
 
 @pytest.mark.parametrize("way", ["change", "reset"])
-async def test_a_new_password_voids_the_change_of_address_that_an_intruder_asked_for(
-    auth: httpx.AsyncClient, way: str
-) -> None:
+async def test_a_new_password_voids_a_pending_change_of_address(auth: httpx.AsyncClient, way: str) -> None:
     person, intruder = await register(auth), new_person()
     await change(auth, await log_in(auth, person), intruder.email)
     waiting = await newest_token(auth, intruder.email)
@@ -483,7 +483,7 @@ async def test_a_new_password_voids_the_change_of_address_that_an_intruder_asked
     assert_gone(await verify(auth, waiting))
 
 
-async def test_a_new_account_gets_its_link_whatever_was_asked_for_before(auth: httpx.AsyncClient) -> None:
+async def test_a_new_account_gets_its_link_despite_earlier_requests(auth: httpx.AsyncClient) -> None:
     person = new_person()
     await auth.post("/v1/auth/email/resend", json={"email": person.email})
     assert await mails_to(auth, person.email) == []
@@ -492,7 +492,7 @@ async def test_a_new_account_gets_its_link_whatever_was_asked_for_before(auth: h
     assert len(await mails_to(auth, person.email)) == 1
 
 
-async def test_an_account_asks_for_a_new_address_so_often_an_hour(auth_database: AuthDatabase) -> None:
+async def test_an_accounts_changes_of_address_are_limited_per_hour(auth_database: AuthDatabase) -> None:
     async with running(make_app(auth_database.settings, address_changes_per_account=3)) as auth:
         answer = await log_in(auth, await register(auth))
         responses = await asyncio.gather(*(change(auth, answer, new_person().email) for _ in range(10)))
@@ -503,7 +503,7 @@ async def test_an_account_asks_for_a_new_address_so_often_an_hour(auth_database:
         assert (await change(auth, other, new_person().email)).status_code == 200
 
 
-async def test_a_taken_new_address_is_not_told_and_its_owner_is(auth: httpx.AsyncClient) -> None:
+async def test_a_taken_new_address_is_revealed_to_its_owner_only(auth: httpx.AsyncClient) -> None:
     person, owner = await register(auth), await register(auth)
     response = await change(auth, await log_in(auth, person), owner.email)
     assert response.status_code == 200
@@ -529,7 +529,7 @@ async def test_changing_the_address_needs_a_recent_login(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_opening_a_link_uses_nothing_up(auth: httpx.AsyncClient, method: str) -> None:
+async def test_opening_a_link_does_not_use_it(auth: httpx.AsyncClient, method: str) -> None:
     person = await register(auth)
     token = await newest_token(auth, person.email)
     for path in ("/email/verify", "/email/change", "/email/undo", "/password/reset"):
@@ -543,7 +543,7 @@ async def test_opening_a_link_uses_nothing_up(auth: httpx.AsyncClient, method: s
     assert (await verify(auth, token)).status_code == 200
 
 
-async def test_the_pages_do_what_the_links_are_for(auth: httpx.AsyncClient) -> None:
+async def test_the_pages_use_the_links(auth: httpx.AsyncClient) -> None:
     person = await register(auth)
     token = await newest_token(auth, person.email)
     page = await auth.get("/email/verify", params={"token": token})
@@ -572,7 +572,7 @@ async def test_the_pages_do_what_the_links_are_for(auth: httpx.AsyncClient) -> N
 
 
 @pytest.mark.parametrize(("path", "use"), [("/password/forgot", reset), ("/email/resend", verify)])
-async def test_the_pages_that_ask_for_a_link_say_the_same_to_everybody(
+async def test_the_pages_that_request_a_link_answer_every_address_alike(
     auth: httpx.AsyncClient,
     auth_database: AuthDatabase,
     path: str,
@@ -606,9 +606,7 @@ async def test_a_page_shows_no_token_as_markup(auth: httpx.AsyncClient, token: s
 
 
 @pytest.mark.parametrize("path", ["/email/verify", "/password/reset"])
-async def test_a_form_that_no_page_of_ours_has_is_refused_by_a_page(
-    auth: httpx.AsyncClient, path: str
-) -> None:
+async def test_an_invalid_form_is_refused_by_a_page(auth: httpx.AsyncClient, path: str) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = await auth.post(path, content="a=1&" * 40, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")
@@ -617,7 +615,7 @@ async def test_a_form_that_no_page_of_ours_has_is_refused_by_a_page(
 
 @contextlib.contextmanager
 def statements_of_request(app: Service) -> Iterator[list[str]]:
-    """What the requests of the block ask the database, without what the worker asks meanwhile."""
+    """The statements of the block's requests, without those of the worker."""
     statements: list[str] = []
     mine = ContextVar("mine", default=False)
 
@@ -636,7 +634,7 @@ def statements_of_request(app: Service) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("path", ["/v1/auth/password/forgot", "/v1/auth/email/resend"])
-async def test_asking_runs_the_same_statements_for_known_and_unknown_addresses(
+async def test_requests_run_the_same_statements_for_known_and_unknown_addresses(
     auth_database: AuthDatabase, path: str
 ) -> None:
     app = make_app(auth_database.settings)
@@ -651,7 +649,9 @@ async def test_asking_runs_the_same_statements_for_known_and_unknown_addresses(
     assert ran[0] == ran[1] != []
 
 
-async def test_an_address_that_was_registered_meanwhile_is_not_taken_away(auth: httpx.AsyncClient) -> None:
+async def test_an_address_that_was_registered_meanwhile_stays_with_its_account(
+    auth: httpx.AsyncClient,
+) -> None:
     person, other = await register(auth), new_person()
     await change(auth, await log_in(auth, person), other.email)
     token = await newest_token(auth, other.email)
@@ -662,7 +662,7 @@ async def test_an_address_that_was_registered_meanwhile_is_not_taken_away(auth: 
     assert (await log_in(auth, person))["user"]["email"] == person.email
 
 
-async def test_a_deleted_account_takes_its_mails_and_links_along(
+async def test_deleting_an_account_deletes_its_mails_and_links(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person = await register(auth)
@@ -674,9 +674,9 @@ async def test_a_deleted_account_takes_its_mails_and_links_along(
     )
     assert deleted.status_code == 204
     assert_gone(await reset(auth, token))
-    farewell = (await mails_to(auth, person.email))[0]
-    assert farewell["subject"] == "Your account was deleted"
-    assert person.username in farewell["text"]
-    assert person.username in farewell["html"]
+    mail = (await mails_to(auth, person.email))[0]
+    assert mail["subject"] == "Your account was deleted"
+    assert person.username in mail["text"]
+    assert person.username in mail["html"]
     assert not await auth_database.fetch("SELECT FROM mails WHERE recipient = $1", person.email)
     assert not await auth_database.fetch("SELECT FROM email_tokens WHERE email = $1", person.email)

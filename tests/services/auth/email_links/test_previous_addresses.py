@@ -1,4 +1,4 @@
-"""An address that its former owner can still take back is not given to another account by a change of address."""
+"""A change of address does not get an address that is reserved for its previous account."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ async def use_link(client: httpx.AsyncClient, token: str) -> httpx.Response:
     return await client.post("/v1/auth/email/verify", json={"token": token})
 
 
-async def ask_for_change(client: httpx.AsyncClient, person: Person, address: str) -> str:
-    """Ask for another address; gives the account's id."""
+async def request_change(client: httpx.AsyncClient, person: Person, address: str) -> str:
+    """Request a change of address; gives the account's id."""
     answer = await log_in(client, person)
     headers = bearer(answer["access_token"])
     response = await client.patch("/v1/users/me", json={"email": address}, headers=headers)
@@ -27,27 +27,27 @@ async def ask_for_change(client: httpx.AsyncClient, person: Person, address: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Move:
-    """Somebody whose proven address is about to be replaced, and the links in both mails of that."""
+class Change:
+    """An account whose verified address is about to be changed, and the links of both mails."""
 
     owner: Person
     elsewhere: str
-    change: str
-    undo: str
+    link: str
+    revert: str
 
 
-async def begin_move(client: httpx.AsyncClient) -> Move:
+async def begin_change(client: httpx.AsyncClient) -> Change:
     owner, elsewhere = await register(client), new_person().email
     await use_link(client, await newest_token(client, owner.email))
-    await ask_for_change(client, owner, elsewhere)
-    change, undo = await newest_token(client, elsewhere), await newest_token(client, owner.email)
-    return Move(owner=owner, elsewhere=elsewhere, change=change, undo=undo)
+    await request_change(client, owner, elsewhere)
+    link, revert = await newest_token(client, elsewhere), await newest_token(client, owner.email)
+    return Change(owner=owner, elsewhere=elsewhere, link=link, revert=revert)
 
 
-async def arm_claim(client: httpx.AsyncClient, database: AuthDatabase, address: str) -> str:
-    """The link by which another account claims the address, as if it had been sent while that was free."""
+async def make_change_link(client: httpx.AsyncClient, database: AuthDatabase, address: str) -> str:
+    """The change link of another account to the address, as if it had been sent while the address was free."""
     claimant, other = await register(client), new_person().email
-    user_id = await ask_for_change(client, claimant, other)
+    user_id = await request_change(client, claimant, other)
     claim = await newest_token(client, other)
     await database.execute(
         "UPDATE email_tokens SET email = $1 WHERE user_id = $2::uuid AND kind = 'change_email'",
@@ -61,94 +61,96 @@ def assert_taken(response: httpx.Response) -> None:
     assert (response.status_code, response.json()["type"]) == (409, "/problems/email-taken")
 
 
-async def test_asking_for_a_left_address_sends_no_link_there(auth: httpx.AsyncClient) -> None:
-    move = await begin_move(auth)
-    assert (await use_link(auth, move.change)).status_code == 200
-    typed = move.owner.email.replace("person", "PERSON")
-    await ask_for_change(auth, await register(auth), typed)
-    mail = (await mails_to(auth, move.owner.email))[0]
+async def test_requesting_a_reserved_address_sends_no_link(auth: httpx.AsyncClient) -> None:
+    change = await begin_change(auth)
+    assert (await use_link(auth, change.link)).status_code == 200
+    typed = change.owner.email.replace("person", "PERSON")
+    await request_change(auth, await register(auth), typed)
+    mail = (await mails_to(auth, change.owner.email))[0]
     assert (mail["subject"], "token" in mail["text"]) == (TAKEN, False)
-    assert move.owner.username in mail["text"]
+    assert change.owner.username in mail["text"]
     assert await mails_to(auth, typed) == []
-    assert (await use_link(auth, move.undo)).json()["user"]["email"] == move.owner.email
+    assert (await use_link(auth, change.revert)).json()["user"]["email"] == change.owner.email
 
 
-async def test_a_link_that_was_sent_earlier_does_not_give_a_left_address_away(
+async def test_a_link_that_was_sent_earlier_does_not_get_a_reserved_address(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
-    move = await begin_move(auth)
-    await use_link(auth, move.change)
-    claim = await arm_claim(auth, auth_database, move.owner.email)
+    change = await begin_change(auth)
+    await use_link(auth, change.link)
+    claim = await make_change_link(auth, auth_database, change.owner.email)
     assert_taken(await use_link(auth, claim))
     page = await auth.post("/email/change", data={"token": claim})
     assert (page.status_code, 'role="alert"' in page.text) == (409, True)
-    assert (await use_link(auth, move.undo)).json()["user"]["email"] == move.owner.email
+    assert (await use_link(auth, change.revert)).json()["user"]["email"] == change.owner.email
 
 
-async def test_who_left_an_address_may_also_go_back_by_another_change(
+async def test_the_previous_owner_can_also_return_by_another_change(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
-    move = await begin_move(auth)
-    await use_link(auth, move.change)
+    change = await begin_change(auth)
+    await use_link(auth, change.link)
     await auth_database.execute("DELETE FROM mail_cooldowns")
-    moved = Person(email=move.elsewhere, username=move.owner.username)
-    await ask_for_change(auth, moved, move.owner.email)
-    back = await use_link(auth, await newest_token(auth, move.owner.email))
-    assert back.json()["user"]["email"] == move.owner.email
+    moved = Person(email=change.elsewhere, username=change.owner.username)
+    await request_change(auth, moved, change.owner.email)
+    back = await use_link(auth, await newest_token(auth, change.owner.email))
+    assert back.json()["user"]["email"] == change.owner.email
 
 
-async def test_a_left_address_is_free_once_its_link_back_is_over(
+async def test_an_address_is_free_once_its_revert_link_has_expired(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
-    move = await begin_move(auth)
-    await use_link(auth, move.change)
+    change = await begin_change(auth)
+    await use_link(auth, change.link)
     await auth_database.execute(
         "UPDATE email_tokens SET created_at = now() - interval '8 days', expires_at = now()"
         " WHERE kind = 'revert_email' AND email = $1",
-        move.owner.email,
+        change.owner.email,
     )
-    await ask_for_change(auth, await register(auth), move.owner.email)
-    claimed = await use_link(auth, await newest_token(auth, move.owner.email))
-    assert claimed.json()["user"]["email"] == move.owner.email
+    await request_change(auth, await register(auth), change.owner.email)
+    claimed = await use_link(auth, await newest_token(auth, change.owner.email))
+    assert claimed.json()["user"]["email"] == change.owner.email
 
 
-async def test_the_way_back_to_an_unproven_address_ends_where_another_may_come_back(
+async def test_a_revert_link_of_an_unverified_address_yields_to_a_reservation(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     squatter, elsewhere, owner = await register(auth), new_person(), new_person()
-    await ask_for_change(auth, squatter, elsewhere.email)
-    undo = await newest_token(auth, squatter.email)
+    await request_change(auth, squatter, elsewhere.email)
+    revert = await newest_token(auth, squatter.email)
     await use_link(auth, await newest_token(auth, elsewhere.email))
     owner = Person(email=squatter.email, username=owner.username)
     await auth_database.execute("DELETE FROM mail_cooldowns")
     await register(auth, owner)
     await use_link(auth, await newest_token(auth, owner.email))
-    await ask_for_change(auth, owner, (later := new_person().email))
+    await request_change(auth, owner, (later := new_person().email))
     own_undo = await newest_token(auth, owner.email)
     await use_link(auth, await newest_token(auth, later))
-    assert_taken(await use_link(auth, undo))
+    assert_taken(await use_link(auth, revert))
     assert (await use_link(auth, own_undo)).json()["user"]["email"] == owner.email
 
 
-async def test_of_a_claim_and_the_way_back_at_once_the_way_back_counts(auth_database: AuthDatabase) -> None:
+async def test_of_a_change_link_and_a_revert_link_used_at_once_the_revert_link_wins(
+    auth_database: AuthDatabase,
+) -> None:
     async with (
         running(make_app(auth_database.settings)) as one,
         running(make_app(auth_database.settings)) as other,
     ):
         for _ in range(8):
-            move = await begin_move(one)
-            await use_link(one, move.change)
-            claim = await arm_claim(one, auth_database, move.owner.email)
-            claimed, undone = await asyncio.gather(use_link(other, claim), use_link(one, move.undo))
+            change = await begin_change(one)
+            await use_link(one, change.link)
+            claim = await make_change_link(one, auth_database, change.owner.email)
+            claimed, reverted = await asyncio.gather(use_link(other, claim), use_link(one, change.revert))
             assert_taken(claimed)
-            assert undone.json()["user"]["email"] == move.owner.email
+            assert reverted.json()["user"]["email"] == change.owner.email
 
 
-async def test_a_claim_waits_for_who_is_just_leaving_the_address_and_is_refused(
+async def test_a_change_link_waits_for_a_concurrent_change_and_is_refused(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     owner, elsewhere = await register(auth), new_person().email
-    claim = await arm_claim(auth, auth_database, owner.email)
+    claim = await make_change_link(auth, auth_database, owner.email)
     async with auth_database.connect() as connection:
         async with connection.transaction():
             # Asked for and confirmed in one transaction: no look before the wait could have seen the link back.
@@ -166,11 +168,11 @@ async def test_a_claim_waits_for_who_is_just_leaving_the_address_and_is_refused(
     assert await auth_database.fetch_value(held, owner.email) == 0
 
 
-async def test_the_mail_about_a_new_address_names_the_account_and_says_that_it_gives_none_back(
+async def test_the_mail_about_a_new_address_names_the_account_and_says_that_it_reverts_nothing(
     auth: httpx.AsyncClient,
 ) -> None:
     person, address = await register(auth), new_person().email
-    await ask_for_change(auth, person, address)
+    await request_change(auth, person, address)
     (mail,) = await mails_to(auth, address)
     for part in (mail["text"], mail["html"]):
         assert f"the account {person.username}" in part

@@ -1,4 +1,4 @@
-"""A running Auth that knows a stand-in for Google, and a browser that goes there and back."""
+"""A running Auth with a stand-in for Google, and a browser."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ async def provider() -> AsyncIterator[Provider]:
 
 @pytest.fixture(scope="module")
 async def app(auth_database: AuthDatabase, provider: Provider) -> AsyncIterator[Service]:
-    """A running Auth that takes it for Google."""
+    """A running Auth that uses it as Google."""
     service = make_app(auth_database.settings, **google_settings(provider))
     async with running(service):
         yield service
@@ -28,6 +28,6 @@ async def app(auth_database: AuthDatabase, provider: Provider) -> AsyncIterator[
 
 @pytest.fixture
 async def browser(app: Service) -> AsyncIterator[Browser]:
-    """A browser that was never there."""
+    """A browser without cookies."""
     async with browser_of(app) as one:
         yield one

@@ -1,4 +1,4 @@
-"""Signing in with Google on the sign-in page of standard clients: the redirects one by one."""
+"""Sign-in with Google on the sign-in page of standard clients, redirect by redirect."""
 
 import asyncio
 from collections import Counter
@@ -31,7 +31,7 @@ def _behave(provider: Provider) -> None:
 async def press(
     client: httpx.AsyncClient, page: httpx.Response, *, headers: dict[str, str] | None = None
 ) -> httpx.Response:
-    """Press the button of a page."""
+    """Press the Google button of a page."""
     action, fields = read_page_form(page.text, to=BUTTON)
     return await client.post(page.url.join(action), data=fields, headers=headers)
 
@@ -45,7 +45,7 @@ async def set_out(browser: Browser, attempt: Attempt) -> str:
 
 
 async def go(browser: Browser, attempt: Attempt, person: Person | None) -> httpx.Response:
-    """The same, and come back."""
+    """The same, followed by the sign-in at Google and the callback."""
     return await browser.come_back(await browser.choose(await set_out(browser, attempt), person))
 
 
@@ -87,7 +87,7 @@ async def test_the_page_lets_its_forms_go_nowhere_else_and_has_the_button_with_g
     assert "Sign in with Google" not in (await Attempt().open_page(auth)).text
 
 
-async def test_a_second_factor_is_asked_for_where_google_leads_back(
+async def test_a_second_factor_is_asked_for_after_the_callback(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     guarded, attempt = await new_app(browser.client), Attempt(scope="openid")
@@ -106,9 +106,7 @@ async def test_a_second_factor_is_asked_for_where_google_leads_back(
     assert await auth_database.fetch_value(statement, guarded.user_id) == "google"
 
 
-async def test_a_network_sets_out_for_google_only_so_often(
-    provider: Provider, new_auth_database: NewDatabase
-) -> None:
+async def test_starts_are_limited_by_network(provider: Provider, new_auth_database: NewDatabase) -> None:
     database = await new_auth_database()
     settings = google_settings(provider, google_starts_per_network=3)
     async with (
@@ -144,7 +142,7 @@ async def test_two_tabs_lead_each_to_its_own_client(browser: Browser, provider: 
         assert (await attempt.exchange(browser.client, answer["code"])).status_code == 200
 
 
-async def test_twenty_returns_at_once_make_one_session(
+async def test_twenty_concurrent_callbacks_make_one_session(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     way_back = await browser.choose(await set_out(browser, Attempt()), somebody(provider))
@@ -155,7 +153,7 @@ async def test_twenty_returns_at_once_make_one_session(
     assert after == [number + 1 for number in before]
 
 
-async def test_neither_a_foreign_form_nor_a_foreign_return_counts(
+async def test_a_form_or_callback_of_another_browser_is_refused(
     app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     page = await Attempt().open_page(browser.client)
@@ -173,7 +171,7 @@ async def test_neither_a_foreign_form_nor_a_foreign_return_counts(
     assert answer_of(await browser.come_back(way_back))["code"], "it was not used up either"
 
 
-async def test_what_comes_to_nothing_is_told_on_the_page_which_still_leads_back(
+async def test_errors_are_shown_on_the_page_which_can_still_be_cancelled(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     unproven = somebody(provider, verified=False)
@@ -196,7 +194,7 @@ async def test_what_comes_to_nothing_is_told_on_the_page_which_still_leads_back(
     assert await count(auth_database, "sessions") == before
 
 
-async def test_a_google_that_is_away_is_told_there_and_on_the_way_back(
+async def test_an_outage_of_google_is_shown_at_the_start_and_at_the_callback(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     way_back = await browser.choose(await set_out(browser, Attempt()), somebody(provider))
@@ -217,7 +215,7 @@ async def test_a_google_that_is_away_is_told_there_and_on_the_way_back(
     assert (page.status_code, "Google does not answer" in page.text) == (503, True)
 
 
-async def test_a_client_that_is_registered_no_longer_gets_nobody(
+async def test_an_unregistered_client_gets_nobody(
     auth_database: AuthDatabase, browser: Browser, provider: Provider
 ) -> None:
     way_back = await browser.choose(await set_out(browser, Attempt()), somebody(provider))
@@ -232,7 +230,7 @@ async def test_a_client_that_is_registered_no_longer_gets_nobody(
     assert await count(auth_database, "sessions") == before
 
 
-async def test_while_the_database_is_away_the_way_back_is_a_page(provider: Provider) -> None:
+async def test_while_the_database_is_away_the_callback_is_a_page(provider: Provider) -> None:
     nowhere = DatabaseSettings(url=DatabaseUrl(user="nobody", hosts=(("127.0.0.1", 1),), database="nothing"))
     async with running(make_app(nowhere, **google_settings(provider))) as client:
         client.cookies.set("auth_google", "A" * 43)

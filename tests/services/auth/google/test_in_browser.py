@@ -1,4 +1,4 @@
-"""Signing in with Google in a real Chromium: app, Auth and provider are three sites, and cookies obey its rules."""
+"""Sign-in with Google in a real Chromium, with app, Auth and provider on three sites."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ async def provider() -> AsyncIterator[Provider]:
 
 @pytest.fixture
 async def app_url() -> AsyncIterator[str]:
-    """The app: one page, whatever is asked for."""
+    """The app: the same page for every request."""
     body = b"<!doctype html><title>App</title><h1>The app</h1>"
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n\r\n".encode()
 
@@ -108,7 +108,7 @@ async def test_somebody_signs_in_to_an_app_on_another_site(
         assert not any(token in url for url in visited)
 
 
-async def test_a_device_stays_known_when_somebody_comes_back_from_google(
+async def test_a_device_stays_recognised_after_a_sign_in_with_google(
     page: Page, auth_url: str, app_url: str, provider: Provider
 ) -> None:
     person = somebody(provider)
@@ -124,7 +124,7 @@ async def test_a_device_stays_known_when_somebody_comes_back_from_google(
     assert len(set(devices)) == 1
 
 
-async def test_somebody_lured_to_the_end_of_anothers_sign_in_reads_why_not(
+async def test_the_victim_of_a_login_csrf_gets_an_explanation(
     page: Page, browser: Browser, auth_url: str, provider: Provider
 ) -> None:
     await page.evaluate(BEGIN, auth_url)

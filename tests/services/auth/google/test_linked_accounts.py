@@ -1,4 +1,4 @@
-"""Linked accounts as their owner sees and unlinks them."""
+"""Listing and unlinking linked accounts."""
 
 import asyncio
 from collections import Counter
@@ -36,7 +36,7 @@ async def unlink(browser: Browser, answer: dict[str, Any], link: str) -> httpx.R
 
 
 async def with_both(browser: Browser, provider: Provider) -> tuple[dict[str, Any], str]:
-    """The tokens of somebody with a password and a Google account, and their address."""
+    """The tokens and the address of an account with a password and a linked Google account."""
     person = await register(browser.client)
     token = await newest_token(browser.client, person.email)
     await browser.client.post("/v1/auth/email/verify", json={"token": token})
@@ -44,9 +44,7 @@ async def with_both(browser: Browser, provider: Provider) -> tuple[dict[str, Any
     return await log_in(browser.client, person), person.email
 
 
-async def test_the_list_shows_what_is_linked_and_nothing_of_its_tokens(
-    browser: Browser, provider: Provider
-) -> None:
+async def test_the_list_shows_linked_accounts_without_tokens(browser: Browser, provider: Provider) -> None:
     person = somebody(provider)
     answer = await browser.sign_in(person)
     (item,) = await linked(browser, answer)
@@ -76,7 +74,7 @@ async def test_the_list_comes_in_pages(browser: Browser, provider: Provider) -> 
     assert len(set(seen)) == 3
 
 
-async def test_unlinking_is_told_and_gives_the_token_back(
+async def test_unlinking_sends_a_mail_and_revokes_the_token(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     answer, email = await with_both(browser, provider)
@@ -95,7 +93,7 @@ async def test_unlinking_is_told_and_gives_the_token_back(
     assert events[0]["event"] == "oauth_unlinked"
 
 
-async def test_deleting_the_account_gives_every_token_back(browser: Browser, provider: Provider) -> None:
+async def test_deleting_the_account_revokes_every_token(browser: Browser, provider: Provider) -> None:
     answer, email = await with_both(browser, provider)
     await browser.sign_in(somebody(provider, email=email))
     issued = set(provider.issued)
@@ -110,7 +108,7 @@ async def test_deleting_the_account_gives_every_token_back(browser: Browser, pro
     assert set(provider.revoked) <= issued
 
 
-async def test_the_only_way_in_stays(
+async def test_the_last_sign_in_method_cannot_be_removed(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     answer = await browser.sign_in(somebody(provider))
@@ -129,7 +127,7 @@ async def test_the_only_way_in_stays(
     assert (await unlink(browser, answer, item["id"])).status_code == 204
 
 
-async def test_an_account_without_a_password_is_told_that_and_how_to_get_one(
+async def test_an_account_without_a_password_is_told_how_to_set_one(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     answer = await browser.sign_in(somebody(provider))
@@ -159,7 +157,7 @@ async def test_an_account_without_a_password_is_told_that_and_how_to_get_one(
     assert changed.status_code == 204
 
 
-async def test_nobody_unlinks_anothers(browser: Browser, provider: Provider) -> None:
+async def test_another_accounts_link_cannot_be_removed(browser: Browser, provider: Provider) -> None:
     owner = await browser.sign_in(somebody(provider))
     (item,) = await linked(browser, owner)
     stranger, _ = await with_both(browser, provider)
@@ -197,7 +195,7 @@ async def test_of_all_sign_in_methods_removed_at_once_one_stays(
     assert await auth_database.fetch_value(statement, UUID(answer["user"]["id"])) == 1
 
 
-async def test_without_google_links_are_still_seen_and_unlinked(
+async def test_without_a_client_links_are_still_listed_and_unlinked(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     answer, _ = await with_both(browser, provider)

@@ -1,4 +1,4 @@
-"""Which account a person at Google gets into: every row of the rules, and what happens when two come at once."""
+"""Which account a Google account signs in to: every rule, and concurrent sign-ins."""
 
 import asyncio
 from collections import Counter
@@ -32,7 +32,7 @@ async def links_of(database: AuthDatabase, email: str) -> list[str]:
     return [row["provider_account_id"] for row in rows]
 
 
-async def test_a_known_google_account_gets_in_whatever_became_of_the_addresses(
+async def test_a_linked_google_account_signs_in_although_the_addresses_changed(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     person = somebody(provider)
@@ -47,7 +47,7 @@ async def test_a_known_google_account_gets_in_whatever_became_of_the_addresses(
     assert await links_of(auth_database, other.email) == []
 
 
-async def test_a_verified_address_is_linked_to_the_account_that_has_it_verified(
+async def test_a_verified_address_is_linked_to_the_account_with_that_verified_address(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     local = await register(browser.client)
@@ -64,10 +64,10 @@ async def test_a_verified_address_is_linked_to_the_account_that_has_it_verified(
     assert newest["subject"] == "You can sign in with Google now"
 
 
-async def test_an_account_whose_address_nobody_proved_is_emptied_before_it_is_linked(
+async def test_an_unverified_account_loses_its_sign_in_methods_before_it_is_linked(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
-    """Somebody waits with a password, a session and more for the address's owner to come."""
+    """A stranger waits for the address's owner with a password, a session and more."""
     local = await register(browser.client)
     stranger = await log_in(browser.client, local)
     stale_link = await newest_token(browser.client, local.email)
@@ -152,7 +152,7 @@ async def test_without_a_usable_address_there_is_no_account(
     assert await browser.visit(somebody(provider, email=email)) == f"{APP}?error=email_unverified"
 
 
-async def test_an_address_that_only_the_database_takes_for_another_is_not_linked(
+async def test_an_address_with_a_confusable_letter_is_not_linked(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     local = await register(browser.client, replace(new_person(), email="mike@example.com"))
@@ -178,7 +178,7 @@ async def test_a_disabled_account_is_refused_and_not_linked(
     assert len(await links_of(auth_database, str(person.email))) == int(known)
 
 
-async def test_an_account_that_is_disabled_after_the_return_gets_no_tokens(
+async def test_an_account_that_is_disabled_after_the_callback_gets_no_tokens(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     person = somebody(provider)
@@ -188,9 +188,7 @@ async def test_an_account_that_is_disabled_after_the_return_gets_no_tokens(
     assert (await browser.exchange(code)).status_code == 410
 
 
-async def test_an_address_that_its_old_owner_may_take_back_is_nobodys(
-    browser: Browser, provider: Provider
-) -> None:
+async def test_a_reserved_address_is_refused(browser: Browser, provider: Provider) -> None:
     local = await register(browser.client)
     await confirm(browser.client, local.email)
     answer = await log_in(browser.client, local)
@@ -204,7 +202,7 @@ async def test_an_address_that_its_old_owner_may_take_back_is_nobodys(
     assert await browser.visit(person) == f"{APP}?error=email_reserved"
 
 
-async def test_a_deleted_account_takes_its_link_along(
+async def test_deleting_an_account_deletes_its_link(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     person = somebody(provider)
@@ -219,7 +217,7 @@ async def test_a_deleted_account_takes_its_link_along(
     assert again["user"]["id"] != answer["user"]["id"]
 
 
-async def test_who_came_by_google_can_set_a_password(browser: Browser, provider: Provider) -> None:
+async def test_an_account_made_by_google_can_set_a_password(browser: Browser, provider: Provider) -> None:
     person = somebody(provider)
     await browser.sign_in(person)
     email = str(person.email)
@@ -281,7 +279,7 @@ async def test_many_first_sign_ins_at_once_make_one_account(
     assert {response.json()["user"]["id"] for response in exchanged} == {str(rows[0]["id"])}
 
 
-async def test_many_people_of_one_name_at_once_get_a_username_each(
+async def test_concurrent_sign_ins_with_one_name_get_different_usernames(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     people = [somebody(provider, name="Maria Schmidt") for _ in range(20)]
@@ -294,10 +292,10 @@ async def test_many_people_of_one_name_at_once_get_a_username_each(
     assert len({row["username"].lower() for row in rows}) == 20
 
 
-async def test_registering_and_arriving_at_once_leaves_the_stranger_outside(
+async def test_concurrent_registration_and_sign_in_with_google_lock_the_stranger_out(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
-    """Twenty times somebody registers an address at the moment that its owner comes by Google."""
+    """Twenty times a stranger registers an address while its owner signs in with Google."""
     strangers = [new_person() for _ in range(20)]
     owners = [somebody(provider, email=stranger.email) for stranger in strangers]
     ways = [await browser.choose(await browser.begin(), owner) for owner in owners]
@@ -315,7 +313,7 @@ async def test_registering_and_arriving_at_once_leaves_the_stranger_outside(
         assert await links_of(auth_database, stranger.email) == [owner.subject]
 
 
-async def test_two_google_accounts_of_one_address_at_once_open_one_account(
+async def test_two_google_accounts_of_one_address_sign_in_to_one_account(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     email = new_person().email
@@ -351,7 +349,7 @@ async def test_a_second_factor_is_asked_for_after_google_too(
 
 
 @pytest.mark.parametrize("proven", ["never", "by a code", "by a recovery code"])
-async def test_a_factor_that_shut_the_owner_out_after_a_new_password_is_voided_unless_it_was_proven_since(
+async def test_google_voids_a_factor_that_locks_the_owner_out_unless_it_was_verified_since(
     browser: Browser, provider: Provider, auth_database: AuthDatabase, proven: str
 ) -> None:
     client = browser.client

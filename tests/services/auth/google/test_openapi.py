@@ -1,4 +1,4 @@
-"""What `/openapi.json` says of routes whose answers are not problems alone: pages, redirects, errors of RFC 6749."""
+"""`/openapi.json` for routes that answer with pages, redirects, or errors of RFC 6749."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from webcommon.app.service import Service
 
 
 def check(app: Service, path: str, response: httpx.Response) -> int:
-    """The status of an answer that is described: it, and the kind of its body."""
+    """The status of a response, after a check that it and the media type are documented."""
     (operation,) = app.openapi()["paths"][path].values()
     described: dict[str, Any] = operation["responses"][str(response.status_code)]
     if response.is_redirect:
@@ -32,7 +32,7 @@ async def test_the_sign_in_page_is_described_as_it_answers(app: Service, browser
         assert check(app, "/oauth2/authorize", answer) == status
 
 
-async def test_the_way_back_from_google_is_described_as_it_answers(
+async def test_the_callback_is_described_as_it_answers(
     app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     path = "/v1/oauth/google/callback"
@@ -48,7 +48,7 @@ async def test_the_way_back_from_google_is_described_as_it_answers(
     assert check(app, path, await go(browser, Attempt(), somebody(provider, email=email))) == 200
 
 
-async def test_what_signs_in_fits_an_answer_that_is_described(
+async def test_sign_in_responses_match_their_description(
     app: Service, browser: Browser, provider: Provider
 ) -> None:
     described = DocumentedAnswers(app.openapi())
@@ -71,7 +71,7 @@ async def test_the_google_routes_of_a_service_without_a_client_are_described(
     assert check(app, path, await auth.get(path)) == 404
 
 
-async def test_who_may_not_introspect_is_told_as_described(auth: httpx.AsyncClient, app: Service) -> None:
+async def test_refused_introspection_matches_its_description(auth: httpx.AsyncClient, app: Service) -> None:
     path = "/oauth2/introspect"
     unknown = await auth.post(path, data={"token": "a", "client_id": "unknown"})
     assert unknown.headers["content-type"] == "application/json"

@@ -1,4 +1,4 @@
-"""What a process of Auth writes into its log while people sign in with Google."""
+"""The log of an Auth process during sign-ins with Google."""
 
 import re
 from pathlib import Path

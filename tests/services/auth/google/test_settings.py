@@ -1,4 +1,4 @@
-"""What Auth demands of its settings about Google before it starts."""
+"""The checks of the settings for Google."""
 
 import pytest
 
@@ -18,7 +18,7 @@ PRODUCTION = GOOD | {
 }
 
 
-def test_without_a_client_nothing_is_demanded() -> None:
+def test_without_a_client_no_setting_is_required() -> None:
     settings = Settings.from_environment({name: GOOD[name] for name in ("AUTH_SECRET", "AUTH_DATABASE_URL")})
     assert settings.google_client_id is None
     assert settings.google_issuer == "https://accounts.google.com"
@@ -51,7 +51,7 @@ def test_addresses_and_origins_may_be_mixed() -> None:
         (PRODUCTION | {"GOOGLE_REDIRECT_URLS": "http://app.example.com"}, "GOOGLE_REDIRECT_URLS: production"),
     ],
 )
-def test_a_wrong_setting_is_named_in_one_line(environment: dict[str, str], line: str) -> None:
+def test_an_invalid_setting_is_named_in_one_line(environment: dict[str, str], line: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment(environment)
     assert len(caught.value.lines) == 1

@@ -1,4 +1,4 @@
-"""Signing in with Google: the way there and back, what it is tied to, and the code at its end."""
+"""Sign-in with Google: the redirect, the callback, the binding to a browser, and the code."""
 
 import asyncio
 import base64
@@ -69,7 +69,9 @@ async def test_a_first_visit_makes_an_account_and_the_next_ones_find_it(
     assert kinds == ["login", "login", "oauth_linked", "register"]
 
 
-async def test_the_way_to_google_carries_what_it_has_to(browser: Browser, provider: Provider) -> None:
+async def test_the_redirect_to_google_has_the_required_parameters(
+    browser: Browser, provider: Provider
+) -> None:
     response = await browser.client.get("/v1/oauth/google/authorize", params={"redirect_to": APP})
     assert (response.status_code, response.headers["cache-control"]) == (302, "no-store")
     address = response.headers["location"]
@@ -126,7 +128,7 @@ async def test_with_https_the_cookie_is_the_hosts_own(
         "https://app.example.com/" + "a" * 2048,
     ],
 )
-async def test_nobody_is_led_to_an_address_that_is_not_allowed(
+async def test_a_redirect_to_an_address_that_is_not_allowed_is_refused(
     auth_database: AuthDatabase, provider: Provider, redirect_to: str
 ) -> None:
     # Production, where this machine's own addresses are as strange as others.
@@ -158,7 +160,7 @@ async def test_nobody_is_led_to_an_address_that_is_not_allowed(
         "http://localhost",
     ],
 )
-async def test_the_app_gets_its_people_back_where_it_asked_for(
+async def test_the_browser_is_redirected_to_the_requested_address(
     auth_database: AuthDatabase, provider: Provider, redirect_to: str
 ) -> None:
     settings = google_settings(
@@ -172,7 +174,7 @@ async def test_the_app_gets_its_people_back_where_it_asked_for(
     assert set(answer_of(location)) - {"state"} == {"code"}
 
 
-async def test_without_a_client_there_is_no_such_sign_in(auth: httpx.AsyncClient) -> None:
+async def test_without_a_client_sign_in_with_google_is_not_found(auth: httpx.AsyncClient) -> None:
     for path in ("authorize", "callback"):
         response = await auth.get(f"/v1/oauth/google/{path}", params={"redirect_to": APP})
         assert (response.status_code, response.json()["type"]) == (404, "/problems/google-not-configured")
@@ -182,7 +184,7 @@ async def test_without_a_client_there_is_no_such_sign_in(auth: httpx.AsyncClient
 async def test_another_browser_cannot_finish_a_sign_in(
     app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
-    """Sign-in CSRF: somebody lures another's browser to the end of a sign-in that they began themselves."""
+    """Login CSRF: an attacker makes another browser open the callback of the attacker's sign-in."""
     attacker = somebody(provider)
     way_back = await browser.choose(await browser.begin(), attacker)
     async with browser_of(app) as victim:
@@ -239,9 +241,7 @@ async def test_two_tabs_of_one_browser_both_come_back(browser: Browser, provider
         assert "code" in answer_of(location)
 
 
-async def test_the_sign_in_page_in_another_tab_is_not_in_the_way(
-    browser: Browser, provider: Provider
-) -> None:
+async def test_a_sign_in_page_in_another_tab_does_not_interfere(browser: Browser, provider: Provider) -> None:
     address = await browser.begin()
     page = await Attempt().open_page(browser.client)
     names = [cookie.name for cookie in browser.client.cookies.jar]
@@ -255,7 +255,7 @@ async def test_the_sign_in_page_in_another_tab_is_not_in_the_way(
     assert page.status_code == 200
 
 
-async def test_cancelling_at_google_is_told_and_changes_nothing(
+async def test_cancelling_at_google_is_reported_and_changes_nothing(
     browser: Browser, auth_database: AuthDatabase
 ) -> None:
     before = await auth_database.fetch_value("SELECT count(*) FROM users")
@@ -264,7 +264,7 @@ async def test_cancelling_at_google_is_told_and_changes_nothing(
 
 
 async def test_a_code_of_somebody_elses_sign_in_is_refused(browser: Browser, provider: Provider) -> None:
-    """The code is put into another sign-in of the same browser: PKCE at Google refuses it."""
+    """The code is injected into another sign-in of the same browser. PKCE at Google refuses it."""
     stolen = answer_of(await browser.choose(await browser.begin(), somebody(provider)))["code"]
     state = answer_of(await browser.begin())["state"]
     response = await browser.client.get("/v1/oauth/google/callback", params={"state": state, "code": stolen})
@@ -314,7 +314,7 @@ async def test_a_code_lives_a_minute_and_then_its_session_ends(
     assert (await browser.exchange(kept)).status_code == 200
 
 
-async def test_what_is_long_over_is_swept(
+async def test_expired_states_and_codes_are_swept(
     app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     await browser.sign_in(somebody(provider))
@@ -347,10 +347,10 @@ def challenge_of(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-async def test_a_code_can_be_tied_to_the_app_that_began(
+async def test_a_code_can_be_bound_to_the_app_by_pkce(
     app: Service, browser: Browser, provider: Provider
 ) -> None:
-    """With a challenge, a code that leaked, or that somebody slips into another's browser, is worth nothing."""
+    """With a challenge, a leaked or injected code is useless."""
     verifier = "v" * 43
     code = (await browser.visit_for(somebody(provider), code_challenge=challenge_of(verifier)))["code"]
     assert (await browser.exchange(code)).status_code == 410
@@ -362,14 +362,12 @@ async def test_a_code_can_be_tied_to_the_app_that_began(
     assert (await refresh(browser.client, answer.json()["refresh_token"])).status_code == 200
 
 
-async def test_a_verifier_is_refused_where_there_was_no_challenge(
-    browser: Browser, provider: Provider
-) -> None:
+async def test_a_verifier_without_a_challenge_is_refused(browser: Browser, provider: Provider) -> None:
     code = (await browser.visit_for(somebody(provider)))["code"]
     assert (await browser.exchange(code, code_verifier="v" * 43)).status_code == 410
 
 
-async def test_whatever_ends_the_session_voids_its_code(
+async def test_ending_the_session_voids_its_code(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     person = somebody(provider)
@@ -380,7 +378,7 @@ async def test_whatever_ends_the_session_voids_its_code(
     assert (await browser.exchange(code)).status_code == 410
 
 
-async def test_no_address_ever_holds_a_token(browser: Browser, provider: Provider) -> None:
+async def test_no_url_ever_holds_a_token(browser: Browser, provider: Provider) -> None:
     provider.issued.clear()
     address = await browser.begin()
     way_back = await browser.choose(address, somebody(provider))
@@ -421,7 +419,7 @@ async def test_no_address_ever_holds_a_token(browser: Browser, provider: Provide
         (Fault.TOKENS_DOWN, "provider_unavailable"),
     ],
 )
-async def test_what_is_wrong_at_google_changes_nothing_here(
+async def test_an_invalid_answer_of_google_changes_nothing(
     browser: Browser, provider: Provider, auth_database: AuthDatabase, fault: Fault, code: str
 ) -> None:
     await browser.sign_in(somebody(provider))  # so that the keys are known
@@ -437,9 +435,7 @@ async def test_what_is_wrong_at_google_changes_nothing_here(
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", [Fault.TOKENS_SLOW, Fault.TOKENS_DRIPPING])
-async def test_a_google_that_takes_its_time_is_not_waited_for(
-    browser: Browser, provider: Provider, fault: Fault
-) -> None:
+async def test_calls_to_a_slow_google_time_out(browser: Browser, provider: Provider, fault: Fault) -> None:
     way_back = await browser.choose(await browser.begin(), somebody(provider))
     provider.faults.add(fault)
     async with asyncio.timeout(8):
@@ -451,7 +447,7 @@ async def test_a_google_that_takes_its_time_is_not_waited_for(
     ("fault", "code"),
     [(Fault.DISCOVERY_DOWN, "provider_unavailable"), (Fault.FOREIGN_DISCOVERY, "provider_error")],
 )
-async def test_without_discovery_the_app_is_told_at_once(
+async def test_without_discovery_the_app_gets_an_error_at_once(
     auth_database: AuthDatabase, provider: Provider, fault: Fault, code: str
 ) -> None:
     provider.faults.add(fault)
@@ -466,14 +462,14 @@ async def test_without_discovery_the_app_is_told_at_once(
         await eventually(is_back)
 
 
-async def test_without_keys_nobody_is_let_in(auth_database: AuthDatabase, provider: Provider) -> None:
+async def test_without_keys_sign_in_fails(auth_database: AuthDatabase, provider: Provider) -> None:
     provider.faults.add(Fault.KEYS_DOWN)
     service = make_app(auth_database.settings, **google_settings(provider))
     async with running(service), browser_of(service) as browser:
         assert await browser.visit_for(somebody(provider)) == {"error": "provider_unavailable"}
 
 
-async def test_google_may_change_its_keys(auth_database: AuthDatabase) -> None:
+async def test_google_may_rotate_its_keys(auth_database: AuthDatabase) -> None:
     # A stand-in of its own: whoever fetched the others' keys a moment ago could not learn of new ones for ten seconds.
     async with google_standin() as provider:
         service = make_app(auth_database.settings, **google_settings(provider))
@@ -510,7 +506,7 @@ async def test_a_recognised_device_is_remembered_after_a_sign_in(
     assert response.headers["referrer-policy"] == "no-referrer"
 
 
-async def test_twenty_returns_at_once_make_one_session(
+async def test_twenty_concurrent_callbacks_make_one_session(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     person = somebody(provider)
@@ -524,7 +520,7 @@ async def test_twenty_returns_at_once_make_one_session(
     assert len(rows) == 1
 
 
-async def test_fifty_exchanges_at_once_give_one_pair_and_end_the_session(
+async def test_fifty_concurrent_exchanges_give_one_pair_and_end_the_session(
     browser: Browser, provider: Provider, auth_database: AuthDatabase
 ) -> None:
     person = somebody(provider)

@@ -1,4 +1,4 @@
-"""People who sign in with Google in a browser: the redirects one by one, with the stand-in in Google's place."""
+"""Sign-ins with Google by a browser, redirect by redirect, with the stand-in for Google."""
 
 import contextlib
 import itertools
@@ -16,7 +16,7 @@ from tests.documented import checking
 from webcommon.app.service import Service
 
 APP = "http://localhost:3000/signed-in"
-"""Where the app of these tests gets its people back."""
+"""The return target of these tests."""
 
 CALLBACK = "http://localhost:5500/v1/oauth/google/callback"
 
@@ -25,13 +25,13 @@ _numbers = itertools.count(1)
 
 @contextlib.asynccontextmanager
 async def google_standin() -> AsyncIterator[Provider]:
-    """The provider, which knows Auth as its client."""
+    """The provider, with Auth as its client."""
     async with running_provider(redirect_uris=[CALLBACK]) as provider:
         yield provider
 
 
 def google_settings(provider: Provider, **changed: Any) -> dict[str, Any]:
-    """The settings of an Auth that takes the stand-in for Google."""
+    """The settings of an Auth that uses the stand-in as Google."""
     return {
         "google_issuer": provider.issuer,
         "google_client_id": provider.client.id,
@@ -50,7 +50,7 @@ def google_environment(provider: Provider) -> dict[str, str]:
 
 
 def somebody(provider: Provider, *, email: str | None = "", verified: bool = True, name: str = "") -> Person:
-    """Somebody new with a Google account."""
+    """A new Google account."""
     number = next(_numbers)
     return provider.add(
         Person(
@@ -63,18 +63,18 @@ def somebody(provider: Provider, *, email: str | None = "", verified: bool = Tru
 
 
 def answer_of(location: str) -> dict[str, str]:
-    """What an address carries in its query."""
+    """The query parameters of a URL."""
     return dict(parse_qsl(urlsplit(location).query))
 
 
 class Browser:
-    """A browser with cookies of its own. `client` is what it reaches Auth by."""
+    """A browser with its own cookies. `client` calls Auth."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
 
     async def begin(self, redirect_to: str = APP, **query: str) -> str:
-        """Set out; gives the address at Google."""
+        """Start a sign-in; gives the URL at Google."""
         response = await self.client.get(
             "/v1/oauth/google/authorize", params={"redirect_to": redirect_to, **query}
         )
@@ -82,7 +82,7 @@ class Browser:
         return response.headers["location"]
 
     async def choose(self, address: str, person: Person | None) -> str:
-        """Sign in at Google, or (None) press Cancel; gives path and query of the way back."""
+        """Sign in at Google, or (None) press Cancel; gives path and query of the callback."""
         async with httpx.AsyncClient(verify=False) as client:  # noqa: S501 - plain http, without loading certificates
             if person is None:
                 response = await client.post(address, data={"deny": "1"})
@@ -94,18 +94,18 @@ class Browser:
         return location.removeprefix("http://localhost:5500")
 
     async def come_back(self, way_back: str) -> httpx.Response:
-        """Follow the way back to Auth."""
+        """Open the callback."""
         return await self.client.get(way_back)
 
     async def visit(self, person: Person | None, redirect_to: str = APP, **query: str) -> str:
-        """Go there and come back; gives the address that Auth sends the browser on to."""
+        """The whole sign-in; gives the URL that Auth redirects to at last."""
         way_back = await self.choose(await self.begin(redirect_to, **query), person)
         response = await self.come_back(way_back)
         assert response.status_code == 302, response.text
         return response.headers["location"]
 
     async def visit_for(self, person: Person | None, redirect_to: str = APP, **query: str) -> dict[str, str]:
-        """The same; gives what the app gets."""
+        """The same; gives the code."""
         return answer_of(await self.visit(person, redirect_to, **query))
 
     async def exchange(self, code: str, **body: str) -> httpx.Response:
@@ -113,7 +113,7 @@ class Browser:
         return await self.client.post("/v1/oauth/exchange", json={"code": code, **body})
 
     async def sign_in(self, person: Person) -> dict[str, Any]:
-        """The tokens of a sign-in that succeeds."""
+        """The tokens of a successful sign-in."""
         response = await self.exchange((await self.visit_for(person))["code"])
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
@@ -122,7 +122,7 @@ class Browser:
 
 @contextlib.asynccontextmanager
 async def browser_of(app: Service) -> AsyncIterator[Browser]:
-    """A browser that was never here, and an application that runs already."""
+    """A browser without cookies, for a running application."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://test", event_hooks=checking(app)

@@ -14,20 +14,20 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """A self-signed certificate, which whoever trusts the file at `path` trusts, and its key."""
+    """A self-signed certificate with its key; `path` is the file that a client trusts."""
 
     path: Path
     key_path: Path
 
     def server_context(self) -> ssl.SSLContext:
-        """What a server proves itself with."""
+        """The TLS context of a server."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.path, self.key_path)
         return context
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """A certificate for 127.0.0.1, good for an hour."""
+    """A certificate for 127.0.0.1, valid for an hour."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail server of the tests")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Mails as their readers find them: in the development folder, or at a real SMTP server on this machine."""
+"""Reading mails: from the development folder, or from a real SMTP server on 127.0.0.1."""
 
 import asyncio
 import contextlib
@@ -21,14 +21,14 @@ _LINK = re.compile(r"https?://\S+\?token=([A-Za-z0-9_-]{43})(?=\s|$)")
 
 
 async def mails_to(client: httpx.AsyncClient, address: str) -> list[dict[str, Any]]:
-    """What the development folder has for an address, newest first."""
+    """The mails of the development folder to an address, the newest first."""
     response = await client.get("/dev/mails")
     assert response.status_code == 200, response.text
     return [mail for mail in response.json()["items"] if mail["to"] == address]
 
 
 def token_in(text: str) -> str:
-    """The token of the one link of a mail's text."""
+    """The token of the only link in a mail's text."""
     (token,) = _LINK.findall(text)
     return str(token)
 
@@ -39,7 +39,7 @@ async def newest_token(client: httpx.AsyncClient, address: str) -> str:
 
 
 async def everything_sent(database: AuthDatabase) -> bool:
-    """Whether no mail waits any more."""
+    """Whether no mail is pending."""
     return not await database.fetch_value(
         "SELECT EXISTS (SELECT 1 FROM mails WHERE sent_at IS NULL AND failed_at IS NULL)"
     )
@@ -48,7 +48,7 @@ async def everything_sent(database: AuthDatabase) -> bool:
 async def eventually(
     condition: Callable[[], Awaitable[bool]] | Callable[[], bool], *, seconds: float = 60
 ) -> None:
-    """Ask again and again until it holds; fails after `seconds`."""
+    """Repeat the check until it is true; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -60,8 +60,8 @@ async def eventually(
 
 @dataclass
 class MailServer:
-    """An SMTP server that keeps what it takes. `answers` are given, in turn, instead of taking a mail. With `tls` it takes
-    nothing over a connection that has not been encrypted by STARTTLS."""
+    """An SMTP server that keeps the mails it accepts. It gives `answers`, in turn, instead of accepting a mail. With `tls` it
+    requires STARTTLS."""
 
     port: int = 0
     taken: list[EmailMessage] = field(default_factory=list)
@@ -76,7 +76,7 @@ class MailServer:
     encrypted: list[bool] = field(default_factory=list)
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """A mail has arrived whole."""
+        """Accept a mail, or give the next of `answers`."""
         self.tries += 1
         if self.hang:
             await asyncio.sleep(3600)

@@ -1,4 +1,4 @@
-"""The folder that mails go to where no mail server is set."""
+"""The folder for mails without a mail server."""
 
 import os
 import tempfile
@@ -29,7 +29,7 @@ LETTER = Letter(
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that temporary ones are made in."""
+    """The parent of temporary folders."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -56,7 +56,7 @@ async def test_all_processes_on_a_database_show_all_mails_the_newest_first(
     assert modes_in(temporary) == [0o700]
 
 
-def test_the_folder_goes_with_the_database_and_nothing_else(temporary: Path) -> None:
+def test_each_database_has_a_folder_of_its_own(temporary: Path) -> None:
     urls = [
         "postgresql://auth:first@localhost/auth_db",
         "postgresql://auth:first@localhost:5433/auth_db",
@@ -71,7 +71,7 @@ def test_the_folder_goes_with_the_database_and_nothing_else(temporary: Path) -> 
     assert folder_of(urls[0], mail_folder="/srv/mails") == Path("/srv/mails")
 
 
-async def test_a_folder_that_another_user_has_put_there_is_neither_written_nor_read(
+async def test_a_folder_of_another_user_is_neither_written_nor_read(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delivery = FolderDelivery(temporary / "mails", sender="no-reply@localhost")

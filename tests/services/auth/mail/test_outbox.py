@@ -1,4 +1,4 @@
-"""The outbox and a real mail server: down, slow, refusing, and workers that die."""
+"""The outbox with a real mail server that is down, slow or refuses mails, and with workers that die."""
 
 import asyncio
 import base64
@@ -38,12 +38,12 @@ CANARY = "canary pebbles in my shoe"
 
 @pytest.fixture
 async def database(new_auth_database: NewDatabase) -> AuthDatabase:
-    """A database whose outbox nobody else empties."""
+    """A database whose outbox only the test's own processes send."""
     return await new_auth_database()
 
 
 def smtp_app(database: AuthDatabase, server: MailServer, **changed: Any) -> Any:
-    """An Auth that sends to the server, patient for moments only."""
+    """An Auth that sends to the server, with short pauses and timeouts."""
     return make_app(
         database.settings,
         **{
@@ -56,7 +56,7 @@ def smtp_app(database: AuthDatabase, server: MailServer, **changed: Any) -> Any:
     )
 
 
-async def test_a_mail_is_sent_as_text_and_html_and_its_secret_is_wiped(database: AuthDatabase) -> None:
+async def test_a_mail_is_sent_as_text_and_html_and_its_seed_is_deleted(database: AuthDatabase) -> None:
     server = MailServer()
     async with server.listening(), running(smtp_app(database, server)) as auth:
         person = await register(auth)
@@ -77,7 +77,7 @@ async def test_a_mail_is_sent_as_text_and_html_and_its_secret_is_wiped(database:
     assert (row["seed"], row["payload"], row["attempts"]) == (None, None, 1)
 
 
-async def test_a_mail_server_that_is_down_holds_nothing_up_and_gets_each_mail_once(
+async def test_an_outage_of_the_mail_server_delays_no_request_and_each_mail_is_sent_once(
     database: AuthDatabase,
 ) -> None:
     server = MailServer()
@@ -103,7 +103,7 @@ async def test_a_mail_server_that_is_down_holds_nothing_up_and_gets_each_mail_on
 
 
 async def read_everything(database: AuthDatabase) -> str:
-    """Every row of every table as a dump would have it."""
+    """Every row of every table, as text."""
     text = ""
     for table in Model.metadata.tables:
         rows = await database.fetch(f'SELECT row_to_json(t)::text AS text FROM "{table}" t')  # noqa: S608 - our own tables
@@ -115,7 +115,7 @@ async def _tried(database: AuthDatabase, *, times: int) -> bool:
     return bool(await database.fetch_value("SELECT min(attempts) >= $1 FROM mails", times))
 
 
-async def test_a_passing_refusal_is_tried_again_with_the_same_link_and_message_id(
+async def test_a_temporary_refusal_is_retried_with_the_same_link_and_message_id(
     database: AuthDatabase,
 ) -> None:
     server = MailServer(answers=["451 come again", "452 still full"])
@@ -126,7 +126,7 @@ async def test_a_passing_refusal_is_tried_again_with_the_same_link_and_message_i
     assert len(server.taken) == 1
 
 
-async def test_a_lasting_refusal_is_given_up_and_wiped(database: AuthDatabase) -> None:
+async def test_a_permanent_refusal_is_given_up_and_its_seed_deleted(database: AuthDatabase) -> None:
     server = MailServer(answers=["550 no such mailbox"])
     async with server.listening(), running(smtp_app(database, server)) as auth:
         person = await register(auth)
@@ -142,7 +142,7 @@ async def _given_up(database: AuthDatabase) -> bool:
 
 
 @pytest.mark.parametrize("answers", [[], ["550 no such mailbox"]])
-async def test_a_deleted_accounts_owner_is_told_and_then_forgotten(
+async def test_the_mail_about_a_deleted_account_is_sent_and_then_deleted(
     database: AuthDatabase, answers: list[str]
 ) -> None:
     server = MailServer()
@@ -172,7 +172,7 @@ async def test_a_deleted_accounts_owner_is_told_and_then_forgotten(
     assert person.username not in left
 
 
-async def test_a_mail_server_that_hangs_is_left_and_tried_again(database: AuthDatabase) -> None:
+async def test_a_mail_server_that_hangs_times_out_and_is_retried(database: AuthDatabase) -> None:
     server = MailServer(hang=True)
     async with server.listening(), running(smtp_app(database, server, smtp_timeout_seconds=0.3)) as auth:
         started = asyncio.get_running_loop().time()
@@ -184,7 +184,7 @@ async def test_a_mail_server_that_hangs_is_left_and_tried_again(database: AuthDa
         assert [message["To"] for message in server.taken] == [person.email]
 
 
-async def test_of_links_that_waited_only_the_newest_is_sent(database: AuthDatabase) -> None:
+async def test_of_several_pending_links_only_the_newest_is_sent(database: AuthDatabase) -> None:
     server = MailServer()
     async with server.listening():
         pass
@@ -237,7 +237,7 @@ async def are_waiting(database: AuthDatabase, statements: int) -> bool:
 
 
 @pytest.mark.long
-async def test_a_killed_process_leaves_its_mails_to_another_and_no_log_holds_a_secret(
+async def test_mails_of_a_killed_process_are_sent_by_another_and_no_log_holds_a_secret(
     database: AuthDatabase, tmp_path: Path
 ) -> None:
     server = MailServer(hang=True)
@@ -274,7 +274,7 @@ async def test_a_killed_process_leaves_its_mails_to_another_and_no_log_holds_a_s
 @pytest.mark.parametrize(
     "sender", ["a@example.com\nBcc: b@example.com", "x\r\n <a@example.com>", "nobody", ""]
 )
-def test_a_sender_that_is_no_address_is_refused(sender: str) -> None:
+def test_an_invalid_sender_is_refused(sender: str) -> None:
     environ = {"AUTH_SECRET": "0123456789abcdef" * 2, "AUTH_DB_PASSWORD": "p", "AUTH_SMTP_FROM": sender}
     if not sender:
         assert Settings.from_environment(environ).smtp_from  # an empty variable is one that is not set
@@ -298,7 +298,7 @@ def test_production_needs_a_mail_server() -> None:
     assert Settings.from_environment({**environ, "AUTH_SMTP_HOST": "mail"}).smtp_host == "mail"
 
 
-async def test_the_sweep_deletes_what_is_over_and_nothing_else(database: AuthDatabase) -> None:
+async def test_the_sweep_deletes_only_expired_rows(database: AuthDatabase) -> None:
     app = make_app(database.settings)
     async with running(app) as auth:
         old, new = await register(auth), await register(auth)
@@ -321,7 +321,7 @@ async def test_the_sweep_deletes_what_is_over_and_nothing_else(database: AuthDat
     assert b"over" not in keys
 
 
-def test_the_pauses_between_tries_grow() -> None:
+def test_the_pauses_between_attempts_grow() -> None:
     pace = Pace(retry_seconds=5, delivery_seconds=20, interval=timedelta(seconds=60))
     assert [pace.pause(tries).total_seconds() for tries in (1, 2, 3, 7, 100)] == [5, 10, 20, 300, 300]
     assert pace.lease.total_seconds() > 20
@@ -329,7 +329,7 @@ def test_the_pauses_between_tries_grow() -> None:
 
 # aiosmtpd warns of what this test is about, and of a name that it uses itself.
 @pytest.mark.filterwarnings("ignore:Requiring AUTH", "ignore:Session.login_data")
-async def test_credentials_wait_for_an_encrypted_connection_unless_told_otherwise(
+async def test_credentials_need_an_encrypted_connection_unless_starttls_is_off(
     database: AuthDatabase,
 ) -> None:
     server = MailServer(user="quartet", password=CANARY)
@@ -347,7 +347,7 @@ async def test_credentials_wait_for_an_encrypted_connection_unless_told_otherwis
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate for 127.0.0.1 that nobody trusts yet."""
+    """A certificate for 127.0.0.1 that is not trusted yet."""
     return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
@@ -366,7 +366,7 @@ async def test_credentials_and_mails_go_over_starttls_once_the_certificate_is_tr
     assert (server.recipients, server.sign_ins, server.encrypted) == ([person.email], 1, [True])
 
 
-async def test_a_server_that_offers_no_encryption_gets_nothing_when_it_is_demanded(
+async def test_a_server_without_starttls_gets_nothing_when_it_is_required(
     database: AuthDatabase,
 ) -> None:
     server = MailServer()
@@ -380,7 +380,7 @@ async def test_a_server_that_offers_no_encryption_gets_nothing_when_it_is_demand
     "recipient",
     ["a@example.com\nBcc: b@example.com", "a@example.com\r\n\r\nbody", "a@example.com, b@example.com", "<a>"],
 )
-def test_no_recipient_can_write_a_header(recipient: str) -> None:
+def test_no_recipient_can_inject_a_header(recipient: str) -> None:
     message = Message(subject="Hello", text="text", html="<p>text</p>")
     letter = Letter(id=uuid4(), recipient=recipient, created_at=datetime.now(UTC), message=message)
     with pytest.raises(ValueError, match="address"):

@@ -1,4 +1,4 @@
-"""A program that signs people in by the standard endpoints, and the person at its sign-in page, without a browser."""
+"""A standard client, and a person at the sign-in page, without a browser."""
 
 import base64
 import hashlib
@@ -30,14 +30,14 @@ class _Forms(HTMLParser):
 
 
 def read_page_form(page: str, *, to: str = "") -> tuple[str, dict[str, str]]:
-    """Where the first form of a page goes, or the one to the route named, and its fields as they are."""
+    """Action and fields of the first form of a page, or of the form for a named route."""
     forms = _Forms()
     forms.feed(page)
     return next(found for found in forms.found if found[0].endswith(to))
 
 
 def answer_of(response: httpx.Response, *, redirect_uri: str = REDIRECT_URI) -> dict[str, str]:
-    """What a redirect to the client tells it."""
+    """The parameters of a redirect to the client."""
     assert response.status_code in (302, 303), response.text
     location = response.headers["location"]
     assert location.startswith(redirect_uri + "?")
@@ -48,7 +48,7 @@ def answer_of(response: httpx.Response, *, redirect_uri: str = REDIRECT_URI) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One authorization request of a client, with the verifier that only it knows."""
+    """An authorization request of a client, with its verifier."""
 
     client_id: str = CLIENT
     redirect_uri: str = REDIRECT_URI
@@ -74,15 +74,15 @@ class Attempt:
         return {name: value for name, value in asked.items() if value is not None}
 
     async def open_page(self, browser: httpx.AsyncClient, **changed: str | None) -> httpx.Response:
-        """The answer to the request."""
+        """The response to the request."""
         return await browser.get("/oauth2/authorize", params=self.parameters(**changed))
 
     async def sign_in(self, browser: httpx.AsyncClient, person: Person, **changed: str) -> httpx.Response:
-        """Open the page, fill its form and send it; `changed` replaces fields."""
+        """Open the page, fill in its form and submit it; `changed` replaces fields."""
         return await send_page(browser, await self.open_page(browser), person, changed)
 
     async def get_code(self, browser: httpx.AsyncClient, person: Person) -> str:
-        """A code for the person."""
+        """The code of a sign-in of the person."""
         return answer_of(await self.sign_in(browser, person), redirect_uri=self.redirect_uri)["code"]
 
     def grant(self, code: str, /, **changed: str | None) -> dict[str, str]:
@@ -100,7 +100,7 @@ class Attempt:
     async def exchange(
         self, client: httpx.AsyncClient, code: str, /, **changed: str | None
     ) -> httpx.Response:
-        """The answer to the exchange of a code."""
+        """The response to the exchange of a code."""
         return await client.post("/oauth2/token", data=self.grant(code, **changed))
 
     async def get_tokens(self, browser: httpx.AsyncClient, person: Person) -> dict[str, str]:
@@ -119,7 +119,7 @@ async def send_page(
     *,
     headers: Mapping[str, str] | None = None,
 ) -> httpx.Response:
-    """Fill the form of a page and send it; `changed` replaces fields."""
+    """Fill in the form of a page and submit it; `changed` replaces fields."""
     assert page.status_code in (200, 401, 403), page.text
     action, fields = read_page_form(page.text)
     filled = {

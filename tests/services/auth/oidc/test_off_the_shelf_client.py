@@ -1,4 +1,4 @@
-"""Authlib's client against Auth, told nothing but the issuer's URL and its own name."""
+"""Authlib's client with Auth, configured with issuer URL and client id only."""
 
 import warnings
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ async def issuer(auth_database: AuthDatabase) -> AsyncIterator[str]:
 
 
 def find_client(issuer: str, *, document: str = "openid-configuration") -> Any:
-    """The client, as an application sets it up."""
+    """The client, as an application configures it."""
     return OAuth().register(
         "auth",
         client_id=CLIENT,

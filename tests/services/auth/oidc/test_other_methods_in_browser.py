@@ -1,4 +1,4 @@
-"""The other ways in on the sign-in page, in a real Chromium: Google, a passkey, and the way to a forgotten password."""
+"""The other methods of the sign-in page in a real Chromium: Google, a passkey, and a forgotten password."""
 
 import dataclasses
 from collections.abc import AsyncIterator
@@ -33,20 +33,20 @@ FORGOTTEN, GOOGLE, PASSKEY = "Forgotten your password?", "Sign in with Google", 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Auth by its name, which passkeys need, and what it works with."""
+    """Auth under a host name, which passkeys need, with the stand-in for Google and a client."""
 
     issuer: str
     landing: Landing
     provider: Provider
 
     def attempt(self) -> tuple[Attempt, str]:
-        """A request of the client, and where it sends the browser."""
+        """An authorization request of the client, and its URL."""
         self.landing.requests.clear()
         attempt = Attempt(client_id=CLIENT, redirect_uri=self.landing.url)
         return attempt, f"{self.issuer}/oauth2/authorize?{urlencode(attempt.parameters())}"
 
     async def finish(self, page: Page, attempt: Attempt) -> None:
-        """The browser is back, with a code that the client gets its tokens for."""
+        """Check that the browser is back, with a code that the client can exchange."""
         await expect(page.get_by_role("heading", level=1)).to_have_text("Back at the app")
         answer = self.landing.answer_given()
         assert (answer["state"], answer["iss"]) == (attempt.state, self.issuer)
@@ -71,7 +71,7 @@ async def scene(auth_database: AuthDatabase) -> AsyncIterator[Scene]:
 
 
 async def tab_to(page: Page, name: str) -> None:
-    """Press Tab until something of this name has the focus."""
+    """Press Tab until the element with this name has the focus."""
     for _ in range(12):
         if await focused(page) == name:
             return
@@ -101,7 +101,7 @@ async def test_by_keyboard_and_without_javascript_somebody_signs_in_with_google(
         assert [text for text in complaints if "404" not in text] == []  # nobody here has an icon
 
 
-async def test_the_ways_back_from_google_lead_to_the_page_and_from_there_to_the_app(
+async def test_errors_of_google_lead_to_the_page_and_from_there_to_the_app(
     browser: Browser, scene: Scene
 ) -> None:
     _, url = scene.attempt()
@@ -179,7 +179,7 @@ async def test_by_keyboard_and_without_javascript_somebody_asks_for_a_new_passwo
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_the_other_ways_are_legible_in_light_and_dark_and_large(
+async def test_the_other_methods_are_legible_in_light_and_dark_and_large(
     browser: Browser, scene: Scene, scheme: Literal["light", "dark"]
 ) -> None:
     _, url = scene.attempt()

@@ -1,4 +1,4 @@
-"""Signing in with a passkey on the sign-in page of standard clients, as its script would."""
+"""Sign-in with a passkey on the sign-in page of standard clients, as its script does it."""
 
 import asyncio
 import json
@@ -24,14 +24,14 @@ async def send(
     *,
     headers: dict[str, str] | None = None,
 ) -> httpx.Response:
-    """Send the form that the script fills in."""
+    """Submit the form that the script fills in."""
     action, fields = read_page_form(page.text, to="sign-in-passkey")
     text = credential if isinstance(credential, str) else json.dumps(credential)
     return await client.post(page.url.join(action), data={**fields, "credential": text}, headers=headers)
 
 
 async def sessions_of(database: AuthDatabase, owner: Owner) -> list[tuple[Any, ...]]:
-    """What the clients' sessions of somebody are."""
+    """The client sessions of an account."""
     statement = (
         "SELECT client_id, scope, amr FROM sessions WHERE user_id = $1::uuid AND client_id <> 'quartet'"
     )
@@ -63,7 +63,7 @@ async def test_a_passkey_gets_the_client_its_code_and_asks_for_no_other(
     assert await sessions_of(auth_database, owner) == [(attempt.client_id, "openid email", "passkey")]
 
 
-async def test_twenty_answers_at_once_make_one_session(
+async def test_twenty_concurrent_submissions_make_one_session(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, owner: Owner
 ) -> None:
     page = await Attempt().open_page(auth)
@@ -73,7 +73,7 @@ async def test_twenty_answers_at_once_make_one_session(
     assert len(await sessions_of(auth_database, owner)) == 1
 
 
-async def test_neither_a_foreign_form_nor_a_proof_that_does_not_hold_signs_anybody_in(
+async def test_a_form_of_another_browser_or_an_invalid_assertion_is_refused(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, owner: Owner
 ) -> None:
     page = await Attempt().open_page(auth)
@@ -94,7 +94,7 @@ async def test_neither_a_foreign_form_nor_a_proof_that_does_not_hold_signs_anybo
     assert answer_of(await send(auth, page, assertion))["code"], "none of them used it up"
 
 
-async def test_an_unverified_address_is_told_and_a_disabled_account_is_not(
+async def test_an_unverified_address_is_reported_and_a_disabled_account_is_not(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, owner: Owner
 ) -> None:
     async with running(make_app(auth_database.settings, require_verified_email=True)) as client:

@@ -1,4 +1,4 @@
-"""What a process of Auth writes into its log while standard clients sign people in."""
+"""The log of an Auth process during sign-ins of standard clients."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which clients are registered, and what a wrong setting is told."""
+"""Registered clients, and errors of their setting."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def redirect_uris(**environment: str) -> dict[str, set[str]]:
     return {name: set(client.redirect_uris) for name, client in settings.registered_clients.items()}
 
 
-def test_development_knows_the_suites_own_on_localhost() -> None:
+def test_development_registers_the_suites_clients_on_localhost() -> None:
     assert redirect_uris() == {
         "videovault-web": {"http://localhost:5100/callback", "http://127.0.0.1:5100/callback"},
         "l2p-web": {"http://localhost:3001/callback", "http://127.0.0.1:3001/callback"},
@@ -30,7 +30,7 @@ def test_development_knows_the_suites_own_on_localhost() -> None:
     }
 
 
-def test_production_knows_none_that_was_not_registered() -> None:
+def test_production_registers_none_by_default() -> None:
     assert redirect_uris(**PRODUCTION) == {}
     assert Settings.from_environment(NEEDED | PRODUCTION).allowed_origins == []
     text = "l2p-web=https://play.example.com/in, l2p-web=https://play.example.com/in?a=b , shop=https://shop.example.com/"
@@ -71,7 +71,7 @@ def test_a_clients_page_may_fetch_its_tokens_but_use_neither_cookies_nor_passkey
         "l2p-web=https://play.example.com/in out",
     ],
 )
-def test_a_wrong_client_is_one_clear_line(entry: str) -> None:
+def test_an_invalid_client_is_named_in_one_line(entry: str) -> None:
     text = f"shop=https://shop.example.com/in,{entry}"
     with pytest.raises(SettingsError) as refused:
         Settings.from_environment(NEEDED | {"AUTH_CLIENTS": text})

@@ -1,4 +1,4 @@
-"""The sign-in page for people with a second factor."""
+"""The sign-in page for accounts with a second factor."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ async def ask_for_code(browser: httpx.AsyncClient, app: App, attempt: Attempt) -
 
 
 async def send_code(browser: httpx.AsyncClient, page: httpx.Response, **fields: str) -> httpx.Response:
-    """Fill the form of that page and send it."""
+    """Fill in the form of that page and submit it."""
     action, given = read_page_form(page.text)
     return await browser.post(page.url.join(action), data={**given, "decision": "allow", **fields})
 
@@ -60,7 +60,7 @@ async def test_a_recovery_code_does_too_and_cancelling_does_not(auth: httpx.Asyn
     assert (await attempt.exchange(auth, answer_of(done)["code"])).status_code == 200
 
 
-async def test_twenty_answers_at_once_make_one_session(
+async def test_twenty_concurrent_submissions_make_one_session(
     auth: httpx.AsyncClient, auth_database: AuthDatabase, app: App
 ) -> None:
     page = await ask_for_code(auth, app, Attempt())
@@ -69,7 +69,7 @@ async def test_twenty_answers_at_once_make_one_session(
     assert await count_client_sessions(auth_database, app) == 1
 
 
-async def test_a_challenge_of_another_sign_in_is_not_taken(auth: httpx.AsyncClient, app: App) -> None:
+async def test_a_challenge_of_another_sign_in_is_refused(auth: httpx.AsyncClient, app: App) -> None:
     page = await ask_for_code(auth, app, Attempt())
     person = app.person
     login = await auth.post("/v1/auth/login", json={"login": person.email, "password": person.password})

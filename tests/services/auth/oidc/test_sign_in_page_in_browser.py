@@ -30,7 +30,7 @@ async def landing() -> AsyncIterator[Landing]:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Somebody with an account, and the address that a client sends them to."""
+    """An account, and an authorization request of a client."""
 
     issuer: str
     person: Person
@@ -39,11 +39,11 @@ class Scene:
 
     @property
     def url(self) -> str:
-        """Where the client sends the browser."""
+        """The URL of the authorization request."""
         return f"{self.issuer}/oauth2/authorize?{urlencode(self.attempt.parameters())}"
 
     def answer(self) -> dict[str, str]:
-        """What the client was told."""
+        """The parameters that the client got."""
         return self.landing.answer_given()
 
 

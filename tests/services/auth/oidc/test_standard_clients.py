@@ -1,4 +1,4 @@
-"""Authorization codes: from the client's request to its tokens, and everything that must not get there."""
+"""Authorization codes: from the client's request to its tokens, and every refusal."""
 
 import asyncio
 import re
@@ -82,7 +82,7 @@ async def test_the_id_token_is_for_the_client_and_not_an_access_token(auth: http
         ("profile openid", {"preferred_username", "updated_at"}),
     ],
 )
-async def test_a_scope_chooses_what_is_told(auth: httpx.AsyncClient, scope: str, told: set[str]) -> None:
+async def test_the_scope_selects_the_claims(auth: httpx.AsyncClient, scope: str, told: set[str]) -> None:
     person, attempt = await register(auth), Attempt(scope=scope)
     tokens = await attempt.get_tokens(auth, person)
     assert set(tokens["scope"].split()) == set(scope.split()) - {"unknown"}
@@ -131,7 +131,7 @@ async def test_without_openid_there_is_no_id_token_and_no_userinfo(auth: httpx.A
         {"redirect_uri": REDIRECT_URI + "\x00"},
     ],
 )
-async def test_nobody_is_sent_to_an_address_that_is_not_the_clients(
+async def test_an_unregistered_redirect_uri_gets_no_redirect(
     auth: httpx.AsyncClient, changed: dict[str, str | None]
 ) -> None:
     response = await Attempt().open_page(auth, **changed)
@@ -140,7 +140,7 @@ async def test_nobody_is_sent_to_an_address_that_is_not_the_clients(
     assert 'role="alert"' in response.text
 
 
-async def test_a_client_or_address_given_twice_is_not_trusted(auth: httpx.AsyncClient) -> None:
+async def test_a_repeated_client_or_redirect_uri_is_refused(auth: httpx.AsyncClient) -> None:
     parameters = Attempt().parameters()
     for name in ("client_id", "redirect_uri"):
         query = httpx.QueryParams([*parameters.items(), (name, parameters[name])])
@@ -168,7 +168,7 @@ async def test_a_client_or_address_given_twice_is_not_trusted(auth: httpx.AsyncC
         ({"request_uri": "https://evil.example"}, "request_uri_not_supported"),
     ],
 )
-async def test_the_client_is_told_what_is_wrong(
+async def test_errors_are_sent_to_the_client(
     auth: httpx.AsyncClient, changed: dict[str, str | None], error: str
 ) -> None:
     attempt = Attempt()
@@ -179,7 +179,7 @@ async def test_the_client_is_told_what_is_wrong(
     assert response.headers["referrer-policy"] == "no-referrer"
 
 
-async def test_a_state_that_cannot_come_back_unchanged_does_not_come_back(auth: httpx.AsyncClient) -> None:
+async def test_an_invalid_state_is_not_returned(auth: httpx.AsyncClient) -> None:
     for state in ("\x00", "ü", "a" * 3000):
         answer = answer_of(await Attempt().open_page(auth, state=state))
         assert (answer["error"], "state" in answer) == ("invalid_request", False)
@@ -189,7 +189,7 @@ async def test_a_state_that_cannot_come_back_unchanged_does_not_come_back(auth: 
 
 
 @pytest.mark.parametrize("prompt", ["login", "consent", "select_account", "login consent"])
-async def test_every_other_prompt_is_the_page(auth: httpx.AsyncClient, prompt: str) -> None:
+async def test_every_other_prompt_shows_the_page(auth: httpx.AsyncClient, prompt: str) -> None:
     response = await Attempt().open_page(auth, prompt=prompt, max_age="0", login_hint='ada"><b>@example.com')
     assert response.status_code == 200
     _, fields = read_page_form(response.text)
@@ -210,7 +210,7 @@ async def test_the_request_may_come_as_a_form(auth: httpx.AsyncClient) -> None:
     assert answer_of(refused)["error"] == "login_required"
 
 
-async def test_cancelling_tells_the_client_and_begins_nothing(
+async def test_cancelling_is_sent_to_the_client_and_begins_no_session(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person = await register(auth)
@@ -247,7 +247,7 @@ async def test_guesses_at_the_page_are_throttled(auth: httpx.AsyncClient) -> Non
     assert int(limited.headers["retry-after"]) > 0
 
 
-async def test_an_unverified_address_is_told_after_the_password(auth_database: AuthDatabase) -> None:
+async def test_an_unverified_address_is_reported_after_the_password(auth_database: AuthDatabase) -> None:
     async with running(make_app(auth_database.settings, require_verified_email=True)) as client:
         person = await register(client)
         wrong = await Attempt().sign_in(client, person, password="a wrong one")
@@ -268,7 +268,7 @@ async def test_an_unverified_address_is_told_after_the_password(auth_database: A
 
 
 @pytest.mark.parametrize("form", ["sign-in", "sign-in-passkey", "sign-in-code", "sign-in-google"])
-async def test_a_page_loaded_anew_without_its_form_says_where_to_begin(
+async def test_a_page_reloaded_without_its_form_says_where_to_begin(
     auth: httpx.AsyncClient, form: str
 ) -> None:
     page = await auth.get(f"/oauth2/{form}")
@@ -298,7 +298,7 @@ async def test_a_form_of_another_browser_signs_nobody_in(
     assert answer_of(own)["code"]
 
 
-async def test_two_pages_of_one_browser_are_both_good(auth: httpx.AsyncClient) -> None:
+async def test_two_pages_of_one_browser_both_work(auth: httpx.AsyncClient) -> None:
     person, attempts = await register(auth), (Attempt(), Attempt())
     pages = [await attempt.open_page(auth) for attempt in attempts]
     for attempt, page in zip(attempts, pages, strict=True):
@@ -306,7 +306,7 @@ async def test_two_pages_of_one_browser_are_both_good(auth: httpx.AsyncClient) -
         assert (await attempt.exchange(auth, code)).status_code == 200
 
 
-async def test_fifty_exchanges_at_once_give_one_pair_and_the_rest_end_the_session(
+async def test_of_fifty_concurrent_exchanges_one_gives_a_pair_and_the_others_end_the_session(
     two_auths: Pair, auth_database: AuthDatabase
 ) -> None:
     person, attempt = await register(two_auths[0]), Attempt()
@@ -354,7 +354,7 @@ async def test_a_code_used_twice_ends_its_session(
         ({"grant_type": "password"}, "unsupported_grant_type"),
     ],
 )
-async def test_a_code_is_bound_and_a_stranger_cannot_burn_it(
+async def test_a_code_is_bound_and_an_eavesdropper_cannot_void_it(
     auth: httpx.AsyncClient, changed: dict[str, str | None], error: str
 ) -> None:
     attempt = Attempt()
@@ -400,7 +400,7 @@ async def test_the_token_endpoint_takes_a_form_with_each_parameter_once(auth: ht
         ("code=%FF", "the parameters are not form-encoded UTF-8"),
     ],
 )
-async def test_what_is_wrong_with_parameters_is_told_in_the_characters_of_the_protocol(
+async def test_error_descriptions_have_only_allowed_characters(
     auth: httpx.AsyncClient, form: str, told: str
 ) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
@@ -446,7 +446,7 @@ async def test_a_code_is_void_after_a_minute_and_its_session_is_swept(
         assert await auth_database.fetch_value("SELECT count(*) FROM authorization_codes") == 0
 
 
-async def test_whatever_ends_sessions_voids_codes(auth: httpx.AsyncClient) -> None:
+async def test_ending_sessions_voids_codes(auth: httpx.AsyncClient) -> None:
     person, attempt = await register(auth), Attempt()
     mine = await log_in(auth, person)
     code = await attempt.get_code(auth, person)
@@ -482,7 +482,7 @@ async def test_a_session_is_refreshed_by_its_own_client_only(auth: httpx.AsyncCl
     assert jwt.get_unverified_claims(response.json()["access_token"])["client_id"] == CLIENT
 
 
-async def test_fifty_refreshes_of_a_client_at_once_have_one_successor(two_auths: Pair) -> None:
+async def test_fifty_concurrent_refreshes_of_a_client_have_one_successor(two_auths: Pair) -> None:
     tokens = await Attempt().get_tokens(two_auths[0], await register(two_auths[0]))
     responses = await asyncio.gather(
         *(refresh_as(two_auths[number % 2], tokens["refresh_token"]) for number in range(50))
@@ -498,7 +498,7 @@ async def introspect(client: httpx.AsyncClient, token: str, *, by: str) -> dict[
     return answer
 
 
-async def test_introspection_tells_owners_and_administrators(
+async def test_introspection_answers_owners_and_administrators(
     auth: httpx.AsyncClient, auth_database: AuthDatabase
 ) -> None:
     person, other = await register(auth), await register(auth)
@@ -518,7 +518,7 @@ async def test_introspection_tells_owners_and_administrators(
     assert await introspect(auth, tokens["access_token"], by=mine["access_token"]) == {"active": False}
 
 
-async def test_introspection_is_for_callers_who_show_who_they_are(auth: httpx.AsyncClient) -> None:
+async def test_introspection_needs_authentication(auth: httpx.AsyncClient) -> None:
     tokens = await Attempt().get_tokens(auth, await register(auth))
     for token in (tokens["access_token"], tokens["refresh_token"]):
         refused = await auth.post("/oauth2/introspect", data={"token": token})
@@ -553,7 +553,7 @@ async def test_revoking_a_token_ends_its_session(
     assert me.status_code == 401
 
 
-async def test_revoking_nothing_is_fine(auth: httpx.AsyncClient) -> None:
+async def test_revoking_an_unknown_token_succeeds(auth: httpx.AsyncClient) -> None:
     for token in ("nonsense", "qrt1_" + "A" * 70, "\x00"):
         assert (await auth.post("/oauth2/revoke", data={"token": token})).status_code == 200
     assert (await auth.post("/oauth2/revoke", data={})).json()["error"] == "invalid_request"
@@ -620,7 +620,7 @@ async def test_behind_a_prefix_the_forms_stay_behind_it(auth_database: AuthDatab
         assert str(page.url.join(action)) == f"http://test/auth/oauth2/{route}"
 
 
-async def test_while_the_database_is_away_people_get_a_page_that_says_so() -> None:
+async def test_while_the_database_is_away_browsers_get_a_page() -> None:
     nowhere = DatabaseUrl(user="nobody", hosts=(("127.0.0.1", 1),), database="nothing")
     async with running(make_app(DatabaseSettings(url=nowhere))) as client:
         page = await Attempt().open_page(client)

@@ -1,4 +1,4 @@
-"""What clients hear at the endpoints that they call themselves, beyond the tokens of a sign-in."""
+"""The endpoints that clients call directly, beyond the tokens of a sign-in."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ async def test_a_scope_beyond_the_sessions_is_refused_to_a_repeated_call_too(aut
     assert (await ask(auth, successor)).status_code == 200
 
 
-async def test_a_token_used_again_ends_its_session_whatever_scope_is_asked_for(
+async def test_a_reused_token_ends_its_session_for_any_scope(
     auth: httpx.AsyncClient,
 ) -> None:
     tokens = await tokens_of_scope(auth, "openid profile")
@@ -92,7 +92,7 @@ async def test_a_narrower_scope_narrows_one_answer_and_not_the_session(auth: htt
     assert jwt.get_unverified_claims(whole["access_token"])["scope"] == "openid profile"
 
 
-async def test_while_the_database_is_away_clients_are_told_in_their_own_words(
+async def test_while_the_database_is_away_clients_get_an_oauth_error(
     auth: httpx.AsyncClient,
 ) -> None:
     tokens = await tokens_of_scope(auth, "openid profile")
@@ -113,7 +113,7 @@ async def test_while_the_database_is_away_clients_are_told_in_their_own_words(
         assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_client_may_name_itself_by_basic_with_an_empty_secret(auth: httpx.AsyncClient) -> None:
+async def test_a_client_may_send_basic_with_an_empty_secret(auth: httpx.AsyncClient) -> None:
     tokens = await tokens_of_scope(auth, "openid profile")
     grant = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
     basic = httpx.BasicAuth(CLIENT, "")
@@ -140,7 +140,7 @@ async def test_a_client_may_name_itself_by_basic_with_an_empty_secret(auth: http
         pytest.param("Basic", id="nothing"),
     ],
 )
-async def test_other_credentials_by_basic_are_refused_and_use_nothing_up(
+async def test_other_basic_credentials_are_refused_and_leave_the_code_valid(
     auth: httpx.AsyncClient, header: str
 ) -> None:
     tokens = await tokens_of_scope(auth, "openid profile")

@@ -1,4 +1,4 @@
-"""The owner of an account takes its address back from a thief, who has made ways in of their own meanwhile."""
+"""The owner reverts the e-mail change of a thief who has added sign-in methods since."""
 
 import httpx
 
@@ -15,7 +15,7 @@ async def use_link(client: httpx.AsyncClient, address: str) -> None:
     assert (await client.post("/v1/auth/email/verify", json={"token": token})).status_code == 200
 
 
-async def ask_for_change(client: httpx.AsyncClient, headers: dict[str, str], address: str) -> None:
+async def request_change(client: httpx.AsyncClient, headers: dict[str, str], address: str) -> None:
     response = await client.patch("/v1/users/me", json={"email": address}, headers=headers)
     assert response.status_code == 200
 
@@ -41,7 +41,7 @@ async def subjects_to(client: httpx.AsyncClient, address: str) -> set[str]:
     return {mail["subject"] for mail in await mails_to(client, address)}
 
 
-async def test_nothing_that_was_added_since_opens_the_account_or_shuts_its_owner_out(
+async def test_reverting_voids_every_sign_in_method_that_was_added_since(
     browser: Browser, provider: Provider
 ) -> None:
     client, owner, mailbox = browser.client, await register(browser.client), new_person()
@@ -50,8 +50,8 @@ async def test_nothing_that_was_added_since_opens_the_account_or_shuts_its_owner
     headers = bearer(stolen["access_token"])
     before = await add_passkey(client, headers)
     thief = Person(email=mailbox.email, username=owner.username, password=owner.password)
-    await ask_for_change(client, headers, thief.email)
-    undo = await newest_token(client, owner.email)
+    await request_change(client, headers, thief.email)
+    revert = await newest_token(client, owner.email)
     await use_link(client, thief.email)
     added = await add_passkey(client, headers)
     at_google = somebody(provider, email=thief.email)
@@ -65,7 +65,7 @@ async def test_nothing_that_was_added_since_opens_the_account_or_shuts_its_owner
     assert told <= await subjects_to(client, owner.email)
     assert told <= await subjects_to(client, thief.email)
 
-    assert (await client.post("/v1/auth/email/verify", json={"token": undo})).status_code == 200
+    assert (await client.post("/v1/auth/email/verify", json={"token": revert})).status_code == 200
     await client.post("/v1/auth/password/forgot", json={"email": owner.email})
     body = {"token": await newest_token(client, owner.email), "new_password": "eight silent lagoons"}
     assert (await client.post("/v1/auth/password/reset", json=body)).status_code == 204
@@ -83,56 +83,56 @@ async def test_nothing_that_was_added_since_opens_the_account_or_shuts_its_owner
     assert "Your password was reset" not in await subjects_to(client, thief.email)
 
 
-async def test_a_change_that_is_asked_for_twice_is_taken_back_from_the_first_time_on(
+async def test_reverting_a_change_that_was_requested_twice_counts_from_the_first_request(
     browser: Browser,
 ) -> None:
     client, owner = browser.client, await register(browser.client)
     headers = bearer((await log_in(client, owner))["access_token"])
-    await ask_for_change(client, headers, new_person().email)
+    await request_change(client, headers, new_person().email)
     added = await add_passkey(client, headers)
-    await ask_for_change(client, headers, new_person().email)
+    await request_change(client, headers, new_person().email)
     await use_link(client, owner.email)
     assert await passkey_login(client, added) == 401
 
 
-async def test_a_factor_of_the_owners_stays_and_recovery_codes_made_since_do_not(browser: Browser) -> None:
+async def test_reverting_keeps_an_older_factor_and_voids_newer_recovery_codes(browser: Browser) -> None:
     client = browser.client
     app = await new_app(client)
-    await ask_for_change(client, app.headers, new_person().email)
-    undo = await newest_token(client, app.person.email)
+    await request_change(client, app.headers, new_person().email)
+    revert = await newest_token(client, app.person.email)
     renewed = await client.post("/v1/mfa/recovery-codes", headers=app.headers)
-    assert (await client.post("/v1/auth/email/verify", json={"token": undo})).status_code == 200
+    assert (await client.post("/v1/auth/email/verify", json={"token": revert})).status_code == 200
     token = await ask(client, app.person)
     assert (await finish(client, token, renewed.json()["recovery_codes"][0])).status_code == 401
     assert (await finish(client, token, app.code())).status_code == 200
 
 
-async def lose_address(client: httpx.AsyncClient) -> tuple[Person, Person, str]:
-    """An owner whose account has the thief's address now, the thief, and the link that the owner was sent."""
+async def change_address(client: httpx.AsyncClient) -> tuple[Person, Person, str]:
+    """An owner whose account has the thief's address now, the thief, and the owner's revert link."""
     owner, mailbox = await register(client), new_person()
     await use_link(client, owner.email)
     headers = bearer((await log_in(client, owner))["access_token"])
-    await ask_for_change(client, headers, mailbox.email)
-    undo = await newest_token(client, owner.email)
+    await request_change(client, headers, mailbox.email)
+    revert = await newest_token(client, owner.email)
     await use_link(client, mailbox.email)
-    return owner, Person(email=mailbox.email, username=owner.username, password="nine loud harbours"), undo
+    return owner, Person(email=mailbox.email, username=owner.username, password="nine loud harbours"), revert
 
 
-async def test_a_password_that_was_set_since_opens_nothing(browser: Browser) -> None:
+async def test_reverting_voids_a_password_that_was_set_since(browser: Browser) -> None:
     client = browser.client
-    _, thief, undo = await lose_address(client)
+    _, thief, revert = await change_address(client)
     await client.post("/v1/auth/password/forgot", json={"email": thief.email})
     body = {"token": await newest_token(client, thief.email), "new_password": thief.password}
     assert (await client.post("/v1/auth/password/reset", json=body)).status_code == 204
     await log_in(client, thief)
-    assert (await client.post("/v1/auth/email/verify", json={"token": undo})).status_code == 200
+    assert (await client.post("/v1/auth/email/verify", json={"token": revert})).status_code == 200
     body = {"login": thief.username, "password": thief.password}
     assert (await client.post("/v1/auth/login", json=body)).status_code == 401
 
 
-async def test_a_deletion_is_told_where_the_address_could_be_taken_back(browser: Browser) -> None:
+async def test_a_deletion_is_reported_to_previous_addresses_too(browser: Browser) -> None:
     client = browser.client
-    owner, thief, _ = await lose_address(client)
+    owner, thief, _ = await change_address(client)
     person = Person(email=thief.email, username=owner.username, password=owner.password)
     headers = bearer((await log_in(client, person))["access_token"])
     body = {"password": owner.password}
