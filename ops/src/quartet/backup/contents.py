@@ -13,6 +13,7 @@ COMPARABLE = {
     "extra_float_digits": "1",
     "search_path": "",
     "statement_timeout": "0",
+    "lock_timeout": "60s",
     "idle_in_transaction_session_timeout": "0",
 }
 """A row's text has to be the same for each session that hashes it."""

@@ -1,6 +1,7 @@
 """A full backup: a dump of each database, the roles, and a base backup of the whole server."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 import asyncpg
 from pyrage.x25519 import Recipient
 
+from quartet.backup.archive import read_state, require_server
 from quartet.backup.contents import read_contents
 from quartet.backup.destination import Destination
 from quartet.backup.manifest import ID_FORMAT, Manifest, Part, folder_of, list_ids, write_manifest
@@ -18,6 +20,8 @@ from quartet.backup.server import BackupServer
 from quartet.errors import BackupFailed
 
 SUFFIX = ".zst.age"
+_BASE_BEGIN = re.compile(r"log start point: \S+ on timeline (\d+)")
+_BASE_END = re.compile(r"log end point: (\S+)")
 _SERVER = """
     SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int / 10000 AS major,
            (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS identifier,
@@ -41,8 +45,14 @@ async def make_full_backup(
         if found is None:
             raise BackupFailed("the server says nothing of itself: look at its log")
         server.tools.require_major(found["major"])
+        state = await asyncio.to_thread(read_state, destination)
+        require_server(
+            state, address=destination.address, identifier=found["identifier"], major=found["major"]
+        )
         await asyncio.to_thread(_delete_leftovers, destination)
-        work = _Work(server, destination, recipient, folder=folder_of(backup_id), reporter=reporter)
+        work = _Work(
+            server, destination, recipient, turn=connection, folder=folder_of(backup_id), reporter=reporter
+        )
         async with _all_or_nothing(destination, folder_of(backup_id)):
             parts = [await work.dump(service) for service in server.databases]
             parts.append(await work.dump_globals())
@@ -69,10 +79,12 @@ class _Work:
         destination: Destination,
         recipient: Recipient,
         *,
+        turn: "asyncpg.Connection[asyncpg.Record]",
         folder: str,
         reporter: Reporter,
     ) -> None:
         self._server = server
+        self._turn = turn
         self._destination = destination
         self._recipient = recipient
         self._folder = folder
@@ -84,7 +96,7 @@ class _Work:
         async with self._server.connect(database) as connection, _snapshot(connection) as snapshot:
             size = await connection.fetchval("SELECT pg_catalog.pg_database_size(current_database())")
             arguments = ("--format=custom", "--compress=0", f"--snapshot={snapshot}", f"--dbname={database}")
-            tables, stored = await asyncio.gather(
+            tables, (stored, _) = await asyncio.gather(
                 read_contents(connection),
                 self._store(f"{service}.dump", "pg_dump", *arguments, total_bytes=size),
             )
@@ -96,18 +108,36 @@ class _Work:
         """Dump the roles and their settings, without passwords: those are in the secrets, which have a copy elsewhere."""
         database = next(iter(self._server.databases.values()))
         arguments = ("--globals-only", "--no-role-passwords", f"--database={database}")
-        return Part(kind="globals", **await self._store("globals.sql", "pg_dumpall", *arguments))
+        stored, _ = await self._store("globals.sql", "pg_dumpall", *arguments)
+        return Part(kind="globals", **stored)
 
     async def copy_server(self, *, total_bytes: int) -> Part:
         """Copy the server's files with the WAL that makes them whole."""
-        arguments = ("--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--no-password")
-        return Part(
-            kind="base", **await self._store("base.tar", "pg_basebackup", *arguments, total_bytes=total_bytes)
+        arguments = (
+            "--pgdata=-",
+            "--format=tar",
+            "--wal-method=fetch",
+            "--checkpoint=fast",
+            "--no-password",
+            "--verbose",
         )
+        stored, messages = await self._store("base.tar", "pg_basebackup", *arguments, total_bytes=total_bytes)
+        begun, ended = _BASE_BEGIN.search(messages), _BASE_END.search(messages)
+        if begun is None or ended is None:
+            raise BackupFailed(
+                "pg_basebackup did not tell where its WAL begins and ends: see the server's log"
+            )
+        now = await self._turn.fetchval("SELECT clock_timestamp()")
+        return Part(kind="base", timeline=int(begun[1]), end_lsn=ended[1], ended_at=now, **stored)
 
     async def _store(
-        self, name: str, program: str, *arguments: str, total_bytes: int | None = None
-    ) -> dict[str, Any]:
+        self,
+        name: str,
+        program: str,
+        *arguments: str,
+        total_bytes: int | None = None,
+    ) -> tuple[dict[str, Any], str]:
+        """Store what a program writes: the fields that tell of the object, and the program's messages."""
         path = f"{self._folder}/{name}{SUFFIX}"
         with (
             self._server.tools.producing(program, *arguments) as running,
@@ -115,12 +145,14 @@ class _Work:
         ):
             sealed = Sealed(running.stream, self._recipient, finish=running.finish, advance=advance)
             await asyncio.to_thread(self._destination.put, path, sealed)
-        return {
+            messages = running.messages
+        fields = {
             "path": path,
             "bytes": sealed.bytes,
             "stored_bytes": sealed.stored_bytes,
             "sha256": sealed.sha256,
         }
+        return fields, messages
 
 
 @asynccontextmanager

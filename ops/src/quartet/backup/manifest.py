@@ -28,7 +28,10 @@ class TableContents(_Entry):
 
 
 class Part(_Entry):
-    """One object. `bytes` are those before compression, `sha256` is of the object as it is stored."""
+    """One object. `bytes` are those before compression, `sha256` is of the object as it is stored.
+
+    A base is whole with the WAL up to `end_lsn`, which was written by `ended_at` (the server's clock, UTC).
+    """
 
     kind: Literal["dump", "globals", "base"]
     path: str
@@ -39,6 +42,9 @@ class Part(_Entry):
     stored_bytes: int
     sha256: str
     tables: tuple[TableContents, ...] = ()
+    timeline: int | None = None
+    end_lsn: str | None = None
+    ended_at: datetime | None = None
 
 
 class Manifest(_Entry):
@@ -56,6 +62,11 @@ class Manifest(_Entry):
     def stored_bytes(self) -> int:
         """What the backup takes at its destination."""
         return sum(part.stored_bytes for part in self.parts)
+
+    @property
+    def base(self) -> Part | None:
+        """The copy of the server's files, if the backup has one."""
+        return next((part for part in self.parts if part.kind == "base"), None)
 
     def dump_of(self, service: str) -> Part | None:
         """The dump of a service's database, if the backup has one."""

@@ -11,7 +11,7 @@ from pyrage.x25519 import Identity
 
 from quartet.backup.contents import explain_difference, read_contents
 from quartet.backup.destination import Destination
-from quartet.backup.manifest import Manifest, Part
+from quartet.backup.manifest import Manifest, Part, TableContents
 from quartet.backup.progress import Advance, Reporter, spell_bytes
 from quartet.backup.sealing import CHUNK_BYTES, unseal
 from quartet.backup.server import connect
@@ -77,6 +77,11 @@ class BackupPart:
     identities: list[Identity]
 
     @property
+    def tables(self) -> tuple[TableContents, ...]:
+        """What the dump's snapshot had."""
+        return self.part.tables
+
+    @property
     def needed_bytes(self) -> int:
         """What the database took on the disk when it was dumped."""
         return self.part.database_bytes or self.part.bytes
@@ -104,7 +109,33 @@ class BackupPart:
         running.finish()
 
 
-Source = DumpFile | BackupPart
+@dataclass(frozen=True, kw_only=True)
+class LiveDatabase:
+    """A database of another server, such as a recovered one, and what is in it."""
+
+    tools: Tools
+    database: str
+    needed_bytes: int
+    tables: tuple[TableContents, ...]
+
+    def check(self, tools: Tools) -> None:
+        """Raises OtherMajorVersion when the two servers differ."""
+        tools.require_major(self.tools.binaries.major)
+
+    async def load(self, tools: Tools, database: str, *, advance: Advance) -> None:
+        """Dump the one into the other. Raises BackupFailed."""
+        arguments = ("--format=custom", "--compress=0", f"--dbname={self.database}")
+        into = ("--format=custom", "--single-transaction", "--exit-on-error", f"--dbname={database}")
+        with (
+            self.tools.producing("pg_dump", *arguments) as dump,
+            tools.consuming("pg_restore", *into) as restore,
+        ):
+            await asyncio.to_thread(_write_all, restore, _chunks_of(dump), advance)
+            await asyncio.to_thread(dump.finish)
+            await asyncio.to_thread(restore.finish)
+
+
+Source = DumpFile | BackupPart | LiveDatabase
 
 
 async def restore_database(
@@ -131,7 +162,7 @@ async def restore_database(
         if exists:
             await _refuse_tables(admin, planned.database)
         if disk is not None:
-            _require_room(disk, source.needed_bytes)
+            require_room(disk, source.needed_bytes, purpose="the restored database")
         alone = replace(plan, services=(planned,))
         await ensure_databases(session, alone)
         try:
@@ -158,11 +189,11 @@ async def _finish(
         return
     connection = await connect(tools, planned.database)
     try:
-        difference = explain_difference(source.part.tables, await read_contents(connection))
+        difference = explain_difference(source.tables, await read_contents(connection))
     finally:
         await connection.close()
     if difference is not None:
-        raise DamagedBackup(f"{source.part.path} was restored, but {difference}: take an older backup")
+        raise DamagedBackup(f"{planned.database} was restored, but {difference}: take an older backup")
 
 
 async def _refuse_tables(admin: AdminConnection, database: str) -> None:
@@ -171,11 +202,16 @@ async def _refuse_tables(admin: AdminConnection, database: str) -> None:
             raise Refused(f"{database} holds tables: restore beside it with --into NEW_DB")
 
 
-def _require_room(disk: Path, needed: int) -> None:
+def _chunks_of(running: Running) -> Iterator[bytes]:
+    return iter(lambda: running.stream.read(CHUNK_BYTES), b"")
+
+
+def require_room(disk: Path, needed: int, *, purpose: str) -> None:
+    """Raises DiskFull when the disk of a folder has less room than is needed."""
     free = shutil.disk_usage(disk).free
     if free < needed:
         raise DiskFull(
-            f"the restored database needs about {spell_bytes(needed)}, and the disk of {disk} has {spell_bytes(free)}"
+            f"{purpose} needs about {spell_bytes(needed)}, and the disk of {disk} has {spell_bytes(free)}"
             " free: make room there"
         )
 

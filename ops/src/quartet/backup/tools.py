@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -82,10 +83,26 @@ class Running:
             raise BackupFailed(f"{self._name} failed ({self.told}): mend that, then try again")
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the program has ended, one way or the other."""
+        return self._process.poll() is not None
+
+    def interrupt(self) -> None:
+        """Have the program end in its own way, and wait for it."""
+        self._process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=_KILLED_SECONDS)
+
+    @property
+    def messages(self) -> str:
+        """All that the program said so far."""
+        self._messages.seek(0)
+        return self._messages.read().decode(errors="replace")
+
+    @property
     def told(self) -> str:
         """The line of its messages that says most."""
-        self._messages.seek(0)
-        lines = self._messages.read().decode(errors="replace").splitlines()
+        lines = self.messages.splitlines()
         errors = [line for line in lines if re.search("error|fatal", line, re.IGNORECASE)] or lines
         return errors[0].strip() if errors else f"exit code {self._process.returncode}"
 

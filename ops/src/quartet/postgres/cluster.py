@@ -32,6 +32,7 @@ StopMode = Literal["fast", "immediate", "smart"]
 STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT, "smart": signal.SIGTERM}
 START_SECONDS = 120.0  # recovery after a crash counts
 STOP_SECONDS = 60.0
+READY = ("ready", "standby")
 DYING_SECONDS = 1.0  # what a killed process takes to be gone
 LARGEST_LOG = 16 * 1024 * 1024
 
@@ -303,7 +304,7 @@ class Cluster:
         while process.poll() is None:
             with contextlib.suppress(OSError, ValueError, IndexError):
                 lines = pid_file.read_text().splitlines()
-                if int(lines[0]) == process.pid and lines[7].strip() == "ready":
+                if int(lines[0]) == process.pid and lines[7].strip() in READY:
                     return True
             if time.monotonic() > deadline:
                 self.stop("immediate")

@@ -27,6 +27,9 @@ def server_settings(
         "shared_preload_libraries": (
             "pg_stat_statements" if binaries.has_library("pg_stat_statements") else ""
         ),
+        # Of WAL that a backup has not received, so much is kept and not more: it does not fill the disk.
+        "max_slot_wal_keep_size": "4GB",
+        "archive_timeout": "60s",
         # Short statements are what these services run: compiling them costs more than it saves.
         "jit": "off",
         "random_page_cost": "1.1",

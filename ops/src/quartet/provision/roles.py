@@ -75,6 +75,17 @@ async def ensure_role_settings(session: Session, plan: Plan) -> None:
     await _remove_unplanned(session, plan, found=found)
 
 
+async def move_settings(session: Session, service: ServicePlan, *, previous: str) -> None:
+    """Give a runtime role its settings in the database of the plan, which took the place of `previous`: they hang on the
+    database itself, not on its name."""
+    user = identifier(service.user)
+    for name, value in RUNTIME_DEFAULTS.items():
+        await session.connection.execute(
+            f"ALTER ROLE {user} IN DATABASE {identifier(service.database)} SET {name} = {literal(value)}"
+        )
+    await session.connection.execute(f"ALTER ROLE {user} IN DATABASE {identifier(previous)} RESET ALL")
+
+
 async def _ensure_role(
     session: Session,
     name: str,

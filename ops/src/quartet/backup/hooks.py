@@ -1,0 +1,43 @@
+"""What each service does to a restored database before it is used: its module `after_restore`, where it has one."""
+
+import importlib
+import importlib.util
+from typing import Any
+
+import asyncpg
+
+from quartet.errors import BackupFailed
+from quartet.provision.plan import AdminConnection
+from quartet.provision.session import identifier, open_session
+
+
+async def run_hook(
+    service: str, admin: AdminConnection, database: str, *, schema: str, previous: str | None = None
+) -> list[str]:
+    """Run a service's hook in one transaction of the restored database; what it did, in sentences.
+
+    `previous` names the database of before, from which the hook only reads. Raises BackupFailed.
+    """
+    name = f"{service}.after_restore"
+    if importlib.util.find_spec(name) is None:
+        return []
+    hook = importlib.import_module(name).after_restore
+    async with open_session(admin, database=database) as restored:
+        await restored.connection.execute(f"SET search_path TO {identifier(schema)}")
+        try:
+            async with restored.connection.transaction():
+                if previous is None:
+                    return await _told(hook, restored.connection, None)
+                async with open_session(admin, database=previous) as before:
+                    await before.connection.execute("SET default_transaction_read_only TO on")
+                    await before.connection.execute(f"SET search_path TO {identifier(schema)}")
+                    return await _told(hook, restored.connection, before.connection)
+        except asyncpg.PostgresError as error:
+            raise BackupFailed(
+                f"{database} was restored, but {service} could not make it safe to use ({error}): it was left as it is"
+            ) from error
+
+
+async def _told(hook: Any, *connections: "asyncpg.Connection[asyncpg.Record] | None") -> list[str]:
+    done: list[str] = await hook(*connections)
+    return done

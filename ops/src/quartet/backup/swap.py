@@ -1,0 +1,131 @@
+"""A restored database takes the place of its service's own, which is kept under another name."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+
+import asyncpg
+
+from quartet.errors import NotFound, ServerFailed
+from quartet.provision.plan import AdminConnection, ServicePlan
+from quartet.provision.roles import move_settings
+from quartet.provision.session import Session, identifier, open_session
+
+TIME_FORMAT = "%Y%m%dT%H%M%SZ"
+TERMINATE_MS = 5000
+_KEPT = r"""
+    SELECT datname FROM pg_catalog.pg_database
+    WHERE starts_with(datname, $1) AND substr(datname, length($1) + 1) ~ '^\d{8}T\d{6}Z$' ORDER BY datname
+"""
+
+
+def name_before(database: str) -> str:
+    """The name under which a database is kept that another takes the place of now."""
+    return f"{database}_before_{datetime.now(UTC).strftime(TIME_FORMAT)}"
+
+
+def name_restored(database: str) -> str:
+    """The name of a database until it takes its place."""
+    return f"{database}_restored_{datetime.now(UTC).strftime(TIME_FORMAT)}"
+
+
+async def list_kept(session: Session, database: str) -> list[str]:
+    """The databases that were in this one's place, the oldest first."""
+    return [row["datname"] for row in await session.rows(_KEPT, f"{database}_before_")]
+
+
+Prepare = Callable[[], Awaitable[None]]
+
+
+async def _nothing() -> None:
+    pass
+
+
+async def swap_databases(
+    admin: AdminConnection, planned: ServicePlan, *, replacement: str, prepare: Prepare = _nothing
+) -> str:
+    """Give `replacement` the name of a service's database, whose connections end; the name under which that is kept.
+
+    Its users are refused from the first step to the last, well under two seconds; `prepare` runs once nobody writes any
+    more. When a step fails, they are let in again. Raises ServerFailed.
+    """
+    database = planned.database
+    kept = name_before(database)
+    async with open_session(admin) as session:
+        async with _emptied(session, database), _emptied(session, replacement):
+            await prepare()
+            async with _closed(session, database), _closed(session, replacement):
+                try:
+                    async with session.connection.transaction():
+                        await session.connection.execute(_rename(database, kept))
+                        await session.connection.execute(_rename(replacement, database))
+                        await move_settings(session, planned, previous=kept)
+                except asyncpg.PostgresError as error:
+                    raise ServerFailed(f"{database} could not be renamed ({error}): try again") from error
+        await session.connection.execute(
+            f"ALTER DATABASE {identifier(database)} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT -1"
+        )
+    return kept
+
+
+async def undo_swap(admin: AdminConnection, planned: ServicePlan) -> tuple[str, str]:
+    """Put the database that was there before back into its place: its kept name, and that of the one which was there.
+
+    Raises NotFound when none is kept.
+    """
+    async with open_session(admin) as session:
+        kept = await list_kept(session, planned.database)
+    if not kept:
+        raise NotFound(f"there is no {planned.database}_before_…: nothing was swapped, or it was forgotten")
+    return kept[-1], await swap_databases(admin, planned, replacement=kept[-1])
+
+
+async def forget_kept(admin: AdminConnection, database: str) -> list[str]:
+    """Drop the databases that were in this one's place. Raises NotFound when there are none."""
+    async with open_session(admin) as session:
+        kept = await list_kept(session, database)
+        if not kept:
+            raise NotFound(f"there is no database {database}_before_…: there is nothing to forget")
+        for name in kept:
+            await session.connection.execute(f"DROP DATABASE {identifier(name)} WITH (FORCE)")
+    return kept
+
+
+@contextlib.asynccontextmanager
+async def _emptied(session: Session, database: str) -> AsyncIterator[None]:
+    """Only superusers get in, and everybody else is out."""
+    async with _changed(session, database, "CONNECTION LIMIT 0", undone="CONNECTION LIMIT -1"):
+        await _end_connections(session, database)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _closed(session: Session, database: str) -> AsyncIterator[None]:
+    """Nobody gets in, and everybody is out."""
+    async with _changed(session, database, "ALLOW_CONNECTIONS false", undone="ALLOW_CONNECTIONS true"):
+        await _end_connections(session, database)
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _changed(session: Session, database: str, change: str, *, undone: str) -> AsyncIterator[None]:
+    # Committed by itself: before that, clients that come back at once are let in again.
+    await session.connection.execute(f"ALTER DATABASE {identifier(database)} WITH {change}")
+    try:
+        yield
+    except BaseException:
+        await session.connection.execute(f"ALTER DATABASE {identifier(database)} WITH {undone}")
+        raise
+
+
+async def _end_connections(session: Session, database: str) -> None:
+    await session.connection.execute(
+        "SELECT pg_catalog.pg_terminate_backend(pid, $2) FROM pg_catalog.pg_stat_activity"
+        " WHERE datname = $1 AND backend_type = 'client backend'",
+        database,
+        TERMINATE_MS,
+    )
+
+
+def _rename(database: str, name: str) -> str:
+    return f"ALTER DATABASE {identifier(database)} RENAME TO {identifier(name)}"
