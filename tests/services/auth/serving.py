@@ -13,7 +13,7 @@ from webcommon.app.service import Service
 @contextlib.asynccontextmanager
 async def serving(make: Callable[[str], Service]) -> AsyncIterator[str]:
     """Serve the application that `make` gives for a URL, until the block ends; that URL."""
-    # Listening before the server runs: whoever connects early waits in the queue, and nobody has to poll.
+    # The socket listens before the server runs: early connections wait in its queue, and no test has to poll.
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = uvicorn.Server(uvicorn.Config(make(url), log_config=None, ws="none"))

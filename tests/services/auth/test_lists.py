@@ -114,7 +114,7 @@ async def test_a_page_is_one_statement(
 ) -> None:
     async with counting_statements(app.component(Database)) as statements:
         assert (await client.get(path, headers=owner)).json()["items"]
-    # Others are of the background, none of which asks about a caller.
+    # Background work runs other statements, none of which has a caller.
     assert sum("users.roles" in statement for statement in statements) == 1
 
 

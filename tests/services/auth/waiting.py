@@ -48,7 +48,7 @@ async def queue(
     database: AuthDatabase, call: Coroutine[Any, Any, httpx.Response]
 ) -> asyncio.Task[httpx.Response]:
     """Start the call; return once it waits for the row or has finished."""
-    # Not their number: one that waits for a moment only would be taken for the call's, and the call's for it.
+    # Compared one by one, since a count would take a statement that waits briefly for that of the call.
     before = await find_waiting(database)
     task = asyncio.create_task(call)
 

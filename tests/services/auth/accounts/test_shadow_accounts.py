@@ -221,7 +221,7 @@ async def test_the_owner_signs_in_with_one_hash_whatever_was_registered(
     before = hasher.verified
     answer = await log_in(auth, owner)
     assert (hasher.verified - before, answer["user"]["username"]) == (1, owner.username)
-    # Whoever registers with the very password of the owner is the owner, for all that a password can tell.
+    # A registration with the owner's own password signs in as the owner: the password cannot tell them apart.
     await register(auth, Person(email=owner.email, username=new_person().username))
     assert (await log_in(auth, owner))["user"]["username"] == owner.username
 

@@ -113,7 +113,7 @@ async def test_another_secret_signs_with_another_key_and_the_old_one_still_verif
             assert me.status_code == 200
             refreshed = await second.post("/v1/auth/refresh", json={"refresh_token": old["refresh_token"]})
             assert refreshed.status_code == 401
-        # The first one learns of the new key by its unknown id, without a restart.
+        # The first one reloads because of the unknown key id, without a restart.
         me = await first.get("/v1/users/me", headers=bearer(new["access_token"]))
         assert me.status_code == 200
     assert await database.fetch_value("SELECT count(*) FROM signing_keys") == 2
@@ -216,7 +216,7 @@ async def test_a_service_whose_database_goes_away_recovers_by_itself(own_server:
         own_server.cluster.stop()
         refused = await client.post("/v1/auth/refresh", json={"refresh_token": answer["refresh_token"]})
         assert refused.status_code == 503
-        # The keys are in memory: who verifies tokens with them goes on.
+        # The keys are in memory, so tokens are still verified.
         assert len(await read_keys(client)) == 1
         own_server.cluster.start()
         await wait_until_ready(client)
@@ -236,7 +236,7 @@ def test_a_token_is_signed_as_the_jose_library_would() -> None:
         algorithm="ES256",
     )
     assert token.split(".")[:2] == theirs.split(".")[:2]
-    # Among so many there are numbers with leading zeros, which a signature writes too.
+    # So many that some have leading zeros, which a signature has to keep.
     for _ in range(256):
         token = sign_claims(claims, token_type="at+jwt", kid=pair.kid, key=key)
         assert len(token.rpartition(".")[2]) == 86

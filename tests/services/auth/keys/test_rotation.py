@@ -120,7 +120,7 @@ async def test_a_leaked_key_is_withdrawn_at_once_and_refresh_tokens_live_on(
         headers = bearer(before["access_token"])
         assert (await client.get("/v1/users/me", headers=headers)).status_code == 200
         assert await database.run(request_new_key) == leaked
-        # One that waits for its turn may have leaked with the other.
+        # A successor that does not sign yet may have leaked too.
         withdrawn = await wait_for_keys(client, 2)
         assert set(await database.run(withdraw_keys)) == set(withdrawn)
         started = time.monotonic()

@@ -21,8 +21,8 @@ class App:
     access_token: str = field(repr=False)
     secret: str = field(repr=False)
     recovery_codes: list[str] = field(default_factory=list, repr=False)
-    # The middle of the step that is nearest: however the clock stands, this step's code and the one before are both good
-    # for fifteen seconds at least, so that no test depends on where in a step it begins.
+    # The middle of the nearest step: the codes of this step and the one before stay valid for fifteen seconds at least,
+    # so that no test depends on where in a step it begins.
     at: float = field(default_factory=lambda: round(time.time() / STEP_SECONDS) * STEP_SECONDS + 1)
 
     def code(self, *, steps: int = 0) -> str:

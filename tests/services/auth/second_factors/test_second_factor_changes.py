@@ -234,13 +234,13 @@ async def test_bad_bodies_are_refused(auth: httpx.AsyncClient) -> None:
     assert (await finish(auth, token, app.code())).status_code == 200
 
 
-@pytest.mark.parametrize("proven", [False, True])
+@pytest.mark.parametrize("verified", [False, True])
 async def test_an_address_that_nobody_proved_gets_one_notice_of_a_kind_and_an_owner_each(
-    auth: httpx.AsyncClient, auth_database: AuthDatabase, proven: bool
+    auth: httpx.AsyncClient, auth_database: AuthDatabase, verified: bool
 ) -> None:
     app = await new_app(auth)
     await auth_database.execute(
-        "UPDATE users SET email_verified = $2 WHERE id = $1::uuid", app.user_id, proven
+        "UPDATE users SET email_verified = $2 WHERE id = $1::uuid", app.user_id, verified
     )
     headers = bearer(app.access_token)
     calls = (auth.post("/v1/mfa/recovery-codes", headers=headers) for _ in range(20))
@@ -249,6 +249,6 @@ async def test_an_address_that_nobody_proved_gets_one_notice_of_a_kind_and_an_ow
         "SELECT count(*) FROM mails WHERE kind = 'recovery_codes_replaced' AND user_id = $1::uuid",
         app.user_id,
     )
-    assert mails == (20 if proven else 1)
+    assert mails == (20 if verified else 1)
     events = "SELECT count(*) FROM audit_events WHERE event = $2 AND user_id = $1::uuid"
     assert await auth_database.fetch_value(events, app.user_id, "recovery_codes_replaced") == 20

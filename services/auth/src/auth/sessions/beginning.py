@@ -1,7 +1,9 @@
 """Beginning a session, whatever the sign-in method."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -85,23 +87,25 @@ async def begin_session(
         return None
     if row["needs_second_factor"]:
         raise SecondFactorNeeded(user_id)
-    account = {name: row[name] for name in UserAnswer.model_fields}
-    subject = Subject(
-        user_id=user_id,
-        session_id=session_id,
-        client_id=client_id,
+    return BegunSession(
+        subject=_describe_subject(new, row),
+        refresh_token=refresh_token,
+        user=UserAnswer.model_construct(**{name: row[name] for name in UserAnswer.model_fields}),
+        device_binding=row["device_binding"],
+    )
+
+
+def _describe_subject(new: NewSession, row: Mapping[Any, Any]) -> Subject:
+    return Subject(
+        user_id=new.user_id,
+        session_id=new.id,
+        client_id=new.client_id,
         auth_time=row["auth_time"],
         email=row["email"],
         email_verified=row["email_verified"],
         username=row["username"],
         roles=row["roles"],
-        scope=scope,
-    )
-    return BegunSession(
-        subject=subject,
-        refresh_token=refresh_token,
-        user=UserAnswer.model_construct(**account),
-        device_binding=row["device_binding"],
+        scope=new.scope,
     )
 
 
