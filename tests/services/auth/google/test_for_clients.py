@@ -186,7 +186,7 @@ async def test_errors_are_shown_on_the_page_which_can_still_be_cancelled(
     ):
         page = await go(browser, Attempt(), person)
         assert (page.status_code, "location" in page.headers) == (403, False)
-        assert f'role="alert" id="fault">{told}' in page.text
+        assert f'role="alert" id="error">{told}' in page.text
         assert 'aria-invalid="true"' not in page.text, "nothing was typed"
     action, fields = read_page_form(page.text)
     back = await browser.client.post(page.url.join(action), data={**fields, "decision": "cancel"})

@@ -89,7 +89,7 @@ async def test_a_form_of_another_browser_or_an_invalid_assertion_is_refused(
     nonsense: list[Any] = [elsewhere, {}, [], "", "no JSON", "[" * 20_000, '{"id": "\\u0000"}']
     for credential in nonsense:
         refused = await send(auth, page, credential)
-        assert (refused.status_code, 'role="alert" id="fault"' in refused.text) == (401, True)
+        assert (refused.status_code, 'role="alert" id="error"' in refused.text) == (401, True)
     assert await sessions_of(auth_database, owner) == []
     assert answer_of(await send(auth, page, assertion))["code"], "none of them used it up"
 

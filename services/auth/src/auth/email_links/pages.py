@@ -131,9 +131,9 @@ async def use_password_link(
         body = PasswordReset(token=token, new_password=SecretStr(fields.get("new_password", "")))
         await service.reset_password(body, database=database, hasher=hasher, outbox=outbox)
     except ValidationError:
-        return show_page(title, _password_form(token, fault="This password is not accepted."), status=422)
+        return show_page(title, _password_form(token, error="This password is not accepted."), status=422)
     except InvalidRequest as problem:
-        return show_page(title, _password_form(token, fault=str(problem.detail)), status=problem.status)
+        return show_page(title, _password_form(token, error=str(problem.detail)), status=problem.status)
     except InvalidLink as problem:
         return show_refusal(title, problem, more=_NEW_LINK.format(path="forgot"))
     except Problem as problem:
@@ -160,7 +160,7 @@ async def _request_link(
     try:
         body = AddressBody(email=typed)
     except ValidationError:
-        page = _address_form(page_texts, typed[:_LONGEST_SHOWN], fault="This is not an e-mail address.")
+        page = _address_form(page_texts, typed[:_LONGEST_SHOWN], error="This is not an e-mail address.")
         return show_page(page_texts.title, page, status=422)
     try:
         await requests.request_link(page_texts.kind, body.email)
@@ -177,25 +177,25 @@ def _form(token: str, *, button: str, fields: str = "") -> str:
     )
 
 
-def _password_form(token: str, *, fault: str = "") -> str:
-    told = f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
-    described = "hint fault" if fault else "hint"
+def _password_form(token: str, *, error: str = "") -> str:
+    alert = f'<p role="alert" id="error">{escape(error)}</p>' if error else ""
+    described = "hint error" if error else "hint"
     field = (
         '<label for="new-password">New password</label>'
-        f'<p id="hint">{_PASSWORD_HINT}</p>{told}'
+        f'<p id="hint">{_PASSWORD_HINT}</p>{alert}'
         '<input id="new-password" name="new_password" type="password" autocomplete="new-password" required'
-        f' minlength="{MINIMUM_PASSWORD_LENGTH}" aria-describedby="{described}"{" aria-invalid=true" if fault else ""}>'
+        f' minlength="{MINIMUM_PASSWORD_LENGTH}" aria-describedby="{described}"{" aria-invalid=true" if error else ""}>'
     )
     return _form(token, button="Set the password", fields=field)
 
 
-def _address_form(page_texts: _RequestPage, typed: str = "", *, fault: str = "") -> str:
-    told = f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
-    described = "hint fault" if fault else "hint"
+def _address_form(page_texts: _RequestPage, typed: str = "", *, error: str = "") -> str:
+    alert = f'<p role="alert" id="error">{escape(error)}</p>' if error else ""
+    described = "hint error" if error else "hint"
     return (
         '<form method="post" action="?"><label for="email">E-mail address</label>'
-        f'<p id="hint">{page_texts.hint}</p>{told}'
+        f'<p id="hint">{page_texts.hint}</p>{alert}'
         f'<input id="email" name="email" type="email" value="{escape(typed)}" required maxlength="{_LONGEST_SHOWN}"'
-        f' autocomplete="email" autofocus aria-describedby="{described}"{" aria-invalid=true" if fault else ""}>'
+        f' autocomplete="email" autofocus aria-describedby="{described}"{" aria-invalid=true" if error else ""}>'
         '<button type="submit">Send a link</button></form>'
     )

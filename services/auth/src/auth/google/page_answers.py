@@ -13,7 +13,7 @@ from auth.web.pages import show_page
 
 _RESERVED = ":/%#?=@[]!$&'()*+,;"
 
-_FAULTS = {
+_ERRORS = {
     "access_denied": "You cancelled at Google. Try again, or sign in another way.",
     "email_reserved": "This address belonged to another account until a few days ago. Try again in a week, or sign in"
     " another way.",
@@ -23,7 +23,7 @@ _FAULTS = {
     "state_expired": "You were at Google for too long. Try again, or sign in another way.",
     "state_used": "This sign-in with Google was used already. Begin again.",
 }
-_OTHER_FAULT = "Signing in with Google failed. Try again, or sign in another way."
+_OTHER_ERROR = "Signing in with Google failed. Try again, or sign in another way."
 
 
 def redirect_to_google(address: str) -> HTMLResponse:
@@ -38,10 +38,10 @@ def redirect_to_google(address: str) -> HTMLResponse:
 
 
 def show_google_error(
-    request: Request, authorization: AuthorizationRequest, fault: str, *, clients: StandardClients
+    request: Request, authorization: AuthorizationRequest, error_code: str, *, clients: StandardClients
 ) -> HTMLResponse:
     """The sign-in page again, with the error, and with every other sign-in method."""
-    status = 503 if fault == "provider_unavailable" else 403
+    status = 503 if error_code == "provider_unavailable" else 403
     return answer_with_page(
-        request, authorization, clients=clients, fault=_FAULTS.get(fault, _OTHER_FAULT), status=status
+        request, authorization, clients=clients, error=_ERRORS.get(error_code, _OTHER_ERROR), status=status
     )

@@ -109,13 +109,13 @@ def _answer(
     if isinstance(target, AppTarget):
         return _redirect_to_app(target, outcome, guard=guard, client=client)
     if done is None:
-        return show_google_error(request, target, outcome.fault, clients=clients)
+        return show_google_error(request, target, outcome.error_code, clients=clients)
     return answer_sign_in(request, target, done, clients=clients, guard=guard, client=client)
 
 
 def _redirect_to_app(app: AppTarget, outcome: Outcome, *, guard: Guard, client: ClientInfo) -> Response:
     if not isinstance(outcome.done, SignedIn):
-        url = add_answer(app.redirect_to, error=outcome.fault)
+        url = add_answer(app.redirect_to, error=outcome.error_code)
         return RedirectResponse(url, status_code=302, headers=HEADERS)
     url = add_answer(app.redirect_to, code=outcome.done.code)
     response = RedirectResponse(url, status_code=302, headers=HEADERS)

@@ -39,7 +39,7 @@ SCOPE = "openid email profile"
 
 _ATTEMPTS = 5
 
-Fault = Literal["access_denied", "provider_error", "provider_unavailable", "state_used", "state_expired"]
+ErrorCode = Literal["access_denied", "provider_error", "provider_unavailable", "state_used", "state_expired"]
 """Reasons for a failed sign-in, beside the codes of `SignInRefused`."""
 
 
@@ -85,11 +85,11 @@ class Callback:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of a sign-in. If it failed, `done` is None, and `fault` says why."""
+    """The result of a sign-in. If it failed, `done` is None, and `error_code` says why."""
 
     target: ReturnTarget
     done: SignedIn | SecondFactorRequired | None = None
-    fault: str = ""
+    error_code: str = ""
 
 
 async def begin(google: GoogleSignIn, target: ReturnTarget, *, browser: str, client: ClientInfo) -> str:
@@ -128,20 +128,20 @@ async def finish(google: GoogleSignIn, callback: Callback, *, device: Device) ->
     Google is called between two transactions. The first marks the state as used, so only one of concurrent callbacks goes
     on.
     """
-    target, fault = await _use_state(google, callback)
-    if fault is not None:
-        return Outcome(target=target, fault=fault)
+    target, error_code = await _use_state(google, callback)
+    if error_code is not None:
+        return Outcome(target=target, error_code=error_code)
     try:
         profile = await _fetch_profile(google, callback)
         done = await _sign_in(google, profile, target=target, device=device.by("google"))
     except SignInRefused as refusal:
-        return Outcome(target=target, fault=refusal.code)
+        return Outcome(target=target, error_code=refusal.code)
     except (ProviderUnavailable, ProviderRefused) as error:
-        return Outcome(target=target, fault=_explain(error))
+        return Outcome(target=target, error_code=_explain(error))
     return Outcome(target=target, done=done)
 
 
-async def _use_state(google: GoogleSignIn, callback: Callback) -> tuple[ReturnTarget, Fault | None]:
+async def _use_state(google: GoogleSignIn, callback: Callback) -> tuple[ReturnTarget, ErrorCode | None]:
     """Mark the state as used. Gives its target, and the reason if it was used before or has expired."""
     if callback.browser is None or not is_secret(callback.state) or not is_secret(callback.browser):
         raise InvalidState
@@ -153,11 +153,11 @@ async def _use_state(google: GoogleSignIn, callback: Callback) -> tuple[ReturnTa
         used = await repository.find_state(db, **hashes)
     if used is None:
         raise InvalidState
-    fault: Fault = "state_expired" if used.used_at is None else "state_used"
-    return read_target(used, clients=google.clients), fault
+    error_code: ErrorCode = "state_expired" if used.used_at is None else "state_used"
+    return read_target(used, clients=google.clients), error_code
 
 
-def _explain(error: ProviderUnavailable | ProviderRefused) -> Fault:
+def _explain(error: ProviderUnavailable | ProviderRefused) -> ErrorCode:
     logger.warning("a sign-in with Google failed: %s", error)
     return "provider_unavailable" if isinstance(error, ProviderUnavailable) else "provider_error"
 

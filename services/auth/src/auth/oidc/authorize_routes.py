@@ -29,8 +29,14 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 _QUERY = [
-    {"name": name, "in": "query", "required": required, "schema": {"type": "string"}, "description": told}
-    for name, required, told in (
+    {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "schema": {"type": "string"},
+        "description": description,
+    }
+    for name, required, description in (
         ("response_type", True, "`code`"),
         ("client_id", True, "A registered client."),
         ("redirect_uri", True, "One of the client's registered URIs, exactly."),

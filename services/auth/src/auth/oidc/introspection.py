@@ -86,8 +86,8 @@ class IssuedTokens:
             return INACTIVE
         claims: dict[str, Any] = jwt.get_unverified_claims(token)  # verified above
         names = ("scope", "client_id", "exp", "iat", "nbf", "sub", "aud", "iss", "jti", "sid")
-        told = {name: claims[name] for name in names}
-        return Introspection(active=True, token_type="Bearer", username=found.username, **told)  # noqa: S106 - a kind
+        shown = {name: claims[name] for name in names}
+        return Introspection(active=True, token_type="Bearer", username=found.username, **shown)  # noqa: S106 - a kind
 
     async def _read_session(self, token: str) -> UUID | None:
         try:

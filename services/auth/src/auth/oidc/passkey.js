@@ -1,13 +1,13 @@
-// Signing in with a passkey. Without this the sign-in page has no such button, and wants for nothing else.
+// Sign-in with a passkey. Without script the sign-in page only lacks this button.
 "use strict";
 
 const form = document.getElementById("passkey");
-const fault = document.getElementById("passkey-fault");
-let isAsking = false;
+const error = document.getElementById("passkey-error");
+let isRunning = false;
 
-async function prove() {
+async function authenticate() {
     const answer = await fetch(form.dataset.options, { method: "POST" });
-    if (!answer.ok) throw new Error(`the options were answered with ${answer.status}`);
+    if (!answer.ok) throw new Error(`the request for options was answered with ${answer.status}`);
     const options = await answer.json();
     const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options.public_key);
     const credential = await navigator.credentials.get({ publicKey });
@@ -16,18 +16,18 @@ async function prove() {
 
 async function submit(event) {
     event.preventDefault();
-    if (isAsking) return;
-    isAsking = true;
-    fault.textContent = "";
+    if (isRunning) return;
+    isRunning = true;
+    error.textContent = "";
     try {
-        await prove();
-        // The browser follows the answer itself: no script sees the code that it leads on with.
+        await authenticate();
+        // The browser follows the redirect by itself, so no script sees the code.
         form.submit();
     } catch {
-        // Browsers do not say whether somebody cancelled, waited too long or has none, so that no page learns who has one.
-        fault.textContent = "No passkey was used. Try again, or sign in another way.";
+        // For privacy, browsers do not say whether the user cancelled, timed out, or has no passkey.
+        error.textContent = "No passkey was used. Try again, or sign in another way.";
     } finally {
-        isAsking = false;
+        isRunning = false;
     }
 }
 

@@ -18,7 +18,7 @@ def answer_with_page(
     clients: StandardClients,
     login: str = "",
     mfa_token: str | None = None,
-    fault: str = "",
+    error: str = "",
     status: int = 200,
     with_resend: bool = False,
 ) -> HTMLResponse:
@@ -37,13 +37,13 @@ def answer_with_page(
             with_google=clients.with_google,
             with_passkeys=clients.with_passkeys,
             login=login,
-            fault=fault,
+            error=error,
             status=status,
             with_resend=with_resend,
         )
     else:
         response = show_code_form(
-            authorization, client=client, target=target, mfa_token=mfa_token, fault=fault, status=status
+            authorization, client=client, target=target, mfa_token=mfa_token, error=error, status=status
         )
     response.set_cookie(
         cookie_name(is_secure=clients.is_secure),

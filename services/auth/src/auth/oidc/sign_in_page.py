@@ -43,18 +43,18 @@ def show_sign_in(
     with_google: bool,
     with_passkeys: bool,
     login: str = "",
-    fault: str = "",
+    error: str = "",
     status: int = 200,
     with_resend: bool = False,
 ) -> HTMLResponse:
-    """The page for a request. `login`: the name that was typed. `fault`: an error message. `with_resend` adds a link to
+    """The page for a request. `login`: the name that was typed. `error`: an error message. `with_resend` adds a link to
     request another confirmation mail."""
     shared = "".join(f"<li>{_SHARED[scope]}</li>" for scope in request.scope.split())
     resend = f'<p><a href="{target.folder}../email/resend">Request another link</a></p>'
     body = (
-        f"{_alert(fault)}{resend if with_resend else ''}"
+        f"{_alert(error)}{resend if with_resend else ''}"
         f"{target.open_form('sign-in')}"
-        f"{_fields(login or request.login_hint, has_fault=bool(fault), is_wrong=bool(login and fault))}"
+        f"{_fields(login or request.login_hint, has_error=bool(error), is_wrong=bool(login and error))}"
         f"<p>{escape(client.name)} will receive:</p><ul>{shared}</ul>"
         f"{_buttons(client)}</form>"
         f'<p><a href="{target.folder}../password/forgot">Forgotten your password?</a></p>'
@@ -70,18 +70,18 @@ def show_code_form(
     client: RegisteredClient,
     target: FormTarget,
     mfa_token: str,
-    fault: str = "",
+    error: str = "",
     status: int = 200,
 ) -> HTMLResponse:
     """The page that asks for the second factor after the first. `mfa_token` is a hidden field too."""
-    described = "hint fault" if fault else "hint"
+    described = "hint error" if error else "hint"
     body = (
-        f"{_alert(fault)}"
+        f"{_alert(error)}"
         f"{target.open_form('sign-in-code')}"
         f'<input type="hidden" name="mfa_token" value="{escape(mfa_token)}">'
         '<label for="code">Code</label><p id="hint">The code in your authenticator app, or a recovery code.</p>'
         '<input id="code" name="code" required maxlength="64" autocomplete="one-time-code" autocapitalize="none"'
-        f' spellcheck="false" autofocus aria-describedby="{described}"{_INVALID if fault else ""}>'
+        f' spellcheck="false" autofocus aria-describedby="{described}"{_INVALID if error else ""}>'
         f"{_buttons(client)}</form>"
     )
     return _show(request, "Your second factor", body, status=status)
@@ -139,18 +139,18 @@ def _passkey_button(target: FormTarget) -> str:
         f"{target.open_form('sign-in-passkey', attributes=options)}"
         '<input type="hidden" name="credential">'
         '<button type="submit" class="quiet">Sign in with a passkey</button>'
-        '<p role="alert" id="passkey-fault"></p></form>'
+        '<p role="alert" id="passkey-error"></p></form>'
         f'<script src="{target.folder}passkey.js" defer></script>'
     )
 
 
-def _alert(fault: str) -> str:
-    return f'<p role="alert" id="fault">{escape(fault)}</p>' if fault else ""
+def _alert(error: str) -> str:
+    return f'<p role="alert" id="error">{escape(error)}</p>' if error else ""
 
 
-def _fields(login: str, *, has_fault: bool, is_wrong: bool) -> str:
+def _fields(login: str, *, has_error: bool, is_wrong: bool) -> str:
     # Both fields refer to the error message; they are marked as invalid only if a name was typed.
-    described = ' aria-describedby="fault"' if has_fault else ""
+    described = ' aria-describedby="error"' if has_error else ""
     described += _INVALID if is_wrong else ""
     login_focus, password_focus = ("", " autofocus") if login else (" autofocus", "")
     return (

@@ -42,8 +42,8 @@ async def read_submitted_form(
     except (OAuthRefusal, UntrustedRequest) as refusal:
         return show_untrusted(UntrustedRequest(refusal.error, refusal.description))
     if not submitted.form.is_valid:
-        fault = "This page was open for too long, or your browser keeps no cookies. Sign in once more."
-        return answer_with_page(request, submitted.authorization, clients=clients, fault=fault, status=403)
+        error = "This page was open for too long, or your browser keeps no cookies. Sign in once more."
+        return answer_with_page(request, submitted.authorization, clients=clients, error=error, status=403)
     if submitted.fields.get("decision") == "cancel":
         return send_back(submitted.authorization.address, clients=clients, error="access_denied")
     return submitted
@@ -95,7 +95,7 @@ def show_problem(
         clients=clients,
         login=login[:320],
         mfa_token=mfa_token,
-        fault=f"{problem.title}. {problem.detail or ''}",
+        error=f"{problem.title}. {problem.detail or ''}",
         status=problem.status,
         with_resend=isinstance(problem, EmailNotVerified),
     )

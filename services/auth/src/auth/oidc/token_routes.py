@@ -119,7 +119,7 @@ async def introspect_token(
         caller = await get_current_user(await BearerToken()(request), database) if shows_token else None
         parameters = await _read_client_form(request)
         if caller is None and "client_id" not in parameters:
-            raise Unauthorized("Send an access token, or the client_id that the token was given to.")
+            raise Unauthorized("Send an access token, or the client_id that the token was issued to.")
         by = caller or identify_client(parameters, clients=clients)
         return _write(await issued.introspect(require_parameter(parameters, "token"), by=by))
 

@@ -45,9 +45,9 @@ def parse_clients(text: str) -> Mapping[str, RegisteredClient]:
     found: dict[str, set[str]] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         client_id, _, uri = entry.partition("=")
-        fault = _find_fault(client_id, uri)
-        if fault is not None:
-            raise ValueError(f"{entry!r}: {fault}; write client=https://host/path, comma separated")
+        error = _find_error(client_id, uri)
+        if error is not None:
+            raise ValueError(f"{entry!r}: {error}; write client=https://host/path, comma separated")
         found.setdefault(client_id, set()).add(uri)
     return {
         client_id: RegisteredClient(client_id=client_id, redirect_uris=frozenset(uris))
@@ -61,7 +61,7 @@ def origin_of(uri: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _find_fault(client_id: str, uri: str) -> str | None:
+def _find_error(client_id: str, uri: str) -> str | None:
     if not _CLIENT_ID.fullmatch(client_id):
         return "the client's id may have lower case letters, digits, '-', '.' and '_'"
     if client_id == FIRST_PARTY_CLIENT:
