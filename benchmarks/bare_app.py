@@ -36,12 +36,12 @@ class FixedKeys:
         self._keys = keys
 
     async def find_key(self, kid: str) -> Key | None:
-        """The key of that id."""
+        """The key of `kid`."""
         return self._keys.get(kid)
 
 
 async def read_own_account(request: Request) -> JSONResponse:
-    """What Auth's route of this name does."""
+    """As Auth's route of this path."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     try:
         caller = await request.app.state.verifier.verify(token if scheme == "Bearer" else "")
@@ -64,7 +64,7 @@ async def read_own_account(request: Request) -> JSONResponse:
 
 
 async def leave_alone(_connection: Any) -> None:
-    """Stands in for the reset."""
+    """Replaces the reset."""
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""The yardstick of `lists.py`: Starlette and asyncpg, the same verifier, one select, the same fields, and nothing else.
+"""The baseline of `lists.py`: Starlette and asyncpg, the same verifier, one select, the same fields, and nothing else.
 
 Run as `python benchmarks/bare_lists.py PORT SERVICE`, with the environment of that service. PostgreSQL writes the JSON of a
 page, which costs less here than that of each row, and much less than encoding rows in Python. Pages go on by the same signed
@@ -33,7 +33,7 @@ from webcommon.settings import ServiceSettings
 
 
 def moment(column: str) -> str:
-    """A moment as the services write it."""
+    """A time as the services write it."""
     written = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
     return f"replace({written}, '.000000Z', 'Z')"
 
@@ -61,7 +61,7 @@ class List:
     ids: int = 0
 
     def statement(self, *, is_first: bool) -> str:
-        """The statement of a page: one row of the items' JSON and, if more follow, the position of the last."""
+        """The statement of a page: one row with the items' JSON and, if more follow, the position of the last."""
         position = ", ".join(self.position)
         order = ", ".join(f"{column} {self.order}" for column in self.position)
         last = ", ".join(f"${number}" for number, _ in enumerate(self.position, 2 + self.ids))
@@ -161,12 +161,12 @@ async def read_ids(request: Request) -> tuple[Any, ...]:
 
 
 def refuse() -> Response:
-    """The answer to a token or a session that is no good."""
+    """The answer to an invalid token or an ended session."""
     return Response(b"{}", status_code=401, media_type="application/json")
 
 
 async def read_own_account(request: Request) -> Response:
-    """What Auth's route of this name does."""
+    """As Auth's route of this path."""
     try:
         ids = await read_ids(request)
     except TokenRefused:

@@ -1,4 +1,4 @@
-"""The yardstick of `liveness.py`: Starlette and argon2id on as many threads as there are cores, and nothing else.
+"""The baseline of `liveness.py`: Starlette and argon2id on as many threads as there are cores, and nothing else.
 
 Run as `python benchmarks/bare_login.py PORT`. Whoever sends the one password is told that it fits.
 """
@@ -21,12 +21,12 @@ limiter = anyio.CapacityLimiter(os.cpu_count() or 1)
 
 
 async def live(_request: Request) -> PlainTextResponse:
-    """What an orchestrator asks for."""
+    """The liveness probe."""
     return PlainTextResponse("live")
 
 
 async def log_in(request: Request) -> JSONResponse:
-    """Verify the password of a body like that of Auth's route."""
+    """Verify the password of a body as Auth's route takes it."""
     password = (await request.json())["password"]
     await anyio.to_thread.run_sync(hasher.verify, stored, password, limiter=limiter)
     return JSONResponse({"token_type": "Bearer"})

@@ -1,4 +1,4 @@
-"""The yardstick of `refresh.py`: Starlette and asyncpg, the same statements, written by hand.
+"""The baseline of `refresh.py`: Starlette and asyncpg, the same statements, written by hand.
 
 Run as `python benchmarks/bare_refresh.py PORT`, with the environment of Auth. The token is checked and its successor
 derived by Auth's own code, and an access token of the same claims is signed; limits, problems, logs, metrics are absent.
@@ -63,7 +63,7 @@ async def refresh(request: Request) -> JSONResponse:
 
 
 def describe(row: "asyncpg.Record") -> dict[str, Any]:
-    """The claims."""
+    """The claims of the access token."""
     now = int(time.time())
     return {
         "iss": "http://localhost:5500",

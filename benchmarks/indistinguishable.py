@@ -25,7 +25,7 @@ from dbcommon.dsn import DatabaseUrl
 from measuring import PASSWORD, post, serve, sign_in, tell, throw_away_databases
 
 TOLERANCE = 1.1
-"""How much the slowest median may exceed the quickest."""
+"""The highest accepted ratio of the slowest median to the quickest."""
 
 UNLIMITED = {
     "AUTH_LOGIN_FAILURES_PER_ACCOUNT": "10000",
@@ -36,7 +36,7 @@ UNLIMITED = {
 
 
 def seconds_of(port: int, path: str, body: dict[str, str]) -> float:
-    """How long the answer takes, whatever it is."""
+    """The milliseconds until the answer, whatever its status."""
     started = time.perf_counter()
     try:
         post(port, path, body)
@@ -48,10 +48,10 @@ def seconds_of(port: int, path: str, body: dict[str, str]) -> float:
 
 
 def compare(ways: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, float]:
-    """The median milliseconds of each way."""
+    """The median milliseconds of each request."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
-        # Not by turns: work in the background would fall into step and burden always the same one.
+        # In random order: background work could otherwise fall into step with one of the requests.
         for name in random.sample(list(ways), len(ways)):
             times[name].append(ways[name]())
     return {name: round(1000 * statistics.median(values), 2) for name, values in times.items()}
@@ -68,7 +68,7 @@ async def change_accounts(url: DatabaseUrl) -> None:
 
 
 async def add_accounts(url: DatabaseUrl, number: int) -> list[str]:
-    """The addresses of so many new accounts, to which no mail was sent yet."""
+    """The addresses of `number` new accounts that have had no mail."""
     emails = [f"{secrets.token_hex(8)}@example.com" for _ in range(number)]
     connection = await asyncpg.connect(url.reveal())
     try:
@@ -83,7 +83,7 @@ async def add_accounts(url: DatabaseUrl, number: int) -> list[str]:
 
 
 def logins(port: int) -> dict[str, Callable[[], float]]:
-    """The ways to fail at signing in."""
+    """Requests that fail to sign in, each for another reason."""
     tries = {
         "wrong": ("person0", "wrong password"),
         "unknown": ("nobody-at-all", PASSWORD),
@@ -100,7 +100,7 @@ def logins(port: int) -> dict[str, Callable[[], float]]:
 
 
 def registrations(port: int, numbers: Iterator[int]) -> dict[str, Callable[[], float]]:
-    """Registering an address that has an account, and one that has none."""
+    """Registrations of a taken and of a free address."""
 
     def register(kind: str, email: str = "") -> float:
         name = f"{kind}{next(numbers)}"
@@ -113,7 +113,7 @@ def registrations(port: int, numbers: Iterator[int]) -> dict[str, Callable[[], f
 def mail_requests(
     port: int, path: str, known: Iterator[str], numbers: Iterator[int]
 ) -> dict[str, Callable[[], float]]:
-    """Asking for a mail to an address that has an account, another one each time, and to one that has none."""
+    """Requests for a mail to the next known address, and to an unknown one."""
     return {
         "known": lambda: seconds_of(port, path, {"email": next(known)}),
         "unknown": lambda: seconds_of(port, path, {"email": f"nobody{next(numbers)}@example.com"}),
@@ -121,7 +121,7 @@ def mail_requests(
 
 
 def run(*, rounds: int) -> dict[str, dict[str, float]]:
-    """The median milliseconds of each way of each question."""
+    """The median milliseconds of each request, by question."""
     numbers = itertools.count()
     with throw_away_databases("auth") as urls:
         url = urls["auth"]
@@ -146,7 +146,7 @@ def run(*, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Read the options, measure, print. Exits with 1 when an answer's time tells something."""
+    """Read the options, measure, print. Exits with 1 when times reveal whether an account exists."""
     parser = argparse.ArgumentParser(description="What the times of Auth's answers tell of an account.")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -41,7 +41,7 @@ PATHS = {
 }
 
 OF_ONE = ("/v1/orders", "/v1/auth/sessions")
-"""Lists of one account's rows: no other has any."""
+"""The lists with rows of one account; the others have none."""
 
 FILL = {
     "auth": """
@@ -168,7 +168,7 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the options, measure, print. Exits with 1 when a list stays under the wanted ratio."""
+    """Read the options, measure, print. Exits with 1 when a list is below the required ratio."""
     options = read_options(
         "The cost of reading, in requests a CPU-second.", seconds=3.0, rounds=5, connections=16
     )

@@ -32,7 +32,7 @@ PAUSE_SECONDS = 0.01
 
 @contextlib.contextmanager
 def logins(server: Server, *, seconds: float, connections: int) -> Iterator[None]:
-    """Logins of as many accounts on as many connections, in a process of their own, beside what the block does."""
+    """Keep signing in to as many accounts on as many connections, from another process, while the block runs."""
     bodies = [{"login": f"person{number}", "password": PASSWORD} for number in range(connections)]
     order: dict[str, Any] = {"port": server.port, "path": "/v1/auth/login", "bodies": bodies, "follow": None}
     with ThreadPoolExecutor(max_workers=1) as thread:
@@ -42,7 +42,7 @@ def logins(server: Server, *, seconds: float, connections: int) -> Iterator[None
 
 
 def times_of_probes(server: Server, *, seconds: float, connections: int) -> list[float]:
-    """The seconds that each probe took while all connections signed in."""
+    """The seconds of each probe while all connections sign in."""
     with logins(server, seconds=seconds + 2, connections=connections):
         times: list[float] = put_load(
             "probe.py", seconds=seconds, port=server.port, path=PATH, pause=PAUSE_SECONDS
@@ -78,7 +78,7 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the options, measure, print. Exits with 1 when the 99th percentile is above what is wanted."""
+    """Read the options, measure, print. Exits with 1 when the 99th percentile is above the limit."""
     options = read_options("Liveness while logins hash.", seconds=10.0, rounds=3, connections=50)
     result = run(seconds=options.seconds, rounds=options.rounds, connections=options.connections)
     lines = [

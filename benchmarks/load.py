@@ -15,7 +15,7 @@ import uvloop
 
 @dataclass
 class Tally:
-    """Answers so far, until the deadline (of `time.monotonic`)."""
+    """The number of answers, and the deadline (of `time.monotonic`)."""
 
     deadline: float
     answers: int = field(default=0)
@@ -38,13 +38,13 @@ async def ask(tally: Tally, *, port: int, path: str, token: str) -> None:
 
 
 def content_length(head: bytes) -> int:
-    """The length that the head of an answer announces."""
+    """The length in an answer's head."""
     _, _, rest = head.lower().partition(b"content-length:")
     return int(rest.partition(b"\r\n")[0])
 
 
 async def drive(*, port: int, path: str, seconds: float, tokens: list[str]) -> int:
-    """How many answers all connections together got."""
+    """The number of answers on all connections."""
     tally = Tally(deadline=time.monotonic() + seconds)
     async with asyncio.TaskGroup() as group:
         for token in tokens:

@@ -24,7 +24,7 @@ WANTED = 1.3
 
 
 def cost_of_bare_hash(*, seconds: float) -> float:
-    """CPU-seconds of one verification, in a loop on as many threads as there are cores, in this process."""
+    """CPU-seconds of one verification, in a loop on one thread a core of this process."""
     context = CryptContext(
         schemes=["argon2"],
         argon2__type="ID",
@@ -56,7 +56,7 @@ def cost_of_login(server: Server, *, seconds: float, connections: int) -> float:
 
 
 def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
-    """The medians of both, in milliseconds of CPU, and how much dearer a login is."""
+    """The medians of both in milliseconds of CPU, and their ratio."""
     costs: dict[str, list[float]] = {"hash": [], "login": []}
     with serve_auth() as (auth, _):
         for number in range(connections):
@@ -75,7 +75,7 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the options, measure, print. Exits with 1 when a login costs more than the wanted multiple of a hash."""
+    """Read the options, measure, print. Exits with 1 when a login costs more than the accepted multiple of a hash."""
     options = read_options("The cost of a login, in hashes.", seconds=5.0, rounds=3, connections=8)
     result = run(seconds=options.seconds, rounds=options.rounds, connections=options.connections)
     lines = [f"{name:8} {figure:8.2f} ms of CPU" for name, figure in result["cpu_milliseconds"].items()]

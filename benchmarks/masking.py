@@ -22,7 +22,7 @@ WANTED = 3.0
 
 
 def seconds_of(text: str, *, times: int) -> float:
-    """CPU time of masking `text` so many times."""
+    """CPU seconds of masking `text` `times` times."""
     started = time.process_time()
     for _ in range(times):
         mask_text(text)
@@ -30,7 +30,7 @@ def seconds_of(text: str, *, times: int) -> float:
 
 
 def ratio(unit: str, *, rounds: int) -> float:
-    """The median of a long line's time to that of as many characters in short lines."""
+    """The median ratio of the time for a long line to that for as many characters in short lines."""
     long, short = (unit * (length // len(unit)) for length in (LONG, SHORT))
     return statistics.median(
         seconds_of(long, times=4) / seconds_of(short, times=4 * LONG // SHORT) for _ in range(rounds)
@@ -38,7 +38,7 @@ def ratio(unit: str, *, rounds: int) -> float:
 
 
 def run(*, rounds: int) -> dict[str, Any]:
-    """The ratio for each beginning."""
+    """The ratio for each unit."""
     return {
         "ratio_long_to_short": {unit: round(ratio(unit, rounds=rounds), 2) for unit in UNITS},
         "wanted": WANTED,
@@ -46,7 +46,7 @@ def run(*, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the options, measure, print. Exits with 1 when a ratio is over the wanted one."""
+    """Read the options, measure, print. Exits with 1 when a ratio is above the limit."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="a line of JSON")

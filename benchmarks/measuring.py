@@ -1,6 +1,6 @@
-"""What the benchmarks share: a throw-away PostgreSQL, servers of their own process, load from another, and the output.
+"""Shared parts of the benchmarks: a throw-away PostgreSQL, server processes, load from another process, output.
 
-The benchmarks are programs, not a package: each is run by its file's name and finds its neighbours beside it.
+The benchmarks are programs, not a package: each is run by its file's name and imports its neighbours.
 """
 
 import argparse
@@ -45,7 +45,7 @@ class Server:
     process: "subprocess.Popen[bytes]"
 
     def cpu_seconds(self) -> float:
-        """User and system time of the process so far."""
+        """User and system CPU seconds of the process so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -60,7 +60,7 @@ def throw_away_databases(*services: str) -> Iterator[dict[str, DatabaseUrl]]:
         cluster.initialise(superuser_password=password)
         with cluster.running():
             admin = AdminConnection(host="127.0.0.1", port=cluster.port, password=password)
-            # Four servers with a pool each, where the real limit is for one.
+            # Four servers have a pool each, where the real limit is for one.
             plan = Plan.generated()
             plan = replace(plan, services=tuple(replace(each, user_connections=50) for each in plan))
             asyncio.run(provision(admin, plan))
@@ -102,7 +102,7 @@ def free_port() -> int:
 
 
 def wait_until_open(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Return when the port answers. Raises RuntimeError when the process ended or took too long."""
+    """Return when the port answers. Raises RuntimeError when the process ended, or did not answer in time."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -138,7 +138,7 @@ def post(port: int, path: str, body: dict[str, str]) -> Any:
 
 @contextlib.contextmanager
 def serve_auth() -> Iterator[tuple[Server, dict[str, str]]]:
-    """Auth as it ships on a throw-away database, and the environment that a yardstick beside it needs."""
+    """Auth on a throw-away database, and the environment for a baseline beside it."""
     with throw_away_databases("auth") as urls:
         environment = {
             "AUTH_DATABASE_URL": urls["auth"].reveal(),
@@ -154,13 +154,13 @@ def serve_auth() -> Iterator[tuple[Server, dict[str, str]]]:
 def serve_program(
     name: str, program: str, *arguments: str, environment: Mapping[str, str]
 ) -> Iterator[Server]:
-    """The same for a yardstick of this folder."""
+    """A server process of a baseline of this folder."""
     with serve(name, str(FOLDER / program), "{port}", *arguments, environment=environment) as server:
         yield server
 
 
 def answer(app: Starlette) -> None:
-    """Serve a yardstick on the port that the command line names, with the options of webcommon.app.server."""
+    """Serve a baseline on the port in the command line, with the options of webcommon.app.server."""
     uvicorn.run(
         app,
         host="127.0.0.1",
@@ -173,7 +173,7 @@ def answer(app: Starlette) -> None:
 
 
 def put_load(program: str, *, seconds: float, **order: Any) -> Any:
-    """What a load generator of this folder counted; it runs for so long in a process of its own."""
+    """The output of a load generator of this folder, which runs for `seconds` in a process of its own."""
     result = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, str(FOLDER / program)],
         input=json.dumps({"seconds": seconds, **order}).encode(),
@@ -185,7 +185,7 @@ def put_load(program: str, *, seconds: float, **order: Any) -> Any:
 
 
 def read_options(description: str, *, seconds: float, rounds: int, connections: int) -> argparse.Namespace:
-    """The options that every benchmark has: `seconds`, `rounds`, `connections`, `json`."""
+    """Parse the common options: `seconds`, `rounds`, `connections`, `json`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seconds", type=float, default=seconds, help="length of a round")
     parser.add_argument("--rounds", type=int, default=rounds)
@@ -195,5 +195,5 @@ def read_options(description: str, *, seconds: float, rounds: int, connections: 
 
 
 def tell(result: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
-    """Print the result as one JSON object, or the lines that say the same."""
+    """Print the result as one JSON object, or as the lines."""
     print(json.dumps(result) if as_json else "\n".join(lines))

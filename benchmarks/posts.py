@@ -19,7 +19,7 @@ from load import content_length
 
 @dataclass
 class Tally:
-    """Answers so far, until the deadline (of `time.monotonic`)."""
+    """The number of answers, and the deadline (of `time.monotonic`)."""
 
     deadline: float
     answers: int = field(default=0)
@@ -28,7 +28,7 @@ class Tally:
 async def post(
     tally: Tally, *, port: int, path: str, body: dict[str, Any], follow: str | None
 ) -> dict[str, Any]:
-    """Send requests over one connection until the deadline. Gives the body that would have come next."""
+    """Send requests over one connection until the deadline. Gives the next body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         while time.monotonic() < tally.deadline:
@@ -50,7 +50,7 @@ async def post(
 async def drive(
     *, port: int, path: str, seconds: float, bodies: list[dict[str, Any]], follow: str | None
 ) -> dict[str, Any]:
-    """How many answers all connections together got, and where they left off."""
+    """The number of answers on all connections, and the next bodies."""
     tally = Tally(deadline=time.monotonic() + seconds)
     posts = (post(tally, port=port, path=path, body=body, follow=follow) for body in bodies)
     return {"bodies": await asyncio.gather(*posts), "answers": tally.answers}

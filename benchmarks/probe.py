@@ -13,7 +13,7 @@ from load import content_length
 
 
 def probe(*, port: int, path: str, seconds: float, pause: float) -> list[float]:
-    """The seconds that each answer took, over one keep-alive connection."""
+    """The seconds until each answer, on one keep-alive connection."""
     times = []
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:

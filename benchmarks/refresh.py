@@ -69,7 +69,7 @@ def run(*, seconds: float, rounds: int, connections: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the options, measure, print. Exits with 1 when Auth stays under the wanted ratio."""
+    """Read the options, measure, print. Exits with 1 when Auth is below the required ratio."""
     options = read_options(
         "The cost of a refresh, in requests a CPU-second.", seconds=4.0, rounds=5, connections=32
     )

@@ -17,12 +17,12 @@ from webcommon.app.service import Service
 
 
 def quick_hasher() -> PasswordHasher:
-    """For tests that are not about hashing: argon2id of the least cost."""
+    """argon2id at the lowest cost, for tests that are not about hashing."""
     return PasswordHasher(memory_kib=8, time_cost=1)
 
 
 class CountingHasher(PasswordHasher):
-    """Counts its work, which is what an answer's time would tell of an account; a quick one unless told."""
+    """Counts hashes, whose number is what an answer's time could reveal of an account. Cheap unless told otherwise."""
 
     def __init__(self, *, memory_kib: int = 8, time_cost: int = 1) -> None:
         super().__init__(memory_kib=memory_kib, time_cost=time_cost)
@@ -38,7 +38,7 @@ class CountingHasher(PasswordHasher):
         return super()._fits(password, password_hash)
 
     def work(self) -> tuple[int, int]:
-        """How many hashes were made and how many were compared since the last time."""
+        """The numbers of hashes and of comparisons since the last call."""
         done = self.hashes, len(self.compared)
         self.hashes, self.compared = 0, []
         return done
@@ -46,7 +46,7 @@ class CountingHasher(PasswordHasher):
 
 @contextlib.asynccontextmanager
 async def counting_statements(database: Database) -> AsyncIterator[list[str]]:
-    """The statements that `fetch_record` and `fetch_records` send over the connections that the pool has now."""
+    """The statements that `fetch_record` and `fetch_records` run on the pool's current connections."""
     statements: list[str] = []
 
     def note(logged: asyncpg.connection.LoggedQuery) -> None:
@@ -69,14 +69,13 @@ async def counting_statements(database: Database) -> AsyncIterator[list[str]]:
 
 @functools.cache
 def certificates() -> ssl.SSLContext:
-    """The `verify=` of clients that are made often: to read the certificates takes each of them longer than a request."""
+    """The `verify=` of clients that are made often: reading the certificates takes longer than a request."""
     return httpx.create_ssl_context()
 
 
 @contextlib.asynccontextmanager
 async def running(app: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """Start `app` (its pool, its background work) and give a client of it, which refuses answers that are not as the
-    application documents them; stop it at the end."""
+    """Start `app`, give a client that refuses undocumented answers, and stop the app at the end."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

@@ -1,4 +1,4 @@
-"""A collector of traces: an HTTP server that takes OTLP, as strict about it as it has to be, and keeps what came."""
+"""A collector of traces: an HTTP server that takes OTLP strictly and keeps what it received."""
 
 import contextlib
 import threading
@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 @dataclass(kw_only=True)
 class Collector:
-    """What has come: the spans of all services, their resources, and every byte."""
+    """The received spans of all services, their resources, and every byte."""
 
     endpoint: str
     received: bytes = b""
@@ -24,12 +24,12 @@ class Collector:
     spans: list[Span] = field(default_factory=list)
 
     def named(self, name: str) -> list[Span]:
-        """The spans of a name, in the order in which they began."""
+        """The spans of a name, by start."""
         found = [span for span in self.spans if span.name == name]
         return sorted(found, key=lambda span: span.start_time_unix_nano)
 
     def children(self, parent: Span) -> list[Span]:
-        """The spans right below one, in the order in which they began."""
+        """The children of a span, by start."""
         found = [span for span in self.spans if span.parent_span_id == parent.span_id]
         return sorted(found, key=lambda span: span.start_time_unix_nano)
 
@@ -49,7 +49,7 @@ def attributes_of(pairs: Iterable[KeyValue]) -> dict[str, object]:
 
 @contextlib.contextmanager
 def collecting() -> Iterator[Collector]:
-    """A collector on a port of its own until the block ends."""
+    """A collector on a free port, until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -65,7 +65,7 @@ def collecting() -> Iterator[Collector]:
             self.wfile.write(answer)
 
         def log_message(self, *_arguments: object) -> None:
-            """Nothing on stderr."""
+            """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         collector = Collector(endpoint=f"http://127.0.0.1:{server.server_address[1]}")

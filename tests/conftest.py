@@ -38,8 +38,8 @@ SERVICES_FOLDER = Path(__file__).parent / "services"
 
 
 def pytest_configure() -> None:
-    """Take interrupts, whoever started the tests: a shell ignores them for what it runs in the background, and every
-    command under test would inherit that."""
+    """Accept interrupts however the tests were started: a shell ignores them for background jobs, and every command under
+    test would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # httpx tries to import it several times a request; a module that is absent is searched for each time.
     sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # what `import` takes for absent
@@ -57,8 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what runs on a PostgreSQL server and what is a service's, and keep the half that was asked for. Files with
-    long tests come first, so that no core waits at the end for another's last one."""
+    """Mark the tests that use PostgreSQL and those of a service, and select CI's half. Files with long tests come first,
+    so that no core waits for another at the end."""
     for item in items:
         if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.database)
@@ -75,19 +75,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Spare what was imported, which stays to the end, from being looked through for garbage."""
+    """Exempt imported modules, which stay to the end, from garbage collection."""
     gc.freeze()
 
 
 def half_of(item: pytest.Item) -> str | None:
-    """The half that a test's file belongs to; None for what runs with either half."""
+    """The half of a test's file; None for tests that run with either."""
     is_divided = item.get_closest_marker("service") and item.get_closest_marker("database")
     return halves().get(item.path) if is_divided else None
 
 
 @functools.cache
 def halves() -> dict[Path, str]:
-    """The services' files by halves that are as long: the longest first, each to the half that has less so far."""
+    """Split the services' files into halves of equal length: the longest first, each into the shorter half."""
     found = {}
     taken = {"even": 0, "odd": 0}
     files = (path for path in SERVICES_FOLDER.rglob("test_*.py") if path.name != "test_migrations.py")
@@ -106,14 +106,14 @@ def bare_server() -> Iterator[TestServer]:
 
 @pytest.fixture(scope="session")
 def server(bare_server: TestServer) -> TestServer:
-    """A provisioned server whose four databases are migrated. Tests do not write into those: they take copies."""
+    """A provisioned server with four migrated databases. Tests copy them and do not write into them."""
     bare_server.migrate()
     return bare_server
 
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[TestServer]:
-    """A provisioned server of the module's own, to stop, kill or freeze."""
+    """A provisioned server for one module, to stop, kill or freeze."""
     with throw_away_server() as server:
         yield server
 
@@ -130,13 +130,13 @@ def copy_database(server: TestServer) -> CopyDatabase:
 
 @pytest.fixture(scope="session")
 def mint() -> TokenMint:
-    """Signs access tokens as Auth would; pass `mint.issuer` to an application's `issuers`."""
+    """Signs access tokens as Auth does; pass `mint.issuer` to an application's `issuers`."""
     return TokenMint()
 
 
 @pytest.fixture(scope="session")
 def chromium_program() -> Path:
-    """The browser's program. A machine without one may leave these tests out; CI, which installs it, may not."""
+    """The browser's program. Without one these tests are skipped; CI, which installs it, fails instead."""
     if not CHROMIUM.exists():
         missing = f"{CHROMIUM} is missing; install it (apt-get install -y chromium): the page is tested in it"
         if os.environ.get("REQUIRE_CHROMIUM"):

@@ -1,4 +1,4 @@
-"""Holds the answers of a service against its OpenAPI document, by a hook of the clients that tests use."""
+"""Checks a service's answers against its OpenAPI document, by a hook of the tests' clients."""
 
 import functools
 import importlib
@@ -26,7 +26,7 @@ _URI = "urn:openapi"
 
 
 class NotAsDocumented(AssertionError):
-    """An answer that differs from what the document says of its operation and status."""
+    """An answer that its document does not allow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +35,14 @@ class _Operation:
     method: str
     responses: dict[str, Any]
     pointer: str
-    """JSON pointer of `responses`, as a URI's fragment."""
+    """The JSON pointer of `responses`, as a URI's fragment."""
 
 
 class DocumentedAnswers:
-    """What an OpenAPI 3.1 document says of answers. Paths, methods and statuses that it does not name may answer anything."""
+    """The answers in an OpenAPI 3.1 document. Paths, methods and statuses outside of it are not checked."""
 
     def __init__(self, document: dict[str, Any]) -> None:
-        # In the order of the routes, which decides between two that fit a path.
+        # In the order of the routes, which decides when two match a path.
         self._operations = [
             _Operation(
                 path=re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))),
@@ -57,7 +57,7 @@ class DocumentedAnswers:
         self._validators: dict[str, jsonschema_rs.Validator] = {}
 
     async def check(self, response: httpx.Response) -> None:
-        """Compare media type and body; the body of an event stream is left unread. Raises NotAsDocumented."""
+        """Check media type and body; the body of an event stream is left unread. Raises NotAsDocumented."""
         operation = self._find(response.request)
         if operation is None:
             return
@@ -111,7 +111,7 @@ def _difference(response: httpx.Response, what: str) -> NotAsDocumented:
 
 
 def checking(service: Service | str) -> EventHooks:
-    """The `event_hooks` of a client of that application, or of a process of the service of that name."""
+    """The `event_hooks` of a client of an application, or of a process of the service of that name."""
 
     @functools.cache
     def documented() -> DocumentedAnswers:
@@ -147,7 +147,7 @@ def _routes_of(app: Service) -> Iterator[APIRoute]:
 
 @functools.cache
 def unconnected(service: str) -> Service:
-    """The service's application with settings that lead nowhere: nothing is connected before it runs."""
+    """The service's application, with settings without a real database: it connects only when it runs."""
     nowhere = DatabaseUrl(user="nobody", hosts=(("127.0.0.1", 1),), database="nothing")
     settings = importlib.import_module(f"{service}.settings").Settings(
         secret=SecretStr("s" * 32), database=DatabaseSettings(url=nowhere)

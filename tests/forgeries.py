@@ -1,7 +1,7 @@
-"""Access tokens that nobody may accept: forged, spoilt, or meant for something else. Each service is tried with all of them.
+"""Access tokens that no service may accept: forged, damaged, or meant for something else.
 
-Those that an attacker can make are made as one would; those that only the holder of the key could make are signed with it,
-so that what refuses them is the rule that is meant and not a bad signature.
+Each service is tried with all of them. Those that an attacker can make are made in that way; those that need the key are
+signed with it, so that the tested rule refuses them and not a bad signature.
 """
 
 import hmac
@@ -38,7 +38,7 @@ def forged_tokens(mint: TokenMint) -> list[tuple[str, str]]:
 
 
 def bearer(token: str) -> list[tuple[bytes, bytes]]:
-    """The header of a request with `token`, whatever characters it holds."""
+    """The header of a request with `token`, whatever characters it contains."""
     return [(b"authorization", b"Bearer " + token.encode("utf-8", "surrogatepass"))]
 
 

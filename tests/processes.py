@@ -21,12 +21,12 @@ from tests.documented import checking
 from tests.servers import PATIENT
 
 START_SECONDS = 120
-"""For a start or a stop, on a busy machine too."""
+"""The time limit of a start or a stop, for a busy machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A process of a service, and a client of it."""
+    """A service's process, and a client of it."""
 
     service: str
     process: Process
@@ -43,8 +43,8 @@ class Running:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on. Not one of those that the system gives to connections: before a server listens
-    there, a connection of another test may have it."""
+    """A free TCP port, outside of the range for outgoing connections: before a server listens, a connection of another
+    test could take it."""
     while True:
         port = 20_000 + secrets.randbelow(12_000)
         with contextlib.suppress(OSError), socket.socket() as probe:
@@ -53,7 +53,7 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ones."""
+    """Several different free ports."""
     ports: set[int] = set()
     while len(ports) < count:
         ports.add(free_port())
@@ -105,7 +105,7 @@ async def _stop(process: Process) -> None:
 async def replica(
     service: str, database: DatabaseSettings, *, log: str = os.devnull, **settings: str
 ) -> AsyncIterator[Running]:
-    """A process of a service on that database; `settings` are further variables. Raises as `service_process` does."""
+    """A service's process on that database; `settings` are further variables. Raises as `service_process` does."""
     prefix, port = service.upper(), free_port()
     environment = {
         f"{prefix}_DATABASE_URL": database.url.reveal(),
@@ -122,7 +122,7 @@ async def replica(
 async def two_processes(
     service: str, database: DatabaseSettings, **settings: str
 ) -> AsyncIterator[tuple[Running, Running]]:
-    """Two processes of a service on one database, started at the same time, which `settings` go to alike."""
+    """Two processes of a service on one database, started at the same time with the same `settings`."""
     async with contextlib.AsyncExitStack() as stack:
         first, second = await asyncio.gather(
             *(stack.enter_async_context(replica(service, database, **settings)) for _ in range(2))

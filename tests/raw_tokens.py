@@ -1,4 +1,4 @@
-"""Tokens put together by hand, byte for byte, where a library would refuse to write them."""
+"""Tokens assembled byte by byte, where a library would refuse."""
 
 import base64
 import json
@@ -20,10 +20,10 @@ GOOD_HEADER = {"alg": "ES256", "typ": "at+jwt", "kid": KEY_ID}
 
 
 def malleated(token: str) -> str:
-    """The same token with the other signature (r, n - s) that anybody can compute, and that is just as valid.
+    """The token with the other valid signature (r, n - s), which anybody can compute.
 
-    ECDSA has no rule for which of the two is used, so this is a token of the same claims. It shows why a token must be
-    known by its `jti` or `sid`, never by its text.
+    ECDSA does not say which of the two to use, so this is a token with the same claims: a token has to be identified by
+    its `jti` or `sid`, never by its text.
     """
     signed, _, signature = token.rpartition(".")
     raw = decode(signature)

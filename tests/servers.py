@@ -24,27 +24,27 @@ FAST_AND_FORGETFUL = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    # With a database for each module, a vacuum's process would be started every second.
+    # With a database for each module, autovacuum would start a process every second.
     "autovacuum": "off",
 }
-"""Nothing of a test's server has to survive a power cut, and it does not live long."""
+"""A test's server need not survive a power cut."""
 
 PATIENT = PoolSettings(wait_seconds=30)
-"""Fifty at once on a busy machine may wait longer than a request should; how long is what few tests ask."""
+"""The pool of most tests: on a busy machine fifty requests at once may wait longer than the default."""
 
 ACCESS_RULES = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n"
-"""Copies of databases have names that the real rules do not know; the real rules have tests of their own."""
+"""Copies of databases have names that the real rules do not allow; those rules have tests of their own."""
 
 
 def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run a coroutine in a loop of its own; for fixtures that are not asynchronous."""
+    """Run a coroutine in a new loop, for synchronous fixtures."""
     with asyncio.Runner() as runner:
         return runner.run(work())
 
 
 @dataclass
 class TestServer:
-    """One server, its superuser, and the plan that it was provisioned to."""
+    """A server, its superuser, and the plan that it is provisioned by."""
 
     __test__ = False  # not a test class, whatever its name says
 
@@ -55,7 +55,7 @@ class TestServer:
 
     @property
     def admin(self) -> AdminConnection:
-        """The superuser, who gets into every database."""
+        """The superuser, who may connect to every database."""
         return AdminConnection(host="127.0.0.1", port=self.cluster.port, password=self.password)
 
     async def connect(self, database: str = "postgres") -> "asyncpg.Connection[Any]":
@@ -103,7 +103,7 @@ class TestServer:
 
 @contextlib.contextmanager
 def throw_away_server(*, settings: dict[str, str] | None = None) -> Iterator[TestServer]:
-    """A server of its own, provisioned, for the length of a block; its folder goes with it."""
+    """A new provisioned server, until the block ends; its folder is deleted."""
     # Not pytest's tmp_path: only its owner may enter that, and run by root the server belongs to another user.
     with tempfile.TemporaryDirectory(prefix="quartet-test-") as folder:
         Path(folder).chmod(0o711)

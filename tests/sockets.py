@@ -1,4 +1,4 @@
-"""A client of web sockets, over real ones: JSON both ways, a time limit on every wait, and how it ended."""
+"""A web socket client on real sockets: JSON in both directions, a time limit on every wait, and the close code."""
 
 import asyncio
 import contextlib
@@ -10,11 +10,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 ANSWER_SECONDS = 10.0
-"""How long a message may be waited for, unless a test says otherwise."""
+"""The time limit of a wait for a message, unless a test sets another."""
 
 
 class Refused(Exception):
-    """The handshake was answered with an HTTP status instead."""
+    """The server answered the handshake with an HTTP status."""
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(f"the handshake was refused with {status}")
@@ -33,7 +33,7 @@ class Socket:
         await self.connection.send(json.dumps(message))
 
     async def send_text(self, text: str) -> None:
-        """Send a text as it is, which need be no JSON."""
+        """Send a text unchanged, which need not be JSON."""
         await self.connection.send(text)
 
     async def receive(self, *, seconds: float = ANSWER_SECONDS) -> Any:
@@ -41,21 +41,21 @@ class Socket:
         return json.loads(await self.receive_text(seconds=seconds))
 
     async def receive_text(self, *, seconds: float = ANSWER_SECONDS) -> str:
-        """The next message as it came. Raises as `receive` does; AssertionError when it is binary."""
+        """The next message as received. Raises as `receive` does; AssertionError when it is binary."""
         async with asyncio.timeout(seconds):
             message = await self.connection.recv()
         assert isinstance(message, str), "a binary message"
         return message
 
     async def receive_until(self, name: str, value: Any, *, seconds: float = ANSWER_SECONDS) -> Any:
-        """The next message whose member `name` is `value`; those before it are left out."""
+        """The next message whose member `name` is `value`; earlier ones are dropped."""
         async with asyncio.timeout(seconds):
             while (message := json.loads(await self.connection.recv())).get(name) != value:
                 pass
         return message
 
     async def closed(self, *, seconds: float = ANSWER_SECONDS) -> int:
-        """The code with which the server closes; messages that come before it are left out. 1006 when it just went away."""
+        """The server's close code; earlier messages are dropped. 1006 when the connection broke."""
         async with asyncio.timeout(seconds):
             with contextlib.suppress(ConnectionClosed):
                 while True:

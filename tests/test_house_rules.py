@@ -1,4 +1,4 @@
-"""The house's grammar, held by reading the code: what stands where in each service (CONTRIBUTING.md says why)."""
+"""The rules of CONTRIBUTING.md, checked by reading the code."""
 
 import ast
 import re
@@ -13,10 +13,10 @@ from quartet.schema import service_metadata
 ROOT = Path(__file__).parents[1]
 
 STATEMENTS = frozenset({"select", "insert", "update", "delete", "text", "union", "union_all", "exists"})
-"""What SQL begins with, as SQLAlchemy names it."""
+"""Functions and objects that SQL statements start from in SQLAlchemy."""
 
 KNOWN_SQL = frozenset({"services/auth/src/auth/users/sign_in_methods.py"})
-"""Repositories by another name. A new one is called `repository.py`."""
+"""Modules with SQL that have another name. A new one is called `repository.py`."""
 
 
 def sources() -> Iterator[Path]:
@@ -38,7 +38,7 @@ def find_transactions(tree: ast.AST) -> list[int]:
 
 
 def find_statements(tree: ast.AST) -> list[int]:
-    """Lines that import what SQL statements are made of."""
+    """Lines that import parts of SQL statements."""
     return [
         node.lineno
         for node in ast.walk(tree)

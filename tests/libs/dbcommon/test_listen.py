@@ -60,7 +60,7 @@ async def ask(server: TestServer, statement: str, *arguments: Any) -> list[Any]:
         await connection.close()
 
 
-async def test_nobody_listens_without_a_subscriber(bare_server: TestServer) -> None:
+async def test_there_is_no_connection_without_a_subscriber(bare_server: TestServer) -> None:
     async with open_database(bare_server, "lazy") as database:
         await database.fetch_one(text("SELECT 1"))
         assert await ask(bare_server, CONNECTIONS, "lazy-listener") == []
@@ -95,7 +95,7 @@ async def test_eight_listeners_all_get_it_and_other_channels_do_not(bare_server:
         assert other.told.empty()
 
 
-async def test_what_is_rolled_back_tells_nobody(bare_server: TestServer) -> None:
+async def test_a_rollback_notifies_nobody(bare_server: TestServer) -> None:
     async with open_database(bare_server, "rolled-back") as database:
         with subscribed(database, "rolled-back") as inbox:
             assert await inbox.next() is None

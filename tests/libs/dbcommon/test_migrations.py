@@ -226,7 +226,7 @@ async def test_a_migration_says_whom_it_waits_for(sample: SampleService, urls: D
     assert line.endswith(f"; if it does not end by itself: SELECT pg_terminate_backend({pid})")
 
 
-async def test_a_holder_of_another_role_is_told_of_once_with_what_can_be_seen(
+async def test_a_holder_of_another_role_is_reported_once_without_its_statement(
     bare_server: TestServer, urls: Database
 ) -> None:
     owner, _ = urls

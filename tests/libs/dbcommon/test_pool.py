@@ -168,7 +168,7 @@ async def _true(value: bool) -> bool:
     return value
 
 
-async def test_waiters_are_served_in_the_order_of_their_coming(bare_server: TestServer) -> None:
+async def test_waiters_are_served_in_order(bare_server: TestServer) -> None:
     numbers = PoolSettings(min=1, max=2, wait_seconds=10)
     served: list[int] = []
     async with open_database(bare_server, "pool-order", pool=numbers) as database:
@@ -297,9 +297,9 @@ async def test_read_costs_one_round_trip_and_a_transaction_three(bare_server: Te
         for _ in range(10):
             await read(database)
         assert proxy.spoken - before == 10
-        await read_prepared(database)
+        await read_on_driver(database)
         before = proxy.spoken
-        await read_prepared(database)
+        await read_on_driver(database)
         assert proxy.spoken - before == 1
         await _write(database)
         before = proxy.spoken
@@ -333,7 +333,7 @@ class StartingServer:
         self.refused += 1
 
 
-async def test_a_server_is_back_when_it_lets_someone_in_not_while_requests_try(
+async def test_a_server_counts_as_back_once_a_connection_succeeds(
     bare_server: TestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "dbcommon.engine")
@@ -365,18 +365,18 @@ PREPARED = DriverStatement(
 )
 
 
-async def read_prepared(database: Database, *, milliseconds: float = 0) -> bool:
+async def read_on_driver(database: Database, *, milliseconds: float = 0) -> bool:
     record = await database.fetch_record(PREPARED, seconds=milliseconds / 1000)
     assert record is not None
     return bool(record["slept"])
 
 
-async def test_prepared_reads_share_the_pool_and_its_limits(bare_server: TestServer) -> None:
+async def test_driver_statements_share_the_pool_and_its_limits(bare_server: TestServer) -> None:
     async with (
         open_database(bare_server, "pool-prepared") as database,
         watching(bare_server, "pool-prepared") as watcher,
     ):
-        mixed = [read_prepared(database, milliseconds=2) for _ in range(300)]
+        mixed = [read_on_driver(database, milliseconds=2) for _ in range(300)]
         mixed += [_is(read(database, milliseconds=2), 1) for _ in range(300)]
         await asyncio.gather(*mixed)
         assert watcher.most == 10
@@ -384,35 +384,37 @@ async def test_prepared_reads_share_the_pool_and_its_limits(bare_server: TestSer
         assert database.pool_status().in_use == 0
 
 
-async def test_cancelled_prepared_read_never_gives_its_answer_to_another(bare_server: TestServer) -> None:
+async def test_a_cancelled_driver_statement_never_gives_its_answer_to_another(
+    bare_server: TestServer,
+) -> None:
     async with open_database(
         bare_server, "pool-prepared-cancel", pool=PoolSettings(min=1, max=1)
     ) as database:
-        slow = asyncio.create_task(read_prepared(database, milliseconds=300))
+        slow = asyncio.create_task(read_on_driver(database, milliseconds=300))
         await until(lambda: _true(database.pool_status().in_use == 1))
         await asyncio.sleep(0.02)
         slow.cancel()
         await asyncio.gather(slow, return_exceptions=True)
         assert await read(database) == 1
-        assert await read_prepared(database) is False
+        assert await read_on_driver(database) is False
         status = database.pool_status()
         assert (status.in_use, status.waiting) == (0, 0)
 
 
-async def test_prepared_read_on_killed_back_ends_recovers(bare_server: TestServer) -> None:
+async def test_a_driver_statement_recovers_from_killed_back_ends(bare_server: TestServer) -> None:
     async with open_database(bare_server, "pool-prepared-killed") as database:
-        await asyncio.gather(*(read_prepared(database, milliseconds=5) for _ in range(10)))
+        await asyncio.gather(*(read_on_driver(database, milliseconds=5) for _ in range(10)))
         connection = await bare_server.connect("auth_db")
         kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pool-prepared-killed'"
         await connection.fetch(kill)
         await connection.close()
         await until(lambda: _true(database.pool.checkedin() <= 2))
         # Who meets one of the last two in the moment of its death is told so; whoever comes after is served.
-        first = await asyncio.gather(*(read_prepared(database) for _ in range(30)), return_exceptions=True)
+        first = await asyncio.gather(*(read_on_driver(database) for _ in range(30)), return_exceptions=True)
         refused = [answer for answer in first if answer is not False]
         assert len(refused) <= 2
         assert all(isinstance(answer, DatabaseUnavailable) for answer in refused)
-        assert await asyncio.gather(*(read_prepared(database) for _ in range(30))) == [False] * 30
+        assert await asyncio.gather(*(read_on_driver(database) for _ in range(30))) == [False] * 30
 
 
 async def test_a_broken_connection_of_a_full_pool_is_opened_again_without_a_wait(
@@ -421,23 +423,23 @@ async def test_a_broken_connection_of_a_full_pool_is_opened_again_without_a_wait
     waits: list[float] = []
     only_one = PoolSettings(min=1, max=1, wait_seconds=30)
     async with open_database(bare_server, "broken", pool=only_one) as database:
-        await read_prepared(database)  # it is open
+        await read_on_driver(database)  # it is open
         database.pool.queue.waited_seconds = waits.append
         entry = database.pool.take_ready()
         assert entry is not None
         database.pool.release(entry)
         entry.driver_connection.terminate()  # type: ignore[union-attr]
-        await read_prepared(database)
+        await read_on_driver(database)
     assert waits == []
 
 
-async def test_prepared_read_of_a_full_pool_is_exhausted_after_two_seconds(bare_server: TestServer) -> None:
+async def test_a_driver_statement_on_a_full_pool_fails_after_two_seconds(bare_server: TestServer) -> None:
     numbers = PoolSettings(min=1, max=1)
     async with (
         open_database(bare_server, "pool-prepared-wait", pool=numbers) as database,
         exhausted(database),
     ):
-        await read_prepared(database)
+        await read_on_driver(database)
 
 
 async def _write(database: Database) -> None:
@@ -481,7 +483,7 @@ class TestServerThatGoesAway:
             for pid in back_ends:
                 os.kill(pid, signal.SIGSTOP)
             try:
-                requests = [read(database) for _ in range(15)] + [read_prepared(database) for _ in range(15)]
+                requests = [read(database) for _ in range(15)] + [read_on_driver(database) for _ in range(15)]
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     results = await asyncio.gather(*requests, return_exceptions=True)
                     answer = await database.probe.ask()
@@ -525,7 +527,7 @@ class TestServerThatGoesAway:
         async with open_database(own_server, "pool-long") as database:
             assert await read(database, milliseconds=4000) == 1
 
-    async def test_starved_process_does_not_take_its_own_deafness_for_the_servers_silence(
+    async def test_a_starved_process_does_not_count_the_server_as_silent(
         self, own_server: TestServer
     ) -> None:
         async with open_database(own_server, "pool-starved") as database:

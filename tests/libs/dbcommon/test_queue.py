@@ -99,7 +99,7 @@ async def read(database: Database, job_id: int) -> Any:
     return await database.fetch_one(select(Delivery.__table__).where(Delivery.id == job_id))
 
 
-async def test_an_announced_job_is_taken_at_once_however_rarely_the_worker_looks(
+async def test_an_announced_job_is_taken_at_once_whatever_the_schedule(
     database: Database, settings: DatabaseSettings
 ) -> None:
     wake, taken = asyncio.Event(), asyncio.Queue[str]()
@@ -145,7 +145,7 @@ async def test_a_claimed_job_is_hidden_until_its_lease_is_over(database: Databas
     assert await claim(database) == []
 
 
-async def test_whoever_lost_the_lease_decides_nothing(database: Database) -> None:
+async def test_a_worker_that_lost_the_lease_changes_nothing(database: Database) -> None:
     (job_id,) = await add(database, "a")
     (lost,) = await claim(database, lease=timedelta(0))
     (job,) = await claim(database)

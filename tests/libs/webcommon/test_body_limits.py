@@ -58,6 +58,6 @@ async def test_a_route_may_have_a_limit_of_its_own(client: httpx.AsyncClient) ->
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e9", ""])
-async def test_a_length_that_is_none_does_no_harm(client: httpx.AsyncClient, length: str) -> None:
+async def test_an_invalid_length_does_no_harm(client: httpx.AsyncClient, length: str) -> None:
     headers = {"Content-Type": "application/json", "Content-Length": length}
     assert (await client.post("/v1/baskets", content=b"{}", headers=headers)).status_code < 500

@@ -154,7 +154,7 @@ def essence(response: httpx.Response) -> tuple[int, str | None, dict[str, object
 
 @pytest.mark.parametrize("path", ["/echo", "/conflict", "/broken"])
 @pytest.mark.parametrize("token", ["good", "none", "bad"])
-async def test_both_ways_answer_alike(
+async def test_both_paths_give_the_same_answer(
     bare_server: TestServer, mint: TokenMint, path: str, token: str
 ) -> None:
     headers = {"good": mint.headers(), "none": {}, "bad": {"Authorization": "Bearer x.y.z"}}[token]
@@ -200,7 +200,7 @@ LONG = "x" * (2 * LONGEST_BODY)
     ],
 )
 @pytest.mark.parametrize("in_pieces", [False, True])
-async def test_a_body_is_read_alike_on_both_ways(
+async def test_both_paths_read_a_body_alike(
     bare_server: TestServer,
     mint: TokenMint,
     query: str,
@@ -228,7 +228,7 @@ async def test_a_body_is_read_alike_on_both_ways(
 
 
 @pytest.mark.parametrize("kinds", [("text/plain", "application/json"), ("application/json", "text/plain")])
-async def test_two_content_types_are_read_alike_on_both_ways(
+async def test_both_paths_read_two_content_types_alike(
     bare_server: TestServer, mint: TokenMint, kinds: tuple[str, str]
 ) -> None:
     headers = [*mint.headers().items(), *(("Content-Type", kind) for kind in kinds)]
@@ -240,7 +240,7 @@ async def test_two_content_types_are_read_alike_on_both_ways(
     assert essence(ways[0]) == essence(ways[1])
 
 
-async def test_what_is_as_it_should_be_takes_the_fast_path(bare_server: TestServer, mint: TokenMint) -> None:
+async def test_a_valid_request_takes_the_fast_path(bare_server: TestServer, mint: TokenMint) -> None:
     app = build(bare_server, mint)
     lane = httpx.ASGITransport(FastPath(refuse, owner=app, routers=[quick]))
     body, headers = {"name": "a"}, mint.headers()
@@ -259,7 +259,7 @@ async def refuse(_scope: Scope, _receive: Receive, _send: Send) -> None:
     raise AssertionError("the ordinary way")
 
 
-async def test_other_methods_and_unknown_paths_go_the_ordinary_way(
+async def test_other_methods_and_unknown_paths_take_the_ordinary_path(
     bare_server: TestServer, mint: TokenMint
 ) -> None:
     async with running(build(bare_server, mint)) as client:
@@ -268,7 +268,7 @@ async def test_other_methods_and_unknown_paths_go_the_ordinary_way(
         assert (await client.get("/v1/nothing")).status_code == 404
 
 
-async def test_both_ways_are_counted_under_the_route(bare_server: TestServer, mint: TokenMint) -> None:
+async def test_both_paths_are_counted_under_the_route(bare_server: TestServer, mint: TokenMint) -> None:
     async with running(build(bare_server, mint)) as client:
         await client.get("/quick/echo", headers=mint.headers())
         await client.get("/ordinary/echo", headers=mint.headers())
@@ -296,7 +296,7 @@ async def test_both_ways_are_counted_under_the_route(bare_server: TestServer, mi
         "/shelves/first",
     ],
 )
-async def test_parameters_are_read_alike_on_both_ways(
+async def test_both_paths_read_parameters_alike(
     bare_server: TestServer, mint: TokenMint, path: str, token: str
 ) -> None:
     headers = mint.headers() if token == "good" else {}
@@ -314,7 +314,7 @@ async def test_parameters_are_read_alike_on_both_ways(
             assert f'method="GET",route="/{way}{template}",status="200"}} 1.0' in templates
 
 
-async def test_an_override_of_a_dependency_goes_the_ordinary_way(
+async def test_an_override_of_a_dependency_takes_the_ordinary_path(
     bare_server: TestServer, mint: TokenMint
 ) -> None:
     app = build(bare_server, mint)
@@ -345,7 +345,7 @@ async def write_in_a_transaction(db: SessionDep) -> Echo:
 
 
 @pytest.mark.parametrize("endpoint", [read_path, set_a_header, write_in_a_transaction])
-def test_what_the_fast_path_would_do_otherwise_is_refused_when_the_application_is_built(
+def test_a_route_that_the_fast_path_cannot_serve_is_refused_when_the_application_is_built(
     endpoint: Any,
 ) -> None:
     router, guarded = APIRouter(), APIRouter(dependencies=[Depends(wait_for_nothing)])
@@ -365,12 +365,12 @@ def test_what_the_fast_path_would_do_otherwise_is_refused_when_the_application_i
     ],
     ids=["converted in Python", "array of such", "expanding list"],
 )
-def test_prepared_read_refuses_what_only_sqlalchemy_can_run(statement: Select[*tuple[Any, ...]]) -> None:
+def test_a_driver_statement_refuses_what_only_sqlalchemy_can_run(statement: Select[*tuple[Any, ...]]) -> None:
     with pytest.raises(ValueError, match=r"fetch_one|ANY"):
         DriverStatement(statement)
 
 
-def test_prepared_read_names_the_parameter_that_is_missing() -> None:
+def test_a_driver_statement_names_the_missing_parameter() -> None:
     read = DriverStatement(select(func.abs(bindparam("number", type_=Integer()))))
     with pytest.raises(KeyError, match="number"):
         read.arguments({})

@@ -39,7 +39,7 @@ async def client(mint: TokenMint) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("name", NO_JSON)
-async def test_what_is_no_json_is_refused_and_not_echoed(client: httpx.AsyncClient, name: str) -> None:
+async def test_invalid_json_is_refused_and_not_echoed(client: httpx.AsyncClient, name: str) -> None:
     answer = await post(client, NO_JSON[name])
     assert answer.status_code in (400, 422)
     if answer.status_code == 400:
@@ -72,7 +72,7 @@ ODD_VALUES = {
 
 
 @pytest.mark.parametrize("name", ODD_VALUES)
-async def test_a_value_that_cannot_be_meant_is_pointed_at(client: httpx.AsyncClient, name: str) -> None:
+async def test_an_invalid_value_is_pointed_at(client: httpx.AsyncClient, name: str) -> None:
     body, pointer = ODD_VALUES[name]
     assert pointers(await post(client, body)) == [pointer]
 
@@ -179,14 +179,12 @@ async def test_the_input_is_never_echoed(client: httpx.AsyncClient, body: dict[s
     assert set(document["errors"][0]) == {"pointer", "detail"}
 
 
-async def test_the_rule_is_told_without_the_library_s_preface(client: httpx.AsyncClient) -> None:
+async def test_an_error_has_no_prefix_of_the_library(client: httpx.AsyncClient) -> None:
     answer = await post(client, {"code": "never", "unknown": 1})
     assert [entry["detail"] for entry in answer.json()["errors"]] == ["may not be that one", "unknown field"]
 
 
-async def test_a_token_is_asked_for_before_the_body_is_judged(
-    client: httpx.AsyncClient, mint: TokenMint
-) -> None:
+async def test_the_token_is_checked_before_the_body(client: httpx.AsyncClient, mint: TokenMint) -> None:
     refused = await post(client, {"unknown": 1}, "/v1/guarded")
     problem_of(refused, 401, "unauthorized")
     answer = await client.post("/v1/guarded", json={"unknown": 1}, headers=mint.headers())

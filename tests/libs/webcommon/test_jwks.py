@@ -157,7 +157,7 @@ async def test_a_withdrawn_key_is_forgotten_though_nobody_calls(key_server: KeyS
             assert key_server.requests == 2
 
 
-async def test_old_keys_serve_at_once_and_are_fetched_beside(
+async def test_old_keys_are_used_at_once_and_refreshed_in_the_background(
     cache: JwksCache, key_server: KeyServer, clock: Clock
 ) -> None:
     assert await cache.find_key(KEY_ID)
@@ -169,7 +169,7 @@ async def test_old_keys_serve_at_once_and_are_fetched_beside(
     assert key_server.requests == 2
 
 
-async def test_the_keys_serve_on_while_auth_is_away(
+async def test_the_keys_stay_in_use_while_auth_is_away(
     cache: JwksCache, key_server: KeyServer, clock: Clock
 ) -> None:
     assert await cache.find_key(KEY_ID)
@@ -270,7 +270,7 @@ async def test_an_answer_other_than_200_changes_nothing(
     assert key_server.requests == 2
 
 
-async def test_a_server_that_drips_is_given_up(key_server: KeyServer) -> None:
+async def test_a_slow_server_is_given_up(key_server: KeyServer) -> None:
     key_server.drip = True
     async with httpx.AsyncClient(verify=certificates()) as client:
         cache = JwksCache(key_server.url, client=client, fetch_seconds=0.2)
@@ -282,7 +282,7 @@ async def test_a_server_that_drips_is_given_up(key_server: KeyServer) -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:1/", "http://[", "nonsense", "http://no-such-host.invalid/", ""]
 )
-async def test_an_address_that_leads_nowhere_is_no_key(url: str) -> None:
+async def test_an_unreachable_address_gives_no_key(url: str) -> None:
     async with httpx.AsyncClient(verify=certificates()) as client:
         with pytest.raises(KeysUnavailable):
             await JwksCache(url, client=client).find_key(KEY_ID)

@@ -12,7 +12,7 @@ purposes = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @given(first=purposes, second=purposes)
-def test_each_purpose_has_a_key_of_its_own(first: str, second: str) -> None:
+def test_each_purpose_has_its_own_key(first: str, second: str) -> None:
     assert (derive_key("s" * 32, first) == derive_key("s" * 32, second)) == (first == second)
 
 

@@ -185,7 +185,7 @@ async def test_fifty_rows_make_a_page_unless_told_otherwise(client: httpx.AsyncC
 @pytest.mark.parametrize(
     "limit", ["0", "-1", "101", "1000000000000000000000", "1.5", "x", "", "NaN", "1e1", "٣x"]
 )
-async def test_a_limit_outside_of_1_to_100_is_refused(client: httpx.AsyncClient, limit: str) -> None:
+async def test_a_limit_below_1_or_above_100_is_refused(client: httpx.AsyncClient, limit: str) -> None:
     answer = await client.get("/v1/rows", params={"limit": limit})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "#query/limit"

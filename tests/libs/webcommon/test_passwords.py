@@ -69,7 +69,7 @@ async def test_a_password_past_the_old_limit_of_72_bytes_still_fits_its_old_hash
 @pytest.mark.parametrize(
     "stored", ["", "!", "*", "plain", "$argon2id$", "$2b$", "$argon2id$v=19$m=1,t=1,p=1$!$!", "\x00"]
 )
-async def test_what_is_no_hash_fits_nothing(hasher: PasswordHasher, stored: str) -> None:
+async def test_an_invalid_hash_matches_no_password(hasher: PasswordHasher, stored: str) -> None:
     assert await hasher.verify("a password", stored) == (False, None)
     assert await hasher.verify(stored, stored) == (False, None)
 

@@ -159,7 +159,7 @@ async def test_every_spelling_of_json_is_taken(client: httpx.AsyncClient, conten
 @pytest.mark.parametrize(
     "host", ["[", "[::1", "a b", "\xff", "", "evil.example/path?x#y", "x" * 5000, "a:b:c"]
 )
-async def test_a_strange_host_header_does_no_harm(client: httpx.AsyncClient, host: str) -> None:
+async def test_an_invalid_host_header_does_no_harm(client: httpx.AsyncClient, host: str) -> None:
     headers = [(b"host", host.encode("latin-1"))]
     for path, status in (("/nowhere", 404), ("/v1/problems/conflict", 409), ("/v1/errors/runtime", 500)):
         answer = await client.get(path, headers=headers)

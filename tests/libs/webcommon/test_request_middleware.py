@@ -204,7 +204,7 @@ async def test_a_request_is_one_line_with_its_template_and_not_its_path(
     ("path", "level", "status"),
     [("/v1/broken", "WARNING", 500), ("/nowhere/at/all", "INFO", 404), ("/v1/body", "INFO", 405)],
 )
-async def test_refused_requests_are_logged_and_failed_ones_louder(
+async def test_refused_requests_are_logged_and_failed_ones_at_a_higher_level(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, path: str, level: str, status: int
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -213,9 +213,7 @@ async def test_refused_requests_are_logged_and_failed_ones_louder(
     assert (line["level"], line["status"]) == (level, status)
 
 
-async def test_what_machines_ask_all_day_is_not_logged(
-    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_probes_are_not_logged(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for path in ("/livez", "/readyz", "/health", "/metrics", "/v1/revocations"):
         await client.get(path)
@@ -231,7 +229,9 @@ async def test_a_method_of_the_callers_own_making_is_not_logged_as_it_is(
     assert line["method"] == "OTHER"
 
 
-async def test_a_caller_that_leaves_is_counted_and_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_disconnects_is_counted_and_logs_no_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     app = build()
     caplog.set_level(logging.INFO)
     scope: dict[str, Any] = {
@@ -345,7 +345,7 @@ async def test_a_web_socket_is_one_line_at_its_end(
     assert "secret" not in str([record.__dict__ for record in caplog.records])
 
 
-async def test_a_web_socket_that_breaks_is_louder(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failed_web_socket_is_logged_at_a_higher_level(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with pytest.raises(RuntimeError):
         await open_socket("/v1/broken-socket", headers=[])

@@ -128,7 +128,7 @@ async def test_json_is_not_stored_unless_its_route_says_so(client: httpx.AsyncCl
     assert answer.headers.get_list("cache-control") == ["no-store"]
 
 
-async def test_what_a_route_says_about_storing_holds(client: httpx.AsyncClient) -> None:
+async def test_a_routes_cache_control_is_kept(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/kept")
     assert answer.headers.get_list("cache-control") == ["private, max-age=60"]
 
@@ -144,7 +144,7 @@ async def test_a_service_that_does_not_know_its_own_address_asks_for_no_https(
     assert "strict-transport-security" not in (await client.get("/v1/own")).headers
 
 
-async def test_no_content_is_of_no_type_and_no_length(client: httpx.AsyncClient) -> None:
+async def test_a_204_has_no_type_and_no_length(client: httpx.AsyncClient) -> None:
     answer = await client.delete("/v1/own")
     assert (answer.status_code, answer.content) == (204, b"")
     assert not {"content-type", "content-length", "cache-control"} & set(answer.headers)

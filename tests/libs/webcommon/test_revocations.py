@@ -24,7 +24,7 @@ def told(*sessions: UUID, tag: str = '"1"') -> httpx.Response:
     return httpx.Response(200, json={"sessions": [str(each) for each in sessions]}, headers={"ETag": tag})
 
 
-async def test_what_was_told_is_known_and_asked_for_by_its_tag() -> None:
+async def test_ended_sessions_are_known_and_polled_with_their_etag() -> None:
     session, tags = uuid4(), []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -52,7 +52,7 @@ async def test_what_was_told_is_known_and_asked_for_by_its_tag() -> None:
     ],
     ids=["error", "no JSON", "no object", "no id", "too long", "elsewhere"],
 )
-async def test_what_is_known_outlives_answers_that_cannot_be_read(
+async def test_known_sessions_survive_unreadable_answers(
     spoilt: httpx.Response, caplog: pytest.LogCaptureFixture
 ) -> None:
     session = uuid4()
@@ -69,7 +69,7 @@ async def test_what_is_known_outlives_answers_that_cannot_be_read(
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-async def test_nobody_there_is_no_failure() -> None:
+async def test_an_absent_auth_is_no_failure() -> None:
     def refuse(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 

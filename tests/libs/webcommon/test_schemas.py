@@ -68,7 +68,7 @@ json_values = st.recursive(
 
 
 @given(value=st.dictionaries(st.text("ab", max_size=2), json_values, max_size=3))
-def test_free_json_is_kept_as_it_is(value: dict[str, Any]) -> None:
+def test_free_json_is_unchanged(value: dict[str, Any]) -> None:
     assert Body(extra=value).extra == value
 
 
@@ -92,7 +92,7 @@ def test_free_json_that_no_database_can_store_is_refused(value: dict[str, Any]) 
         Body.model_validate({"extra": value})
 
 
-def test_free_json_may_be_as_deep_as_it_says() -> None:
+def test_free_json_may_be_nested_to_the_limit() -> None:
     assert Body(extra=nested(DEEPEST_JSON)).extra == nested(DEEPEST_JSON)
 
 

@@ -175,7 +175,7 @@ async def test_a_port_that_is_taken_is_one_line_and_status_3(refusals: Refusals)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-async def test_an_address_that_cannot_be_had_is_one_line_and_status_3(
+async def test_an_address_that_cannot_be_bound_is_one_line_and_status_3(
     refusals: Refusals, address: str
 ) -> None:
     status, (line,) = refusals[address]
@@ -218,7 +218,7 @@ async def test_a_stop_drains_then_finishes_what_runs() -> None:
     assert "the lifespan ended" in [line["event"] for line in service.logged()]
 
 
-async def test_garbage_is_looked_for_in_what_came_after_the_start() -> None:
+async def test_objects_of_the_start_are_not_garbage_collected() -> None:
     async with started() as service:
         is_collected, spared = (await service.client.get("/v1/garbage")).json()
     assert is_collected
@@ -233,7 +233,7 @@ async def test_a_stop_by_either_signal_is_status_0(number: signal.Signals) -> No
     assert service.errors == []
 
 
-async def test_after_the_drain_nobody_is_let_in() -> None:
+async def test_after_the_drain_connections_are_refused() -> None:
     async with started() as service:
         slow = asyncio.create_task(service.client.get("/v1/slow", params={"seconds": 1.5}))
         await service.said("slow request began")
@@ -293,7 +293,7 @@ async def test_an_open_web_socket_is_closed_with_1012() -> None:
         assert await service.stopped() == 0
 
 
-async def test_a_connection_that_was_let_in_gets_its_first_answer_though_the_server_stops() -> None:
+async def test_an_accepted_connection_gets_its_first_answer_though_the_server_stops() -> None:
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
@@ -320,7 +320,7 @@ async def test_a_connection_that_was_let_in_gets_its_first_answer_though_the_ser
     other.close()
 
 
-async def test_what_is_held_is_handed_over_before_the_sockets_close() -> None:
+async def test_drain_hooks_run_before_the_sockets_close() -> None:
     async with started() as service, open_socket(service.port, "/v1/lease") as socket:
         assert await socket.receive() == {"held": True}
         service.terminate()
@@ -398,7 +398,7 @@ def head(method: str, path: str, *lines: str) -> bytes:
     )
 
 
-async def test_requests_over_a_real_socket_get_what_they_should() -> None:
+async def test_requests_over_a_real_socket_are_answered() -> None:
     async with started() as service:
         large = b"x" * (3 * 1024 * 1024)
 

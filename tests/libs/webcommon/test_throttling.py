@@ -287,7 +287,7 @@ def test_keys_tell_kinds_and_secrets_apart() -> None:
     assert all(len(key) == 32 for key in keys)
 
 
-def test_a_device_is_known_to_the_accounts_that_signed_in_on_it() -> None:
+def test_a_device_is_recognised_by_the_accounts_that_signed_in_on_it() -> None:
     devices, one, other = DeviceCookies(b"k" * 32), b"one", b"other"
     cookie = devices.remember(None, one)
     assert devices.find(cookie, one)
@@ -300,7 +300,7 @@ def test_a_device_is_known_to_the_accounts_that_signed_in_on_it() -> None:
     )
 
 
-def test_a_device_forgets_the_account_of_longest_ago() -> None:
+def test_a_device_forgets_the_least_recently_used_account() -> None:
     devices, accounts = (
         DeviceCookies(b"k" * 32),
         [bytes([number]) for number in range(REMEMBERED_ACCOUNTS + 1)],
@@ -316,7 +316,7 @@ def test_a_device_forgets_the_account_of_longest_ago() -> None:
 @pytest.mark.parametrize(
     "cookie", ["", ".", "A" * 64, "é" * 64, "=" * 64, "A" * 100_000, "." * 300, "\x00" * 64]
 )
-def test_a_forged_device_cookie_is_nobodys(cookie: str) -> None:
+def test_a_forged_device_cookie_is_recognised_by_no_account(cookie: str) -> None:
     devices, account = DeviceCookies(b"k" * 32), b"one"
     assert devices.find(cookie, account) is None
     fresh = devices.remember(cookie, account)
