@@ -84,7 +84,7 @@ class ServiceSettings(BaseSettings):
     auth_revocations_url: str | None = Field(
         None,
         validation_alias="AUTH_REVOCATIONS_URL",
-        description="Where the services ask which sessions have ended; /v1/revocations beside AUTH_JWKS_URL by default.",
+        description="Where the services read which sessions have ended; /v1/revocations beside AUTH_JWKS_URL by default.",
     )
     auth_audience: str = Field(
         "quartet",
@@ -96,14 +96,14 @@ class ServiceSettings(BaseSettings):
         ge=0,
         le=300,
         validation_alias="SHUTDOWN_DRAIN_SECONDS",
-        description="After SIGTERM /readyz says 503 for so long while requests are still taken.",
+        description="How long after SIGTERM requests are still accepted, while /readyz says 503.",
     )
     grace_seconds: float = Field(
         20,
         ge=0,
         le=300,
         validation_alias="SHUTDOWN_GRACE_SECONDS",
-        description="Then running requests get so long to finish.",
+        description="How long running requests may then take to finish.",
     )
 
     @field_validator("secret")

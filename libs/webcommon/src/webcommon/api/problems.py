@@ -114,7 +114,7 @@ class ServiceUnavailable(Problem):
     """503: a dependency of the service is unavailable; `retry_after` is in seconds."""
 
     status = 503
-    title = "The service is unavailable for the moment"
+    title = "The service is temporarily unavailable"
     slug = "unavailable"
 
     def __init__(self, detail: str | None = None, *, retry_after: int = 2) -> None:

@@ -74,7 +74,7 @@ class TokenRefused(Exception):
 class AuthUnavailable(ServiceUnavailable):
     """503: no signing key could be fetched yet, so the token cannot be checked."""
 
-    title = "Tokens cannot be checked for the moment"
+    title = "Token verification is temporarily unavailable"
     slug = "auth-unavailable"
 
 

@@ -23,13 +23,13 @@ class ThrottledSettings(DatabaseServiceSettings):
 
     trusted_proxies: str = Field(
         "",
-        description="Addresses and CIDR ranges, comma separated, whose X-Forwarded-For is believed; none by default.",
+        description="Addresses and CIDR ranges, comma separated, whose X-Forwarded-For is trusted; none by default.",
     )
     login_failures_per_account: int = Field(
         10,
         ge=1,
         le=MOST,
-        description="Failed logins in LOGIN_WINDOW_SECONDS after which an account is not tried any more for a while.",
+        description="Failed logins within LOGIN_WINDOW_SECONDS after which an account is blocked for a while.",
     )
     login_failures_per_network: int = Field(
         1_000,
@@ -41,7 +41,7 @@ class ThrottledSettings(DatabaseServiceSettings):
         900,
         ge=1,
         le=86_400,
-        description="The stretch of time that failures are counted in, and the length of the first block.",
+        description="The period in which failures are counted, and the length of the first block.",
     )
     login_longest_block_seconds: int = Field(
         3_600,
