@@ -146,9 +146,9 @@ def chromium_program() -> Path:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def browser(chromium_program: Path) -> AsyncIterator[Browser]:
+async def chromium(chromium_program: Path) -> AsyncIterator[Browser]:
     """A real Chromium."""
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=chromium_program, args=CHROMIUM_FLAGS)
-        yield chromium
-        await chromium.close()
+        program = await playwright.chromium.launch(executable_path=chromium_program, args=CHROMIUM_FLAGS)
+        yield program
+        await program.close()

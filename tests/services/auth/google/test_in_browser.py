@@ -81,9 +81,9 @@ async def auth_url(auth_database: AuthDatabase, provider: Provider, app_url: str
 
 
 @pytest.fixture
-async def page(browser: Browser, app_url: str) -> AsyncIterator[Page]:
+async def page(chromium: Browser, app_url: str) -> AsyncIterator[Page]:
     """A browser that shows the app."""
-    context = await browser.new_context()
+    context = await chromium.new_context()
     page = await context.new_page()
     await page.goto(f"{app_url}/")
     yield page
@@ -125,13 +125,13 @@ async def test_a_device_stays_recognised_after_a_sign_in_with_google(
 
 
 async def test_the_victim_of_a_login_csrf_gets_an_explanation(
-    page: Page, browser: Browser, auth_url: str, provider: Provider
+    page: Page, chromium: Browser, auth_url: str, provider: Provider
 ) -> None:
     await page.evaluate(BEGIN, auth_url)
     await page.wait_for_url(f"{provider.issuer}/authorize?*")
     async with httpx.AsyncClient() as client:
         response = await client.post(page.url, data={"person": somebody(provider).subject})
-    lured = await browser.new_context()
+    lured = await chromium.new_context()
     try:
         victim = await lured.new_page()
         shown = await victim.goto(response.headers["location"])

@@ -80,7 +80,7 @@ async def tab_to(page: Page, name: str) -> None:
 
 
 async def test_by_keyboard_and_without_javascript_somebody_signs_in_with_google(
-    browser: Browser, scene: Scene, auth_database: AuthDatabase
+    chromium: Browser, scene: Scene, auth_database: AuthDatabase
 ) -> None:
     async with httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as client:
         guarded = await new_app(client)
@@ -88,7 +88,7 @@ async def test_by_keyboard_and_without_javascript_somebody_signs_in_with_google(
     await auth_database.execute("UPDATE users SET email_verified = true WHERE email = $1", email)
     somebody(scene.provider, email=email)
     attempt, url = scene.attempt()
-    async with visiting(browser, url, java_script_enabled=False) as (page, complaints):
+    async with visiting(chromium, url, java_script_enabled=False) as (page, complaints):
         await expect(page.get_by_role("button", name=PASSKEY)).to_be_hidden()
         await page.get_by_role("button", name=GOOGLE).focus()
         await page.keyboard.press("Enter")
@@ -102,10 +102,10 @@ async def test_by_keyboard_and_without_javascript_somebody_signs_in_with_google(
 
 
 async def test_errors_of_google_lead_to_the_page_and_from_there_to_the_app(
-    browser: Browser, scene: Scene
+    chromium: Browser, scene: Scene
 ) -> None:
     _, url = scene.attempt()
-    async with visiting(browser, url) as (page, _):
+    async with visiting(chromium, url) as (page, _):
         await page.get_by_role("button", name=GOOGLE).click()
         await page.wait_for_url(f"{scene.provider.issuer}/authorize?*")
         await page.go_back()
@@ -133,10 +133,10 @@ async def add_authenticator(page: Page) -> tuple[Any, str]:
     return cdp, added["authenticatorId"]
 
 
-async def test_by_keyboard_somebody_signs_in_with_a_passkey(browser: Browser, scene: Scene) -> None:
+async def test_by_keyboard_somebody_signs_in_with_a_passkey(chromium: Browser, scene: Scene) -> None:
     attempt, url = scene.attempt()
     async with (
-        visiting(browser, url) as (page, complaints),
+        visiting(chromium, url) as (page, complaints),
         httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as client,
     ):
         cdp, authenticator = await add_authenticator(page)
@@ -160,11 +160,11 @@ async def test_by_keyboard_somebody_signs_in_with_a_passkey(browser: Browser, sc
 
 
 async def test_by_keyboard_and_without_javascript_somebody_asks_for_a_new_password(
-    browser: Browser, scene: Scene
+    chromium: Browser, scene: Scene
 ) -> None:
     _, url = scene.attempt()
     async with (
-        visiting(browser, url, java_script_enabled=False) as (page, complaints),
+        visiting(chromium, url, java_script_enabled=False) as (page, complaints),
         httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as client,
     ):
         person = await register(client)
@@ -180,11 +180,11 @@ async def test_by_keyboard_and_without_javascript_somebody_asks_for_a_new_passwo
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_other_methods_are_legible_in_light_and_dark_and_large(
-    browser: Browser, scene: Scene, scheme: Literal["light", "dark"]
+    chromium: Browser, scene: Scene, scheme: Literal["light", "dark"]
 ) -> None:
     _, url = scene.attempt()
     options: dict[str, Any] = {"color_scheme": scheme, "viewport": {"width": 320, "height": 480}}
-    async with visiting(browser, url, **options) as (page, _):
+    async with visiting(chromium, url, **options) as (page, _):
         await page.context.set_offline(True)
         await page.get_by_role("button", name=PASSKEY).click()
         await expect(page.get_by_role("alert")).to_contain_text("No passkey was used")

@@ -58,8 +58,8 @@ async def scene(auth_database: AuthDatabase, landing: Landing) -> AsyncIterator[
         yield Scene(issuer=issuer, person=await register(client), attempt=attempt, landing=landing)
 
 
-async def test_by_keyboard_and_without_javascript_somebody_signs_in(browser: Browser, scene: Scene) -> None:
-    async with visiting(browser, scene.url, java_script_enabled=False) as (page, complaints):
+async def test_by_keyboard_and_without_javascript_somebody_signs_in(chromium: Browser, scene: Scene) -> None:
+    async with visiting(chromium, scene.url, java_script_enabled=False) as (page, complaints):
         keyboard = page.keyboard
         await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Payments")
         await keyboard.type(scene.person.email)  # the first field has the focus
@@ -84,8 +84,8 @@ async def test_by_keyboard_and_without_javascript_somebody_signs_in(browser: Bro
         assert (await scene.attempt.exchange(client, answer["code"])).status_code == 200
 
 
-async def test_the_focus_goes_through_the_form_in_order(browser: Browser, scene: Scene) -> None:
-    async with visiting(browser, scene.url) as (page, _):
+async def test_the_focus_goes_through_the_form_in_order(chromium: Browser, scene: Scene) -> None:
+    async with visiting(chromium, scene.url) as (page, _):
         order = [await focused(page)]
         for _ in range(3):
             await page.keyboard.press("Tab")
@@ -100,11 +100,11 @@ async def test_the_focus_goes_through_the_form_in_order(browser: Browser, scene:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_is_legible_in_light_and_dark_and_large(
-    browser: Browser, scene: Scene, scheme: Literal["light", "dark"]
+    chromium: Browser, scene: Scene, scheme: Literal["light", "dark"]
 ) -> None:
     # 200 % of a window 640 wide is a window 320 wide.
     options = {"color_scheme": scheme, "viewport": {"width": 320, "height": 480}}
-    async with visiting(browser, scene.url, **options) as (page, complaints):
+    async with visiting(chromium, scene.url, **options) as (page, complaints):
         await page.get_by_label("E-mail address or username").fill("nobody")
         await page.get_by_label("Password").fill("not the password")
         await page.get_by_role("button", name="Sign in").click()
@@ -119,7 +119,7 @@ async def test_it_is_legible_in_light_and_dark_and_large(
         assert [text for text in complaints if "401" not in text] == []
 
 
-async def test_a_page_of_another_site_cannot_sign_the_browser_in(browser: Browser, scene: Scene) -> None:
+async def test_a_page_of_another_site_cannot_sign_the_browser_in(chromium: Browser, scene: Scene) -> None:
     async with httpx.AsyncClient(base_url=scene.issuer, event_hooks=checking("auth")) as attacker:
         page = await scene.attempt.open_page(attacker)
     form = page.text[page.text.index("<form") :].replace(
@@ -128,7 +128,7 @@ async def test_a_page_of_another_site_cannot_sign_the_browser_in(browser: Browse
     filled = form.replace('name="login" value=""', f'name="login" value="{scene.person.email}"').replace(
         'name="password" type="password"', f'name="password" value="{scene.person.password}"'
     )
-    async with visiting(browser, scene.landing.url.replace("/callback", "/evil")) as (victim, _):
+    async with visiting(chromium, scene.landing.url.replace("/callback", "/evil")) as (victim, _):
         await victim.set_content(filled)
         await victim.get_by_role("button", name="Sign in").click()
         await expect(victim.get_by_role("heading", level=1)).to_have_text("You cannot sign in from here")
@@ -136,7 +136,7 @@ async def test_a_page_of_another_site_cannot_sign_the_browser_in(browser: Browse
 
 
 async def test_a_request_in_another_sites_form_leaves_the_page_of_another_tab_alone(
-    browser: Browser, scene: Scene
+    chromium: Browser, scene: Scene
 ) -> None:
     longest = Attempt(client_id=CLIENT, redirect_uri=scene.landing.url, state="%" * 2048, nonce="%" * 512)
     fields = "".join(
@@ -144,7 +144,7 @@ async def test_a_request_in_another_sites_form_leaves_the_page_of_another_tab_al
         for name, value in longest.parameters(login_hint="\U0001f511" * 320).items()
     )
     form = f'<form method="post" action="{scene.issuer}/oauth2/authorize">{fields}<button>Sign in</button></form>'
-    async with visiting(browser, scene.url) as (page, _):
+    async with visiting(chromium, scene.url) as (page, _):
         tab = await page.context.new_page()
         await tab.goto(scene.landing.url.replace("/callback", "/app"))
         await tab.set_content(form)
@@ -171,10 +171,10 @@ _CALL = """
 """
 
 
-async def test_a_page_refreshes_by_a_cookie_that_it_cannot_read(browser: Browser, scene: Scene) -> None:
+async def test_a_page_refreshes_by_a_cookie_that_it_cannot_read(chromium: Browser, scene: Scene) -> None:
     issuer = scene.issuer.replace("127.0.0.1", "localhost")
     body = {"login": scene.person.email, "password": scene.person.password}
-    async with visiting(browser, f"{issuer}/livez") as (page, _):
+    async with visiting(chromium, f"{issuer}/livez") as (page, _):
         status, answer, readable = await page.evaluate(_CALL, ["/v1/auth/login?transport=cookie", body])
         assert (status, readable) == (200, "")
         assert "refresh_token" not in answer

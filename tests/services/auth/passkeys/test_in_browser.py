@@ -120,11 +120,11 @@ async def serving_stranger() -> AsyncIterator[str]:
 
 
 async def test_a_passkey_is_made_used_elsewhere_and_removed(
-    browser: Browser, site: str, auth_database: AuthDatabase
+    chromium: Browser, site: str, auth_database: AuthDatabase
 ) -> None:
     async with (
-        await browser.new_context() as context,
-        await browser.new_context() as elsewhere,
+        await chromium.new_context() as context,
+        await chromium.new_context() as elsewhere,
         httpx.AsyncClient(base_url=site, event_hooks=checking("auth")) as client,
     ):
         person = await register(client)
@@ -163,9 +163,9 @@ async def test_a_passkey_is_made_used_elsewhere_and_removed(
         assert (status, refused["type"]) == (401, "/problems/passkey-refused")
 
 
-async def test_who_is_not_verified_gets_no_proof(browser: Browser, site: str) -> None:
+async def test_an_unverified_user_gets_no_assertion(chromium: Browser, site: str) -> None:
     async with (
-        await browser.new_context() as context,
+        await chromium.new_context() as context,
         httpx.AsyncClient(base_url=site, event_hooks=checking("auth")) as client,
     ):
         token = (await log_in(client, await register(client)))["access_token"]
@@ -178,9 +178,9 @@ async def test_who_is_not_verified_gets_no_proof(browser: Browser, site: str) ->
         assert (await visitor.sign_in())[0] == 0
 
 
-async def test_a_page_of_another_origin_gets_no_session(browser: Browser, site: str) -> None:
+async def test_a_page_of_another_origin_gets_no_session(chromium: Browser, site: str) -> None:
     async with (
-        await browser.new_context() as context,
+        await chromium.new_context() as context,
         httpx.AsyncClient(base_url=site, event_hooks=checking("auth")) as client,
     ):
         token = (await log_in(client, await register(client)))["access_token"]

@@ -66,9 +66,9 @@ async def visiting(browser: Browser, url: str, **options: Any) -> AsyncIterator[
 
 
 @pytest_asyncio.fixture
-async def visit(browser: Browser, library_url: str) -> AsyncIterator[Visit]:
+async def visit(chromium: Browser, library_url: str) -> AsyncIterator[Visit]:
     """The page of the library under test."""
-    async with visiting(browser, library_url) as visit:
+    async with visiting(chromium, library_url) as visit:
         yield visit
 
 
@@ -227,11 +227,11 @@ async def test_landmarks_names_and_language_are_there(visit: Visit) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_text_has_contrast_in_light_and_dark(
-    browser: Browser, library_url: str, library: Library, scheme: str
+    chromium: Browser, library_url: str, library: Library, scheme: str
 ) -> None:
     await library.add(file_name="video.mp4", tags=[tag("place", "harbour")])
 
-    async with visiting(browser, library_url, color_scheme=scheme) as visit:
+    async with visiting(chromium, library_url, color_scheme=scheme) as visit:
         await visit.sign_in(library.reader)
         await expect(visit.page.locator("#videos > li")).to_have_count(1)
         await visit.page.locator("#problem").evaluate("node => { node.textContent = 'A problem.'; }")
@@ -244,11 +244,11 @@ async def test_text_has_contrast_in_light_and_dark(
 
 
 async def test_on_a_phone_nothing_is_wider_than_the_screen(
-    browser: Browser, library_url: str, library: Library
+    chromium: Browser, library_url: str, library: Library
 ) -> None:
     await library.add(file_name="n" * 500, file_path="/" + "p" * 2000, tags=[tag("place", "t" * 200)])
 
-    async with visiting(browser, library_url, viewport={"width": 320, "height": 640}) as visit:
+    async with visiting(chromium, library_url, viewport={"width": 320, "height": 640}) as visit:
         await visit.sign_in(library.reader)
         await expect(visit.page.locator("#videos > li")).to_have_count(1)
         width = await visit.page.evaluate("document.documentElement.scrollWidth")
@@ -262,19 +262,19 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(
 
 
 async def test_without_a_database_the_page_says_so_and_asks_for_nothing(
-    browser: Browser, serve: Serve
+    chromium: Browser, serve: Serve
 ) -> None:
-    async with serve(create_app(settings_for(None))) as url, visiting(browser, url) as visit:
+    async with serve(create_app(settings_for(None))) as url, visiting(chromium, url) as visit:
         await expect(storage(visit.page)).to_contain_text("This server keeps no library (mode: client).")
         await expect(visit.page.get_by_label("Access token")).to_be_hidden()
         assert (visit.complaints, await visit.violations()) == ([], [])
 
 
-async def test_an_open_library_is_listed_at_once(browser: Browser, serve: Serve, library: Library) -> None:
+async def test_an_open_library_is_listed_at_once(chromium: Browser, serve: Serve, library: Library) -> None:
     await library.add(file_name="mine.mp4")
     app = create_app(settings_for(library.app.settings.database, access="open"))
 
-    async with serve(app) as url, visiting(browser, url) as visit:
+    async with serve(app) as url, visiting(chromium, url) as visit:
         await expect(visit.page.locator("#videos h3")).to_have_text("mine.mp4")
         await expect(visit.page.get_by_label("Access token")).to_be_hidden()
         assert (visit.complaints, await visit.violations()) == ([], [])
