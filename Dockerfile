@@ -58,9 +58,8 @@ ENV SERVICE=${SERVICE}
 COPY --from=service-environment /opt/quartet /opt/quartet
 COPY --chmod=0555 deploy/container/ask_health.py /opt/quartet/libexec/
 USER 10001:10001
-# Liveness, for whoever restarts what is unhealthy: a new process does not bring an absent database back, and would
-# lose the requests of the old one. Readiness is for whoever waits for a start or sends requests: compose.yaml asks
-# /readyz instead, since Compose waits for health and restarts nothing for the lack of it.
+# Liveness, for engines that restart unhealthy containers: a restart does not bring an absent database back, and loses the
+# old process's requests. compose.yaml asks /readyz instead, since Compose waits for health and restarts nothing.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
     CMD ["python", "-IS", "/opt/quartet/libexec/ask_health.py", "/livez"]
 

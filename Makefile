@@ -1,18 +1,17 @@
-# `make help` lists what there is. Everything runs in .venv, which the first target that needs it makes.
+# `make help` lists the targets. Everything runs in .venv, which the first target that needs it creates.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/dbcommon libs/webcommon services/auth services/l2p services/payment services/videovault ops
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# A system PostgreSQL besides the packaged one, on which the tests run as well.
+# A system PostgreSQL besides the packaged one; the tests run on both.
 SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
-# What depends most on the server's version: the driver, roles, grants, tables.
+# Tests that depend most on the server's version: the driver, roles, grants, tables.
 SHARED := tests/libs tests/ops/test_isolation.py tests/ops/test_provision.py
 SCHEMA := $(SHARED) $(wildcard tests/services/*/test_migrations.py)
-# As many processes as there are cores; a file's tests stay together, since they share what it sets up. Each run tells
-# what took longest.
+# A process for each core; a file's tests stay together, since they share fixtures. Each run lists the slowest.
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40
 # A file or a test that is named runs as it stands; a folder, its fast tests.
 NAMED := $(if $(findstring .py,$(T)),--durations=5,$(PARALLEL) -m "not long") $(T)
@@ -20,7 +19,7 @@ NAMED := $(if $(findstring .py,$(T)),--durations=5,$(PARALLEL) -m "not long") $(
 HALF ?= all
 OTHER_HALF := $(or $(if $(filter even,$(HALF)),odd),$(if $(filter odd,$(HALF)),even),$(HALF))
 
-# Tests start many processes: a module is compiled once, not in each of them.
+# Tests start many processes: compile each module once, not in each of them.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -61,23 +60,23 @@ ifneq ($(SYSTEM_PG),)
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider -m database
 endif
 
-# Counts what runs in the processes of the tests, which are combined, and nothing in those that a test starts.
+# Combines the processes that run tests; processes that a test starts are not measured.
 coverage: $(VENV)/development.stamp  ## the fast tests, and the lines and branches that they do not reach; T=path too
 	@$(PYTEST) $(PARALLEL) -m "not long" --cov --cov-report=term $(T)
 
 drills: $(VENV)/development.stamp  ## the long drills alone
 	@$(PYTEST) $(PARALLEL) -m long
 
-check: $(VENV)/development.stamp  ## ruff, codespell, mypy, the rules of who may import whom, and that the environment is whole
+check: $(VENV)/development.stamp  ## ruff, codespell, mypy, the rules of who may import whom, and that the environment is complete
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/codespell
-# On a machine under load its workers can miss each other's time limits, which is status 2: then in one process.
+# Under load mypy's workers can time out (status 2): then run it in one process.
 	@$(BIN)/mypy --num-workers auto || { [ $$? = 2 ] && $(BIN)/mypy; }
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pip --disable-pip-version-check check
 
-fmt: $(VENV)/development.stamp  ## format the code and mend what ruff can mend
+fmt: $(VENV)/development.stamp  ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
@@ -87,7 +86,7 @@ lock: $(VENV)/development.stamp  ## write the lock files anew after a change of 
 clean:  ## remove the environment; the data in .quartet stays
 	rm -rf $(VENV)
 
-# pip comes last: an environment without it is half made, as `python3 -m venv` leaves it where python3-venv is missing.
+# pip comes last: without it the environment is half made, as `python3 -m venv` leaves it when python3-venv is missing.
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Quartet needs Python 3.11 or newer: set PYTHON=/path/to/python3.11")'
 	@echo "Making the environment in $(VENV): a minute or two, once"
@@ -95,7 +94,7 @@ $(VENV)/bin/pip:
 		echo "$(PYTHON) cannot make an environment: install its venv module (on Debian and Ubuntu: apt install python3-venv), or set PYTHON=/path/to/another" >&2; \
 		exit 1; }
 
-# A lock file is whole, so nothing is resolved: pip would look beyond it for `name[extra]`, and refuse what it finds there.
+# A lock file is complete, so nothing is resolved: for `name[extra]` pip would look beyond it, and refuse what it finds.
 $(VENV)/runtime.stamp: requirements.lock $(foreach package,$(PACKAGES),$(package)/pyproject.toml) | $(VENV)/bin/pip
 	@$(PIP) install --no-deps --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation $(EDITABLE)

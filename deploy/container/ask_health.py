@@ -2,7 +2,7 @@
 
     ask_health.py /livez
 
-Runs every few seconds in each container, hence without an HTTP library, whose import costs ten times the question.
+Runs every few seconds in each container, so it uses no HTTP library, whose import would cost ten times the request.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""Put the passwords and secrets that the environment gives into the folders of those who use them.
+"""Write the passwords and secrets of the environment into the folders of their consumers.
 
     keep_given_secrets.py /secrets
 
-Goes before `quartet secrets init`, which generates what is missing then. A value that is no longer given stays as it
+Runs before `quartet secrets init`, which generates the missing ones. A value that is no longer given stays as it
 was, since the data behind it still want it.
 """
 
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def destinations() -> dict[str, tuple[str, ...]]:
-    """The files, below the folder of secrets, that each variable's value belongs in."""
+    """The files for each variable's value, below the folder of secrets."""
     found: dict[str, tuple[str, ...]] = {
         "POSTGRES_PASSWORD": ("postgres/postgres_password", SUPERUSER),
         "BACKUP_DB_PASSWORD": ("migrate/backup_db_password",),
@@ -48,7 +48,7 @@ def destinations() -> dict[str, tuple[str, ...]]:
 
 
 def write(path: Path, value: str) -> None:
-    """Replace the file in one step, readable to nobody but its owner at any time."""
+    """Replace the file in one step. Only its owner can read it at any time."""
     path.parent.chmod(0o700)
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.unlink(missing_ok=True)
@@ -59,7 +59,7 @@ def write(path: Path, value: str) -> None:
 
 
 def remember(path: Path, before: str) -> None:
-    """Add a former password to those in `<path>.before`, for the user who reads the present one."""
+    """Add a former password to those in `<path>.before`, which has the owner of `path`."""
     former = path.with_name(f"{path.name}.before")
     known = json.loads(former.read_text(encoding="utf-8")) if former.exists() else []
     owner = path.stat().st_uid

@@ -1,4 +1,4 @@
-"""Give the server the superuser's password that the environment has since it was made; goes before `quartet provision`.
+"""Set the superuser's password to the one of the environment, if that has changed. Runs before `quartet provision`.
 
 The image of PostgreSQL takes POSTGRES_PASSWORD only when it makes a new cluster. keep_given_secrets.py keeps the former
 ones beside the file that POSTGRES_PASSWORD_FILE names; with one of them the present one can be set.
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 async def rotate(wanted: str, former: list[str]) -> None:
-    """Set the password, with the newest of the former ones that the server takes; nothing when it has it already.
+    """Set the password, signing in with the newest former one that the server accepts; nothing if it is set already.
 
     When the server takes none of them neither does this complain: `quartet provision` is refused too, and says what to do.
     """

@@ -1,4 +1,4 @@
-"""What the images hold and what a container may see: the part of the drill that only looks."""
+"""Checks of images and of what a container may read; changes nothing."""
 
 import json
 import re
@@ -43,7 +43,7 @@ asyncio.run(main())
 
 
 def check_image(stack: Stack, service: str, *, base: str) -> str:
-    """A service's image is small, has no compiler, and no code but its own; gives a line about it."""
+    """Check that a service's image is small, has no compiler, and no code of other services; gives a line about it."""
     size, below = (
         int(stack.docker("image", "inspect", "--format", "{{.Size}}", name))
         for name in (f"quartet-{service}", base)
@@ -57,7 +57,7 @@ def check_image(stack: Stack, service: str, *, base: str) -> str:
 
 
 def check_confinement(stack: Stack, service: str) -> None:
-    """A running service is nobody special and can write nowhere but in /tmp."""
+    """Check that a running service has no privileges and can write in /tmp only."""
     found = stack.inspect(service)
     host, user = found["HostConfig"], found["Config"]["User"]
     expect(user.split(":")[0] == USER_ID, f"{service} runs as {user!r}")
@@ -72,7 +72,7 @@ def check_confinement(stack: Stack, service: str) -> None:
 
 
 def check_knowledge(stack: Stack, service: str) -> set[str]:
-    """A service is told and can read only its own things; gives the secrets that it can read."""
+    """Check that a service gets only its own settings and secrets; gives the secrets that it can read."""
     for name, value in _environment(stack, service).items():
         own = name.startswith(f"{service.upper()}_") or name in SHARED_NAMES
         strange = any(name.startswith(f"{other.upper()}_") for other in SERVICES)
@@ -88,14 +88,14 @@ def check_knowledge(stack: Stack, service: str) -> set[str]:
 
 
 def check_databases(stack: Stack, service: str) -> None:
-    """From a service's own network and with its password only its own database opens, for its own role alone."""
+    """Check that from a service's network, with its password, only its own role reaches only its own database."""
     own, others = json.loads(stack.execute(service, "python", "-c", _TRY_DATABASES))
     expect(own == [f"{service}_db"], f"{service}_user can enter {own}")
     expect(not others, f"the password of {service}_user opens {others}")
 
 
 def check_server(stack: Stack) -> str:
-    """The superuser comes in on the server's own socket, and nobody without a password by any other way."""
+    """Check that only the superuser on the server's own socket connects without a password."""
     psql = (
         "psql",
         "--no-psqlrc",
@@ -111,7 +111,7 @@ def check_server(stack: Stack) -> str:
 
 
 def check_password(stack: Stack, password: str) -> None:
-    """The superuser comes in over TCP with this password."""
+    """Check that the superuser connects over TCP with this password."""
     tried = ("psql", "--no-psqlrc", "--host=127.0.0.1", "--username=postgres", "--command=SELECT 1")
     stack.compose("exec", "-T", "-e", f"PGPASSWORD={password}", "shared-postgres", *tried)
 
@@ -120,5 +120,5 @@ def _environment(stack: Stack, service: str) -> dict[str, str]:
     told = stack.execute(service, "python", "-c", "import json, os; print(json.dumps(dict(os.environ)))")
     found: dict[str, str] = json.loads(told)
     configured: list[str] = stack.inspect(service)["Config"]["Env"]
-    # A name that is handed on but was not set stands there without a value, and is not in the process's environment.
+    # A name that is passed on but not set stands there without a value, and is not in the process's environment.
     return found | dict(entry.split("=", 1) for entry in configured if "=" in entry)

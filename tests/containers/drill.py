@@ -1,11 +1,11 @@
-"""Bring the container stack up, hurt it, and see that it holds; on any Docker engine (DOCKER_HOST), used by hand.
+"""Start the container stack, break parts of it, and check that it recovers; on any Docker engine (DOCKER_HOST), by hand.
 
     python -m tests.containers.drill                                  build, then drill on PostgreSQL 18
     python -m tests.containers.drill --postgres postgres:15           on another one; may be given several times
     python -m tests.containers.drill --no-build                       with the images that are there
 
-It works on a project of its own, `quartet-drill`, with volumes of its own that are deleted at the end; only the
-published ports (5500, 3001, 3004, 5100, 5432, or what AUTH_PORT … say) must be free. Takes three minutes a PostgreSQL.
+It uses a project of its own, `quartet-drill`, with volumes of its own that are deleted at the end; only the
+published ports (5500, 3001, 3004, 5100, 5432, or what AUTH_PORT … say) must be free. Takes three minutes for each PostgreSQL.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from tests.containers.story import Services, Story
 GONE_SECONDS = 3.0
 BACK_SECONDS = 10.0
 START_SECONDS = 180.0
-"""What a start takes depends on the machine; this is for one that never ends."""
+"""Far above any machine's start; catches one that never ends."""
 PYTHON_IMAGE = "python:3.12-slim-bookworm"
 GIVEN_PASSWORD = "p@ss:/w%rd?#[]é of the environment"
 CHANGED = {
@@ -55,16 +55,16 @@ ALL_OUT = dict.fromkeys(SERVICES, 503)
 
 @dataclass
 class Drill:
-    """One stack on one PostgreSQL, from nothing to nothing."""
+    """One stack on one PostgreSQL, from its creation to its removal."""
 
     stack: Stack
     services: Services = field(init=False)
     story: Story = field(init=False)
 
     def run(self) -> None:
-        """Every step, in an order in which each finds what the one before left. Raises DrillFailed."""
+        """Run every step; each starts from the state that the one before left. Raises DrillFailed."""
         self.start()
-        self.look()
+        self.inspect()
         self.refuse_open_access()
         self.stop_database()
         self.kill_database()
@@ -76,7 +76,7 @@ class Drill:
         self.run_in_production()
 
     def start(self) -> None:
-        """From nothing to healthy, and the main job of the four services."""
+        """Start the stack, wait for health, and use the four services."""
         say(f"up, from empty volumes: healthy after {self.stack.up():.1f} s")
         self.services = Services.published_by(self.stack)
         self.stack.port("shared-postgres", 5432)
@@ -85,8 +85,8 @@ class Drill:
         self.story.begin(self.stack)
         say(f"registered, signed in, granted, and kept {self.story.check()} things")
 
-    def look(self) -> None:
-        """Who sees what, without changing anything."""
+    def inspect(self) -> None:
+        """Check images, confinement and access, without changing anything."""
         base = os.environ.get("PYTHON_IMAGE", PYTHON_IMAGE)
         say(
             "layers above the base: "
@@ -102,7 +102,7 @@ class Drill:
         say(f"each service knows its own two secrets alone; PostgreSQL {check_server(self.stack)}")
 
     def refuse_open_access(self) -> None:
-        """VideoVault without tokens is for loopback, which a container's port is not."""
+        """VideoVault refuses to run without tokens in a container, since its port is not loopback."""
         told = self.stack.compose(
             *("run", "--rm", "-T", "--no-deps", "--env=VIDEOVAULT_ACCESS=open", "videovault"), expect=2
         )
@@ -110,7 +110,7 @@ class Drill:
         say("VIDEOVAULT_ACCESS=open is refused")
 
     def stop_database(self) -> None:
-        """Away: not ready, alive. Back: ready, by themselves."""
+        """While the database is stopped, services are alive but not ready; afterwards they become ready by themselves."""
         before = self.stack.started_at(*SERVICES)
         self.stack.compose("stop", "shared-postgres")
         gone = self._wait_for("/readyz", ALL_OUT, seconds=GONE_SECONDS)
@@ -124,7 +124,7 @@ class Drill:
         )
 
     def kill_database(self) -> None:
-        """kill -9 of the server while rows are written: it comes back by itself, with every committed row."""
+        """kill -9 of the server while rows are written: it restarts by itself, with every committed row."""
         before = self.stack.started_at(*SERVICES)
         self.story.add()
         server = self.stack.inspect("shared-postgres")
@@ -142,7 +142,7 @@ class Drill:
         )
 
     def restart_database(self) -> None:
-        """A restart while rows are written: a request is done or told to come back, and what was done is there."""
+        """A restart while rows are written: each request succeeds or gets 503, and every success is kept."""
         before = self.stack.started_at(*SERVICES)
 
         def restart() -> None:
@@ -155,7 +155,7 @@ class Drill:
         say(f"server restarted under load: {dict(told)}, {self.story.check()} things are there")
 
     def kill_services(self) -> None:
-        """kill -9 of each service at once: the engine starts them again, and they are ready."""
+        """kill -9 of all services at once: the engine restarts them, and they become ready."""
         found = {service: self.stack.inspect(service) for service in SERVICES}
         for it in found.values():
             self._kill(int(it["State"]["Pid"]))
@@ -181,7 +181,7 @@ class Drill:
         say(f"a second up changes nothing, in {seconds:.1f} s")
 
     def replace(self) -> None:
-        """`down` stops gracefully and forgets the containers; `up` has all data and secrets again."""
+        """`down` stops gracefully and removes the containers; the next `up` has all data and secrets."""
         secrets = self._secrets()
         started = time.monotonic()
         self.stack.compose("stop")
@@ -214,7 +214,7 @@ class Drill:
         say(f"passwords of the environment were taken over; {self.story.check()} things are there")
 
     def run_in_production(self) -> None:
-        """Production refuses what browsers would reach without TLS, and runs with the URLs of a proxy that ends it."""
+        """Production refuses URLs without TLS, and runs with the https URLs of a proxy."""
         unsafe = ("run", "--rm", "-T", "--no-deps", "--env=QUARTET_ENV=production")
         for service in SERVICES:
             told = self.stack.compose(*unsafe, service, expect=2)
@@ -245,11 +245,11 @@ class Drill:
         return {place: digest for digest, place in (line.split() for line in told.splitlines())}
 
     def _migration_log(self) -> list[str]:
-        """The lines of all runs of `migrate`; one that changes nothing says a single line."""
+        """The lines of all runs of `migrate`; a run that changes nothing prints one line."""
         return self.stack.compose("logs", "--no-log-prefix", "migrate").splitlines()
 
     def _kill(self, process: int) -> None:
-        """SIGKILL from outside of the container: inside, its first process cannot be killed."""
+        """Send SIGKILL from outside of the container: inside, its first process cannot be killed."""
         code = f"import os; os.kill({process}, 9)"
         arguments = (
             "--rm",

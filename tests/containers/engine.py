@@ -16,11 +16,11 @@ LONG_RUNNING = ("shared-postgres", *SERVICES)
 
 
 class DrillFailed(Exception):
-    """What was expected and did not happen."""
+    """An expectation did not hold; the message names it."""
 
 
 class Stack:
-    """One project; `environment` is what an `.env` would say."""
+    """One project; `environment` stands for its `.env`."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = dict(environment)
@@ -28,7 +28,7 @@ class Stack:
     def docker(self, *arguments: str, expect: int | None = 0, seconds: float = 300) -> str:
         """Run the docker CLI and give its output. Raises DrillFailed when its exit status is not `expect` (None: any)."""
         done = subprocess.run(
-            ["docker", *arguments],  # noqa: S607 - the docker of the PATH, as a user has it
+            ["docker", *arguments],  # noqa: S607 - the user's docker, from the PATH
             capture_output=True,
             text=True,
             cwd=ROOT,
@@ -50,7 +50,7 @@ class Stack:
         self.compose("build", *names, seconds=900)
 
     def up(self) -> float:
-        """`up --wait` without a build; the seconds until everything was healthy."""
+        """Run `up --wait` without a build; the seconds until everything was healthy."""
         started = time.monotonic()
         self.compose("up", "--detach", "--wait", "--no-build")
         return time.monotonic() - started
@@ -63,7 +63,7 @@ class Stack:
         return found[0]
 
     def inspect(self, service: str) -> dict[str, Any]:
-        """What the engine knows about a service's container."""
+        """The engine's description of a service's container."""
         found: dict[str, Any] = json.loads(self.docker("inspect", self.container(service)))[0]
         return found
 
@@ -77,11 +77,11 @@ class Stack:
         return self.compose("exec", "-T", service, *command, expect=expect)
 
     def operator(self, *command: str) -> str:
-        """The operator's command, as the documentation tells it."""
+        """Run the operator's command as the documentation says."""
         return self.compose("run", "--rm", "-T", "quartet", *command)
 
     def port(self, service: str, inside: int) -> int:
-        """Where a service is published. Raises DrillFailed when that is not this machine's loopback."""
+        """The published port of a service. Raises DrillFailed when it is not on loopback."""
         address, _, port = self.compose("port", service, str(inside)).strip().rpartition(":")
         if address != "127.0.0.1":
             raise DrillFailed(f"{service} is published on {address}, not on loopback only")
@@ -99,13 +99,13 @@ def say(text: str) -> None:
 
 
 def expect(condition: object, told: str) -> None:
-    """Go on when the condition holds. Raises DrillFailed with what was expected."""
+    """Raise DrillFailed with the expectation, unless the condition holds."""
     if not condition:
         raise DrillFailed(told)
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, told: str) -> float:
-    """Poll until the condition holds and give the seconds that took. Raises DrillFailed after `seconds`."""
+    """Poll until the condition holds; the seconds that it took. Raises DrillFailed after `seconds`."""
     started = time.monotonic()
     while True:
         held, passed = condition(), time.monotonic() - started

@@ -15,10 +15,10 @@ from tests.containers.engine import SERVICES, DrillFailed, Stack
 INSIDE_PORTS = {"auth": 5500, "l2p": 3001, "payment": 3004, "videovault": 5100}
 PASSWORD = "seven quiet harbours"
 WRITERS = 8
-"""How many write to a service at the same time."""
+"""Writers at the same time."""
 
 PAUSE_SECONDS = 0.2
-"""Between two things of one writer: what it kept is looked for again at each later step."""
+"""Between two writes of one writer, which bounds the rows that each later step reads again."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Services:
 
     @classmethod
     def published_by(cls, stack: Stack) -> "Services":
-        """Where the stack published them."""
+        """The services at the ports that the stack published."""
         return cls({service: stack.port(service, INSIDE_PORTS[service]) for service in SERVICES})
 
     def call(
@@ -42,7 +42,7 @@ class Services:
         headers: dict[str, str] | None = None,
         seconds: float = 10,
     ) -> tuple[int, Any]:
-        """Send `METHOD /path` and give status and decoded body. Raises OSError when nobody answers."""
+        """Send `METHOD /path`; status and decoded body. Raises OSError without an answer."""
         method, path = request.split(" ", 1)
         sent = {"Content-Type": "application/json", **(headers or {})}
         if token:
@@ -57,14 +57,14 @@ class Services:
         return answer.status, json.loads(content) if content else None
 
     def expect(self, status: int, service: str, request: str, **options: Any) -> Any:
-        """As `call`, but raises DrillFailed for any other status."""
+        """`call`, and DrillFailed for any other status."""
         found, body = self.call(service, request, **options)
         if found != status:
             raise DrillFailed(f"{service} {request}: {found} instead of {status}: {body}")
         return body
 
     def statuses(self, path: str) -> dict[str, int]:
-        """What each service answers at a health route, all asked at once; 0 for one that does not answer."""
+        """Each service's status at a health route, all asked at once; 0 without an answer."""
         with ThreadPoolExecutor(len(SERVICES)) as pool:
             return dict(zip(SERVICES, pool.map(self._status, SERVICES, [path] * len(SERVICES)), strict=True))
 
@@ -77,7 +77,7 @@ class Services:
 
 @dataclass
 class Story:
-    """One customer's things, remembered so that they can be looked for later."""
+    """One customer's rows, remembered so that later steps can check them."""
 
     services: Services
     email: str = field(default_factory=lambda: f"ada-{secrets.token_hex(4)}@example.com")
@@ -91,7 +91,7 @@ class Story:
         return token
 
     def begin(self, stack: Stack) -> None:
-        """Make an account, let the operator make it an admin, and keep a lobby, an order and a video."""
+        """Make an account, grant it `admin` by the operator's command, and add a lobby, an order and a video."""
         account = {"email": self.email, "username": self.email.partition("@")[0], "password": PASSWORD}
         self.services.expect(201, "auth", "POST /v1/auth/register", body=account)
         stack.operator("auth", "grant", self.email, "admin")
@@ -100,7 +100,7 @@ class Story:
         self.add()
 
     def add(self) -> None:
-        """Keep one more lobby, order and video."""
+        """Add one more lobby, order and video."""
         token = self.sign_in()
         for service in THINGS:
             status, body = self._make(service, token)
@@ -108,7 +108,7 @@ class Story:
                 raise DrillFailed(f"{service}: {status} instead of 201: {body}")
 
     def add_during(self, event: Callable[[], None]) -> Counter[int]:
-        """Keep one thing of each kind after another until `event` is over; how many answers had which status."""
+        """Add rows of each kind until `event` is over; the number of answers by status."""
         token, over = self.sign_in(), threading.Event()
 
         def write(service: str) -> Counter[int]:
@@ -126,7 +126,7 @@ class Story:
             return sum((writer.result() for writer in writers), Counter[int]())
 
     def _make(self, service: str, token: str) -> tuple[int, Any]:
-        """Make a lobby, an order or a video, and keep it if it was made."""
+        """Create a lobby, an order or a video, and remember it on success."""
         path, describe = THINGS[service]
         mark = secrets.token_hex(4)
         headers = {"Idempotency-Key": mark} if service == "payment" else None
@@ -138,7 +138,7 @@ class Story:
         return status, body
 
     def check(self) -> int:
-        """Everything that was kept is there, as it was; how many things that is. Raises DrillFailed."""
+        """Check that everything remembered is there unchanged; how many rows that is. Raises DrillFailed."""
         token = self.sign_in()
         for path, (service, before) in self.kept.items():
             now = json.dumps(self.services.expect(200, service, f"GET {path}", token=token), sort_keys=True)
@@ -170,4 +170,4 @@ THINGS = {
     "payment": ("/v1/orders", _order),
     "videovault": ("/v1/videos", _video),
 }
-"""What a customer has at each service: where it is made, and from what."""
+"""Path and body for creating a row at each service."""

@@ -1,4 +1,4 @@
-"""compose.yaml, Dockerfile and the server's configuration say what the code beside them says; needs no engine."""
+"""compose.yaml, Dockerfile and the server's configuration agree with the code. Needs no engine."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ DEFINED: dict[str, dict[str, Any]] = COMPOSE["services"]
 SETTINGS = {setting.name: setting for setting in known_settings()}
 
 FIXED_IN_CONTAINERS = ("_HOST", "_PORT", "_DB_USER", "_DB_NAME", "_DB_SCHEMA")
-"""What the images, the volumes and pg_hba.conf settle; `.env` has it for a stack without containers."""
+"""Settings that images, volumes and pg_hba.conf fix; `.env` has them for a stack without containers."""
 
 
 def default_of(text: str) -> str:
@@ -48,7 +48,7 @@ def test_a_service_is_told_each_of_its_settings_that_the_environment_gives(servi
         for name, setting in SETTINGS.items()
         if service in setting.services
         and not name.endswith(FIXED_IN_CONTAINERS)
-        # A secret comes in a file, but for a connection string, which holds one.
+        # Secrets come in files, except a connection string, which contains one.
         and (not setting.secret or name.endswith("_URL"))
         and (not name.endswith("_FILE") or SETTINGS[name.removesuffix("_FILE")].secret)
     }

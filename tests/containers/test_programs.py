@@ -30,7 +30,7 @@ def run(program: str, *arguments: str, **environment: str) -> "subprocess.Comple
 
 
 def keep_given(folder: Path, **given: str) -> dict[str, str]:
-    """What the one-shot container does; gives the content of all files."""
+    """Run what the one-shot container runs; the content of all files."""
     done = run("keep_given_secrets.py", str(folder), **given)
     assert (done.returncode, done.stderr) == (0, "")
     assert not any(value in done.stdout for value in given.values() if value)
@@ -43,7 +43,7 @@ def keep_given(folder: Path, **given: str) -> dict[str, str]:
 
 
 def consumers(folder: Path) -> Path:
-    """The folders that the volumes make."""
+    """The folders that the volumes create."""
     for name in ("postgres", "migrate", "auth", "l2p", "payment", "videovault"):
         folder.joinpath(name).mkdir()
     return folder
@@ -62,7 +62,7 @@ def test_every_secret_that_is_given_reaches_all_who_use_it(tmp_path: Path) -> No
         assert found[f"migrate/{service}_db_owner_password"] == given[f"{prefix}_DB_OWNER_PASSWORD"]
 
 
-def test_what_is_not_given_is_generated_once_and_stays(tmp_path: Path) -> None:
+def test_a_secret_that_is_not_given_is_generated_once_and_stays(tmp_path: Path) -> None:
     first = keep_given(consumers(tmp_path), AUTH_DB_PASSWORD="", L2P_SECRET="an own one")
     again = keep_given(tmp_path)
     assert again == first
@@ -94,7 +94,7 @@ def test_a_changed_superusers_password_leaves_the_former_ones_to_its_rotation(tm
 
 @contextmanager
 def answering(status: int) -> Iterator[int]:
-    """A port on which every request gets this status."""
+    """A port that answers every request with this status."""
 
     class Answer(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

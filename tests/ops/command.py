@@ -1,7 +1,7 @@
 """The real command `quartet`, each stack in a folder and on ports of its own.
 
-A start of Python takes far longer than most of what the command says. What is tested for its words and its settings is
-called in this process; what proves exit codes, signals, streams and processes is started.
+Starting Python takes far longer than most commands. Tests of output and settings call the command in this process; tests of
+exit codes, signals, streams and processes start a real one.
 """
 
 import contextlib
@@ -64,7 +64,7 @@ def _exit_code_of(command: Callable[[], None]) -> int:
 
 @contextlib.contextmanager
 def _as_told(folder: Path, environment: Mapping[str, str], arguments: Sequence[str]) -> Iterator[None]:
-    """This process with another folder, environment and command line, for the length of a block."""
+    """Give this process another folder, environment and command line, for the length of a block."""
     before, own_arguments = dict(os.environ), sys.argv
     _set_environment(environment)
     sys.argv = ["quartet", *arguments]
@@ -83,7 +83,7 @@ def _set_environment(environment: Mapping[str, str]) -> None:
 
 @contextlib.contextmanager
 def _no_trace() -> Iterator[None]:
-    """Fail when the block changes what the next command in this process would find changed."""
+    """Fail when the block changes state that the next command in this process would see."""
     before = _shared_state()
     yield
     assert _shared_state() == before
@@ -103,7 +103,7 @@ def _shared_state() -> dict[str, object]:
 
 @dataclass
 class Workplace:
-    """A folder to run the command in, and what it is told."""
+    """A folder to run the command in, and its settings."""
 
     folder: Path
     ports: dict[str, int]
@@ -139,7 +139,7 @@ class Workplace:
         return _printed(self.quartet(*arguments, "--json"))
 
     def call(self, *arguments: str, **told: str) -> subprocess.CompletedProcess[str]:
-        """The same without a process of its own: call the command, and expect it to leave no trace in this one."""
+        """Call the command in this process, and expect it to leave no trace here."""
         with _as_told(self.folder, self.environment | told, arguments), _no_trace():
             stdout, stderr = io.StringIO(), io.StringIO()
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
@@ -184,12 +184,12 @@ class RunningStack:
 
     @property
     def output(self) -> str:
-        """All that it printed so far."""
+        """Its output so far."""
         return (self.workplace.folder / "output").read_text()
 
     @property
     def state(self) -> dict[str, Any]:
-        """What it says about itself."""
+        """Its run state."""
         try:
             found: dict[str, Any] = json.loads((self.workplace.home / "run.json").read_text())
         except FileNotFoundError:
@@ -202,7 +202,7 @@ class RunningStack:
         return [state["pid"], state["postgres"]["pid"], *(each["pid"] for each in state["services"].values())]
 
     def is_ready_or_ended(self) -> bool:
-        """Whether the start is over, one way or the other."""
+        """Whether the start has succeeded or failed."""
         return self.process.poll() is not None or (
             self.state["state"] == "ready" and self.state["pid"] == self.process.pid
         )

@@ -16,14 +16,14 @@ SYSTEM_BINDIR = Path("/usr/lib/postgresql/15/bin")
 
 @contextlib.contextmanager
 def open_folder() -> Iterator[Path]:
-    """A folder that every account may pass through, unlike pytest's own; removed at the end."""
+    """A folder that every account may enter, unlike pytest's own; removed at the end."""
     with tempfile.TemporaryDirectory(prefix="quartet-ops-") as name:
         Path(name).chmod(0o711)
         yield Path(name)
 
 
 def on_small_disk(disk: Path, *, size: str) -> list[str]:
-    """The beginning of a command that finds a disk of that size in the folder; nobody else sees it. Skips where none can be had."""
+    """The prefix of a command that gets a disk of that size in the folder, visible to it alone. Skips where that cannot be made."""
     own = [] if runs_as_root() else ["--user", "--map-current-user", "--keep-caps"]
     mount = 'mount -t tmpfs -o "size=$0,mode=755" tmpfs "$1" && shift && exec "$@"'
     command = ["unshare", *own, "--mount", "sh", "-c", mount, size, str(disk)]
@@ -33,5 +33,5 @@ def on_small_disk(disk: Path, *, size: str) -> list[str]:
 
 
 def runs_as_root() -> bool:
-    """Whether the tests run as root, who must hand the server to another account."""
+    """Whether the tests run as root, so that another account runs the server."""
     return os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""A provisioned server with the real access rules, and connections to it as anyone."""
+"""A provisioned server with the real access rules, and connections to it as any role."""
 
 import asyncio
 import contextlib

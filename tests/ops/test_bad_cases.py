@@ -1,4 +1,4 @@
-"""What can be wrong before anything runs: one clear line, an exit code of its own, and nothing left behind."""
+"""Faults before anything runs: each gives one clear line and its own exit code, and leaves nothing behind."""
 
 import contextlib
 import os
@@ -75,7 +75,7 @@ def test_taken_port_is_found_before_anything_starts_and_its_holder_named(place: 
 
 def test_one_port_for_two_services_is_told(place: Workplace) -> None:
     done = place.call("up", L2P_PORT=str(place.ports["auth"]))
-    assert_refused(done, exit_code=3, says=["is meant for auth and for l2p", "L2P_PORT"])
+    assert_refused(done, exit_code=3, says=["is set for auth and for l2p", "L2P_PORT"])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_one_port_for_two_services_is_told(place: Workplace) -> None:
         ("AUTH_SECRET", "short", "32 characters"),
     ],
 )
-def test_wrong_setting_is_told_with_what_was_meant(
+def test_wrong_setting_is_told_with_the_likely_right_one(
     place: Workplace, name: str, value: str, says: str
 ) -> None:
     done = place.call("up", **{name: value})
@@ -163,7 +163,7 @@ runpy.run_module("quartet", run_name="__main__")
 """
 
 
-def test_interrupt_before_the_command_can_see_to_it_leaves_no_traceback() -> None:
+def test_interrupt_during_the_first_imports_leaves_no_traceback() -> None:
     command = [sys.executable, "-c", f"import signal{_INTERRUPTED_IMPORT}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (130, "")
@@ -345,7 +345,7 @@ def start_on_small_disk(place: Workplace, *, size: str) -> subprocess.CompletedP
 @pytest.mark.parametrize("size", ["16k", "8m"])
 def test_full_disk_is_told_and_the_next_start_is_not_hindered(place: Workplace, size: str) -> None:
     done = start_on_small_disk(place, size=size)
-    assert_refused(done, exit_code=8, says=["disk", "make room"])
+    assert_refused(done, exit_code=8, says=["disk", "free some space"])
     assert str(place.folder / "disk") in done.stdout
     assert "home/postgres/pgdata" not in done.stdout
 
@@ -366,7 +366,7 @@ def test_disk_that_is_full_after_the_cluster_was_made_is_told(place: Workplace) 
         environment=place.environment | {"QUARTET_HOME": str(disk / "home")},
         folder=place.folder,
     )
-    assert_refused(done, exit_code=8, says=["disk", "make room"])
+    assert_refused(done, exit_code=8, says=["disk", "free some space"])
 
 
 PRODUCTION = {

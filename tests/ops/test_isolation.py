@@ -1,4 +1,4 @@
-"""Every line of the isolation of the databases, tried from outside as the services' own roles."""
+"""Every promise of the isolation of the databases, tried over connections of the services' own roles."""
 
 import asyncio
 import re
@@ -173,7 +173,7 @@ async def test_role_has_no_attribute_beyond_signing_in(provisioned: ProvisionedS
     assert re.fullmatch(r"SCRAM-SHA-256\$4096:.+", row["rolpassword"])
 
 
-async def test_public_may_connect_nowhere(provisioned: ProvisionedServer) -> None:
+async def test_public_may_connect_to_no_database(provisioned: ProvisionedServer) -> None:
     async with provisioned.connection("postgres", "postgres") as connection:
         open_to_all = await connection.fetch(
             "SELECT datname FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) a"

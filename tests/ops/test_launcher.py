@@ -1,4 +1,4 @@
-"""The launcher: a server from a folder, whoever starts it and however it died."""
+"""The launcher: starts a server from a folder, after any kind of crash and for any user."""
 
 import contextlib
 import os
@@ -190,7 +190,7 @@ def test_pid_file_of_a_number_that_now_is_another_program_is_no_hindrance(stoppe
 
 
 def test_pid_file_of_a_zombie_is_no_hindrance(stopped_cluster: Cluster) -> None:
-    """In a container nobody may reap a server whose launcher was killed: its number stays in use for ever."""
+    """In a container nothing reaps a server whose launcher was killed: its process id stays in use for ever."""
     stopped_cluster.start()
     stopped_cluster.stop()
     with spawn(["true"], environment={}, output=PIPE, signal_at_parents_death=None) as zombie:
@@ -218,7 +218,7 @@ def test_socket_lock_of_a_number_that_now_is_another_program_or_a_zombie_is_no_h
 
 
 def test_server_of_ours_that_is_killed_while_a_start_waits_for_it_is_reaped(stopped_cluster: Cluster) -> None:
-    """A number that stays in use by a zombie would keep the next server of the same account out."""
+    """A process id in use by a zombie would keep the next server of the same account from starting."""
     stopped_cluster.start()
     killed = stopped_cluster.pid or 0
     os.kill(killed, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What the command imports: not more than what it is asked for takes."""
+"""The command imports only what the called one needs."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Provisioning: idempotent, repairs what drifted, rotates what was changed, and says what it did."""
+"""Provisioning: changes nothing twice, repairs drift, rotates changed passwords, and reports what it did."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -146,7 +146,7 @@ async def assert_repaired(provisioned: ProvisionedServer, drift: dict[str, str])
     assert (await provision(provisioned.admin, provisioned.plan)).changes == ()
 
 
-async def test_table_that_was_given_away_can_be_used_again_after_the_repair(
+async def test_table_of_a_wrong_owner_can_be_used_again_after_the_repair(
     planned: ProvisionedServer,
 ) -> None:
     await planned.execute("postgres", "payment_db", "CREATE TABLE stray (id int)")
@@ -308,7 +308,7 @@ async def test_two_at_once_on_a_bare_server_make_everything_once(provisioned: Pr
         await connection.execute(f'DROP ROLE "{renamed.backup_user}"')
 
 
-async def test_a_provisioning_says_whom_it_waits_for(provisioned: ProvisionedServer) -> None:
+async def test_a_provisioning_says_which_process_it_waits_for(provisioned: ProvisionedServer) -> None:
     lines: list[str] = []
     said = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""How many processes `QUARTET_REPLICAS` may ask for, and when a program starts; the processes at work: tests/suite."""
+"""The range of `QUARTET_REPLICAS`, and when a program starts. tests/suite has the running processes."""
 
 import signal
 import sys
@@ -15,7 +15,7 @@ from tests.ops.command import wait_until
 
 
 @pytest.mark.parametrize("replicas", ["0", "9", "two", "-1"])
-def test_a_silly_number_of_processes_is_refused(tmp_path: Path, replicas: str) -> None:
+def test_a_number_of_processes_out_of_range_is_refused(tmp_path: Path, replicas: str) -> None:
     settings = load_settings(folder=tmp_path, environ={"QUARTET_REPLICAS": replicas})
     with pytest.raises(WrongSettings, match=r"QUARTET_REPLICAS=.*from 1 to 8"):
         _ = settings.replicas

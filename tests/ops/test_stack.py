@@ -200,17 +200,17 @@ def test_logs_are_kept_on_disk_and_shown(stack: RunningStack, place: Workplace) 
     assert place.call("logs", "nonsense").returncode == 13
 
 
-def test_service_that_dies_is_started_again(stack: RunningStack, place: Workplace) -> None:
+def test_service_that_is_killed_is_restarted(stack: RunningStack, place: Workplace) -> None:
     before = stack.state["services"]["videovault"]["pid"]
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: stack.state["services"]["videovault"]["restarts"] == 1)
     wait_until(lambda: stack.state["services"]["videovault"]["state"] == "ready")
     assert stack.state["services"]["videovault"]["pid"] != before
     assert status_of(place.url("videovault", "/readyz")) == 200
-    assert re.search(r"videovault ended \(SIGKILL\); it is started again in 0\.5 s", stack.output)
+    assert re.search(r"videovault ended \(SIGKILL\); restart in 0\.5 s", stack.output)
 
 
-def test_database_that_dies_comes_back_where_it_was(stack: RunningStack, place: Workplace) -> None:
+def test_database_that_is_killed_is_restarted_on_its_port(stack: RunningStack, place: Workplace) -> None:
     before = stack.state["postgres"]
     os.kill(before["pid"], signal.SIGKILL)
     wait_until(lambda: stack.state["postgres"]["pid"] not in (before["pid"], None))

@@ -7,21 +7,21 @@ import sys
 try:
     import importlib
     import signal
-except KeyboardInterrupt:  # these take longer to load than all else that comes before `main` can see to it
+except KeyboardInterrupt:  # loading these takes longest before `main` handles signals
     sys.exit(130)
 
 
 def main() -> None:
-    """Run the command. A Ctrl-C while its modules are still being loaded ends it without a word."""
+    """Run the command. A Ctrl-C while its modules are being loaded ends it silently."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # Python would look for garbage in all modules before it ends: a seventh of what most commands take.
+    # Without it Python collects garbage in all modules before it exits: a seventh of the time of most commands.
     atexit.register(gc.freeze)
     importlib.import_module("quartet.cli").app()
 
 
 if __name__ == "__main__":
     if not sys.flags.safe_path:
-        # Put there by `-m`: the current folder, whose l2p.py or auth.py is nobody's service.
+        # `-m` puts the current folder there, whose auth.py or l2p.py would be imported instead of the service.
         del sys.path[0]
     main()

@@ -1,6 +1,6 @@
 """Secrets of the container stack: generated once into a volume, a folder for each consumer.
 
-A container mounts its own folder alone, so that a service that is broken into knows nothing of the others.
+Each container mounts only its own folder, so that an attacker in one service has none of the others' secrets.
 """
 
 import os
@@ -16,7 +16,7 @@ FOLDER_MODE = 0o500
 def write_container_secrets(
     folder: Path, *, service_uid: int | None = None, postgres_uid: int | None = None
 ) -> int:
-    """Generate what is missing below `folder` and set owners and modes; how many secrets were made now."""
+    """Generate the missing secrets below `folder`, and set owners and modes; how many were generated."""
     made = 0
     shared: dict[str, str] = {}
     for consumer, name, value_of in _wanted():
@@ -37,7 +37,7 @@ def write_container_secrets(
 
 
 def _wanted() -> list[tuple[str, str, str]]:
-    """Consumer, file, and the path under which the same value is found elsewhere."""
+    """Consumer, file, and the path of the file that holds the same value."""
     wanted = [
         ("postgres", "postgres_password", "postgres/postgres_password"),
         ("migrate", "postgres_password", "postgres/postgres_password"),

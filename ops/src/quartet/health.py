@@ -1,4 +1,4 @@
-"""How the services and the database are, asked over the wire as anyone would."""
+"""Health of the services and the database, asked over the network."""
 
 import asyncio
 import http.client
@@ -30,19 +30,19 @@ class HealthReport:
 
     @property
     def reason(self) -> str:
-        """In the service's own words why it is as it is, where it says so."""
+        """The errors of its checks as the service tells them, else `detail`."""
         checks = self.body.get("checks") or {}
         told = [f"{name}: {check['error']}" for name, check in checks.items() if check.get("error")]
         return ", ".join(told) or self.detail
 
     def as_json(self) -> dict[str, Any]:
-        """For a program to read."""
+        """The report for `--json`."""
         found: dict[str, Any] = {"status": self.status, "detail": self.detail, "address": self.address}
         return found | ({"report": self.body} if self.body else {})
 
 
 async def check_all(settings: OperatorSettings) -> list[HealthReport]:
-    """Ask all at the same time; the database comes first."""
+    """Reports of all, asked at the same time; the database's comes first."""
     services = (
         asyncio.to_thread(check_service, service, *settings.host_and_port(service)) for service in SERVICES
     )
@@ -92,7 +92,7 @@ def check_service(service: str, host: str, port: int) -> HealthReport:
 
 
 def _detail(body: dict[str, Any]) -> str:
-    """Which checks are not passing, else for how long it has been up."""
+    """The checks that do not pass, else the uptime."""
     checks = body.get("checks") or {}
     amiss = [f"{name}: {check['status']}" for name, check in checks.items() if check.get("status") != "pass"]
     return ", ".join(amiss) or f"up {body.get('uptime_seconds', 0):.0f} s"

@@ -1,4 +1,4 @@
-"""The state folder (QUARTET_HOME): which files lie in it, and who holds it."""
+"""The state folder (QUARTET_HOME): its files, and the lock of the stack that runs on it."""
 
 import contextlib
 import errno
@@ -16,11 +16,11 @@ from quartet.postgres.account import can_enter, server_account
 from quartet.processes import is_alive
 
 SHARED_STATE = Path("/var/lib/quartet")
-"""Where root's clusters go when the server's user cannot enter the state folder."""
+"""The place of root's clusters when the server's user cannot enter the state folder."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-LOCK_PATIENCE_SECONDS = 0.5  # `quartet ps` looks at the lock for an instant
+LOCK_PATIENCE_SECONDS = 0.5  # `quartet ps` takes the lock for an instant
 
 
 class Home:
@@ -40,7 +40,7 @@ class Home:
     def prepare(self) -> None:
         """Make the folder and its log folder. Raises NoPermission or DiskFull."""
         try:
-            # The server's own user passes through it when we are root; nobody else needs to.
+            # 0711 for root: the server's user has to pass through it.
             self.path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
             self.logs.mkdir(mode=0o700, exist_ok=True)
             probe = self.path / f".write-{os.getpid()}"
@@ -57,7 +57,7 @@ class Home:
             ) from error
 
     def cluster_folder(self) -> Path:
-        """Where the database cluster is or will be: in here, else (root in a private home) below /var/lib/quartet.
+        """The folder of the database cluster, which may not exist yet: in here, else (root in a private home) below /var/lib/quartet.
 
         The choice is kept in `postgres.location`: modes of parent folders may change later.
         """
@@ -73,7 +73,7 @@ class Home:
     def _new_shared_folder(self) -> Path:
         self._shared_state.mkdir(mode=0o755, parents=True, exist_ok=True)
         name = hashlib.sha256(bytes(self.path)).hexdigest()[:12]
-        for number in range(1, 1000):  # one that a deleted state folder left behind is not taken over
+        for number in range(1, 1000):  # never one that a deleted state folder left behind
             folder = self._shared_state / (name if number == 1 else f"{name}-{number}")
             if not folder.exists():
                 return folder
@@ -81,7 +81,7 @@ class Home:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder for one running stack. Raises AlreadyRunning when another holds it."""
+        """Lock the folder for one running stack. Raises AlreadyRunning when another has locked it."""
         with self._lock_file.open("a+") as file:
             deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
             while not _try_lock(file.fileno(), fcntl.LOCK_EX):
@@ -106,7 +106,7 @@ class Home:
             return is_alive(int(self.run_state().get("pid", 0)) or -1)
 
     def run_state(self) -> dict[str, Any]:
-        """What the running stack says about itself; empty when none wrote anything."""
+        """What the running stack wrote about itself; empty when none did."""
         try:
             found = json.loads(self.run_file.read_text())
         except (OSError, ValueError):
@@ -114,7 +114,7 @@ class Home:
         return found if isinstance(found, dict) else {}
 
     def write_run_state(self, state: dict[str, Any]) -> None:
-        """Replace what `run_state` reads, in one step."""
+        """Replace the file of `run_state` in one step."""
         unfinished = self.run_file.with_suffix(".new")
         unfinished.write_text(json.dumps(state, indent=2) + "\n")
         unfinished.replace(self.run_file)

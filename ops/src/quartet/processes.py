@@ -1,4 +1,4 @@
-"""The one place that starts other programs: as which account, in which environment, bound to whose life."""
+"""Starts other programs: as an account, in an environment, and ending with their parent."""
 
 import ctypes
 import os
@@ -24,7 +24,7 @@ class Account:
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """What runs a module that is installed here; `-P`, and never one of that name in the current folder."""
+    """The command that runs an installed module; `-P` keeps Python from taking one of that name in the current folder."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
@@ -36,7 +36,7 @@ def run(
     timeout_seconds: float = 120,
     folder: str | Path = "/",
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, as `account` where one is given, and give its exit code and output."""
+    """Run a program to its end, as `account` if one is given; its exit code and output."""
     return subprocess.run(  # noqa: S603  no shell; the commands are put together by this package
         [str(part) for part in command],
         check=False,
@@ -44,7 +44,7 @@ def run(
         text=True,
         errors="replace",
         stdin=subprocess.DEVNULL,
-        cwd=folder,  # not the caller's own, which may be closed to the account
+        cwd=folder,  # not the caller's, which the account may not be able to enter
         env=None if environment is None else dict(environment),
         timeout=timeout_seconds,
         user=account.uid if account else None,
@@ -104,21 +104,21 @@ def open_pipe(
 
 
 def _bind_to_parent(chosen: signal.Signals | None) -> Callable[[], None] | None:
-    """What the child calls between fork and exec; after the change of user, which would clear the setting."""
+    """The function that the child calls between fork and exec, after the change of user, which clears the setting."""
     if chosen is None or _libc is None:
         return None
     libc, parent = _libc, os.getpid()
 
     def bind() -> None:
         libc.prctl(PR_SET_PDEATHSIG, int(chosen))
-        if os.getppid() != parent:  # the parent ended before the kernel knew whom to tell
+        if os.getppid() != parent:  # the parent ended before the setting was made
             os._exit(1)
 
     return bind
 
 
 def exists(pid: int) -> bool:
-    """Whether the number is in use, be it by a zombie."""
+    """Whether a process has the number; a zombie counts."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -129,7 +129,7 @@ def exists(pid: int) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process of that number runs; a zombie does not, where /proc can tell."""
+    """Whether a process of that number runs; a zombie does not count, where /proc shows it."""
     if not exists(pid):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Whether what should be running answers now: the services' readiness, and the embedded server."""
+"""Readiness: whether services say that they are ready, and whether a PostgreSQL server listens."""
 
 import contextlib
 import http.client
@@ -16,11 +16,11 @@ from quartet.settings.operator import Server
 Readiness = Literal["ready", "not ready", "no answer"]
 PROBE_SECONDS = 1.5
 PATIENT_SECONDS = 3.0
-"""A service whose database is away takes up to two seconds to say so."""
+"""A service takes up to two seconds to find that its database does not answer."""
 
 
 def ask_readiness(host: str, port: int, *, seconds: float = PROBE_SECONDS) -> Readiness:
-    """What `/readyz` of a service says now; `seconds` is the longest wait for it."""
+    """What `/readyz` of a service says now; waits for `seconds` at most."""
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request("GET", "/readyz")
@@ -32,7 +32,7 @@ def ask_readiness(host: str, port: int, *, seconds: float = PROBE_SECONDS) -> Re
 
 
 def ask_all_readiness(urls: Mapping[str, str]) -> dict[str, Readiness]:
-    """The same of several services at once, by their names."""
+    """`ask_readiness` of several services at once, by their names."""
 
     def ask(url: str) -> Readiness:
         parts = urlsplit(url)
@@ -45,8 +45,8 @@ def ask_all_readiness(urls: Mapping[str, str]) -> dict[str, Readiness]:
 def ensure_answers(
     settings: OperatorSettings, urls: Iterable[DatabaseUrl], *, stopped: type[Failure] = ServerFailed
 ) -> None:
-    """Raises `stopped` when one of `urls` leads to the embedded server and that is, ServerFailed when nobody listens at
-    another one's."""
+    """Raises `stopped` when one of `urls` leads to the embedded server, which is stopped; ServerFailed when nothing listens
+    at another one's address."""
     for hosts in dict.fromkeys(url.hosts for url in urls):
         if any(_listens(Server(host=host, port=port)) for host, port in hosts):
             continue
@@ -55,18 +55,18 @@ def ensure_answers(
             raise stopped(_told_stopped(settings))
         where = " or ".join(f"{host}:{port}" for host, port in hosts)
         raise ServerFailed(
-            f"no PostgreSQL answers at {where}: start it, or mend POSTGRES_HOST, POSTGRES_PORT or the database's URL"
+            f"no PostgreSQL answers at {where}: start it, or correct POSTGRES_HOST, POSTGRES_PORT or the database's URL"
         )
 
 
 def ensure_server_runs(settings: OperatorSettings) -> None:
-    """Raises ServerFailed when the embedded server is meant and is stopped: whoever waits for it waits for nothing."""
+    """Raises ServerFailed when the settings mean the embedded server and it is stopped, so that nothing waits for it."""
     if "POSTGRES_HOST" not in settings.explicit and not _listens(settings.server()):
         raise ServerFailed(_told_stopped(settings))
 
 
 def _listens(server: Server) -> bool:
-    """Whether anybody does there; a server that is still starting or recovering does already."""
+    """Whether a process listens there; a server that is still starting or recovering does."""
     with contextlib.suppress(OSError):
         socket.create_connection((server.host, server.port), timeout=PATIENT_SECONDS).close()
         return True

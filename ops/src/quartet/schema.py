@@ -1,7 +1,7 @@
 """Migrations of the four databases: what is applied, what is pending, and applying it as the owner roles.
 
-Alembic takes longer to import than a stack that is up to date takes to start. So the revision that was reached is
-remembered with the state of the migration files, and compared with the database by one plain query.
+Importing Alembic takes longer than starting a stack that is up to date. So the reached revision is kept in a file with the
+fingerprint of the migration files, and compared with the database by one plain query.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ CONNECT_SECONDS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class SchemaStatus:
-    """Where a database stands against this version of its service."""
+    """A database's revision, compared with this version of its service."""
 
     current: str | None
     head: str
@@ -48,10 +48,10 @@ def migrate(
     remembered: Path | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, tuple[str, ...]]:
-    """Apply what is pending in each service's database, `urls` being those of the owner roles; gives the revisions that
-    this call applied, and not those that another one did meanwhile. `say` is told whom it waits for.
+    """Apply what is pending in each service's database, reached by the `urls` of the owner roles. Gives the revisions that
+    this call applied, without those that another call applied meanwhile. `say` is told what it waits for.
 
-    Raises MigrationFailed; the services before it stay migrated.
+    Raises MigrationFailed; services that were migrated before stay so.
     """
     before = asyncio.run(_read_revisions(urls))
     files = {service: _fingerprint(service) for service in urls}
@@ -69,7 +69,7 @@ def migrate(
 
 
 def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
-    """Compare each database with the revisions and models of this version; changes nothing. Raises ServerFailed."""
+    """Compare each database with the revisions and models of this version. Changes nothing. Raises ServerFailed."""
     library = importlib.import_module("dbcommon.migrations")
     found: dict[str, SchemaStatus] = {}
     for service, url in urls.items():
@@ -98,7 +98,7 @@ def _translate_errors(service: str, url: DatabaseUrl, failure: type[Failure]) ->
         yield
     except Failure:
         raise
-    except Exception as error:  # migrations are code: they raise anything, be it when they are loaded
+    except Exception as error:  # migrations are code: loading and running them raises anything
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()
         told = cause[0] if cause else type(error).__name__
         if failure is ServerFailed:
@@ -113,7 +113,7 @@ def _translate_errors(service: str, url: DatabaseUrl, failure: type[Failure]) ->
 
 def service_metadata(service: str) -> Any:
     """The tables of a service as SQLAlchemy's `MetaData`. Imports its models, which takes half a second the first time."""
-    # A service whose features keep tables of their own gathers them in a module `tables`.
+    # A service whose features have tables of their own collects them in a module `tables`.
     if importlib.util.find_spec(f"{service}.tables"):
         return importlib.import_module(f"{service}.tables").metadata
     return importlib.import_module(f"{service}.models").Model.metadata
@@ -146,7 +146,7 @@ async def _read_revision(service: str, url: DatabaseUrl) -> str | None:
 
 
 def _fingerprint(service: str) -> list[list[str | int]]:
-    """That of a service's migrations: inside its package when installed, beside `src` in a checkout."""
+    """The fingerprint of a service's migrations: inside its package when installed, beside `src` in a checkout."""
     package = package_folder(service)
     if package is None:
         raise MigrationFailed(f"the service {service} is not installed here: install quartet-{service}")

@@ -1,4 +1,4 @@
-"""The command `quartet`. A module of commands is imported when one of its commands is called."""
+"""The command `quartet`. It imports a module of commands only when one of its commands is called."""
 
 import errno
 import importlib
@@ -17,13 +17,15 @@ _COMMANDS = lazy_group(
         "down": Entry("quartet.cli.stack:down", "Stop the running stack; all committed data is kept."),
         "ps": Entry("quartet.cli.stack:ps", "Show what runs, and whether it is ready now."),
         "logs": Entry("quartet.cli.stack:logs", "Show the services' logs, or follow them."),
-        "health": Entry("quartet.cli.inspect:health", "Ask the four services and the database how they are."),
+        "health": Entry(
+            "quartet.cli.inspect:health", "Check the health of the four services and the database."
+        ),
         "config": Entry("quartet.cli.config:config", "Show the settings in effect, secrets hidden."),
         "dsn": Entry("quartet.cli.inspect:dsn", "Print a database's connection URL."),
         "db": Entry("quartet.cli.database:group", "Migrations and a shell for the databases."),
         "auth": Entry("auth.commands:group", "Accounts and signing keys."),
         "provision": Entry(
-            "quartet.cli.provisioning:provision_server", "Make or mend roles, databases and schema."
+            "quartet.cli.provisioning:provision_server", "Create or repair roles, databases and schema."
         ),
         "backup": Entry("quartet.cli.backup:group", "Make backups, list them, and dump single databases."),
         "restore": Entry(
@@ -33,7 +35,7 @@ _COMMANDS = lazy_group(
     },
     help="""The operator's command of the Quartet suite.
 
-    `quartet up` brings everything up on this machine; the other commands look at it, change it or stop it.
+    `quartet up` starts everything on this machine; the other commands inspect, change or stop it.
     Settings come from the environment and from `.env` in the current folder; `quartet config` lists them.
 
     Exit codes: 0 done · 1 not healthy, pending or not running · 2 wrong setting or usage · 3 port taken ·
@@ -46,7 +48,7 @@ _COMMANDS = lazy_group(
 
 
 def app() -> None:
-    """Run the command line. A fault is told in a line each on stderr, and by its exit code."""
+    """Run the command line. A failure goes to stderr, a line for each fault, and decides the exit code."""
     try:
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -54,7 +56,7 @@ def app() -> None:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except RuntimeError as error:
-        # Before Python 3.12 what interrupts the making of a class comes wrapped.
+        # Before Python 3.12 an interrupt while a class is created is wrapped in a RuntimeError.
         if not isinstance(error.__cause__, KeyboardInterrupt):
             raise
         sys.exit(128 + signal.SIGINT)
@@ -68,7 +70,7 @@ def app() -> None:
 
 def _run() -> int | None:
     try:
-        # Not standalone: Typer would draw a box around each wrong argument.
+        # In standalone mode Typer draws a box around each wrong argument.
         code: int | None = _COMMANDS(standalone_mode=False, obj=_run_in_transaction)
     except typer.TyperException as error:
         raise _as_wrong_use(error) from None
@@ -81,7 +83,7 @@ def _run_in_transaction(service: str, work: Any) -> Any:
 
 
 def _as_wrong_use(error: typer.TyperException) -> Failure:
-    # A validator's words come through Pydantic, which puts their kind in front.
+    # Pydantic puts the kind of error in front of a validator's message.
     told = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
     if not told:
         return WrongSettings()  # a group without a command: its help was printed
@@ -94,11 +96,11 @@ def _as_failure(error: OSError) -> Failure:
     place = f" {error.filename}" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return DiskFull(
-            f"the disk is full{place and ':' + place}: make room, or set QUARTET_HOME to another disk"
+            f"the disk is full{place and ':' + place}: free some space, or set QUARTET_HOME to another disk"
         )
     if isinstance(error, PermissionError):
         return NoPermission(
-            f"no permission for{place or ' this'}: mend its owner or mode, or set QUARTET_HOME"
+            f"no permission for{place or ' this'}: fix its owner or mode, or set QUARTET_HOME"
         )
     return Failure(f"{error.strerror or error}{place and ':' + place}")
 

@@ -14,7 +14,7 @@ config = typer.Typer(
     help="""Show the settings in effect, secrets hidden: name, value, where it comes from.
 
     Sources, the first wins: given (the environment, then `.env`), file (NAME_FILE), generated (QUARTET_HOME/secrets.env),
-    another setting that it follows from, or the embedded server, default.
+    derived from another setting or from the embedded server, default.
 
     Example: quartet config get AUTH_DB_PASSWORD
 

@@ -35,7 +35,7 @@ group = lazy_group(
 
 
 def migrate(services: ServicesArgument = None) -> None:
-    """Apply the pending migrations as the owner roles, one transaction each. Several at once apply each once.
+    """Apply the pending migrations as the owner roles, one transaction each. Calls at the same time apply each once.
 
     Example: quartet db migrate auth payment
 
@@ -81,7 +81,7 @@ def status(services: ServicesArgument = None, *, as_json: JsonOption = False) ->
 
 
 def shell(service: ServiceArgument, *, role: RoleOption = DatabaseRole.USER) -> Any:
-    """Open psql in a service's database. As the runtime role it can change rows, as the owner the schema too.
+    """Open psql in a service's database: the runtime role can change rows, the owner the schema too.
 
     Example: quartet db shell auth --role owner
 
@@ -95,7 +95,7 @@ def shell(service: ServiceArgument, *, role: RoleOption = DatabaseRole.USER) -> 
     if not psql.is_file():
         raise NotFound(f"{psql} is not there: install PostgreSQL's client programs, or set PG_BINDIR")
     host, port = url.hosts[0]
-    # In the environment: other users of the machine can read a process's arguments.
+    # Not as arguments, which other users of the machine can read.
     told = os.environ | {"PGHOST": host, "PGPORT": str(port), "PGUSER": url.user, "PGDATABASE": url.database}
     told |= {"PGPASSWORD": url.password or ""}
     if url.schema:

@@ -10,11 +10,11 @@ from quartet.settings import load_settings
 
 
 def health(*, as_json: JsonOption = False) -> None:
-    """Ask the four services and the database how they are.
+    """Check the health of the four services and the database.
 
     Example: quartet health --json
 
-    Exit codes: 0 all are well (a warning counts as well) · 1 one is not
+    Exit codes: 0 all pass or warn · 1 one fails
     """
     reports = asyncio.run(check_all(load_settings(check=False)))
     if as_json:

@@ -1,6 +1,6 @@
 """A group of commands that imports a command's module only when that command is called.
 
-`quartet --help` must not wait for Alembic; a summary beside each name is all that it needs.
+`quartet --help` needs only a summary beside each name, and must not wait for Alembic's import.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 @dataclass(frozen=True)
 class Entry:
-    """Where a command is, as `module:name` of a function or a group, and its one line of help."""
+    """A command: `module:name` of a function or a group, and its one line of help."""
 
     target: str
     summary: str
@@ -23,7 +23,7 @@ class Entry:
 
 
 class LazyGroup(TyperGroup):
-    """Lists the entries, and loads the one that is called."""
+    """Lists the entries, and imports only the one that is called."""
 
     entries: ClassVar[Mapping[str, Entry]] = {}
 
@@ -34,13 +34,13 @@ class LazyGroup(TyperGroup):
         self._is_listing = False
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command itself; its summary alone while help is being printed."""
+        """The command; while help is printed, a stand-in with its summary."""
         if self._is_listing or cmd_name not in self.entries:
             return super().get_command(ctx, cmd_name)
         return _load(cmd_name, self.entries[cmd_name])
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The list of commands, without loading them."""
+        """The list of commands, none of which is imported."""
         self._is_listing = True
         try:
             super().format_help(ctx, formatter)
@@ -82,5 +82,5 @@ def _load(name: str, entry: Entry) -> Any:
 
 
 def _reflowed(text: str) -> str:
-    """A docstring with one line a paragraph, for the terminal's own width to break."""
+    """A docstring with each paragraph in one line, which the terminal then wraps to its own width."""
     return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))

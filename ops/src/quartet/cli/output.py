@@ -22,7 +22,7 @@ class Service(StrEnum):
 
 
 class DatabaseRole(StrEnum):
-    """Whom to be in a service's database."""
+    """A role to connect to a service's database as."""
 
     USER = "user"
     OWNER = "owner"
@@ -31,7 +31,7 @@ class DatabaseRole(StrEnum):
 
 ServiceArgument = Annotated[Service, typer.Argument(help="Which service.", show_default=False)]
 ServicesArgument = Annotated[
-    list[Service] | None, typer.Argument(help="Which services; all without.", show_default=False)
+    list[Service] | None, typer.Argument(help="Which services. Default: all.", show_default=False)
 ]
 RoleOption = Annotated[
     DatabaseRole,
@@ -43,7 +43,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON ins
 
 
 def load_checked_settings() -> OperatorSettings:
-    """The settings, for a command that acts on them: warnings go to stderr. Raises WrongSettings."""
+    """The settings, for a command that acts on them. Prints warnings to stderr. Raises WrongSettings."""
     settings = load_settings()
     for line in settings.warnings:
         typer.echo(line, err=True)
@@ -56,7 +56,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table, as wide as it needs to be where nobody looks at it on a terminal."""
+    """Print a table: as wide as the terminal, or as wide as it needs when the output is no terminal."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(200, console.width), no_color=True)

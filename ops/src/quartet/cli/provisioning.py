@@ -1,4 +1,4 @@
-"""`quartet provision` and `quartet secrets init`: what a container stack runs once."""
+"""`quartet provision` and `quartet secrets init`, which a container stack runs once."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from quartet.stack.startup import prepare_databases, wait_for_server
 group = lazy_group(
     {
         "init": Entry(
-            "quartet.cli.provisioning:init_secrets", "Generate what is missing, a folder for each consumer."
+            "quartet.cli.provisioning:init_secrets", "Generate missing secrets, a folder for each consumer."
         )
     },
     help="Generate the secrets of a container stack.",
@@ -28,10 +28,10 @@ def provision_server(
         typer.Option("--wait", min=0, help="Seconds to wait for the server of POSTGRES_HOST to answer."),
     ] = 60.0,
 ) -> None:
-    """Make or mend roles, databases, grants and limits, then apply the pending migrations.
+    """Create or repair roles, databases, grants and limits, then apply the pending migrations.
 
     Works on the server of POSTGRES_HOST and POSTGRES_PORT with POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE), else on
-    the embedded one of a running stack. Run again it mends what drifted and says so; a password that was changed in
+    the embedded one of a running stack. Run again it repairs and reports drift; a password that was changed in
     the environment is rotated.
 
     Example: POSTGRES_HOST=shared-postgres POSTGRES_PASSWORD_FILE=/run/secrets/postgres quartet provision
@@ -56,10 +56,10 @@ def init_secrets(
         int | None, typer.Option("--postgres-uid", min=0, help="The user that PostgreSQL runs as.")
     ] = None,
 ) -> None:
-    """Generate the secrets that are missing: a folder for each consumer with only what that one may know.
+    """Generate the secrets that are missing: a folder for each consumer, with no secrets of the others.
 
     postgres/postgres_password; migrate/ with all database passwords; auth/, l2p/, payment/ and videovault/ with
-    secret and db_password. Files have mode 0400. What is there stays as it is.
+    secret and db_password. Files have mode 0400. Existing ones stay as they are.
 
     Example: quartet secrets init /secrets --service-uid 10001 --postgres-uid 999
 

@@ -19,15 +19,15 @@ def up(
         bool, typer.Option("--detach", "-d", help="Return once all are ready; `quartet down` stops them.")
     ] = False,
     without_logs: Annotated[
-        bool, typer.Option("--without-logs", help="Print no line of the services.")
+        bool, typer.Option("--without-logs", help="Do not print the services' logs.")
     ] = False,
 ) -> None:
     """Start PostgreSQL and the four services, and keep them running.
 
-    The first time it makes the database cluster, generates passwords, and creates roles, databases and tables, all
-    in the folder QUARTET_HOME (.quartet). Logs are shown with each service's name in front; one that dies is started
-    again. Ctrl-C stops everything and keeps all committed data. With QUARTET_REPLICAS=2 each service has two processes
-    behind its port, and goes on with one while the other is started again.
+    The first time it creates the database cluster, generates passwords, and creates roles, databases and tables, all
+    in the folder QUARTET_HOME (.quartet). Each log line is shown with its service's name in front. A service that ends is
+    restarted. Ctrl-C stops everything and keeps all committed data. With QUARTET_REPLICAS=2 each service has two processes
+    behind its port, so that one answers while the other is restarted.
 
     Example: quartet up --detach && quartet health
 
@@ -49,16 +49,16 @@ def down() -> None:
 
     Example: quartet down
 
-    Exit codes: 0 stopped, or nothing ran · 5 no permission · 10 it does not stop
+    Exit codes: 0 stopped, or nothing ran · 5 no permission · 10 the stack does not stop
     """
     settings = load_settings(check=False)
     typer.echo("stopped" if stop_running(settings) else "nothing was running")
 
 
 def ps(*, as_json: JsonOption = False) -> None:
-    """Show what runs: what the supervisor knows of it, whether `/readyz` says so now, process, address, restarts.
+    """Show each process: the supervisor's state, what `/readyz` says now, process id, address, restarts.
 
-    With --json also each process's own URL, on which it alone answers: `/metrics` there is its own.
+    With --json also the process's own URL, on which only that process answers, for example with its own `/metrics`.
 
     Example: quartet ps --json
 
@@ -79,13 +79,13 @@ def logs(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Of which: {', '.join(Service)}, one process (auth.2), postgres; all without.",
+            help=f"Of which: {', '.join(Service)}, one process (auth.2), postgres. Default: all.",
             show_default=False,
         ),
     ] = None,
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on showing new lines until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")
     ] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last lines.")] = 50,
 ) -> None:

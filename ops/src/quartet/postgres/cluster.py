@@ -1,4 +1,4 @@
-"""One embedded server and its folder: made, started, stopped, and found again after any death."""
+"""One embedded server and its folder: creates, starts and stops it, also after a crash of either side."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ class Cluster:
     """An embedded PostgreSQL server in a folder: `pgdata`, `socket`, `port`, `server.log` lie in `data_folder`.
 
     Run by root the server and its folder belong to an unprivileged user. It listens on 127.0.0.1 only, on
-    `port` or else on a free one that is kept from start to start while nobody else takes it. `settings` add to
+    `port` or else on a free one, which it keeps from start to start unless another program takes it. `settings` add to
     or replace those of the configuration. The server ends with the process that started it, even by SIGKILL.
     """
 
@@ -109,13 +109,13 @@ class Cluster:
         return self.pid is not None
 
     def is_initialised(self) -> bool:
-        """Whether the data folder holds a cluster, of whatever version, be it damaged."""
+        """Whether the data folder holds a cluster, of any version, even a damaged one."""
         return self.pgdata.is_dir() and any(self.pgdata.iterdir())
 
     def initialise(self, *, superuser_password: str) -> bool:
-        """Make the cluster when it is not there yet; whether it was made now.
+        """Create the cluster if it does not exist; whether this call did.
 
-        Raises OtherMajorVersion, NoPermission, DiskFull or ServerFailed. A folder that was made half is made anew.
+        Raises OtherMajorVersion, NoPermission, DiskFull or ServerFailed. A half-made folder is made anew.
         """
         with translate_os_errors(self.data_folder):
             self._prepare_folder()
@@ -126,7 +126,7 @@ class Cluster:
         return True
 
     def start(self) -> None:
-        """Start the server and return once it answers; one left by a killed parent is waited for first.
+        """Start the server and return once it answers. Waits first for a server that a killed parent left to end.
 
         Raises AlreadyRunning, PortTaken (a port that was asked for), DiskFull, NoPermission or ServerFailed.
         Call it from the main thread: the server ends with the thread that started it.
@@ -142,7 +142,7 @@ class Cluster:
                 time.sleep(0.2)
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop the server, whoever started it, and wait until it is gone. `immediate` recovers at the next start."""
+        """Stop the server, also one that another process started, and wait for its end. `immediate` makes the next start recover."""
         pid = self._process.pid if self._process and self._process.poll() is None else self.pid
         if pid is None:
             return
@@ -158,14 +158,14 @@ class Cluster:
         self._process = None
 
     def restart(self) -> None:
-        """Start a server that died where it was, since its clients know only that port."""
+        """Start a server that ended on the same port, the only one that its clients know."""
         self._wanted_port = self.port
         self.start()
 
     def limit_log(self) -> None:
-        """Keep the log of a long-running server from filling the disk: set aside what there is, and begin anew.
+        """Keep the log of a long-running server from filling the disk: move a large one aside, and begin anew.
 
-        The server goes on with the same open file, to which it only appends; lines of that instant may be lost.
+        The server appends to the same open file, so it is copied and truncated; lines written in between may be lost.
         """
         with contextlib.suppress(OSError):
             if self.log_file.stat().st_size > LARGEST_LOG:
@@ -174,7 +174,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Cluster"]:
-        """Started for the length of a `with` block."""
+        """Run the server for the length of a `with` block."""
         self.start()
         try:
             yield self
@@ -208,7 +208,7 @@ class Cluster:
             raise NoPermission(f"{who} cannot enter {self.data_folder}: choose another QUARTET_HOME")
         if not self.account and not os.access(self.data_folder, os.W_OK):
             raise NoPermission(
-                f"{self.data_folder} is not writable: mend its permissions, or set QUARTET_HOME"
+                f"{self.data_folder} is not writable: fix its permissions, or set QUARTET_HOME"
             )
 
     def _check_version(self) -> None:
@@ -249,7 +249,7 @@ class Cluster:
         if result.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise failure_from_output("initdb failed", result.stderr or result.stdout, where=self.data_folder)
-        unfinished.rename(self.pgdata)  # after everything is there and on disk: a cluster is whole or absent
+        unfinished.rename(self.pgdata)  # last, when everything is on disk: a cluster is whole or absent
 
     @contextlib.contextmanager
     def _password_file(self, password: str) -> Iterator[Path]:
@@ -263,7 +263,7 @@ class Cluster:
             Path(name).unlink(missing_ok=True)
 
     def _try_start(self, deadline: float) -> bool:
-        """One try; False when it is worth another, since what stood in the way is about to go."""
+        """Try to start it once; False when another try may succeed: a former server is ending, or the free port was taken."""
         port = self._choose_port()
         self._configure(port)
         beginning = self.log_file.stat().st_size if self.log_file.exists() else 0
@@ -297,7 +297,7 @@ class Cluster:
             hand_over(self.pgdata / name, self.account)
 
     def _wait_until_ready(self, deadline: float) -> bool:
-        """Until the last line of postmaster.pid says so, which is what pg_ctl waits for too."""
+        """Wait until the last line of postmaster.pid says `ready`, as pg_ctl does; False when the server ended."""
         process, pid_file = self._process, self.pgdata / "postmaster.pid"
         if process is None:
             return False
@@ -327,7 +327,7 @@ class Cluster:
             return int(probe.getsockname()[1])
 
     def _wait_for_former_server(self) -> None:
-        """One that is ending, since its launcher was killed, is waited for; one that runs is left alone."""
+        """Wait for a server that ends because its launcher was killed. Raises AlreadyRunning for one that goes on."""
         beginning = time.monotonic()
         while self.is_running():
             patience = STOP_SECONDS if self._recorded_state() == "stopping" else DYING_SECONDS
@@ -337,21 +337,21 @@ class Cluster:
                 )
             time.sleep(0.02)
         if self._process is not None:
-            # Only now surely dead: a zombie of ours has a number that the new server would take for a living one.
+            # Reap our child: the new server would take the number of a zombie for a running process.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=STOP_SECONDS)
 
     def _recorded_state(self) -> str:
-        """What the server last wrote of itself into its pid file: starting, ready or stopping."""
+        """The state in the server's pid file: starting, ready or stopping."""
         try:
             return self.pgdata.joinpath("postmaster.pid").read_text().splitlines()[7].strip()
         except (OSError, IndexError):
             return ""
 
     def _remove_stale_pid_files(self) -> None:
-        """A number that now is another program's, or a zombie's, would keep the server from starting.
+        """Remove pid files whose number now belongs to another program or a zombie: they would keep the server from starting.
 
-        Should processes of the former server still run, the shared memory that they hold keeps the new one out.
+        If processes of the former server still run, their shared memory keeps the new one from starting.
         """
         locks = self.data_folder.joinpath("socket").glob(".s.PGSQL.*.lock")
         for path in (self.pgdata / "postmaster.pid", *locks):
@@ -361,15 +361,15 @@ class Cluster:
                     path.unlink()
 
     def _is_ours(self, pid: int) -> bool:
-        """Whether that process is the server of this folder: PostgreSQL works inside its data folder."""
+        """Whether that process is the server of this folder: PostgreSQL's current folder is its data folder."""
         if self._process is not None and self._process.pid == pid:
             return True
         try:
             return Path(f"/proc/{pid}/cwd").readlink() == self.pgdata.resolve()
         except PermissionError:
-            return False  # another user's process: PostgreSQL itself decides alike
+            return False  # another user's process: PostgreSQL decides the same
         except OSError:
-            return not Path("/proc/self").exists()  # no /proc: believe the file
+            return not Path("/proc/self").exists()  # without /proc, believe the file
 
     def _still_there(self, pid: int) -> bool:
         if self._process is not None and self._process.pid == pid:
@@ -385,13 +385,13 @@ class Cluster:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the caller's: neither its secrets nor a PGDATA or PGPORT that would change the meaning."""
+    """A fixed environment: none of the caller's secrets, and no PGDATA or PGPORT, which PostgreSQL would follow."""
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the server itself binds: connections of a former one that are fading out do not count.
+        # As the server binds: connections of a former one in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

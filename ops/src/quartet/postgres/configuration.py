@@ -1,4 +1,4 @@
-"""The server's settings, written anew at each start so that they follow this version and the plan."""
+"""The server's settings, written at each start from this version's defaults and the plan."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ LONGEST_SOCKET_PATH = 107  # sockaddr_un.sun_path holds 108 bytes with the closi
 def server_settings(
     binaries: Binaries, *, port: int, max_connections: int, socket_folder: Path
 ) -> dict[str, str]:
-    """Every setting that differs from PostgreSQL's own default, with `socket_folder` where its path fits."""
+    """Every setting that differs from PostgreSQL's default. There is no Unix socket if its path would be too long."""
     socket_path = socket_folder / f".s.PGSQL.{port}"
     fits = len(bytes(socket_path)) <= LONGEST_SOCKET_PATH
     return {
@@ -30,7 +30,7 @@ def server_settings(
         # Of WAL that a backup has not received, so much is kept and not more: it does not fill the disk.
         "max_slot_wal_keep_size": "4GB",
         "archive_timeout": "60s",
-        # Short statements are what these services run: compiling them costs more than it saves.
+        # These services run short statements: compiling them costs more than it saves.
         "jit": "off",
         "random_page_cost": "1.1",
         "timezone": "UTC",
@@ -38,13 +38,13 @@ def server_settings(
         "log_line_prefix": "%m [%p] %q%u@%d ",
         "log_lock_waits": "on",
         "log_min_duration_statement": "1s",
-        "log_error_verbosity": "terse",  # a refused row's values, told as DETAIL, may be too
-        "log_parameter_max_length": "0",  # a slow statement's parameters may be somebody's secrets
+        "log_error_verbosity": "terse",  # DETAIL holds a refused row's values, which may be secrets
+        "log_parameter_max_length": "0",  # parameters of slow statements may be secrets
     }
 
 
 def write_settings(data_folder: Path, settings: Mapping[str, str]) -> None:
-    """Write the settings beside postgresql.conf, which includes them once."""
+    """Write the settings into a file beside postgresql.conf, and include it there."""
     lines = ["# Written by `quartet` at each start. Own settings go into postgresql.conf, after the include."]
     lines += [f"{name} = {_quoted(value)}" for name, value in settings.items()]
     data_folder.joinpath(FILE_NAME).write_text("\n".join(lines) + "\n")

@@ -1,4 +1,4 @@
-"""What the operating system and PostgreSQL's programs say, turned into the failures of this package."""
+"""Turns errors of the operating system and of PostgreSQL's programs into failures of this package."""
 
 import contextlib
 import re
@@ -12,26 +12,26 @@ FULL_DISK = re.compile(r"No space left on device|Disk quota exceeded|File too la
 
 @contextlib.contextmanager
 def translate_os_errors(folder: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into the failures of this package."""
+    """Raise an OSError of the block as a Failure of one line. `folder` is named where the error names no file."""
     try:
         yield
     except PermissionError as error:
         raise NoPermission(
-            f"no permission for {error.filename or folder}: mend its owner or mode, or set QUARTET_HOME to a folder of yours"
+            f"no permission for {error.filename or folder}: fix its owner or mode, or set QUARTET_HOME to a folder of yours"
         ) from error
     except OSError as error:
         raise failure_from_output(f"cannot work in {folder}", str(error), where=folder) from error
 
 
 def failure_from_output(what: str, told: str, *, where: Path) -> Failure:
-    """The failure that a program's output stands for, with the line of it that says the cause."""
+    """The failure that a program's output means, with the line that tells the cause."""
     if FULL_DISK.search(told):
         return DiskFull(
-            f"{what}: the disk of {where} is full: make room there, or set QUARTET_HOME to another disk"
+            f"{what}: the disk of {where} is full: free some space there, or set QUARTET_HOME to another disk"
         )
     if "Permission denied" in told:
         return NoPermission(
-            f"{what}: {_cause(told)}: mend the owner or mode, or set QUARTET_HOME to a folder of yours"
+            f"{what}: {_cause(told)}: fix the owner or mode, or set QUARTET_HOME to a folder of yours"
         )
     return ServerFailed(f"{what}: {_cause(told)} (more in {where})")
 

@@ -1,4 +1,4 @@
-"""Roles, databases and grants: made where they are missing, mended where they drifted, else left alone."""
+"""Creates missing roles, databases and grants, repairs drifted ones, and leaves the rest alone."""
 
 from quartet.provision.access_rules import container_access_rules, embedded_access_rules
 from quartet.provision.plan import AdminConnection, Plan, ServicePlan

@@ -1,6 +1,6 @@
-"""pg_hba.conf, the second wall: one line a database and role, one for replication, and a refusal for everything else.
+"""pg_hba.conf, the second line of defence: a line for each database and role, one for replication, a refusal for the rest.
 
-Were CONNECT granted to everybody by mistake, a role still could not enter a database that is not its own.
+If CONNECT were granted to everybody by mistake, a role still could not connect to the database of another.
 """
 
 from quartet.provision.plan import Plan
@@ -12,12 +12,12 @@ HEADER = """\
 
 
 def embedded_access_rules(plan: Plan) -> str:
-    """For the embedded server: loopback only, a password everywhere, since the machine may have other users."""
+    """For the embedded server: loopback only, and a password for everyone, since the machine may have other users."""
     return _rules(plan, address="127.0.0.1/32", local_superuser="scram-sha-256")
 
 
 def container_access_rules(plan: Plan) -> str:
-    """For the server in a container: its own socket trusts the superuser, all else comes with a password."""
+    """For the server in a container: its own socket trusts the superuser; everything else needs a password."""
     return _rules(plan, address="all", local_superuser="trust")
 
 

@@ -1,4 +1,4 @@
-"""Inside a service's database: schema, extensions, default privileges, and what the service may not use."""
+"""Inside a service's database: schema, extensions, default privileges, and functions that the service may not call."""
 
 from quartet.errors import ServerFailed
 from quartet.provision.drift import ensure_ownership, revoke_unplanned_grants
@@ -16,10 +16,10 @@ DEFAULT_PRIVILEGES = {
     "r": ("TABLES", ("DELETE", "INSERT", "SELECT", "UPDATE")),
     "S": ("SEQUENCES", ("SELECT", "USAGE")),
 }
-"""What the runtime role gets on each table and sequence that the owner role makes."""
+"""Privileges of the runtime role on each table and sequence that the owner role creates."""
 
 LARGE_OBJECT_MAKERS = ("lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid,bytea)")
-"""The only things that a role without CREATE could still make, and fill the disk with."""
+"""Functions by which a role without CREATE could still fill the disk."""
 
 _SCHEMA = """
     SELECT r.rolname AS owner FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
@@ -147,7 +147,9 @@ async def _ensure_default_privileges(session: Session, plan: Plan, *, service: S
             f"{service.database}: default {privilege} on {words[kind].lower()} of {maker} for {grantee} revoked",
             f"ALTER DEFAULT PRIVILEGES FOR ROLE {identifier(maker)}{place} REVOKE {privilege} ON {words[kind]} FROM {target}",
         )
-    kept = held & expected if held <= expected else set()  # what was revoked above may have been part of it
+    kept = (
+        held & expected if held <= expected else set()
+    )  # the revocations above may have removed some of them
     for kind, (word, privileges) in DEFAULT_PRIVILEGES.items():
         lacking = {entry[4] for entry in expected - kept if entry[2] == kind}
         if lacking:
@@ -159,7 +161,7 @@ async def _ensure_default_privileges(session: Session, plan: Plan, *, service: S
 
 
 async def _close_routines(session: Session) -> None:
-    """Large objects cannot be made, and what PostgreSQL keeps for superusers (pg_read_file, …) stays so."""
+    """Revoke from PUBLIC the makers of large objects, and functions that PostgreSQL keeps for superusers (pg_read_file, …)."""
     makers = [f"pg_catalog.{name}" for name in LARGE_OBJECT_MAKERS]
     for row in await session.rows(_OPEN_TO_ALL, makers):
         routine = row["routine"]

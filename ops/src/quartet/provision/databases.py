@@ -1,4 +1,4 @@
-"""The databases: made for their owner, and closed to everybody but the service's own two roles and backups."""
+"""The databases: created for their owners, open only to the service's own two roles and to backups."""
 
 from collections import defaultdict
 
@@ -33,7 +33,7 @@ _SHARED_GRANTS = """
 
 
 async def ensure_databases(session: Session, plan: Plan) -> None:
-    """Make the databases that are missing, put owners right, and leave exactly the planned grants."""
+    """Create missing databases, correct owners, and leave exactly the planned grants."""
     found = {row["datname"]: row for row in await session.rows(_DATABASES)}
     for service in plan:
         await _ensure_database(
@@ -65,7 +65,7 @@ async def _ensure_database(session: Session, name: str, *, found: asyncpg.Record
 
 
 async def _ensure_grants(session: Session, plan: Plan) -> None:
-    """PUBLIC may enter none of these databases, a role only its own, backups the four; other grantees are not ours to judge."""
+    """Let each role connect to its own database only, backups to all four, and PUBLIC to none. Other grantees are left alone."""
     names = [*CLOSED, *(service.database for service in plan)]
     held: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in await session.rows(_GRANTS, names, list(plan.roles)):
@@ -105,7 +105,7 @@ async def _restore_owners_rights(session: Session, plan: Plan) -> None:
 
 
 async def _revoke_shared(session: Session, plan: Plan) -> None:
-    """Tablespaces, and parameters that would let a role lift its own walls."""
+    """Revoke grants on tablespaces, and on parameters by which a role could lift its own limits."""
     for row in await session.rows(_SHARED_GRANTS, list(plan.roles)):
         kind = "PARAMETER" if row["type"] == "parameter ACL" else "TABLESPACE"
         await session.change(

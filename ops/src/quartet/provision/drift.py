@@ -1,7 +1,7 @@
-"""What has crept into a database since: objects of the wrong owner, and grants that nobody planned.
+"""Repairs drift in a database: objects of the wrong owner, and unplanned grants.
 
-Only PUBLIC and the roles of the plan are judged. UPDATE and DELETE that a runtime role lacks on a table are left as
-they are; on an append-only table it loses them.
+Only grants of PUBLIC and of the plan's roles are judged. A runtime role that lacks UPDATE or DELETE on a table does not get
+them; on an append-only table it loses them.
 """
 
 from quartet.provision.plan import ADVISORY_LOCKS, Plan, ServicePlan
@@ -81,7 +81,7 @@ _KINDS = {
     "foreign-data wrapper": "FOREIGN DATA WRAPPER",
     "server": "FOREIGN SERVER",
 }
-"""The object types of pg_identify_object, in the words of REVOKE. Default privileges are seen to elsewhere."""
+"""REVOKE's words for the object types of pg_identify_object. Default privileges are handled in `contents`."""
 
 
 async def ensure_ownership(session: Session, service: ServicePlan) -> None:
@@ -97,7 +97,7 @@ async def ensure_ownership(session: Session, service: ServicePlan) -> None:
         told = f"{service.database}: {row['relname']}: owner {row['owner']} → {service.owner}"
         await session.change(told, f"ALTER TABLE {name} OWNER TO {identifier(service.owner)}")
         if row["has_rules"] and row["owner"] != service.user:
-            continue  # who may do what stays as it was; only what a role held as the owner is lost
+            continue  # grants stay; only the old owner's implicit rights are lost
         allowed = _allowed(service, row["relname"], kind=row["relkind"])
         await session.connection.execute(
             f"GRANT {', '.join(sorted(allowed))} ON {name} TO {identifier(service.user)}"
@@ -105,7 +105,7 @@ async def ensure_ownership(session: Session, service: ServicePlan) -> None:
 
 
 def _allowed(service: ServicePlan, relation: str, *, kind: str) -> frozenset[str]:
-    """What the runtime role may hold at most on a relation of its schema."""
+    """The most that the runtime role may have on a relation of its schema."""
     if kind == "S":
         return ALLOWED_ON_SEQUENCES
     if relation == "alembic_version":
@@ -114,7 +114,7 @@ def _allowed(service: ServicePlan, relation: str, *, kind: str) -> frozenset[str
 
 
 async def revoke_unplanned_grants(session: Session, plan: Plan, *, service: ServicePlan) -> None:
-    """Take back what was granted beyond the plan, and give the runtime role the reading that it lacks."""
+    """Revoke grants beyond the plan, and give the runtime role the SELECT and INSERT that it lacks."""
     await _trim_relation_grants(session, service)
     await _revoke_elsewhere(session, plan, service=service)
     for row in await session.rows(_UNREADABLE, service.schema, service.owner, service.user):
@@ -126,9 +126,9 @@ async def revoke_unplanned_grants(session: Session, plan: Plan, *, service: Serv
 
 
 async def _trim_relation_grants(session: Session, service: ServicePlan) -> None:
-    """PUBLIC has nothing on a table or sequence; the runtime role rows only: no TRUNCATE, TRIGGER, REFERENCES.
+    """Leave PUBLIC nothing on tables and sequences, and the runtime role no TRUNCATE, TRIGGER or REFERENCES.
 
-    What it may not do to a table it may not do to one of the columns either.
+    The same holds for grants on columns.
     """
     for row in await session.rows(_RELATION_GRANTS, service.user):
         privilege, grantee = row["privilege_type"], row["grantee"]

@@ -1,4 +1,4 @@
-"""pg_stat_statements, in a schema of its own of the database `postgres`, which no service can enter."""
+"""pg_stat_statements, in a schema of the database `postgres`, to which no service can connect."""
 
 from quartet.provision.session import Session
 
@@ -6,7 +6,7 @@ SCHEMA = "monitoring"
 
 
 async def ensure_monitoring(session: Session) -> None:
-    """Install the extension where the server has it and loads it; without it nothing but `db slow` is missing."""
+    """Install the extension if the server loads it; nothing of the stack depends on it."""
     loaded = await session.value("SELECT pg_catalog.current_setting('shared_preload_libraries')")
     if "pg_stat_statements" not in loaded:
         return

@@ -1,4 +1,4 @@
-"""One provisioning from beginning to end."""
+"""Runs one provisioning."""
 
 import asyncio
 import time
@@ -16,15 +16,15 @@ from quartet.provision.plan import AdminConnection, Plan, ServicePlan
 from quartet.provision.roles import ensure_role_settings, ensure_roles
 from quartet.provision.session import Session, open_session
 
-LOCK_KEY = 0x0A7E7_0001  # any number that nobody else of this database takes
+LOCK_KEY = 0x0A7E7_0001  # of an advisory lock in the database `postgres`; any number of our own
 
 TURN_SECONDS = 60
-"""How long it waits for another provisioning of the same server."""
+"""The longest wait for another provisioning of the same server."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a provisioning changed, a sentence each; empty when all was as planned. And of what the server has too little."""
+    """The changes of a provisioning, a sentence each, and a warning when the server allows too few connections."""
 
     changes: tuple[str, ...]
     shortage: str | None = None
@@ -38,8 +38,7 @@ class Report:
 async def provision(
     admin: AdminConnection, plan: Plan, *, say: Callable[[str], None] = lambda _line: None
 ) -> Report:
-    """Bring the server to the plan. Two at once take turns, and `say` is told whom it waits for; run again, it changes
-    nothing.
+    """Bring the server to the plan; a second run changes nothing. Two at once take turns, and `say` is told what it waits for.
 
     Raises WrongPassword, or ServerFailed when the server does not answer, lacks a required extension, or is being
     provisioned by another process for longer than `TURN_SECONDS`.
@@ -56,7 +55,7 @@ async def provision(
 
 
 async def _take_turn(session: Session, *, say: Callable[[str], None]) -> None:
-    # Held by the session, hence let go even when this process dies.
+    # A lock of the session: it is released even when this process dies.
     teller = HolderTeller(lock="the lock of the provisioning", say=say)
     deadline = time.monotonic() + TURN_SECONDS
     await session.connection.execute(f"SET lock_timeout = '{TELLING_SECONDS}s'")
@@ -71,7 +70,7 @@ async def _take_turn(session: Session, *, say: Callable[[str], None]) -> None:
                 ) from error
         else:
             break
-    await session.connection.execute("RESET lock_timeout")  # to what the session began with
+    await session.connection.execute("RESET lock_timeout")  # to the session's default
 
 
 async def _find_shortage(session: Session, plan: Plan) -> str | None:

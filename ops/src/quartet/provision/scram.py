@@ -25,7 +25,7 @@ _PROHIBITED = (
 
 
 def make_verifier(password: str, *, salt: bytes | None = None, iterations: int = ITERATIONS) -> str:
-    """What PostgreSQL stores for a password: nobody can sign in with it."""
+    """What PostgreSQL stores for a password. It does not let anyone sign in."""
     salt = secrets.token_bytes(16) if salt is None else salt
     salted = hashlib.pbkdf2_hmac("sha256", normalise(password), salt, iterations)
     stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
@@ -43,7 +43,7 @@ def matches(password: str, *, verifier: str | None) -> bool:
 
 
 def normalise(password: str) -> bytes:
-    """SASLprep (RFC 4013) as PostgreSQL applies it: what it would refuse is taken byte for byte."""
+    """SASLprep (RFC 4013) as PostgreSQL applies it: a password that SASLprep refuses is taken byte for byte."""
     if password.isascii():
         return password.encode()
     mapped = "".join(

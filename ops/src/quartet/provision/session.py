@@ -1,4 +1,4 @@
-"""A superuser's connection that keeps a record of what it changed."""
+"""A superuser's connection that records what it changed."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ STARTING_UP_SECONDS = 60.0
 
 
 class Session:
-    """Reads catalogs, and changes things with a sentence for the report each time."""
+    """Reads catalogs, and runs changes, each with a sentence for the report."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", *, database: str) -> None:
         self.connection = connection

@@ -1,7 +1,7 @@
 """Every setting there is: those that the services declare, those of their databases, and the operator's own.
 
-The services' classes are the source. Importing them takes longer than all else that `quartet up` does by itself,
-so what they say is remembered until one of their files changes.
+The source is the services' settings classes. Importing them takes longer than everything else that `quartet up` does itself,
+so their settings are kept in a file until one of the classes' files changes.
 """
 
 import difflib
@@ -15,21 +15,21 @@ from quartet.provision.plan import SERVICES
 from quartet.remembered import fingerprint, package_folder, recall, remember
 
 GOVERNED_PREFIXES = (*(f"{service.upper()}_" for service in SERVICES), "DB_POOL_", "QUARTET_")
-"""What begins so is not handed from the process to a service that has no such setting."""
+"""A variable of the process with such a prefix is passed only to services that have the setting."""
 
 OWN_PREFIX = "QUARTET_"
-"""A variable of the process that begins so is no other program's: unknown, it is a mistake."""
+"""No other program's variables have this prefix: an unknown one is a mistake."""
 
 FOREIGN_PREFIXES = ("COMPOSE_", "DOCKER_", "OTEL_", "PYTHON")
 FOREIGN_NAMES = frozenset(
     {"FORCE_COLOR", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_ALL", "NO_COLOR", "NO_PROXY", "PATH", "TZ"}
 )
-"""What may stand in `.env` though it is not ours: other programs read the same file."""
+"""Names of other programs that read the same `.env`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One environment variable: `services` are told it, and with none it is the operator's alone."""
+    """One environment variable. It is passed to `services`; without any it is for the operator's command alone."""
 
     name: str
     default: str | None
@@ -189,20 +189,20 @@ _SHARED = (
 
 
 def known_settings(remembered: Path | None = None) -> list[Setting]:
-    """All settings, in the order in which `.env.example` lists them; read from the file `remembered` if it is current."""
+    """All settings, in the order of `.env.example`; read from the file `remembered` if that is current."""
     found = recall_settings(remembered) if remembered is not None else None
     return found or _gather()
 
 
 def remember_settings(settings: Iterable[Setting], remembered: Path) -> None:
-    """Keep the settings in a file for `known_settings` to find."""
+    """Write the settings into a file for `known_settings`."""
     remember(
         remembered, {"fingerprint": _fingerprint(), "settings": [asdict(setting) for setting in settings]}
     )
 
 
 def recall_settings(remembered: Path) -> list[Setting] | None:
-    """The settings that were remembered; None when there are none or a service's settings changed since."""
+    """The settings in that file; None without one, or when a service's settings have changed since."""
     content = recall(remembered)
     if content.get("fingerprint") != _fingerprint():
         return None
@@ -220,7 +220,7 @@ def explain_unknown(name: str, known: Iterable[str]) -> str:
 
 
 def find_near(name: str, known: Iterable[str], *, likeness: float) -> str | None:
-    """The setting whose name is most like this one; None where none is as alike as `likeness`, 0 to 1."""
+    """The setting with the most similar name; None when no similarity (0 to 1) reaches `likeness`."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=likeness)
     return near[0] if near else None
 
@@ -252,13 +252,13 @@ def _gather() -> list[Setting]:
 
 
 def _declared(service: str) -> list[Any]:
-    """The descriptions that the service's own settings class gives of itself."""
+    """The descriptions of the service's settings class."""
     common = importlib.import_module("webcommon.settings")
     return list(common.describe_settings(settings_class(service)))
 
 
 def settings_class(service: str) -> Any:
-    """The settings class of a service, imported now."""
+    """The settings class of a service. Imports it."""
     common = importlib.import_module("webcommon.settings")
     module = importlib.import_module(f"{service}.settings")
     classes = [
@@ -273,7 +273,7 @@ def settings_class(service: str) -> Any:
 
 def _database_settings(service: str) -> list[Setting]:
     def setting(name: str, description: str, *, default: str | None = None, secret: bool = False) -> Setting:
-        told = () if name.startswith("DB_OWNER") else (service,)  # only the migrations act as the owner
+        told = () if name.startswith("DB_OWNER") else (service,)  # only migrations use the owner role
         return Setting(
             name=f"{service.upper()}_{name}",
             default=default,
@@ -299,7 +299,7 @@ def _database_settings(service: str) -> list[Setting]:
 
 
 def _with_files(settings: Iterable[Setting]) -> Iterable[Setting]:
-    """Each secret, and the variable that names a file to read it from."""
+    """The settings; after each secret the variable that names a file to read it from."""
     for setting in settings:
         yield setting
         if setting.secret and not setting.name.endswith("_URL"):
@@ -312,7 +312,7 @@ def _with_files(settings: Iterable[Setting]) -> Iterable[Setting]:
 
 
 def _fingerprint() -> list[list[str | int]]:
-    """That of every file that declares settings, and of this one."""
+    """The fingerprint of all files that declare settings, this one included."""
     files = [Path(__file__)]
     for name in ("webcommon", *SERVICES):
         folder = package_folder(name)

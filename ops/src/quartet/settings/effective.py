@@ -1,4 +1,4 @@
-"""What holds for a setting and where it comes from, for an operator to see; what nobody set may follow from another."""
+"""The value of a setting and its source, for an operator to see; an unset one may be derived from another."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Effective(NamedTuple):
 
 
 def find_effective(settings: OperatorSettings, name: str) -> Effective:
-    """What holds for a setting. Raises NotFound for a name that is no setting."""
+    """The value and the source of a setting. Raises NotFound for a name that is no setting."""
     value = settings.value(name)
     if name in settings.explicit:
         return Effective(value, "given")
@@ -29,7 +29,7 @@ def find_effective(settings: OperatorSettings, name: str) -> Effective:
 
 
 def _find_derived(settings: OperatorSettings, name: str) -> Effective | None:
-    """What follows from another setting, or from where `quartet up` put the server."""
+    """A value derived from another setting, or from the server of `quartet up`."""
     if name in ISSUERS:
         port = f"{ISSUERS[name].upper()}_PORT"
         return Effective(settings.value(name), port) if port in settings.explicit else None
@@ -48,7 +48,7 @@ def _find_derived(settings: OperatorSettings, name: str) -> Effective | None:
 
 
 def _find_port(settings: OperatorSettings) -> Effective:
-    """Of the embedded server it is any free one, known once it was started."""
+    """The port of the embedded server, which is known after its first start."""
     if "POSTGRES_HOST" in settings.explicit:
         return Effective(str(settings.server().port), "default")
     try:

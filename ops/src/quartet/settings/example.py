@@ -1,4 +1,4 @@
-"""`.env.example`, made from the settings themselves so that it never falls behind."""
+"""`.env.example`, generated from the settings."""
 
 import textwrap
 from collections.abc import Iterable

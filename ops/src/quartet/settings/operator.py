@@ -35,7 +35,7 @@ from webcommon.app.drain import longest_stop
 Role = Literal["user", "owner", "admin"]
 OWNER_CONNECTIONS = 12
 MOST_REPLICAS = 8
-"""Of one service on one machine; more cores than that want a load balancer."""
+"""Processes of a service on one machine; with more cores than that, take a load balancer."""
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not bound to
 SPARE_PER_PROCESS = 2  # a listener and a health probe beside the pool
 ADMIN_PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105  the name of a setting
@@ -54,7 +54,7 @@ GENERATED = (
         for name in ("SECRET", "DB_PASSWORD", "DB_OWNER_PASSWORD")
     ),
 )
-"""What `quartet up` makes by itself at the first start."""
+"""Secrets that `quartet up` generates at the first start."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Server:
 
 
 class OperatorSettings:
-    """Everything that was set, generated or is a default, and what follows from it."""
+    """All settings, given, generated or default, and what is derived from them."""
 
     def __init__(self, explicit: Mapping[str, str], *, folder: Path) -> None:
         self.explicit = dict(explicit)
@@ -87,18 +87,18 @@ class OperatorSettings:
 
     @property
     def named_bindir(self) -> Path | None:
-        """The folder of PostgreSQL's programs, when one was named."""
+        """The folder of PostgreSQL's programs, if PG_BINDIR names one."""
         named = self.explicit.get("PG_BINDIR")
         return Path(named) if named else None
 
     @property
     def replicas(self) -> int:
-        """How many processes of a service `quartet up` starts. Raises WrongSettings."""
+        """Processes of each service that `quartet up` starts. Raises WrongSettings."""
         return self.number("QUARTET_REPLICAS", 1, highest=MOST_REPLICAS)
 
     @property
     def longest_service_stop(self) -> float:
-        """Within how many seconds of SIGTERM every service has ended by itself."""
+        """Seconds after SIGTERM in which every service ends by itself."""
         return longest_stop(
             drain_seconds=self._seconds("SHUTDOWN_DRAIN_SECONDS"),
             grace_seconds=self._seconds("SHUTDOWN_GRACE_SECONDS"),
@@ -110,7 +110,7 @@ class OperatorSettings:
         return self.explicit.get("QUARTET_ENV") == "production"
 
     def generate_secrets(self, *, cluster_exists: bool) -> None:
-        """Make the secrets that are missing and were not given. Raises WrongPassword when a cluster's are lost."""
+        """Generate the secrets that are missing. Raises WrongPassword when those of an existing cluster are lost."""
         if cluster_exists and self.secret(ADMIN_PASSWORD) is None:
             raise WrongPassword(
                 f"{self.home.path / FILE_NAME} is gone, and with it the passwords of the data in"
@@ -121,7 +121,7 @@ class OperatorSettings:
             self.generated = ensure_secrets(self.home.path, [*self.generated, *wanted])
 
     def value(self, name: str) -> str | None:
-        """What holds for a setting: given, read from its file, generated, or its default.
+        """The value of a setting: given, read from its file, generated, or the default.
 
         Raises NotFound for a name that is no setting.
         """
@@ -144,7 +144,7 @@ class OperatorSettings:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise WrongSettings(
-                f"{name}_FILE: {path} cannot be read ({reason}): mend the path or the file's mode"
+                f"{name}_FILE: {path} cannot be read ({reason}): fix the path or the file's mode"
             ) from None
 
     def number(self, name: str, default: int, *, lowest: int = 1, highest: int = 65535) -> int:
@@ -162,7 +162,7 @@ class OperatorSettings:
 
     def plan(self) -> Plan:
         """The roles and databases to provision. Raises WrongSettings for a password that is missing or too weak."""
-        # Where others start the processes there may be more of them than `quartet up` starts.
+        # Containers may run more processes than `quartet up` starts.
         connections = self.number("QUARTET_REPLICAS", 1, highest=1000) * (
             self.number("DB_POOL_MAX", 10, highest=1000) + SPARE_PER_PROCESS
         )
@@ -385,7 +385,7 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise WrongSettings(f"{path} cannot be read ({error.strerror}): mend its mode") from None
+        raise WrongSettings(f"{path} cannot be read ({error.strerror}): fix its mode") from None
     except UnicodeDecodeError:
         raise WrongSettings(f"{path} is not UTF-8: save it as UTF-8") from None
     # Not interpolated: a password may hold a dollar sign.
@@ -393,6 +393,8 @@ def _read_dotenv(path: Path) -> dict[str, str]:
     wrong = [each.original.line for each in bindings if each.error or (each.key and each.value is None)]
     if wrong:
         raise WrongSettings(
-            "\n".join(f"{path}, line {line}: not of the form NAME=value; mend or remove it" for line in wrong)
+            "\n".join(
+                f"{path}, line {line}: not of the form NAME=value; correct or remove it" for line in wrong
+            )
         )
     return {each.key: each.value or "" for each in bindings if each.key}

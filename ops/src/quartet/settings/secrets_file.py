@@ -1,4 +1,4 @@
-"""secrets.env: what was generated at the first start, kept in a file that only its owner can read."""
+"""secrets.env: the generated secrets, in a file that only its owner can read."""
 
 import os
 import secrets
@@ -19,7 +19,7 @@ def new_secret() -> str:
 
 
 def read_secrets(home: Path) -> dict[str, str]:
-    """The generated secrets of a state folder; none when there is no file yet."""
+    """The generated secrets of a state folder; empty without a file."""
     path = home / FILE_NAME
     try:
         text = path.read_text(encoding="utf-8")
@@ -40,13 +40,15 @@ def read_secrets(home: Path) -> dict[str, str]:
             continue
         name, separator, value = line.partition("=")
         if not separator:
-            raise WrongSettings(f"{path}, line {number}: not of the form NAME=value; mend or remove the line")
+            raise WrongSettings(
+                f"{path}, line {number}: not of the form NAME=value; correct or remove the line"
+            )
         found[name.strip()] = value
     return found
 
 
 def ensure_secrets(home: Path, names: Iterable[str]) -> dict[str, str]:
-    """The secrets of a state folder, with a new one for each of `names` that is missing."""
+    """The secrets of a state folder, after generating those of `names` that are missing."""
     found = read_secrets(home)
     missing = [name for name in names if name not in found]
     if missing:
@@ -60,7 +62,7 @@ def ensure_secrets(home: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def write_privately(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Write a file whole or not at all; at no time can another user read it."""
+    """Write a file whole or not at all. No other user can read it at any time."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode & 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What the services' own settings classes say of the values that they will be told, before anything is started."""
+"""Checks the values that services will get by their own settings classes, before anything is started."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ _ANY_SERVER = Server(host="127.0.0.1", port=5432)
 def check_service_settings(settings: OperatorSettings, *, process: Mapping[str, str]) -> None:
     """Raises WrongSettings with a line for each value that a service would refuse.
 
-    Where nothing was set there is nothing to check, and the services need not be imported, which takes its time.
+    Without any given setting it returns at once, since importing the services is slow.
     """
     told = [name for name in settings.explicit if name in settings.known]
     if not any(settings.known[name].services and not name.endswith("_PORT") for name in told):

@@ -1,4 +1,4 @@
-"""What `quartet up` prints: each line with the name of who said it, in colour on a terminal."""
+"""The output of `quartet up`: each line with the name of its program, in colour on a terminal."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ _WIDTH = 12
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Only a terminal gets colour, and none when NO_COLOR is set (no-color.org)."""
+    """Whether it is a terminal, and NO_COLOR is not set (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
@@ -24,7 +24,7 @@ def without_colour(line: str) -> str:
 
 
 class Console:
-    """Prints whole lines from several threads. A reader that goes away (a closed pipe) is no reason to stop."""
+    """Prints whole lines from several threads, and goes on when its reader has closed the pipe."""
 
     def __init__(self, stream: TextIO | None = None, *, own_lines_only: bool = False) -> None:
         self._stream = stream or sys.stdout
@@ -37,7 +37,7 @@ class Console:
         self.show(OWN_NAME, text)
 
     def show(self, name: str, line: str) -> None:
-        """A line that `name` wrote."""
+        """A line that the program `name` wrote."""
         if self._own_lines_only and name != OWN_NAME:
             return
         prefix = f"{name:<{_WIDTH}} |"

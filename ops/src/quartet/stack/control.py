@@ -1,4 +1,4 @@
-"""Looking at, detaching and stopping a stack from another process than its own."""
+"""Inspects, starts and stops a stack from another process than its own."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ OWN_LOG = "quartet.log"
 
 
 def read_processes(home: Home) -> dict[str, Any]:
-    """What runs on a state folder, as `quartet ps --json` prints it; each process is asked whether it is ready now."""
+    """The processes of a state folder, as `quartet ps --json` prints them, each asked whether it is ready now."""
     state = home.run_state()
     if not state or not home.is_held():
         return {"state": "stopped", "pid": None, "services": {}}
@@ -34,7 +34,7 @@ def read_processes(home: Home) -> dict[str, Any]:
 def start_detached(home: Home, *, say: Callable[[str], None]) -> None:
     """Start `quartet up` in a session of its own and return when it is ready.
 
-    Raises what it failed with, with its exit code and its last lines.
+    Raises its failure, with its exit code and last lines.
     """
     with home.held():
         pass  # refused at once when another runs
@@ -60,7 +60,7 @@ def start_detached(home: Home, *, say: Callable[[str], None]) -> None:
 
 
 def stop_running(settings: OperatorSettings) -> bool:
-    """Stop the stack and a server that it may have left; whether there was anything to stop."""
+    """Stop the stack, and a server that a former one left; whether there was anything to stop."""
     home = settings.home
     pid = home.run_state().get("pid")
     if isinstance(pid, int) and home.is_held():

@@ -1,4 +1,4 @@
-"""Showing logs on disk, and what is appended to them."""
+"""Shows the logs on disk, and follows them."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ TAIL_BYTES = 4 * 1024 * 1024
 
 
 def show_logs(home: Home, names: Sequence[str], *, follow: bool, lines: int, console: Console) -> None:
-    """Print the last lines of each log, then with `follow` whatever comes, until Ctrl-C. Raises NotFound."""
+    """Print the last lines of each log; with `follow` also new ones, until Ctrl-C. Raises NotFound."""
     files = {path.stem: path for service in SERVICES for path in sorted(home.logs.glob(f"{service}*.log"))}
     files = files or {service: home.logs / f"{service}.log" for service in SERVICES}
     files["postgres"] = home.cluster_folder() / "server.log"
@@ -49,12 +49,12 @@ def _follow(tails: Sequence["_Tail"], console: Console) -> None:
 
 
 def _processes_of(name: str, files: Iterable[str]) -> list[str]:
-    """`auth` means every process of Auth, `auth.2` one."""
+    """The processes that a name means: all of Auth for `auth`, one for `auth.2`."""
     return [each for each in files if each == name or each.partition(".")[0] == name]
 
 
 class _Tail:
-    """One file, read on from where it was; a new file of the same name is read from its beginning."""
+    """Reads one file on from the last position; a new file of the same name from its beginning."""
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class _Tail:
             self._file.close()
 
     def last(self, count: int) -> list[str]:
-        """The last lines there are now."""
+        """The last lines of the file as it is now."""
         if self._file is None:
             return []
         size = self._file.seek(0, io.SEEK_END)
@@ -79,7 +79,7 @@ class _Tail:
         return list(deque(self._read_on(), maxlen=count))
 
     def new(self) -> list[str]:
-        """Whole lines that were added since."""
+        """Whole lines that were added since the last call."""
         found = self._read_on()
         if self._was_replaced():
             self._open()

@@ -1,4 +1,4 @@
-"""A service's log on disk: begun anew at each start, bounded while it runs."""
+"""A service's log on disk: a new one at each start, of limited size."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class LogFile:
             return
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def _rotate(self) -> None:

@@ -1,4 +1,4 @@
-"""The sockets that the services listen on, opened before anything is started; who has a port that is taken."""
+"""Opens the services' listening sockets before anything is started, and names the process that has a taken port."""
 
 import os
 import socket
@@ -9,14 +9,14 @@ from pathlib import Path
 from quartet.errors import PortTaken
 
 BACKLOG = 2048
-PATIENCE_SECONDS = 1.0  # a stack that was just killed lets its ports go within this
+PATIENCE_SECONDS = 1.0  # a stack that was just killed releases its ports within this
 _LISTENING = "0A"
 
 
 def open_listeners(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
-    """A listening socket for each service. Raises PortTaken, a line for each address that cannot be had.
+    """A listening socket for each service. Raises PortTaken, with a line for each address that cannot be bound.
 
-    All processes of a service accept from its socket. It outlives them: a connection waits while one is started again.
+    All processes of a service accept from its socket. It outlives them: connections wait while a process is restarted.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -44,7 +44,7 @@ def _try_all(addresses: Mapping[str, tuple[str, int]]) -> tuple[dict[str, socket
     for service, (host, port) in addresses.items():
         way_out = f"set {service.upper()}_PORT to a free one"
         if port in seen:
-            faults.append(f"port {port} is meant for {seen[port]} and for {service}: {way_out}")
+            faults.append(f"port {port} is set for {seen[port]} and for {service}: {way_out}")
         elif isinstance(found := _open(host, port), str):
             stop_it = "stop that, or " if found.startswith("is taken") else ""
             faults.append(f"port {port} for {service} {found}: {stop_it}{way_out}")
@@ -55,7 +55,7 @@ def _try_all(addresses: Mapping[str, tuple[str, int]]) -> tuple[dict[str, socket
 
 
 def _open(host: str, port: int) -> socket.socket | str:
-    """The listening socket, else why there is none."""
+    """The listening socket, or why it cannot be opened."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
@@ -75,7 +75,7 @@ def _open(host: str, port: int) -> socket.socket | str:
 
 
 def _holder(port: int) -> str | None:
-    """The process that listens there, where /proc shows it."""
+    """The process that listens there, if /proc shows it."""
     inodes = {
         f"socket:[{fields[9]}]"
         for table in ("tcp", "tcp6")

@@ -1,4 +1,4 @@
-"""One supervised program: what is declared of it, its process, its log, whether it is ready, when it is started again."""
+"""One supervised program: its declaration, process, log, readiness and restarts."""
 
 import collections
 import contextlib
@@ -21,13 +21,13 @@ State = Literal["blocked", "starting", "ready", "restarting", "stopped"]
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 STABLE_SECONDS = 30.0
-"""Ready for so long, a service has proved itself: the next death is its first again."""
+"""After being ready for so long, a program restarts with the first delay again."""
 INHERITED_LISTENERS = "INHERITED_LISTENERS"
-"""How a program is told which descriptors it listens on: its service's, which it shares, then its own."""
+"""The variable with the descriptors that a program listens on: its service's, which it shares, then its own."""
 
 
 def is_service_ready(host: str, port: int) -> bool:
-    """The usual check: `/readyz` answers 200."""
+    """Whether `/readyz` answers 200."""
     return ask_readiness(host, port) == "ready"
 
 
@@ -35,7 +35,7 @@ def is_service_ready(host: str, port: int) -> bool:
 class Declaration:
     """A program of the stack. PostgreSQL runs and is migrated before the first one starts.
 
-    `is_ready` is asked with the program's own address, on which nothing but this one process listens. `needs` names
+    `is_ready` gets the program's own address, on which only this process listens. `needs` names
     programs, or services with all their processes, that have to be ready before this one starts.
     """
 
@@ -50,7 +50,7 @@ class Declaration:
 
 
 class Program:
-    """A declared program that is kept running."""
+    """Runs a declared program, and restarts it when it ends."""
 
     def __init__(self, declaration: Declaration, *, console: Console, log: LogFile) -> None:
         self.declaration = declaration
@@ -70,11 +70,11 @@ class Program:
 
     @property
     def pid(self) -> int | None:
-        """The process, while there is one."""
+        """The process id; None while none runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def describe(self) -> dict[str, object]:
-        """What the run state says of it; `own_url` leads to this process alone."""
+        """The program's part of the run state; on `own_url` only this process answers."""
         host, port = self.own_address
         return {
             "service": self.declaration.service,
@@ -86,7 +86,7 @@ class Program:
         }
 
     def start(self) -> None:
-        """Start the process. It dies with this one: it must not keep its port from the next stack."""
+        """Start the process. It ends with this one, so that the next stack finds its port free."""
         declared = self.declaration
         with open_own_listener() as own:
             self.own_address = own.getsockname()
@@ -106,7 +106,7 @@ class Program:
             self._reader.start()
 
     def poll(self, *, now: float) -> bool:
-        """Notice a death, a readiness, or that a delay is over; whether something changed."""
+        """Check for an exit, for readiness, and for the end of a restart delay; whether the state changed."""
         if self.state == "restarting":
             if now < self._start_at:
                 return False
@@ -122,14 +122,14 @@ class Program:
         return False
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal, and do not start the service again."""
+        """Send a signal, and do not restart the program."""
         self.state = "stopped"
         if self._process is not None and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
     def finish(self) -> None:
-        """After the process ended: what it said last is read, and the log closed."""
+        """After the process ended: read its last output, and close the log."""
         if self._reader is not None:
             self._reader.join(timeout=2)
         self._log.close()
@@ -141,13 +141,11 @@ class Program:
         if self.state == "ready" and now - self._ready_since > STABLE_SECONDS:
             self._delay = FIRST_DELAY_SECONDS
         self.state, self._start_at = "restarting", now + self._delay
-        self.note(
-            f"{self.name} ended ({_describe_exit(self.exit_code)}); it is started again in {self._delay:g} s"
-        )
+        self.note(f"{self.name} ended ({_describe_exit(self.exit_code)}); restart in {self._delay:g} s")
         self._delay = min(self._delay * 2, LONGEST_DELAY_SECONDS)
 
     def note(self, text: str) -> None:
-        """Say something about the service, on the console and in its log."""
+        """Write a line about the program to the console and to its log."""
         self._console.say(text)
         self._log.write(f"[quartet] {text}")
 
@@ -162,7 +160,7 @@ class Program:
 
 
 def start_unblocked(programs: Sequence[Program]) -> None:
-    """Start each program whose needs are ready and that was not started yet."""
+    """Start each blocked program whose needs are ready."""
     for program in programs:
         needed = [
             each

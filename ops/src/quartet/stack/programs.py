@@ -18,7 +18,7 @@ def declare_programs(
     listeners: Mapping[str, socket.socket],
     colour: bool,
 ) -> list[Declaration]:
-    """QUARTET_REPLICAS processes of each service; further programs of the stack are further entries."""
+    """QUARTET_REPLICAS processes of each service. A further program of the stack is a further entry."""
     return [
         Declaration(
             name=name,
@@ -41,7 +41,7 @@ def replica_names(service: str, replicas: int) -> list[str]:
 
 
 def public_url(host: str, port: int) -> str:
-    """Where a browser on this machine finds what listens there."""
+    """The URL of a listener, for a browser on this machine."""
     host = reachable_host(host)
     host = "localhost" if host in ("127.0.0.1", "::1") else host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

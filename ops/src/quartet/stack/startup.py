@@ -1,4 +1,4 @@
-"""From a folder to a server that is ready for the services: cluster, access rules, roles, databases, schema."""
+"""Prepares the server for the services: cluster, access rules, roles, databases, schema."""
 
 import asyncio
 import contextlib
@@ -19,9 +19,7 @@ from quartet.settings import OperatorSettings
 from quartet.settings.operator import ADMIN_PASSWORD, Server
 
 Say = Callable[[str], None]
-WAL_SEGMENT = (
-    16 * 1024 * 1024
-)  # where there is no room for one more, the server ends, and its connections with it
+WAL_SEGMENT = 16 * 1024 * 1024  # without room for one more the server ends, and its connections with it
 
 
 def open_cluster(settings: OperatorSettings) -> Cluster:
@@ -31,15 +29,15 @@ def open_cluster(settings: OperatorSettings) -> Cluster:
 
 
 def start_server(settings: OperatorSettings, cluster: Cluster, *, say: Say) -> Server:
-    """Make the cluster at the first time, start it, and bring roles, databases and schema to the plan."""
+    """Create the cluster if there is none, start it, and bring roles, databases and schema to the plan."""
     settings.generate_secrets(cluster_exists=cluster.is_initialised())
     plan = settings.plan()
     cluster.max_connections = plan.max_connections
     if cluster.initialise(superuser_password=settings.secret(ADMIN_PASSWORD) or ""):
-        say(f"PostgreSQL {cluster.binaries.major} made in {cluster.data_folder}")
+        say(f"PostgreSQL {cluster.binaries.major} created in {cluster.data_folder}")
     cluster.set_access_rules(embedded_access_rules(plan))
     if cluster.is_running():
-        say("a server that an earlier stack left behind is being stopped")
+        say("stopping a server that an earlier stack left running")
         cluster.stop()
     cluster.start()
     server = Server(host="127.0.0.1", port=cluster.port)
@@ -50,7 +48,7 @@ def start_server(settings: OperatorSettings, cluster: Cluster, *, say: Say) -> S
 def prepare_databases(
     settings: OperatorSettings, server: Server, *, say: Say, folder: Path | None = None
 ) -> None:
-    """Provision, then migrate as the owner roles; says only what changed. `folder` has the data if they are here.
+    """Provision, then migrate as the owner roles. `say` gets what changed. `folder` holds the data if they are here.
 
     Raises DiskFull, WrongPassword, ServerFailed or MigrationFailed.
     """
@@ -74,7 +72,7 @@ def _prepare_databases(settings: OperatorSettings, server: Server, *, say: Say) 
 
 
 def wait_for_server(server: Server, *, seconds: float) -> None:
-    """Return once something listens there. Raises ServerFailed after that many seconds."""
+    """Wait until something listens there. Raises ServerFailed after that many seconds."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -92,7 +90,7 @@ def wait_for_server(server: Server, *, seconds: float) -> None:
 
 @contextlib.contextmanager
 def _translate_errors(server: Server, folder: Path | None) -> Iterator[None]:
-    """A full disk ends statements, connections and the whole server: seldom does the last error say why."""
+    """Raise errors of the block as a Failure of one line. After a full disk the last error seldom names the cause."""
     try:
         yield
     except WrongPassword:
@@ -101,7 +99,7 @@ def _translate_errors(server: Server, folder: Path | None) -> Iterator[None]:
         if _is_full(error, folder):
             place = folder or f"the server at {server.host}:{server.port}"
             raise DiskFull(
-                f"the disk of {place} is full: make room there, or set QUARTET_HOME to another disk"
+                f"the disk of {place} is full: free some space there, or set QUARTET_HOME to another disk"
             ) from error
         if isinstance(error, Failure):
             raise

@@ -33,17 +33,17 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS = 0.05
 READY_SECONDS = 120.0
 REPORT_UNREADY_SECONDS = 8.0
-"""After so long it is told what keeps a service from being ready."""
+"""After so long the console says why a service is not ready."""
 MOST_EARLY_EXITS = 4
-"""A service that keeps dying before it was ever ready will not mend itself."""
+"""A service that has ended so often without ever being ready will not recover by itself."""
 FINAL_EXIT_CODES = {2, 3}
-"""Wrong settings, and a port that cannot be had: trying again helps nobody."""
+"""Wrong settings, and a port that cannot be bound: a restart does not help."""
 KILL_MARGIN_SECONDS = 5.0
-"""A busy machine's; a service that has not ended by itself by then is killed."""
+"""Added to the services' own limit, for a busy machine; a service that runs longer is killed."""
 
 
 class StopRequested(KeyboardInterrupt):
-    """A signal came while the stack was still starting. An event loop lets only this kind through at once."""
+    """A signal arrived while the stack was starting. A KeyboardInterrupt, since event loops raise those at once."""
 
 
 class Supervisor:
@@ -68,7 +68,7 @@ class Supervisor:
         self._database_delay = FIRST_DELAY_SECONDS
 
     def run(self) -> None:
-        """Start everything, stay until a signal, stop everything. Raises the Failure that made a start impossible."""
+        """Start everything, wait for a signal, stop everything. Raises the Failure that prevented the start."""
         home = self._settings.home
         with home.held(), self._signals_handled():
             try:
@@ -85,7 +85,7 @@ class Supervisor:
     def _start(self) -> None:
         settings = self._settings
         addresses = {service: settings.host_and_port(service) for service in SERVICES}
-        _ = settings.replicas  # refused before anything is started
+        _ = settings.replicas  # raises WrongSettings before anything is started
         self._listeners = open_listeners(addresses)
         check_service_settings(settings, process=self._environment)
         self._record("starting")
@@ -105,7 +105,7 @@ class Supervisor:
         self._record("starting")
 
     def _delete_stale_logs(self, names: set[str]) -> None:
-        """Delete the logs of processes that this run has not, such as a second replica's."""
+        """Delete the logs of processes that this run does not have, such as a second replica."""
         for service in SERVICES:
             for path in self._settings.home.logs.glob(f"{service}*.log"):
                 if path.stem not in names:
@@ -159,7 +159,7 @@ class Supervisor:
         say(f"all four services are ready{each} ({seconds:.1f} s)")
         urls = {program.declaration.service: program.declaration.url for program in self._programs}
         for service, url in urls.items():
-            say(f"  {service:<10} {url}  (its description: {url}/docs)")
+            say(f"  {service:<10} {url}  (API: {url}/docs)")
         if self._cluster is not None:
             say(f"  {'postgres':<10} 127.0.0.1:{self._cluster.port}  (`quartet dsn auth` prints a URL)")
         say(
@@ -167,7 +167,7 @@ class Supervisor:
         )
 
     def _keep_database_running(self) -> None:
-        """A server that died is started again where it was: the services know its port."""
+        """Restart a server that ended, on the port that the services know."""
         cluster = self._cluster
         if cluster is None or self._signals:
             return
@@ -175,7 +175,7 @@ class Supervisor:
             self._database_delay = FIRST_DELAY_SECONDS
             cluster.limit_log()
             return
-        self._console.say(f"PostgreSQL ended; it is started again (its log: {cluster.log_file})")
+        self._console.say(f"PostgreSQL ended; restarting it (its log: {cluster.log_file})")
         try:
             cluster.restart()
         except Failure as failure:
@@ -187,13 +187,13 @@ class Supervisor:
         self._record("ready" if self._was_ready else "starting")
 
     def _stop(self) -> None:
-        with contextlib.suppress(OSError, Failure):  # whatever else is wrong, everything is stopped
+        with contextlib.suppress(OSError, Failure):  # everything is stopped even if this fails
             self._record("stopping")
         if self._programs:
-            self._console.say("stopping (Ctrl-C again: at once)")
+            self._console.say("stopping (Ctrl-C again stops at once)")
         for program in self._programs:
             program.signal(signal.SIGTERM)
-        for listener in self._listeners.values():  # the processes keep theirs as long as they accept
+        for listener in self._listeners.values():  # the processes have descriptors of their own
             listener.close()
         deadline = time.monotonic() + self._settings.longest_service_stop + KILL_MARGIN_SECONDS
         while any(program.pid for program in self._programs):
@@ -208,7 +208,7 @@ class Supervisor:
 
     def _kill_services(self) -> None:
         if self._was_killed:
-            return  # and is being waited for
+            return  # `_stop` waits for them
         self._was_killed = True
         for program in self._programs:
             if program.pid:
@@ -218,10 +218,10 @@ class Supervisor:
     @contextlib.contextmanager
     def _signals_handled(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("the supervisor belongs in the main thread: its children end with it")
+            raise RuntimeError("the supervisor must run in the main thread: its children end with it")
         taken = [
             number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN
-        ]  # nohup's wish
+        ]  # ignored by nohup
         before = {number: signal.signal(number, self._on_signal) for number in taken}
         try:
             yield
@@ -236,7 +236,7 @@ class Supervisor:
             raise StopRequested
         if self._signals == 2 and self._cluster is not None and not any(p.pid for p in self._programs):
             pid = self._cluster.pid
-            if pid is not None:  # waiting for a fast stop: be quicker, at the price of a recovery
+            if pid is not None:  # do not wait for the fast stop; the next start recovers
                 os.kill(pid, signal.SIGQUIT)
 
     def _record(self, state: str) -> None:
