@@ -60,7 +60,7 @@ def test_services_know_their_own_secrets_only(stack: RunningStack, place: Workpl
         for line in (place.home / "secrets.env").read_text().splitlines()
         if line and not line.startswith("#")
     )
-    assert len(secrets) == 13
+    assert len(secrets) == 14
     for service, each in stack.state["services"].items():
         told = Path(f"/proc/{each['pid']}/environ").read_text()
         known = {name for name, value in secrets.items() if value in told}

@@ -33,7 +33,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS = 0.05
 READY_SECONDS = 120.0
 REPORT_UNREADY_SECONDS = 8.0
-"""After so long the console says why a service is not ready."""
+"""After so long the console says why a service is not ready, and again after three times as long."""
 MOST_EARLY_EXITS = 4
 """A service that has ended so often without ever being ready will not recover by itself."""
 FINAL_EXIT_CODES = {2, 3}
@@ -63,7 +63,7 @@ class Supervisor:
         self._started = time.monotonic()
         self._services_started = self._started
         self._was_ready = False
-        self._reported_late = False
+        self._report_after = REPORT_UNREADY_SECONDS
         self._was_killed = False
         self._database_delay = FIRST_DELAY_SECONDS
 
@@ -137,8 +137,8 @@ class Supervisor:
             self._was_ready = True
             self._record("ready")
             self._announce(now - self._started)
-        elif now - self._services_started > REPORT_UNREADY_SECONDS and not self._reported_late:
-            self._reported_late = True
+        elif now - self._services_started > self._report_after:
+            self._report_after *= 3  # a busy machine's services do not answer at all at first
             self._report_unready()
         elif now - self._started > READY_SECONDS:
             late = ", ".join(program.name for program in self._programs if program.state != "ready")
