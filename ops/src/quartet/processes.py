@@ -92,7 +92,11 @@ def open_pipe(
     stdout: int,
     stderr: IO[bytes],
 ) -> subprocess.Popen[bytes]:
-    """Start a program that this process writes to or reads from; `stdin` and `stdout` are subprocess.PIPE or DEVNULL."""
+    """Start a program that this process writes to or reads from; `stdin` and `stdout` are subprocess.PIPE or DEVNULL.
+
+    It has a session of its own, so that a Ctrl-C reaches this process alone, and ends with it: call this from the main
+    thread.
+    """
     return subprocess.Popen(  # noqa: S603  no shell; the commands are put together by this package
         [str(part) for part in command],
         stdin=stdin,
@@ -100,6 +104,8 @@ def open_pipe(
         stderr=stderr,
         env=dict(environment),
         cwd="/",
+        start_new_session=True,
+        preexec_fn=_bind_to_parent(signal.SIGTERM),
     )
 
 

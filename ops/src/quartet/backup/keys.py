@@ -46,6 +46,11 @@ def find_identities(settings: OperatorSettings, given: Path | None) -> list[Iden
     return read_identities(path)
 
 
+def has_identities(settings: OperatorSettings) -> bool:
+    """Whether the state folder has the key, as it has in development."""
+    return (settings.home.path / IDENTITY_FILE).is_file()
+
+
 def read_identities(path: Path) -> list[Identity]:
     """The identities of a file as `age-keygen` writes it. Raises WrongSettings."""
     lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]

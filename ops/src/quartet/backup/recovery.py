@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,13 +50,16 @@ _AS_THE_ORIGINAL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """What it takes to recover: a route, where its objects are, and the keys to them."""
+    """What it takes to recover: a route, where its objects are, and the keys to them. Without a time `at`, to the base's own
+    end. `check` looks at the files before the server starts.
+    """
 
     route: Route
     destination: Destination
     identities: list[Identity]
     binaries: Binaries
-    at: datetime
+    at: datetime | None
+    check: Callable[[Cluster], None] = lambda _cluster: None
 
     @contextlib.asynccontextmanager
     async def server(self, parent: Path, *, reporter: Reporter) -> AsyncIterator[Tools]:
@@ -68,6 +71,7 @@ class Recovery:
             cluster = Cluster(folder / "cluster", binaries=self.binaries)
             with reporter.part("base", total_bytes=self.route.base.bytes) as advance:
                 await asyncio.to_thread(self._extract, cluster, advance)
+            await asyncio.to_thread(self.check, cluster)
             with _short_folder(cluster.account) as sockets:
                 feed = folder / "feed"
                 self._configure(cluster, feed=feed, sockets=sockets)
@@ -82,7 +86,8 @@ class Recovery:
                         user=SUPERUSER,
                         password="",
                     )
-                    await self._await_target(tools, cluster, feeder, reporter=reporter)
+                    if self.at is not None:
+                        await self._await_target(tools, cluster, feeder, reporter=reporter)
                     yield tools
                 finally:
                     feeder.stop()
@@ -109,12 +114,7 @@ class Recovery:
             "listen_addresses": "",
             "unix_socket_directories": str(sockets),
             "shared_preload_libraries": "",
-            "restore_command": fetch,
-            "recovery_target_time": self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00"),
-            "recovery_target_action": "pause",
-            "recovery_target_timeline": "current",
-            "wal_retrieve_retry_interval": "50ms",
-            "hot_standby": "on",
+            **({} if self.at is None else _recovery_settings(self.at, fetch)),
             "archive_timeout": "0",
             "fsync": "off",
             "autovacuum": "off",
@@ -125,7 +125,7 @@ class Recovery:
             ("postgresql.auto.conf", ""),
             ("pg_hba.conf", "local all postgres trust\n"),
             ("pg_ident.conf", ""),
-            ("standby.signal", ""),
+            *(() if self.at is None else [("standby.signal", "")]),
         ):
             (pgdata / name).write_text(text)
         if cluster.account is not None:
@@ -249,6 +249,17 @@ async def _end_recovery(connection: "asyncpg.Connection[asyncpg.Record]") -> Non
         raise ServerFailed(
             "the recovered server did not begin to serve in 120 s: see that the machine has room, and try again"
         )
+
+
+def _recovery_settings(at: datetime, fetch: str) -> dict[str, str]:
+    return {
+        "restore_command": fetch,
+        "recovery_target_time": at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00"),
+        "recovery_target_action": "pause",
+        "recovery_target_timeline": "current",
+        "wal_retrieve_retry_interval": "50ms",
+        "hot_standby": "on",
+    }
 
 
 @contextlib.contextmanager

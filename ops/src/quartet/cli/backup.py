@@ -4,22 +4,27 @@ import asyncio
 import shutil
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from prometheus_client import start_http_server
+from pyrage.x25519 import Recipient
 
-from quartet.backup.destination import open_destination
+from quartet.backup.catalogue import Retention
+from quartet.backup.destination import Destination, open_destination
 from quartet.backup.full import make_full_backup
-from quartet.backup.keys import find_recipient
+from quartet.backup.keys import find_identities, find_recipient, has_identities
 from quartet.backup.manifest import list_ids, read_manifest
 from quartet.backup.progress import report_progress, spell_bytes
+from quartet.backup.schedule import Metrics, Scheduler, parse_time_of_day
 from quartet.backup.server import find_backup_server
 from quartet.backup.tools import Tools
 from quartet.backup.wal import Receiver
 from quartet.cli.lazy import Entry, lazy_group
 from quartet.cli.output import JsonOption, Service, load_checked_settings, print_json, print_table
-from quartet.errors import NotFound, WrongSettings
+from quartet.errors import NotFound, PortTaken, WrongSettings
 from quartet.postgres import find_binaries
 from quartet.readiness import ensure_server_runs
 from quartet.settings import OperatorSettings
@@ -31,6 +36,14 @@ group = lazy_group(
         "wal": Entry(
             "quartet.cli.backup:wal", "Receive the WAL as it is written, so that any second can be restored."
         ),
+        "run": Entry(
+            "quartet.cli.backup:run", "Receive the WAL, back up daily, prune, verify: all of it, for ever."
+        ),
+        "status": Entry("quartet.cli.backup_checks:status", "Show how safe the data are now."),
+        "verify": Entry(
+            "quartet.cli.backup_checks:verify", "Restore a backup where nobody uses it, and compare."
+        ),
+        "prune": Entry("quartet.cli.backup_checks:prune", "Delete the backups that no retention keeps."),
         "list": Entry("quartet.cli.backup:list_backups", "Show the backups that can be restored."),
         "dump": Entry("quartet.cli.backup:dump", "Write a database, or all of them, as plain SQL to stdout."),
     },
@@ -74,21 +87,68 @@ def wal() -> None:
     10 no server answers · 14 the destination has another server's WAL
     """
     settings, server = _load()
-    receiver = Receiver(
+    receiver = _make_receiver(settings, server, open_destination(settings), find_recipient(settings))
+    asyncio.run(_until_stopped(receiver, receiver.run))
+
+
+def run() -> None:
+    """Receive the WAL, make a full backup at BACKUP_AT (UTC) and when one was missed, prune and verify: until Ctrl-C.
+
+    Serves metrics for Prometheus on BACKUP_METRICS_PORT of 127.0.0.1. Without a key at hand it verifies that every object
+    is whole; restore it where the key is.
+
+    Exit codes: as of `quartet backup wal` · 3 the port of the metrics is taken
+    """
+    settings, server = _load()
+    backed_up, destination = find_backup_server(settings, server), open_destination(settings)
+    recipient = find_recipient(settings)
+    receiver = _make_receiver(settings, server, destination, recipient)
+    daily_at = parse_time_of_day(settings.value("BACKUP_AT") or "")
+    if daily_at is None:
+        raise WrongSettings(f"BACKUP_AT={settings.value('BACKUP_AT')}: a time of day such as 03:00 is needed")
+    metrics = Metrics()
+    scheduler = Scheduler(
+        backed_up,
+        destination,
+        recipient,
+        receiver=receiver,
+        identities=find_identities(settings, None) if has_identities(settings) else [],
+        daily_at=daily_at,
+        retention=Retention(),
+        disk=settings.home.path,
+        metrics=metrics,
+        say=_say,
+    )
+    port = settings.number("BACKUP_METRICS_PORT", 9188)
+    try:
+        start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
+    except OSError as error:
+        raise PortTaken(f"port {port} of 127.0.0.1 is taken: choose another BACKUP_METRICS_PORT") from error
+    asyncio.run(_until_stopped(receiver, scheduler.run))
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _make_receiver(
+    settings: OperatorSettings, server: Server, destination: Destination, recipient: Recipient
+) -> Receiver:
+    return Receiver(
         find_backup_server(settings, server),
-        open_destination(settings),
-        find_recipient(settings),
+        destination,
+        recipient,
         spool=settings.home.path / "backup-wal",
-        say=lambda line: typer.echo(line, err=True),
+        say=_say,
     )
 
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, receiver.stopping.set)
-        await receiver.run()
 
-    asyncio.run(run())
+async def _until_stopped(receiver: Receiver, work: Callable[[], Awaitable[None]]) -> None:
+    """Work until SIGINT or SIGTERM, of which the receiver makes a good end."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, receiver.stopping.set)
+    await work()
 
 
 def list_backups(*, as_json: JsonOption = False) -> None:

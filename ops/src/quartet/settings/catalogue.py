@@ -82,6 +82,16 @@ _OPERATOR = (
         description="The age recipient (age1…) that backups are encrypted to; in development one is generated.",
     ),
     Setting(
+        name="BACKUP_AT",
+        default="03:00",
+        description="When `quartet backup run` makes the daily full backup, UTC.",
+    ),
+    Setting(
+        name="BACKUP_METRICS_PORT",
+        default="9188",
+        description="Where `quartet backup run` serves metrics, on 127.0.0.1.",
+    ),
+    Setting(
         name="AWS_ENDPOINT_URL",
         default=None,
         description="The URL of an S3 store that is not Amazon's, for backups.",
