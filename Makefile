@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
 # Tests that depend most on the server's version: the driver, roles, grants, tables.
-SHARED := tests/libs tests/ops/test_isolation.py tests/ops/test_provision.py
+SHARED := tests/libs tests/ops/backup tests/ops/test_isolation.py tests/ops/test_provision.py
 SCHEMA := $(SHARED) $(wildcard tests/services/*/test_migrations.py)
 # A process for each core; a file's tests stay together, since they share fixtures. Each run lists the slowest.
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40

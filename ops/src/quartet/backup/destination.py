@@ -28,6 +28,12 @@ PARTS_AT_ONCE = 3
 PATIENCE = timedelta(seconds=30)
 """How long a store that fails is tried again."""
 
+SILENCE = timedelta(seconds=60)
+"""How long a request may stand still. In it a part has to be sent: 6 Mbit/s are enough."""
+
+LONGEST_REQUEST = timedelta(days=7)
+"""An object is read as fast as a database takes it."""
+
 DEFAULT_FOLDER = "backups"
 
 
@@ -48,7 +54,9 @@ class Destination:
                 sent += len(chunk)
                 yield chunk
 
-        with self._faults_told(path):
+        with self._faults_told(
+            path, missing=BackupFailed(f"{self.address} is not there: make the bucket first")
+        ):
             obstore.put(self._store, path, counted(), chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
             stored = obstore.head(self._store, path)["size"]
         # A store may answer 200 to the last request of an upload and tell the failure in the body.
@@ -75,14 +83,20 @@ class Destination:
                 with contextlib.suppress(FileNotFoundError):
                     obstore.delete(self._store, path)
 
+    def delete_unfinished(self, prefix: str) -> None:
+        """Delete what killed writers left in a folder; a bucket's lifecycle rule does that for uploads, which nobody sees."""
+        if isinstance(self._store, LocalStore):
+            for path in Path(self.address, prefix).rglob("*#*"):
+                path.unlink(missing_ok=True)
+
     @contextlib.contextmanager
-    def _faults_told(self, path: str) -> Iterator[None]:
+    def _faults_told(self, path: str, *, missing: Failure | None = None) -> Iterator[None]:
         try:
             yield
         except Failure:
             raise
         except FileNotFoundError:
-            raise NotFound(
+            raise missing or NotFound(
                 f"{self.address} has no {path}: `quartet backup list` shows what there is"
             ) from None
         except (OSError, BaseError) as error:
@@ -114,7 +128,7 @@ def open_destination(settings: OperatorSettings) -> Destination:
         raise WrongSettings(f"BACKUP_DESTINATION={address}: a folder or s3://bucket/prefix is needed")
     folder = Path(address).expanduser().absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Destination(str(folder), LocalStore(folder))
+    return Destination(str(folder), LocalStore(folder, automatic_cleanup=True))
 
 
 def _open_bucket(address: str, settings: OperatorSettings) -> S3Store:
@@ -122,6 +136,8 @@ def _open_bucket(address: str, settings: OperatorSettings) -> S3Store:
     if not bucket:
         raise WrongSettings(f"BACKUP_DESTINATION={address}: the bucket's name is missing")
     endpoint = settings.value("AWS_ENDPOINT_URL")
+    if endpoint and not re.fullmatch(r"https?://[^/]+/?", endpoint):
+        raise WrongSettings(f"AWS_ENDPOINT_URL={endpoint}: https://host or http://host:port is needed")
     config: S3Config = {"region": settings.value("AWS_REGION") or "us-east-1"}
     if endpoint:
         config["endpoint"] = endpoint
@@ -136,7 +152,8 @@ def _open_bucket(address: str, settings: OperatorSettings) -> S3Store:
         client_options={
             "allow_http": bool(endpoint and endpoint.startswith("http://")),
             "connect_timeout": timedelta(seconds=5),
-            "timeout": timedelta(seconds=30),
+            "read_timeout": SILENCE,
+            "timeout": LONGEST_REQUEST,
         },
         retry_config={"max_retries": 6, "retry_timeout": PATIENCE},
     )

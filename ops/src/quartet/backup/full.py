@@ -1,11 +1,12 @@
 """A full backup: a dump of each database, the roles, and a base backup of the whole server."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from pyrage.x25519 import Recipient
@@ -13,12 +14,14 @@ from pyrage.x25519 import Recipient
 from quartet.backup.archive import read_state, require_server
 from quartet.backup.contents import read_contents
 from quartet.backup.destination import Destination
-from quartet.backup.manifest import ID_FORMAT, Manifest, Part, folder_of, list_ids, write_manifest
+from quartet.backup.manifest import FOLDER, ID_FORMAT, Manifest, Part, folder_of, list_ids, write_manifest
 from quartet.backup.progress import Reporter
 from quartet.backup.sealing import Sealed
-from quartet.backup.server import BackupServer
-from quartet.errors import BackupFailed
+from quartet.backup.server import BackupServer, refuse_large_objects
+from quartet.errors import BackupFailed, Failure
 
+A = TypeVar("A")
+B = TypeVar("B")
 SUFFIX = ".zst.age"
 _BASE_BEGIN = re.compile(r"log start point: \S+ on timeline (\d+)")
 _BASE_END = re.compile(r"log end point: (\S+)")
@@ -38,9 +41,9 @@ async def make_full_backup(
     Raises AlreadyRunning, BackupFailed, DiskFull, OtherMajorVersion, ServerFailed or WrongPassword; then nothing of it
     stays at the destination.
     """
-    began_at = datetime.now(UTC)
-    backup_id = began_at.strftime(ID_FORMAT)
     async with server.turn() as connection:
+        began_at = datetime.now(UTC)
+        backup_id = began_at.strftime(ID_FORMAT)
         found = await connection.fetchrow(_SERVER, list(server.databases.values()))
         if found is None:
             raise BackupFailed("the server says nothing of itself: look at its log")
@@ -49,7 +52,8 @@ async def make_full_backup(
         require_server(
             state, address=destination.address, identifier=found["identifier"], major=found["major"]
         )
-        await asyncio.to_thread(_delete_leftovers, destination)
+        if backup_id in await asyncio.to_thread(_delete_leftovers, destination):
+            raise BackupFailed(f"there is a backup {backup_id} already: look at the clock, then try again")
         work = _Work(
             server, destination, recipient, turn=connection, folder=folder_of(backup_id), reporter=reporter
         )
@@ -94,12 +98,11 @@ class _Work:
         """Dump a database, and count the rows of the same snapshot meanwhile."""
         database = self._server.databases[service]
         async with self._server.connect(database) as connection, _snapshot(connection) as snapshot:
+            await refuse_large_objects(connection, database)
             size = await connection.fetchval("SELECT pg_catalog.pg_database_size(current_database())")
             arguments = ("--format=custom", "--compress=0", f"--snapshot={snapshot}", f"--dbname={database}")
-            tables, (stored, _) = await asyncio.gather(
-                read_contents(connection),
-                self._store(f"{service}.dump", "pg_dump", *arguments, total_bytes=size),
-            )
+            storing = self._store(f"{service}.dump", "pg_dump", *arguments, total_bytes=size)
+            tables, (stored, _) = await _both(read_contents(connection), storing)
         return Part(
             kind="dump", service=service, database=database, database_bytes=size, tables=tables, **stored
         )
@@ -155,6 +158,16 @@ class _Work:
         return fields, messages
 
 
+async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
+    """What both give. When one fails the other is ended before the error is raised: it uses the same connection."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = group.create_task(first), group.create_task(second)
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return tasks[0].result(), tasks[1].result()
+
+
 @asynccontextmanager
 async def _snapshot(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[str]:
     """One snapshot for this connection and for a dump; the id by which the dump takes it."""
@@ -167,7 +180,8 @@ async def _all_or_nothing(destination: Destination, folder: str) -> AsyncIterato
     try:
         yield
     except BaseException as error:
-        await asyncio.to_thread(_delete_below, destination, folder)
+        with contextlib.suppress(Failure):  # a store that is away; the next backup deletes what stayed
+            await asyncio.to_thread(_delete_below, destination, folder)
         if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
             raise BackupFailed(
                 f"the server failed during the backup ({error}): see its log, then try again"
@@ -179,6 +193,9 @@ def _delete_below(destination: Destination, folder: str) -> None:
     destination.delete(destination.sizes(folder))
 
 
-def _delete_leftovers(destination: Destination) -> None:
-    _, leftovers = list_ids(destination)
+def _delete_leftovers(destination: Destination) -> list[str]:
+    """Delete what no manifest tells of; the ids of the backups that there are."""
+    whole, leftovers = list_ids(destination)
     destination.delete(leftovers)
+    destination.delete_unfinished(FOLDER)
+    return whole

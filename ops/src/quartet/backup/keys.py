@@ -15,7 +15,7 @@ IDENTITY_FILE = "backup-identity.txt"
 def find_recipient(settings: OperatorSettings) -> Recipient:
     """The recipient of BACKUP_RECIPIENT; in development that of an identity in the state folder, made now if need be.
 
-    Raises WrongSettings.
+    Raises WrongSettings, NoPermission or DiskFull.
     """
     told = settings.value("BACKUP_RECIPIENT")
     if told is not None:
@@ -31,6 +31,7 @@ def find_recipient(settings: OperatorSettings) -> Recipient:
         )
     path = settings.home.path / IDENTITY_FILE
     if not path.exists():
+        settings.prepare_home()
         identity = Identity.generate()
         write_privately(path, f"# public key: {identity.to_public()}\n{identity}\n")
     return read_identities(path)[0].to_public()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from quartet.errors import DamagedBackup, DiskFull, NotFound, Refused
 from quartet.provision.contents import ensure_contents
 from quartet.provision.databases import ensure_databases
 from quartet.provision.plan import AdminConnection, Plan, ServicePlan
+from quartet.provision.roles import ensure_role_settings
 from quartet.provision.session import identifier, open_session
 
 _HOLDS_TABLES = """
@@ -31,6 +32,10 @@ _HOLDS_TABLES = """
                             AND d.deptype = 'e')
     )
 """
+
+_END = b"\n-- PostgreSQL database dump complete\n"
+_LONGEST_END = 300
+"""After it comes `\\unrestrict` with a token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +50,21 @@ class DumpFile:
         return self.path.stat().st_size
 
     def check(self, _tools: Tools) -> None:
-        """Raises NotFound when there is no such file."""
+        """Raises NotFound when there is no such file, DamagedBackup when its end is missing: psql would not notice."""
         if not self.path.is_file():
             raise NotFound(f"{self.path} is not there: name a file that `quartet backup dump` wrote")
+        with self.path.open("rb") as file:
+            file.seek(max(0, self.needed_bytes - _LONGEST_END))
+            if _END not in file.read():
+                raise DamagedBackup(
+                    f"{self.path} does not end as the dump of a database does: it is not whole, or something else"
+                )
 
     async def load(self, tools: Tools, database: str, *, advance: Advance) -> None:
         """Run the file in the database. Raises BackupFailed with the first statement that failed."""
         arguments = (
             "--no-psqlrc",
             "--quiet",
-            "--single-transaction",
             "--set=ON_ERROR_STOP=1",
             f"--dbname={database}",
         )
@@ -62,8 +72,11 @@ class DumpFile:
             await asyncio.to_thread(self._feed, running, advance)
 
     def _feed(self, running: Running, advance: Advance) -> None:
+        # Not psql's --single-transaction: it commits where its input ends, and that ends when this process is killed.
         with self.path.open("rb") as file:
+            _write_all(running, [b"BEGIN;\n"], _uncounted)
             _write_all(running, iter(lambda: file.read(CHUNK_BYTES), b""), advance)
+            _write_all(running, [b"\nCOMMIT;\n"], _uncounted)
         running.finish()
 
 
@@ -165,6 +178,8 @@ async def restore_database(
             require_room(disk, source.needed_bytes, purpose="the restored database")
         alone = replace(plan, services=(planned,))
         await ensure_databases(session, alone)
+        if planned == plan[planned.service]:  # beside it, they stay with the service's own
+            await ensure_role_settings(session, alone)
         try:
             with reporter.part(planned.database, total_bytes=source.needed_bytes) as advance:
                 await source.load(tools, planned.database, advance=advance)
@@ -228,7 +243,11 @@ class _Counted:
         self._advance(len(data))
 
 
-def _write_all(running: Running, chunks: Iterator[bytes], advance: Callable[[int], None]) -> None:
+def _uncounted(_count: int) -> None:
+    """For what the file does not hold."""
+
+
+def _write_all(running: Running, chunks: Iterable[bytes], advance: Advance) -> None:
     with contextlib.suppress(BrokenPipeError):  # as above
         for chunk in chunks:
             running.stream.write(chunk)

@@ -91,7 +91,8 @@ def unseal(
 ) -> None:
     """Decrypt and decompress into `sink`, whose own errors are raised as they are.
 
-    Raises DamagedBackup for a wrong key and for a byte that is not as it was; what came before that byte was written.
+    Raises DamagedBackup for a wrong key and for a byte that is not as it was. What came before that byte was written, and
+    never the whole: the last piece is held back until all is known to be as it was.
     """
     source, target = _Chunks(chunks), _Watched(sink)
     decompressor = zstandard.ZstdDecompressor()
@@ -109,6 +110,7 @@ def unseal(
         raise DamagedBackup(f"{name} is damaged ({error}): take an older backup") from error
     if sha256 is not None and source.sha256 != sha256:
         raise DamagedBackup(f"{name} is not what its manifest says it is: take an older backup")
+    target.flush_last()
 
 
 class _Chunks:
@@ -141,16 +143,23 @@ class _Chunks:
 
 
 class _Watched:
-    """A sink that remembers what it raised, since age tells only that something was."""
+    """A sink that is one piece late, and remembers what it raised, since age tells only that something was."""
 
     def __init__(self, sink: Sink) -> None:
         self.fault: Exception | None = None
         self._sink = sink
+        self._last = b""
 
     def write(self, data: bytes, /) -> int:
-        try:
-            self._sink.write(data)
-        except Exception as error:
-            self.fault = error
-            raise
+        if data:
+            try:
+                self.flush_last()
+            except Exception as error:
+                self.fault = error
+                raise
+            self._last = bytes(data)
         return len(data)
+
+    def flush_last(self) -> None:
+        self._sink.write(self._last)
+        self._last = b""

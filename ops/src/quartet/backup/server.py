@@ -8,7 +8,7 @@ import asyncpg
 
 from quartet.backup.contents import COMPARABLE
 from quartet.backup.tools import Tools
-from quartet.errors import AlreadyRunning, ServerFailed, WrongPassword
+from quartet.errors import AlreadyRunning, BackupFailed, ServerFailed, WrongPassword
 from quartet.postgres import find_binaries
 from quartet.settings import OperatorSettings
 from quartet.settings.operator import Server
@@ -47,6 +47,11 @@ class BackupServer:
                 raise AlreadyRunning(
                     f"another full backup is being made (server process {holder}): wait for its end"
                 ) from None
+            except asyncpg.PostgresError as error:
+                raise BackupFailed(
+                    f"the server gives no replication slot ({error}): it needs wal_level=replica, a free one of its"
+                    " max_replication_slots, and the rights of backup_user that `quartet provision` grants"
+                ) from error
             yield connection
 
 
@@ -67,6 +72,27 @@ def find_backup_server(settings: OperatorSettings, server: Server) -> BackupServ
             if f"{service.service.upper()}_DATABASE_URL" not in settings.explicit
         },
     )
+
+
+async def refuse_large_objects(connection: "asyncpg.Connection[asyncpg.Record]", database: str) -> None:
+    """Raises BackupFailed when the database holds some: only their owners may dump them, and no service makes any."""
+    found = await connection.fetchval("SELECT count(*) FROM pg_catalog.pg_largeobject_metadata")
+    if found:
+        raise BackupFailed(
+            f"{database} holds {found} large objects, which cannot be backed up: look at"
+            " pg_largeobject_metadata there, delete them as the superuser by `SELECT lo_unlink(oid)`, then try again"
+        )
+
+
+async def check_dump(tools: Tools, database: str) -> None:
+    """Raises what would keep the programs from dumping the database: WrongPassword, ServerFailed, OtherMajorVersion, or
+    BackupFailed."""
+    connection = await connect(tools, database)
+    try:
+        tools.require_major(connection.get_server_version().major)
+        await refuse_large_objects(connection, database)
+    finally:
+        await connection.close()
 
 
 async def connect(tools: Tools, database: str) -> "asyncpg.Connection[asyncpg.Record]":

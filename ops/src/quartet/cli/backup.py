@@ -19,13 +19,15 @@ from quartet.backup.keys import find_identities, find_recipient, has_identities
 from quartet.backup.manifest import list_ids, read_manifest
 from quartet.backup.progress import report_progress, spell_bytes
 from quartet.backup.schedule import Metrics, Scheduler, parse_time_of_day
-from quartet.backup.server import find_backup_server
+from quartet.backup.server import check_dump, find_backup_server
 from quartet.backup.tools import Tools
 from quartet.backup.wal import Receiver
 from quartet.cli.lazy import Entry, lazy_group
 from quartet.cli.output import JsonOption, Service, load_checked_settings, print_json, print_table
-from quartet.errors import NotFound, PortTaken, WrongSettings
+from quartet.errors import BackupFailed, NotFound, PortTaken, WrongSettings
 from quartet.postgres import find_binaries
+from quartet.provision.plan import AdminConnection
+from quartet.provision.session import open_session
 from quartet.readiness import ensure_server_runs
 from quartet.settings import OperatorSettings
 from quartet.settings.operator import Server
@@ -195,8 +197,8 @@ def dump(
 
     Example: quartet backup dump l2p > l2p.sql
 
-    Exit codes: 0 · 2 neither a service nor --all · 6 wrong password · 10 no server answers · 14 failed: what was written
-    is not whole
+    Exit codes: 0 · 2 neither a service nor --all · 4 programs of another PostgreSQL · 6 wrong password · 10 no server
+    answers · 14 failed: what was written is not whole
     """
     if (service is None) != everything:
         raise WrongSettings(
@@ -212,18 +214,31 @@ def dump(
             user=admin.user,
             password=admin.password,
         )
+        asyncio.run(_check_superuser(tools, admin))
         _print_output(tools, "pg_dumpall", "--no-password")
     else:
         backed_up = find_backup_server(settings, server)
         if service.value not in backed_up.databases:
             raise NotFound(f"{service.value} lives on another server: dump it there")
-        _print_output(backed_up.tools, "pg_dump", "--no-password", backed_up.databases[service.value])
+        database = backed_up.databases[service.value]
+        asyncio.run(check_dump(backed_up.tools, database))
+        _print_output(backed_up.tools, "pg_dump", "--no-password", database)
+
+
+async def _check_superuser(tools: Tools, admin: AdminConnection) -> None:
+    async with open_session(admin) as session:
+        tools.require_major(session.connection.get_server_version().major)
 
 
 def _print_output(tools: Tools, program: str, *arguments: str) -> None:
     with tools.producing(program, *arguments) as running:
-        shutil.copyfileobj(running.stream, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        try:
+            shutil.copyfileobj(running.stream, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise BackupFailed(
+                "who reads the dump ended before it did: what was written is not whole"
+            ) from None
         running.finish()
 
 

@@ -1,0 +1,31 @@
+"""Fixtures of the tests of backups: one server with rows, and one backup of it, for all that do not harm them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.ops.backup.servers import FilledServer, filled_server
+from tests.ops.command import Workplace, workplace
+
+
+@pytest.fixture(scope="session")
+def filled() -> Iterator[FilledServer]:
+    """The server. Whoever changes its databases puts them back."""
+    with filled_server() as server:
+        yield server
+
+
+@pytest.fixture
+def place(filled: FilledServer) -> Iterator[Workplace]:
+    """A folder without a backup, from where the command reaches the server."""
+    with workplace(**filled.told) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def backed_up(filled: FilledServer) -> Iterator[Workplace]:
+    """The same with one backup, which nobody changes."""
+    with workplace(**filled.told) as made:
+        done = made.call("backup", "full")
+        assert done.returncode == 0, done.stderr
+        yield made
