@@ -29,8 +29,15 @@ group = lazy_group(
         "migrate": Entry("quartet.cli.database:migrate", "Apply the pending migrations as the owner roles."),
         "status": Entry("quartet.cli.database:status", "Show what is applied, pending or drifted."),
         "shell": Entry("quartet.cli.database:shell", "Open psql in a service's database."),
+        "connections": Entry(
+            "quartet.cli.database_views:connections", "Show who holds how many connections."
+        ),
+        "sizes": Entry(
+            "quartet.cli.database_views:sizes", "Show sizes, and indexes that are useless or broken."
+        ),
+        "locks": Entry("quartet.cli.database_views:locks", "Show who waits for whom, or end a session."),
     },
-    help="Migrations and a shell for the four databases.",
+    help="Migrations, a shell, and looks at the four databases.",
 )
 
 

@@ -1,0 +1,1 @@
+"""What the server's catalogues and statistics tell an operator; every statement here only reads, save the end of a session."""
