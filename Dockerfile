@@ -88,7 +88,10 @@ CMD ["python", "-m", "videovault"]
 
 FROM runtime AS ops
 COPY --from=ops-environment /opt/quartet /opt/quartet
-COPY --chmod=0555 deploy/container/keep_given_secrets.py deploy/container/rotate_superuser.py /opt/quartet/libexec/
+COPY --chmod=0555 deploy/container/ask_health.py deploy/container/keep_given_secrets.py \
+    deploy/container/rotate_superuser.py /opt/quartet/libexec/
+# A volume takes its owner from here.
+RUN install --directory --mode=0700 --owner=10001 --group=10001 /var/lib/quartet
 USER 10001:10001
 ENV QUARTET_HOME=/tmp/quartet
 ENTRYPOINT ["quartet"]

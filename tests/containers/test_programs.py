@@ -44,7 +44,7 @@ def keep_given(folder: Path, **given: str) -> dict[str, str]:
 
 def consumers(folder: Path) -> Path:
     """The folders that the volumes create."""
-    for name in ("postgres", "migrate", "auth", "l2p", "payment", "videovault"):
+    for name in ("postgres", "migrate", "backup", "auth", "l2p", "payment", "videovault"):
         folder.joinpath(name).mkdir()
     return folder
 
@@ -54,6 +54,7 @@ def test_every_secret_that_is_given_reaches_all_who_use_it(tmp_path: Path) -> No
     found = keep_given(consumers(tmp_path), **given)
     assert sorted(set(found.values())) == sorted(given.values())
     assert found["postgres/postgres_password"] == found["migrate/postgres_password"]
+    assert found["backup/db_password"] == found["migrate/backup_db_password"] == given["BACKUP_DB_PASSWORD"]
     for service in ("auth", "l2p", "payment", "videovault"):
         prefix = service.upper()
         assert found[f"{service}/secret"] == given[f"{prefix}_SECRET"]

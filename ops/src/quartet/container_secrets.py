@@ -41,7 +41,8 @@ def _wanted() -> list[tuple[str, str, str]]:
     wanted = [
         ("postgres", "postgres_password", "postgres/postgres_password"),
         ("migrate", "postgres_password", "postgres/postgres_password"),
-        ("migrate", "backup_db_password", "migrate/backup_db_password"),
+        ("migrate", "backup_db_password", "backup/db_password"),
+        ("backup", "db_password", "backup/db_password"),
     ]
     for service in SERVICES:
         wanted += [

@@ -2,65 +2,27 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import asyncpg
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from pyrage.x25519 import Identity, Recipient
 
 from quartet.backup.catalogue import Retention, delete_backup, find_superfluous, read_catalogue
 from quartet.backup.destination import Destination
 from quartet.backup.full import make_full_backup
 from quartet.backup.manifest import Manifest
+from quartet.backup.metrics import Metrics
 from quartet.backup.progress import Reporter
 from quartet.backup.server import BackupServer
-from quartet.backup.status import BackupStatus, read_status
+from quartet.backup.status import read_status
 from quartet.backup.verify import verify_by_restoring, verify_objects
 from quartet.backup.wal import Receiver
 from quartet.errors import Failure
 
 LOOK_SECONDS = 15.0
 RETRY_SECONDS = 600.0
-
-
-class Metrics(Collector):
-    """The status as Prometheus reads it: ages and lags in seconds, sizes in bytes."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.registry.register(self)
-        self.status: BackupStatus | None = None
-
-    def collect(self) -> Iterator[Metric]:
-        """One gauge for each number that is known."""
-        status = self.status
-        if status is None:
-            return
-        for name, told, value in (
-            ("quartet_backup_age_seconds", "Since the newest full backup ended.", status.newest_backup_age),
-            (
-                "quartet_backup_verified_age_seconds",
-                "Since the newest full backup ended that was restored and compared.",
-                status.newest_verified_age,
-            ),
-            (
-                "quartet_backup_stored_bytes",
-                "What backups and WAL take at their destination.",
-                status.stored_bytes,
-            ),
-            (
-                "quartet_backup_wal_lag_seconds",
-                "How far the archive is behind the server.",
-                status.wal_lag_seconds,
-            ),
-            ("quartet_backup_wal_lag_bytes", "WAL that is not in the archive.", status.wal_lag_bytes),
-        ):
-            if value is not None:
-                yield GaugeMetricFamily(name, told, value)
 
 
 class Scheduler:

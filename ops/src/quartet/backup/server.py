@@ -10,8 +10,9 @@ from quartet.backup.contents import COMPARABLE
 from quartet.backup.tools import Tools
 from quartet.errors import AlreadyRunning, BackupFailed, ServerFailed, WrongPassword
 from quartet.postgres import find_binaries
+from quartet.provision.plan import BACKUP_USER, SERVICES
 from quartet.settings import OperatorSettings
-from quartet.settings.operator import Server
+from quartet.settings.operator import BACKUP_PASSWORD, Server
 
 TURN = "quartet_backup_full"
 """A temporary replication slot: a server has one of a name, it ends with its connection, and it keeps the WAL of a base."""
@@ -57,19 +58,18 @@ class BackupServer:
 
 def find_backup_server(settings: OperatorSettings, server: Server) -> BackupServer:
     """The server of the settings. A service with a complete URL of its own lives elsewhere, and is left out."""
-    plan = settings.plan()
     return BackupServer(
         tools=Tools(
             binaries=find_binaries(settings.named_bindir),
             host=server.host,
             port=server.port,
-            user=plan.backup_user,
-            password=plan.backup_password,
+            user=BACKUP_USER,
+            password=settings.required(BACKUP_PASSWORD),
         ),
         databases={
-            service.service: service.database
-            for service in plan
-            if f"{service.service.upper()}_DATABASE_URL" not in settings.explicit
+            service: settings.explicit.get(f"{service.upper()}_DB_NAME", f"{service}_db")
+            for service in SERVICES
+            if f"{service.upper()}_DATABASE_URL" not in settings.explicit
         },
     )
 

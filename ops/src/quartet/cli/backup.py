@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from prometheus_client import start_http_server
 from pyrage.x25519 import Recipient
 
 from quartet.backup.catalogue import Retention
@@ -17,20 +16,22 @@ from quartet.backup.destination import Destination, open_destination
 from quartet.backup.full import make_full_backup
 from quartet.backup.keys import find_identities, find_recipient, has_identities
 from quartet.backup.manifest import list_ids, read_manifest
+from quartet.backup.metrics import Metrics, serve_metrics
 from quartet.backup.progress import report_progress, spell_bytes
-from quartet.backup.schedule import Metrics, Scheduler, parse_time_of_day
+from quartet.backup.schedule import Scheduler, parse_time_of_day
 from quartet.backup.server import check_dump, find_backup_server
 from quartet.backup.tools import Tools
 from quartet.backup.wal import Receiver
 from quartet.cli.lazy import Entry, lazy_group
 from quartet.cli.output import JsonOption, Service, load_checked_settings, print_json, print_table
-from quartet.errors import BackupFailed, NotFound, PortTaken, WrongSettings
+from quartet.errors import BackupFailed, NotFound, WrongSettings
 from quartet.postgres import find_binaries
 from quartet.provision.plan import AdminConnection
 from quartet.provision.session import open_session
 from quartet.readiness import ensure_server_runs
 from quartet.settings import OperatorSettings
 from quartet.settings.operator import Server
+from quartet.stack.ports import take_listeners
 
 group = lazy_group(
     {
@@ -96,7 +97,7 @@ def wal() -> None:
 def run() -> None:
     """Receive the WAL, make a full backup at BACKUP_AT (UTC) and when one was missed, prune and verify: until Ctrl-C.
 
-    Serves metrics for Prometheus on BACKUP_METRICS_PORT of 127.0.0.1. Without a key at hand it verifies that every object
+    Serves metrics for Prometheus on BACKUP_PORT of 127.0.0.1. Without a key at hand it verifies that every object
     is whole; restore it where the key is.
 
     Exit codes: as of `quartet backup wal` · 3 the port of the metrics is taken
@@ -121,11 +122,9 @@ def run() -> None:
         metrics=metrics,
         say=_say,
     )
-    port = settings.number("BACKUP_METRICS_PORT", 9188)
-    try:
-        start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
-    except OSError as error:
-        raise PortTaken(f"port {port} of 127.0.0.1 is taken: choose another BACKUP_METRICS_PORT") from error
+    metrics.is_receiving = receiver.receiving.is_set
+    for listener in take_listeners("backup", ("127.0.0.1", settings.number("BACKUP_PORT", 9188))):
+        serve_metrics(listener, metrics)
     asyncio.run(_until_stopped(receiver, scheduler.run))
 
 

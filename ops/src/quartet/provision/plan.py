@@ -38,6 +38,7 @@ RUNTIME_DEFAULTS = {
 RUNTIME_WALLS = {"temp_file_limit": "512MB"}
 """Limits that only a superuser can lift."""
 
+BACKUP_USER = "backup_user"
 BACKUP_CONNECTIONS = 6
 """A dump with its snapshot, a base backup, the receiver of the WAL, and a spare of each."""
 
@@ -84,7 +85,7 @@ class Plan:
 
     services: tuple[ServicePlan, ...]
     backup_password: str = field(repr=False)
-    backup_user: str = "backup_user"
+    backup_user: str = BACKUP_USER
 
     @classmethod
     def generated(cls) -> "Plan":

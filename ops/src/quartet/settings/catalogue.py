@@ -82,12 +82,17 @@ _OPERATOR = (
         description="The age recipient (age1…) that backups are encrypted to; in development one is generated.",
     ),
     Setting(
+        name="BACKUP",
+        default=None,
+        description="1 has `quartet up` run `quartet backup run` beside the services.",
+    ),
+    Setting(
         name="BACKUP_AT",
         default="03:00",
         description="When `quartet backup run` makes the daily full backup, UTC.",
     ),
     Setting(
-        name="BACKUP_METRICS_PORT",
+        name="BACKUP_PORT",
         default="9188",
         description="Where `quartet backup run` serves metrics, on 127.0.0.1.",
     ),

@@ -1,6 +1,5 @@
 """The settings of one stack: the process's environment, then `.env`, then what was generated, then defaults."""
 
-import io
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,8 +8,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
-
-from dotenv.parser import parse_stream
 
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.settings import STRONG_LENGTH, default_host, is_weak, read_url
@@ -29,6 +26,7 @@ from quartet.settings.catalogue import (
     recall_settings,
     remember_settings,
 )
+from quartet.settings.dotenv_file import read_dotenv
 from quartet.settings.secrets_file import FILE_NAME, ensure_secrets, read_secrets
 from webcommon.app.drain import longest_stop
 
@@ -105,6 +103,11 @@ class OperatorSettings:
         )
 
     @property
+    def runs_backups(self) -> bool:
+        """Whether `quartet up` backs the databases up. Raises WrongSettings."""
+        return self.number("BACKUP", 0, lowest=0, highest=1) == 1
+
+    @property
     def is_production(self) -> bool:
         """Whether weak passwords are refused."""
         return self.explicit.get("QUARTET_ENV") == "production"
@@ -168,7 +171,7 @@ class OperatorSettings:
         )
         plan = Plan(
             services=tuple(self._service_plan(service, connections) for service in SERVICES),
-            backup_password=self._required(BACKUP_PASSWORD),
+            backup_password=self.required(BACKUP_PASSWORD),
         )
         if self.is_production:
             self._refuse_weak(plan)
@@ -187,7 +190,7 @@ class OperatorSettings:
 
     def admin(self, server: Server) -> AdminConnection:
         """The superuser's connection. Raises WrongSettings when its password is not known."""
-        password = self._required(ADMIN_PASSWORD)
+        password = self.required(ADMIN_PASSWORD)
         user = self.explicit.get("POSTGRES_USER", "postgres")
         return AdminConnection(host=server.host, port=server.port, user=user, password=password)
 
@@ -203,7 +206,7 @@ class OperatorSettings:
         user = self.explicit.get("POSTGRES_USER", "postgres") if role == "admin" else f"{service}_owner"
         return DatabaseUrl(
             user=user,
-            password=self._required(name),
+            password=self.required(name),
             hosts=base.hosts,
             database=base.database,
             schema=base.schema,
@@ -277,9 +280,9 @@ class OperatorSettings:
             database=self.explicit.get(f"{prefix}_DB_NAME", f"{service}_db"),
             schema=self.explicit.get(f"{prefix}_DB_SCHEMA", "public"),
             user=self.explicit.get(f"{prefix}_DB_USER", f"{service}_user"),
-            user_password=self._required(f"{prefix}_DB_PASSWORD"),
+            user_password=self.required(f"{prefix}_DB_PASSWORD"),
             owner=f"{service}_owner",
-            owner_password=self._required(f"{prefix}_DB_OWNER_PASSWORD"),
+            owner_password=self.required(f"{prefix}_DB_OWNER_PASSWORD"),
             user_connections=connections,
             owner_connections=OWNER_CONNECTIONS,
             remembered_tables=self.home.remembered_tables,
@@ -296,7 +299,8 @@ class OperatorSettings:
             told[f"{prefix}_DB_PASSWORD"] = password
         return told | {"POSTGRES_HOST": server.host, "POSTGRES_PORT": str(server.port)}
 
-    def _required(self, name: str) -> str:
+    def required(self, name: str) -> str:
+        """A secret that has to be there. Raises WrongSettings."""
         found = self.secret(name)
         if found is None:
             raise WrongSettings(f"{name} is not set: set it or {name}_FILE, or let `quartet up` generate it")
@@ -354,7 +358,7 @@ def load_settings(
     """
     folder = folder or Path.cwd()
     process = os.environ if environ is None else environ
-    written = _read_dotenv(folder / ".env")
+    written = read_dotenv(folder / ".env")
     given = {name: value for name, value in {**written, **process}.items() if value}
     settings = OperatorSettings(given, folder=folder)
     if check:
@@ -377,24 +381,3 @@ def _find_misspelt(process: Iterable[str], known: Mapping[str, Setting]) -> list
         and name.startswith(GOVERNED_PREFIXES)
         and (near := find_near(name, known, likeness=0.85))
     ]
-
-
-def _read_dotenv(path: Path) -> dict[str, str]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise WrongSettings(f"{path} cannot be read ({error.strerror}): fix its mode") from None
-    except UnicodeDecodeError:
-        raise WrongSettings(f"{path} is not UTF-8: save it as UTF-8") from None
-    # Not interpolated: a password may hold a dollar sign.
-    bindings = list(parse_stream(io.StringIO(text)))
-    wrong = [each.original.line for each in bindings if each.error or (each.key and each.value is None)]
-    if wrong:
-        raise WrongSettings(
-            "\n".join(
-                f"{path}, line {line}: not of the form NAME=value; correct or remove it" for line in wrong
-            )
-        )
-    return {each.key: each.value or "" for each in bindings if each.key}

@@ -9,6 +9,9 @@ from pathlib import Path
 from quartet.errors import PortTaken
 
 BACKLOG = 2048
+INHERITED_LISTENERS = "INHERITED_LISTENERS"
+"""The variable with the descriptors that a program listens on: its service's, which it shares, then its own."""
+
 PATIENCE_SECONDS = 1.0  # a stack that was just killed releases its ports within this
 _LISTENING = "0A"
 
@@ -28,6 +31,13 @@ def open_listeners(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket
         if time.monotonic() > deadline:
             raise PortTaken("\n".join(faults))
         time.sleep(0.05)
+
+
+def take_listeners(name: str, address: tuple[str, int]) -> list[socket.socket]:
+    """The sockets that `quartet up` handed to this process, or else one on `address`. Raises PortTaken."""
+    if inherited := os.environ.pop(INHERITED_LISTENERS, ""):
+        return [socket.socket(fileno=int(descriptor)) for descriptor in inherited.split(",")]
+    return list(open_listeners({name: address}).values())
 
 
 def open_own_listener() -> socket.socket:

@@ -15,15 +15,13 @@ from quartet.processes import spawn
 from quartet.readiness import ask_readiness
 from quartet.stack.console import Console, without_colour
 from quartet.stack.logfile import LogFile
-from quartet.stack.ports import open_own_listener
+from quartet.stack.ports import INHERITED_LISTENERS, open_own_listener
 
 State = Literal["blocked", "starting", "ready", "restarting", "stopped"]
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
 STABLE_SECONDS = 30.0
 """After being ready for so long, a program restarts with the first delay again."""
-INHERITED_LISTENERS = "INHERITED_LISTENERS"
-"""The variable with the descriptors that a program listens on: its service's, which it shares, then its own."""
 
 
 def is_service_ready(host: str, port: int) -> bool:

@@ -9,6 +9,9 @@ from quartet.settings import OperatorSettings
 from quartet.settings.operator import Server, reachable_host
 from quartet.stack.program import Declaration
 
+BACKUP = "backup"
+"""The program that backs the databases up, as its log is called too."""
+
 
 def declare_programs(
     settings: OperatorSettings,
@@ -18,8 +21,8 @@ def declare_programs(
     listeners: Mapping[str, socket.socket],
     colour: bool,
 ) -> list[Declaration]:
-    """QUARTET_REPLICAS processes of each service. A further program of the stack is a further entry."""
-    return [
+    """QUARTET_REPLICAS processes of each service, and the backups where they are wanted."""
+    declared = [
         Declaration(
             name=name,
             service=service,
@@ -33,6 +36,18 @@ def declare_programs(
         for service in SERVICES
         for name in replica_names(service, settings.replicas)
     ]
+    if settings.runs_backups:
+        declared.append(
+            Declaration(
+                name=BACKUP,
+                service=BACKUP,
+                url=public_url("127.0.0.1", listeners[BACKUP].getsockname()[1]),
+                command=module_command("quartet", "backup", "run"),
+                environment=environment,
+                listener=listeners[BACKUP],
+            )
+        )
+    return declared
 
 
 def replica_names(service: str, replicas: int) -> list[str]:

@@ -26,7 +26,7 @@ from quartet.stack.program import (
     Program,
     start_unblocked,
 )
-from quartet.stack.programs import declare_programs
+from quartet.stack.programs import BACKUP, declare_programs
 from quartet.stack.startup import open_cluster, start_server
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -85,6 +85,8 @@ class Supervisor:
     def _start(self) -> None:
         settings = self._settings
         addresses = {service: settings.host_and_port(service) for service in SERVICES}
+        if settings.runs_backups:
+            addresses[BACKUP] = ("127.0.0.1", settings.number("BACKUP_PORT", 9188))
         _ = settings.replicas  # raises WrongSettings before anything is started
         self._listeners = open_listeners(addresses)
         check_service_settings(settings, process=self._environment)
@@ -106,7 +108,7 @@ class Supervisor:
 
     def _delete_stale_logs(self, names: set[str]) -> None:
         """Delete the logs of processes that this run does not have, such as a second replica."""
-        for service in SERVICES:
+        for service in (*SERVICES, BACKUP):
             for path in self._settings.home.logs.glob(f"{service}*.log"):
                 if path.stem not in names:
                     path.unlink()
@@ -159,7 +161,8 @@ class Supervisor:
         say(f"all four services are ready{each} ({seconds:.1f} s)")
         urls = {program.declaration.service: program.declaration.url for program in self._programs}
         for service, url in urls.items():
-            say(f"  {service:<10} {url}  (API: {url}/docs)")
+            more = f"metrics: {url}/metrics" if service == BACKUP else f"API: {url}/docs"
+            say(f"  {service:<10} {url}  ({more})")
         if self._cluster is not None:
             say(f"  {'postgres':<10} 127.0.0.1:{self._cluster.port}  (`quartet dsn auth` prints a URL)")
         say(
