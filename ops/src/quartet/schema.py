@@ -21,6 +21,7 @@ from quartet.remembered import fingerprint, package_folder, recall, remember
 
 APPLICATION_NAME = "quartet-migrate"
 CONNECT_SECONDS = 10
+BACKUP_USER = "backup_user"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +47,15 @@ def migrate(
     urls: Mapping[str, DatabaseUrl],
     *,
     remembered: Path | None = None,
+    lock_budget: float | None = None,
+    observers: Mapping[str, DatabaseUrl] | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, tuple[str, ...]]:
     """Apply what is pending in each service's database, reached by the `urls` of the owner roles. Gives the revisions that
     this call applied, without those that another call applied meanwhile. `say` is told what it waits for.
 
-    Raises MigrationFailed; services that were migrated before stay so.
+    `lock_budget`: for how many seconds a service's migrations are tried again while a session holds a lock that they need.
+    `observers`: roles that see that session's statement. Raises MigrationFailed; services that were migrated before stay so.
     """
     before = asyncio.run(_read_revisions(urls))
     files = {service: _fingerprint(service) for service in urls}
@@ -59,8 +63,17 @@ def migrate(
     stale = [service for service in urls if known.get(service) != [files[service], before[service]]]
     if not stale:
         return {}
+    options: dict[str, Any] = {} if lock_budget is None else {"lock_budget": lock_budget}
     applied = {
-        service: _upgrade(service, urls[service], current=before[service], say=say) for service in stale
+        service: _upgrade(
+            service,
+            urls[service],
+            current=before[service],
+            observer=(observers or {}).get(service),
+            say=lambda line, service=service: say(f"{service}: {line}"),
+            **options,
+        )
+        for service in stale
     }
     if remembered is not None:
         after = asyncio.run(_read_revisions(urls))
@@ -81,14 +94,12 @@ def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
     return found
 
 
-def _upgrade(
-    service: str, url: DatabaseUrl, *, current: str | None, say: Callable[[str], None]
-) -> tuple[str, ...]:
+def _upgrade(service: str, url: DatabaseUrl, *, current: str | None, **options: Any) -> tuple[str, ...]:
     library = importlib.import_module("dbcommon.migrations")
     with _translate_errors(service, url, MigrationFailed):
         if not library.pending_revisions(service, current):
             return ()
-        applied: tuple[str, ...] = library.upgrade(service, url, say=lambda line: say(f"{service}: {line}"))
+        applied: tuple[str, ...] = library.upgrade(service, url, **options)
         return applied
 
 
@@ -99,6 +110,8 @@ def _translate_errors(service: str, url: DatabaseUrl, failure: type[Failure]) ->
     except Failure:
         raise
     except Exception as error:  # migrations are code: loading and running them raises anything
+        if isinstance(error, importlib.import_module("dbcommon.migrations").LocksHeld):
+            raise MigrationFailed(_describe_blocker(service, url, blocker=error.blocker)) from error
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()
         told = cause[0] if cause else type(error).__name__
         if failure is ServerFailed:
@@ -109,6 +122,19 @@ def _translate_errors(service: str, url: DatabaseUrl, failure: type[Failure]) ->
             f"{service}: the schema of {url.database} could not be brought up to date ({told}):"
             f" `quartet db status {service}` shows where it stands"
         ) from error
+
+
+def _describe_blocker(service: str, url: DatabaseUrl, *, blocker: Any) -> str:
+    if blocker is None:
+        return f"{service}: a table of {url.database} stayed locked by a session that could not be seen: try again"
+    if blocker.role == BACKUP_USER:
+        return (
+            f"{service}: a running backup keeps a table of {url.database} locked: {blocker}: wait for its end"
+        )
+    return (
+        f"{service}: a table of {url.database} stays locked by {blocker}:"
+        f" wait for its end, or SELECT pg_terminate_backend({blocker.pid})"
+    )
 
 
 def service_metadata(service: str) -> Any:

@@ -17,10 +17,11 @@ import pytest
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from dbcommon.concurrent_index import NotOneIndex
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.lock_holder import HOLDER, HolderTeller
 from dbcommon.migrations import (
-    LOCK_SECONDS,
+    LocksHeld,
     create_revision,
     downgrade,
     known_revisions,
@@ -83,7 +84,7 @@ async def status_of(
     sample: SampleService, url: DatabaseUrl
 ) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
     status = await asyncio.to_thread(read_status, sample.name, url, metadata=sample_metadata())
-    assert status.head == "third"
+    assert status.head == known_revisions(sample.name)[-1]
     return status.current, status.pending, status.drift
 
 
@@ -255,28 +256,136 @@ async def test_a_holder_of_another_role_is_reported_once_without_its_statement(
     assert "; its statement: SELECT a.pid" in lines[1]
 
 
-async def test_a_migration_that_cannot_get_its_lock_gives_up_soon(
-    sample: SampleService, urls: Database
+async def test_a_migration_that_gets_no_lock_lets_requests_pass_and_names_the_blocker(
+    sample: SampleService, urls: Database, bare_server: TestServer
 ) -> None:
     owner, user = urls
     await migrate(sample.name, owner, revision="second")
-    service = await connect(user)
-    await service.execute("INSERT INTO things (id, name) VALUES (1, 'x')")
-    transaction = service.transaction()
+    holder, reader = await connect(user), await connect(user)
+    transaction = holder.transaction()
     await transaction.start()
-    await service.execute("UPDATE things SET name = 'y'")
-    started = asyncio.get_running_loop().time()
-    with pytest.raises(DBAPIError) as caught:
-        await migrate(sample.name, owner, lock_seconds=0.5)
-    assert 0.4 < asyncio.get_running_loop().time() - started < 4
-    assert getattr(caught.value.orig, "sqlstate", None) == "55P03"
-    # The service was not hurt, and nothing of the migration stayed.
-    await transaction.commit()
-    await service.close()
+    await holder.execute("LOCK TABLE things IN ACCESS SHARE MODE")
+    await reader.execute("SET statement_timeout = '1s'")
+    migrating = asyncio.create_task(
+        asyncio.to_thread(
+            upgrade,
+            sample.name,
+            owner,
+            lock_budget=2,
+            observer=bare_server.url("auth", role="admin", database=owner.database),
+        )
+    )
+    while not migrating.done():
+        await reader.execute("SELECT count(*) FROM things")  # fails when it waits for longer than a second
+        await asyncio.sleep(0.01)
+    with pytest.raises(LocksHeld) as caught:
+        await migrating
+    blocker = caught.value.blocker
+    assert blocker is not None
+    assert blocker.pid == await holder.fetchval("SELECT pg_backend_pid()")
+    assert (blocker.role, blocker.application, blocker.statement) == (
+        user.user,
+        "t",
+        "LOCK TABLE things IN ACCESS SHARE MODE",
+    )
+    assert blocker.seconds is not None
+    # Nothing of the migration stayed, and it is applied once the lock is released within the budget.
     assert (await status_of(sample, owner))[0] == "second"
+    migrating = asyncio.create_task(asyncio.to_thread(upgrade, sample.name, owner))
+    await wait_for(
+        reader, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass"
+    )
+    await transaction.commit()
+    assert await migrating == ("third",)
+    await holder.close()
+    await reader.close()
+
+
+async def wait_for(connection: "asyncpg.Connection[Any]", count: str) -> None:
+    """Return once the query counts something."""
+    while not await connection.fetchval(count):  # noqa: ASYNC110  another session changes it
+        await asyncio.sleep(0.01)
+
+
+CREATE_CONCURRENTLY = (
+    'op.create_index("by_name", "things", ["name"], unique=True, postgresql_concurrently=True)'
+)
+DROP_CONCURRENTLY = 'op.drop_index("by_name", "things", postgresql_concurrently=True)'
+
+
+def add_concurrent_revision(
+    sample: SampleService, *, up: str = CREATE_CONCURRENTLY, down: str = DROP_CONCURRENTLY
+) -> None:
+    sample.add_revision("fourth", before="third", up=up, down=down)
+    file = sample.versions / "fourth.py"
+    file.write_text(file.read_text().replace("depends_on = None", "depends_on = None\nconcurrently = True"))
+
+
+IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('by_name')"
+
+
+async def test_an_index_that_could_not_be_built_concurrently_is_built_by_the_next_run(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, _ = urls
+    add_concurrent_revision(sample)
+    await migrate(sample.name, owner, revision="third")
+    connection = await connect(owner)
+    await connection.execute("INSERT INTO things (id, name) VALUES (1, 'x'), (2, 'x')")
+    with pytest.raises(DBAPIError, match="could not create unique index"):
+        await migrate(sample.name, owner)
+    assert await connection.fetchval(IS_VALID) is False
+    await connection.execute("DELETE FROM things WHERE id = 2")
     await migrate(sample.name, owner)
-    assert (await status_of(sample, owner))[0] == "third"
-    assert LOCK_SECONDS == 5
+    assert await connection.fetchval(IS_VALID) is True
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == "fourth"
+    # Cut off between the index and its revision: the index is there already.
+    await connection.execute("UPDATE alembic_version SET version_num = 'third'")
+    await migrate(sample.name, owner)
+    assert await connection.fetchval("SELECT version_num FROM alembic_version") == "fourth"
+    await asyncio.to_thread(downgrade, sample.name, owner)
+    assert await connection.fetchval(IS_VALID) is None
+    await connection.close()
+
+
+async def test_an_index_is_built_concurrently_while_rows_are_written(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, user = urls
+    add_concurrent_revision(sample)
+    await migrate(sample.name, owner, revision="third")
+    writer, other, observer = await connect(user), await connect(user), await connect(owner)
+    transaction = writer.transaction()
+    await transaction.start()
+    await writer.execute("INSERT INTO things (id, name) VALUES (1, 'x')")
+    migrating = asyncio.create_task(asyncio.to_thread(upgrade, sample.name, owner))
+    await wait_for(
+        observer, "SELECT count(*) FROM pg_stat_progress_create_index WHERE relid = 'things'::regclass"
+    )
+    await other.execute("SET lock_timeout = '1s'")
+    await other.execute("INSERT INTO things (id, name) VALUES (2, 'y')")
+    await transaction.commit()
+    assert await migrating == ("fourth",)
+    for connection in (writer, other, observer):
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        'op.add_column("things", sa.Column("more", sa.Text))',
+        'op.create_index("by_name", "things", ["name"])',
+        "pass",
+    ],
+)
+async def test_a_revision_marked_concurrently_holds_one_index(
+    sample: SampleService, urls: Database, up: str
+) -> None:
+    owner, _ = urls
+    add_concurrent_revision(sample, up=up)
+    with pytest.raises(NotOneIndex):
+        await migrate(sample.name, owner)
+    assert (await status_of(sample, owner))[:2] == ("third", ("fourth",))
 
 
 async def test_a_migration_that_fails_keeps_those_before_it_and_nothing_of_itself(

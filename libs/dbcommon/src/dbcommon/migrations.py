@@ -22,16 +22,34 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from dbcommon.concurrent_index import run_concurrently_where_marked
 from dbcommon.dsn import DatabaseUrl
-from dbcommon.lock_holder import HOLDER, TELLING_SECONDS, HolderTeller
+from dbcommon.lock_holder import HOLDER, TELLING_SECONDS, Blocker, HolderTeller, watch_blocker
 
-LOCK_SECONDS = 5
-"""How long a migration waits for a table's lock; then it fails, rather than hold up the service's traffic behind it."""
+LOCK_SECONDS = 0.5
+"""How long a migration waits for a table's lock. The service's requests queue up behind it, so it then lets them pass."""
+
+PAUSE_SECONDS = 1.0
+"""The pause before a migration that was not granted a lock is tried again."""
+
+LOCK_BUDGET_SECONDS = 60.0
+"""How long migrations are tried again before the process that holds the lock is reported."""
+
+TURN_KEY = zlib.crc32(b"quartet migrations")
+"""The advisory lock of whoever migrates a database."""
 
 TURN_SECONDS = 300
 """How long a migration waits for another process that migrates the same database."""
+
+
+class LocksHeld(Exception):
+    """A migration was not granted a lock within its budget. `blocker` held it last, as far as that could be seen."""
+
+    def __init__(self, blocker: Blocker | None) -> None:
+        super().__init__(f"a lock is held by {blocker or 'a session that could not be seen'}")
+        self.blocker = blocker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +97,25 @@ def upgrade(
     url: DatabaseUrl,
     *,
     revision: str = "head",
-    lock_seconds: float = LOCK_SECONDS,
+    lock_budget: float = LOCK_BUDGET_SECONDS,
+    observer: DatabaseUrl | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> tuple[str, ...]:
     """Apply the pending migrations, one transaction each; gives those that this call applied. Concurrent callers apply
-    each migration once.
+    each migration once. A module with `concurrently = True` builds or drops one index outside of a transaction.
 
-    `say` gets a line about the process that holds the lock, once waiting takes `TELLING_SECONDS`. A database at an
-    unknown revision is newer than this version and is left alone. Raises what the database raises; `DBAPIError` when a
-    lock is not granted within `lock_seconds`.
+    A lock is waited for `LOCK_SECONDS`; then the migration is tried again, for `lock_budget` seconds. `observer` is a role
+    that sees the statements of all sessions, to describe the one that holds the lock. `say` gets a line about the process
+    that holds the lock of the migrations, once waiting takes `TELLING_SECONDS`. A database at an unknown revision is newer
+    than this version and is left alone. Raises `LocksHeld`, and what the database raises.
     """
     config = _config(service, url)
-    config.attributes |= {"lock_seconds": lock_seconds, "leave_newer_alone": True, "say": say}
+    config.attributes |= {
+        "lock_budget": lock_budget,
+        "observer": observer,
+        "leave_newer_alone": True,
+        "say": say,
+    }
     command.upgrade(config, revision)
     before, after = (pending_revisions(service, config.attributes[name]) for name in ("before", "after"))
     return before[: len(before) - len(after)]
@@ -150,35 +175,63 @@ async def _run(url: DatabaseUrl, metadata: MetaData) -> None:
     engine = _engine(url)
     try:
         async with engine.connect() as connection:
-            await connection.run_sync(_run_locked, metadata)
+            await _run_locked(connection, url, metadata)
     finally:
         await engine.dispose()
 
 
-def _run_locked(connection: Connection, metadata: MetaData) -> None:
+async def _run_locked(connection: AsyncConnection, url: DatabaseUrl, metadata: MetaData) -> None:
     # A session lock, taken before the current revision is read and held for the transactions of all migrations.
-    key = zlib.crc32(b"quartet migrations")
-    _take_turn(connection, key=key)
-    _limit_lock_waits(connection, seconds=context.config.attributes.get("lock_seconds", LOCK_SECONDS))
-    connection.commit()
     attributes = context.config.attributes
+    await connection.run_sync(_take_turn)
+    await connection.run_sync(_limit_lock_waits, seconds=LOCK_SECONDS)
+    await connection.commit()
     try:
-        attributes["before"] = _read_revision(connection)
-        if not _is_newer(connection):
-            context.configure(
-                connection=connection, transaction_per_migration=True, **_compare_options(metadata)
-            )
-            with context.begin_transaction():
-                context.run_migrations()
-            _protect_version_table(connection)
+        attributes["before"] = await connection.run_sync(_read_revision)
+        await _apply_patiently(connection, attributes.get("observer") or url, metadata)
     finally:
-        connection.rollback()
-        attributes["after"] = _read_revision(connection)
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
-        connection.commit()
+        await connection.rollback()
+        attributes["after"] = await connection.run_sync(_read_revision)
+        await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": TURN_KEY})
+        await connection.commit()
 
 
-def _take_turn(connection: Connection, *, key: int) -> None:
+async def _apply_patiently(connection: AsyncConnection, observer: DatabaseUrl, metadata: MetaData) -> None:
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + context.config.attributes.get("lock_budget", LOCK_BUDGET_SECONDS)
+    pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    await connection.commit()
+    blockers: list[Blocker] = []
+    while True:
+        watch = asyncio.create_task(watch_blocker(lambda: _connect(observer), pid=pid, found=blockers.append))
+        try:
+            await connection.run_sync(_apply, metadata)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            if clock() + PAUSE_SECONDS > deadline:
+                raise LocksHeld(blockers[-1] if blockers else None) from error
+        else:
+            return
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+        await connection.rollback()
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _apply(connection: Connection, metadata: MetaData) -> None:
+    if _is_newer(connection):
+        return
+    for revision in context.script.walk_revisions():
+        run_concurrently_where_marked(revision.module)
+    context.configure(connection=connection, transaction_per_migration=True, **_compare_options(metadata))
+    with context.begin_transaction():
+        context.run_migrations()
+    _protect_version_table(connection)
+
+
+def _take_turn(connection: Connection) -> None:
     """Take the lock of migrations, and report its holder while waiting. Raises `DBAPIError` after `TURN_SECONDS`."""
     say = context.config.attributes.get("say", lambda _line: None)
     teller = HolderTeller(lock="the lock of the migrations", say=say)
@@ -187,12 +240,12 @@ def _take_turn(connection: Connection, *, key: int) -> None:
         _limit_lock_waits(connection, seconds=TELLING_SECONDS)
         connection.commit()
         try:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": TURN_KEY})
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE or time.monotonic() > deadline:
                 raise
             connection.rollback()
-            teller.tell(connection.exec_driver_sql(HOLDER, (key,)).one_or_none())
+            teller.tell(connection.exec_driver_sql(HOLDER, (TURN_KEY,)).one_or_none())
             connection.rollback()
         else:
             return
@@ -271,11 +324,15 @@ def _config(service: str, url: DatabaseUrl | None = None) -> Config:
 
 
 def _engine(url: DatabaseUrl) -> AsyncEngine:
-    async def connect() -> "asyncpg.Connection[Any]":
-        arguments = url.connect_arguments(application_name="quartet-migrate")
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(**{"timeout": 10, **arguments})
-        return connection
-
     return create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool, hide_parameters=True
+        "postgresql+asyncpg://",
+        async_creator=lambda: _connect(url),
+        poolclass=pool.NullPool,
+        hide_parameters=True,
     )
+
+
+async def _connect(url: DatabaseUrl) -> "asyncpg.Connection[Any]":
+    arguments = url.connect_arguments(application_name="quartet-migrate")
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(**{"timeout": 10, **arguments})
+    return connection

@@ -1,7 +1,7 @@
 """`quartet db …`: migrations and a shell."""
 
 import os
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -41,20 +41,40 @@ group = lazy_group(
 )
 
 
-def migrate(services: ServicesArgument = None) -> None:
+def migrate(
+    services: ServicesArgument = None,
+    *,
+    lock_budget: Annotated[
+        float,
+        typer.Option(
+            "--lock-budget", min=0, help="Seconds to try again while another session holds a table's lock."
+        ),
+    ] = 60.0,
+) -> None:
     """Apply the pending migrations as the owner roles, one transaction each. Calls at the same time apply each once.
+
+    A lock is waited for half a second, so that no request waits long behind a migration; then the migration pauses and is
+    tried again for --lock-budget seconds. After that the message names the session that holds the lock. Migrations that
+    were applied before stay so.
 
     Example: quartet db migrate auth payment
 
-    Exit codes: 0 up to date · 6 wrong password · 10 no server answers · 11 a migration failed
+    Exit codes: 0 up to date · 6 wrong password · 10 no server answers · 11 a migration failed, or got no lock
     """
     settings = load_checked_settings()
-    urls = settings.owner_urls(settings.server(), services_or_all(services or [], SERVICES))
+    server = settings.server()
+    urls = settings.owner_urls(server, services_or_all(services or [], SERVICES))
     ensure_answers(settings, urls.values())
-    applied = apply_migrations(urls, say=lambda line: typer.echo(line, err=True))
+    applied = apply_migrations(
+        urls, lock_budget=lock_budget, observers=settings.observer_urls(server, urls), say=_say
+    )
     for service in urls:
         revisions = applied.get(service, ())
         typer.echo(f"{service}: {', '.join(revisions)} applied" if revisions else f"{service}: up to date")
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def status(services: ServicesArgument = None, *, as_json: JsonOption = False) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from quartet.provision.append_only import append_only_tables
+from quartet.schema import BACKUP_USER
 
 SERVICES = ("auth", "l2p", "payment", "videovault")
 

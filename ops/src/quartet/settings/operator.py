@@ -226,6 +226,19 @@ class OperatorSettings:
             & self.explicit.keys()
         }
 
+    def observer_urls(self, server: Server, services: Iterable[str] = SERVICES) -> dict[str, DatabaseUrl]:
+        """How the superuser reaches the databases of `server`; none when its password is not known.
+
+        A service with a complete URL lives elsewhere, where the password must not go.
+        """
+        if self.secret(ADMIN_PASSWORD) is None:
+            return {}
+        return {
+            service: self.database_url(service, "admin", server=server)
+            for service in services
+            if f"{service.upper()}_DATABASE_URL" not in self.explicit
+        }
+
     def service_environment(
         self, service: str, *, server: Server, process: Mapping[str, str]
     ) -> dict[str, str]:

@@ -64,7 +64,12 @@ def _prepare_databases(settings: OperatorSettings, server: Server, *, say: Say) 
             say(f"  {change}")
     if report.shortage:
         say(report.shortage)
-    applied = migrate(settings.owner_urls(server), remembered=settings.home.remembered_revisions, say=say)
+    applied = migrate(
+        settings.owner_urls(server),
+        remembered=settings.home.remembered_revisions,
+        observers=settings.observer_urls(server),
+        say=say,
+    )
     for service, revisions in applied.items():
         say(
             f"{service}: {len(revisions)} migration{'s' if len(revisions) != 1 else ''} applied, now at {revisions[-1]}"
