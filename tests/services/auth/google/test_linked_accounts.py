@@ -5,9 +5,11 @@ from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 from jose import jwt
 
+from auth.google import repository
 from standins.openid_provider.provider import Provider
 from tests.clients import running
 from tests.services.auth.auth_app import (
@@ -20,6 +22,7 @@ from tests.services.auth.auth_app import (
     refresh,
     register,
 )
+from tests.services.auth.conftest import NewDatabase
 from tests.services.auth.google.visits import Browser, browser_of, somebody
 from tests.services.auth.mail.mails import mails_to, newest_token
 
@@ -106,6 +109,37 @@ async def test_deleting_the_account_revokes_every_token(browser: Browser, provid
     assert gone.status_code == 204
     assert len(set(provider.revoked)) == 2
     assert set(provider.revoked) <= issued
+
+
+async def test_rows_of_another_provider_are_left_alone(new_auth_database: NewDatabase) -> None:
+    database = await new_auth_database()
+    owner = database.server.url("auth", role="owner", database=database.settings.url.database)
+    connection = await asyncpg.connect(**owner.connect_arguments(application_name="tests"))
+    try:
+        await connection.execute("ALTER TABLE oauth_accounts DROP CONSTRAINT ck_oauth_accounts_provider")
+    finally:
+        await connection.close()
+    user = await database.fetch_value(
+        "INSERT INTO users (email, username) VALUES ('two@example.com', 'two_providers') RETURNING id"
+    )
+    for provider in ("google", "other"):
+        await database.execute(
+            "INSERT INTO oauth_accounts (user_id, provider, provider_account_id, access_token, expires_at)"
+            " VALUES ($1, $2, $2, 'token', now() - interval '1 minute')",
+            user,
+            provider,
+        )
+    tokens = await database.run(lambda db: repository.find_tokens(db, user))
+    assert [link.provider_account_id for link in tokens] == ["google"]
+
+    assert await database.run(repository.delete_expired_tokens) == 1
+    ids = {
+        row["provider"]: row["id"] for row in await database.fetch("SELECT provider, id FROM oauth_accounts")
+    }
+    assert await database.run(lambda db: repository.delete_link(db, ids["other"], user_id=user)) is None
+    assert await database.run(lambda db: repository.delete_link(db, ids["google"], user_id=user)) is not None
+    left = await database.fetch("SELECT provider, access_token FROM oauth_accounts")
+    assert [tuple(row) for row in left] == [("other", "token")]
 
 
 async def test_the_last_sign_in_method_cannot_be_removed(

@@ -41,6 +41,8 @@ KEPT_AFTER_EXPIRY = timedelta(minutes=10)
 
 _BATCH = 500
 
+_IS_GOOGLE = OAuthAccount.provider == PROVIDER
+
 
 async def insert_state(
     db: AsyncSession,
@@ -86,9 +88,7 @@ async def find_state(db: AsyncSession, *, state_hash: str, browser_hash: str) ->
 
 async def find_owner(db: AsyncSession, subject: str) -> UUID | None:
     """The account that the Google account is linked to. The link is not locked: the account has to be locked first."""
-    statement = select(OAuthAccount.user_id).where(
-        OAuthAccount.provider == PROVIDER, OAuthAccount.provider_account_id == subject
-    )
+    statement = select(OAuthAccount.user_id).where(_IS_GOOGLE, OAuthAccount.provider_account_id == subject)
     owner: UUID | None = (await db.execute(statement)).scalar_one_or_none()
     return owner
 
@@ -115,7 +115,7 @@ async def update_link(
     statement = (
         update(OAuthAccount)
         .where(
-            OAuthAccount.provider == PROVIDER,
+            _IS_GOOGLE,
             OAuthAccount.provider_account_id == subject,
             OAuthAccount.user_id == user_id,
         )
@@ -248,6 +248,7 @@ async def delete_expired_tokens(db: AsyncSession) -> int:
     due = (
         select(OAuthAccount.id)
         .where(
+            _IS_GOOGLE,
             OAuthAccount.access_token.is_not(None),
             or_(OAuthAccount.expires_at.is_(None), OAuthAccount.expires_at <= func.now()),
         )
@@ -264,18 +265,18 @@ async def delete_expired_tokens(db: AsyncSession) -> int:
 
 
 async def find_tokens(db: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
-    """Provider id and token of an account's links that have a token."""
+    """Google's id and token for each link of an account that has a token."""
     statement = select(OAuthAccount.provider_account_id, OAuthAccount.access_token).where(
-        OAuthAccount.user_id == user_id, OAuthAccount.access_token.is_not(None)
+        _IS_GOOGLE, OAuthAccount.user_id == user_id, OAuthAccount.access_token.is_not(None)
     )
     return (await db.execute(statement)).all()
 
 
 async def delete_link(db: AsyncSession, link_id: UUID, *, user_id: UUID) -> AnyRow | None:
-    """Delete a link of the account; gives its provider id and token, None when there is no such link."""
+    """Delete a Google link of the account; gives Google's id and token, None when there is no such link."""
     statement = (
         delete(OAuthAccount)
-        .where(OAuthAccount.id == link_id, OAuthAccount.user_id == user_id)
+        .where(_IS_GOOGLE, OAuthAccount.id == link_id, OAuthAccount.user_id == user_id)
         .returning(OAuthAccount.provider_account_id, OAuthAccount.access_token)
     )
     return (await db.execute(statement)).one_or_none()

@@ -1,4 +1,7 @@
-"""The tables of accounts and of attempt counters."""
+"""The tables of accounts, of the providers' accounts that are linked to them, and of attempt counters.
+
+`OAuthAccount` is here, not in `models/google.py`: one table holds the links of all providers, and they count as sign-in methods
+of the account."""
 
 from datetime import datetime
 from typing import Literal, get_args
@@ -16,7 +19,7 @@ Role = Literal["user", "editor", "admin"]
 """What an account may do, which its access tokens say."""
 
 Provider = Literal["google"]
-"""Identity providers."""
+"""Identity providers. Each provider's `repository.py` filters its statements by its own."""
 
 
 class User(Model):
