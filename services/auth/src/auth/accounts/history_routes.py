@@ -2,11 +2,9 @@
 
 from fastapi import APIRouter, Response
 
-from auth.accounts.repository import find_page
+from auth.accounts import service
 from auth.accounts.schemas import EventAnswer
 from auth.errors import SessionEnded
-from auth.sessions.current_user import read_position, require_live
-from dbcommon.models import HIGHEST_ID
 from dbcommon.session import DatabaseDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.api.problems import problem_responses
@@ -32,8 +30,4 @@ async def list_own_events(
     cursor: CursorParameter = None,
 ) -> Response:
     """The events of the caller's account, the newest first."""
-    scope = f"own events {caller.id}"
-    before = await read_position(database, caller, cursors, scope=scope, cursor=cursor, first=HIGHEST_ID)
-    page = await find_page(database, caller, before=before, limit=limit)
-    require_live(page["caller_roles"])
-    return cursors.json_page(page[:-1], scope=scope)
+    return await service.list_own_events(database, caller, cursors=cursors, limit=limit, cursor=cursor)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from fastapi import Response
 from pydantic import SecretStr
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,17 +21,18 @@ from auth.mail.outbox import Outbox
 from auth.mail.repository import find_previous_addresses
 from auth.passwords.service import verify_password
 from auth.schemas import UserAnswer
-from auth.sessions.current_user import lock_current_user, require_recent_login
+from auth.sessions.current_user import lock_current_user, read_position, require_live, require_recent_login
 from auth.users import repository as users
 from auth.users.repository import Holders, NewAccount
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseBusy
-from dbcommon.models import new_id
+from dbcommon.models import HIGHEST_ID, new_id
 from webcommon.accounts.credentials import Registration
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.accounts.throttling.limits import Limit
+from webcommon.api.paging import CursorCodec
 from webcommon.auth.bearer import Caller
 
 
@@ -176,3 +178,17 @@ async def delete_own(
             await outbox.enqueue_account_deleted(db, address=address, username=deleted.username)
         await record_event(db, "account_deleted", user_id=caller.id, session_id=caller.session_id)
     return [] if google is None else google.decrypt_tokens(links)
+
+
+async def list_own_events(
+    database: Database, caller: Caller, *, cursors: CursorCodec, limit: int, cursor: str | None
+) -> Response:
+    """A `Page[EventAnswer]` of the caller's account, the newest first.
+
+    Raises `SessionEnded`, and `InvalidRequest` for a wrong cursor.
+    """
+    scope = f"own events {caller.id}"
+    before = await read_position(database, caller, cursors, scope=scope, cursor=cursor, first=HIGHEST_ID)
+    page = await repository.find_page(database, caller, before=before, limit=limit)
+    require_live(page["caller_roles"])
+    return cursors.json_page(page[:-1], scope=scope)
