@@ -1,6 +1,5 @@
-"""The migrations, and the rules of the tables themselves, by plain SQL."""
+"""The rules of the tables themselves, by plain SQL."""
 
-import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,13 +7,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from dbcommon.migrations import downgrade, known_revisions, read_status, upgrade
 from dbcommon.settings import DatabaseSettings
-from tests.conftest import CopyDatabase
-from tests.servers import TestServer
-from videovault.models import Model
-
-SERVICE = "videovault"
 
 
 @pytest_asyncio.fixture
@@ -26,23 +19,6 @@ async def connection(database: DatabaseSettings) -> Any:
     yield connection
     await transaction.rollback()
     await connection.close()
-
-
-async def test_every_migration_goes_down_and_up_again_and_leaves_no_drift(
-    server: TestServer, copy_database: CopyDatabase
-) -> None:
-    database = await copy_database(SERVICE)
-    owner = server.url(SERVICE, role="owner", database=database.url.database)
-
-    def down_and_up() -> None:
-        downgrade(SERVICE, owner, revision="base")
-        assert read_status(SERVICE, owner, metadata=Model.metadata).pending == known_revisions(SERVICE)
-        upgrade(SERVICE, owner)
-
-    await asyncio.to_thread(down_and_up)
-
-    status = await asyncio.to_thread(read_status, SERVICE, owner, metadata=Model.metadata)
-    assert (status.current, status.pending, status.drift) == (status.head, (), ())
 
 
 async def insert_video(connection: Any, path: str = "/a", **changed: Any) -> UUID:
