@@ -50,7 +50,7 @@ async def run_on(url: DatabaseUrl, work: Work[Result], *, service: str) -> Resul
         cause = error.orig.__cause__ if error.orig else None
         # Only the first part of the server's message: its DETAIL holds the row's values.
         told = cause.args[0] if cause and cause.args else type(error).__name__
-        raise ServerFailed(f"{url.database} refuses the change: {told}") from error
+        raise ServerFailed(f"{url.database} refuses the statement: {told}") from error
     finally:
         await engine.dispose()
         await connection.close()
