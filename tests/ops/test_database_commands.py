@@ -84,3 +84,51 @@ def test_a_migration_behind_a_backup_ends_after_its_budget_and_names_the_backup(
         assert done.stderr.endswith(f"or SELECT pg_terminate_backend({pid})\n")
     done = migrated.call("db", "migrate", "payment")
     assert (done.returncode, done.stdout) == (0, f"payment: {head} applied\n")
+
+
+INSERT_VIDEO = (
+    "INSERT INTO videos (file_path, file_name, file_size, mime_type) VALUES ('/a', 'a', 1, 'video/mp4')"
+)
+
+
+def test_a_rollback_that_would_lose_rows_is_refused_until_told_to(
+    migrated: Workplace, provisioned: ProvisionedServer
+) -> None:
+    known = known_revisions("videovault")
+    with asyncio.Runner() as runner:
+        runner.run(provisioned.execute("videovault_owner", "videovault_db", INSERT_VIDEO))
+    try:
+        done = migrated.call("db", "rollback", "videovault", "--to", "base")
+        assert (done.returncode, done.stdout) == (17, "")
+        assert done.stderr == (
+            "quartet: videovault: this would lose table videos of videovault_db: --lose-data does it\n"
+        )
+        done = migrated.call("db", "rollback", "videovault", "--to", "base", "--lose-data")
+        assert (done.returncode, done.stdout) == (
+            0,
+            f"videovault: {', '.join(reversed(known))} undone\n",
+        )
+        done = migrated.call("db", "rollback", "videovault")
+        assert (done.returncode, done.stderr) == (
+            13,
+            "quartet: videovault: no migration is applied to videovault_db: there is nothing to undo\n",
+        )
+    finally:
+        assert migrated.call("db", "migrate", "videovault").returncode == 0
+
+
+def test_a_rollback_to_an_unknown_revision_says_which_there_are(migrated: Workplace) -> None:
+    known = known_revisions("payment")
+    for to in ("nosuch", known[-1]):
+        done = migrated.call("db", "rollback", "payment", "--to", to)
+        assert (done.returncode, done.stderr) == (
+            13,
+            f"quartet: payment: {to} is no revision before {known[-1]}: base, {', '.join(known[:-1])}\n",
+        )
+
+
+def test_a_rollback_without_rows_undoes_the_last_migration(migrated: Workplace) -> None:
+    last = known_revisions("payment")[-1]
+    done = migrated.call("db", "rollback", "payment")
+    assert (done.returncode, done.stdout) == (0, f"payment: {last} undone\n")
+    assert migrated.call("db", "migrate", "payment").stdout == f"payment: {last} applied\n"

@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 
 from dbcommon.dsn import DatabaseUrl
-from quartet.errors import Failure, MigrationFailed, ServerFailed, WrongPassword
+from quartet.errors import Failure, MigrationFailed, NotFound, Refused, ServerFailed, WrongPassword
 from quartet.remembered import fingerprint, package_folder, recall, remember
 
 APPLICATION_NAME = "quartet-migrate"
@@ -81,6 +81,38 @@ def migrate(
     return {service: revisions for service, revisions in applied.items() if revisions}
 
 
+def rollback(
+    service: str,
+    url: DatabaseUrl,
+    *,
+    to: str | None = None,
+    loses_data: bool = False,
+    **options: Any,
+) -> tuple[str, ...]:
+    """Undo a service's last migration, or all that came after `to` ("base": all); gives those undone, the newest first.
+
+    `options` are those of `dbcommon.migrations.downgrade`. Raises NotFound (nothing to undo), Refused (rows would be lost
+    and `loses_data` was not said), MigrationFailed.
+    """
+    library = importlib.import_module("dbcommon.migrations")
+    current = asyncio.run(_read_revision(service, url))
+    if current is None:
+        raise NotFound(f"{service}: no migration is applied to {url.database}: there is nothing to undo")
+    with _translate_errors(service, url, MigrationFailed):
+        known = library.known_revisions(service)
+        if current not in known:
+            raise MigrationFailed(
+                f"{service}: {url.database} is at {current}, which this version does not know: undo it with the version that does"
+            )
+        before = ("base", *known[: known.index(current)])
+        if to is not None and to not in before:
+            raise NotFound(f"{service}: {to} is no revision before {current}: {', '.join(before)}")
+        undone: tuple[str, ...] = library.downgrade(
+            service, url, revision=to or "-1", keeps_data=not loses_data, **options
+        )
+        return undone
+
+
 def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
     """Compare each database with the revisions and models of this version. Changes nothing. Raises ServerFailed."""
     library = importlib.import_module("dbcommon.migrations")
@@ -112,6 +144,10 @@ def _translate_errors(service: str, url: DatabaseUrl, failure: type[Failure]) ->
     except Exception as error:  # migrations are code: loading and running them raises anything
         if isinstance(error, importlib.import_module("dbcommon.migrations").LocksHeld):
             raise MigrationFailed(_describe_blocker(service, url, blocker=error.blocker)) from error
+        if isinstance(error, importlib.import_module("dbcommon.data_loss").WouldLoseData):
+            raise Refused(
+                f"{service}: this would lose {', '.join(error.lost)} of {url.database}: --lose-data does it"
+            ) from error
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()
         told = cause[0] if cause else type(error).__name__
         if failure is ServerFailed:

@@ -18,6 +18,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from dbcommon.concurrent_index import NotOneIndex
+from dbcommon.data_loss import WouldLoseData
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.lock_holder import HOLDER, HolderTeller
 from dbcommon.migrations import (
@@ -406,6 +407,53 @@ async def test_a_migration_that_fails_keeps_those_before_it_and_nothing_of_itsel
     await connection.close()
     assert locks == 0
     assert "half" not in await tables(owner)
+
+
+@pytest.mark.parametrize(
+    ("rows", "revision", "lost"),
+    [
+        ("INSERT INTO things (id) VALUES (1)", "-1", ["column things.size"]),
+        ("INSERT INTO entries (id) VALUES (1)", "first", ["table entries"]),
+        ("INSERT INTO entries (id) VALUES (1)", "second", []),
+        ("SELECT 1", "base", []),
+    ],
+)
+async def test_undoing_keeps_what_has_rows(
+    sample: SampleService, urls: Database, rows: str, revision: str, lost: list[str]
+) -> None:
+    owner, _ = urls
+    await migrate(sample.name, owner)
+    connection = await connect(owner)
+    await connection.execute(rows)
+    if lost:
+        with pytest.raises(WouldLoseData) as caught:
+            await asyncio.to_thread(downgrade, sample.name, owner, revision=revision, keeps_data=True)
+        assert caught.value.lost == lost
+        assert await status_of(sample, owner) == ("third", (), ())
+    undone = await asyncio.to_thread(downgrade, sample.name, owner, revision=revision, keeps_data=not lost)
+    await connection.close()
+    expected = {"-1": 1, "second": 1, "first": 2, "base": 3}[revision]
+    assert undone == ("third", "second", "first")[:expected]
+
+
+async def test_undoing_keeps_rows_and_what_was_only_renamed(sample: SampleService, urls: Database) -> None:
+    owner, _ = urls
+    sample.add_revision("fourth", before="third", up="pass", down='op.execute("DELETE FROM things")')
+    sample.add_revision(
+        "fifth",
+        before="fourth",
+        up='op.rename_table("things", "items")\n    op.alter_column("items", "name", new_column_name="title")',
+        down='op.rename_table("items", "things")\n    op.alter_column("things", "title", new_column_name="name")',
+    )
+    await migrate(sample.name, owner)
+    connection = await connect(owner)
+    await connection.execute("INSERT INTO items (id) VALUES (1)")
+    assert await asyncio.to_thread(downgrade, sample.name, owner, keeps_data=True) == ("fifth",)
+    with pytest.raises(WouldLoseData) as caught:
+        await asyncio.to_thread(downgrade, sample.name, owner, keeps_data=True)
+    assert caught.value.lost == ["rows of things"]
+    assert await connection.fetchval("SELECT count(*) FROM things") == 1
+    await connection.close()
 
 
 async def test_the_runtime_role_reads_its_revision_and_cannot_write_it(

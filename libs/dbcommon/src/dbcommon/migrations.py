@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from dbcommon.concurrent_index import run_concurrently_where_marked
+from dbcommon.data_loss import keep_data
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.lock_holder import HOLDER, TELLING_SECONDS, Blocker, HolderTeller, watch_blocker
 
@@ -121,9 +122,32 @@ def upgrade(
     return before[: len(before) - len(after)]
 
 
-def downgrade(service: str, url: DatabaseUrl, *, revision: str = "-1") -> None:
-    """Undo migrations down to `revision` ("base" for all)."""
-    command.downgrade(_config(service, url), revision)
+def downgrade(
+    service: str,
+    url: DatabaseUrl,
+    *,
+    revision: str = "-1",
+    keeps_data: bool = False,
+    lock_budget: float = LOCK_BUDGET_SECONDS,
+    observer: DatabaseUrl | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> tuple[str, ...]:
+    """Undo migrations down to `revision` ("base" for all), in one transaction; gives those undone, the newest first.
+
+    With `keeps_data`, raises `WouldLoseData` and undoes none when a table or column of a table with rows would go, or rows.
+    The rest as for `upgrade`.
+    """
+    config = _config(service, url)
+    config.attributes |= {
+        "lock_budget": lock_budget,
+        "observer": observer,
+        "is_downgrade": True,
+        "keeps_data": keeps_data,
+        "say": say,
+    }
+    command.downgrade(config, revision)
+    before, after = (pending_revisions(service, config.attributes[name]) for name in ("before", "after"))
+    return tuple(reversed(after[: len(after) - len(before)]))
 
 
 def create_revision(service: str, url: DatabaseUrl, *, message: str) -> Path:
@@ -221,11 +245,18 @@ async def _apply_patiently(connection: AsyncConnection, observer: DatabaseUrl, m
 
 
 def _apply(connection: Connection, metadata: MetaData) -> None:
+    attributes = context.config.attributes
     if _is_newer(connection):
         return
     for revision in context.script.walk_revisions():
         run_concurrently_where_marked(revision.module)
-    context.configure(connection=connection, transaction_per_migration=True, **_compare_options(metadata))
+        if attributes.get("keeps_data"):
+            keep_data(revision.module)
+    context.configure(
+        connection=connection,
+        transaction_per_migration=not attributes.get("is_downgrade"),
+        **_compare_options(metadata),
+    )
     with context.begin_transaction():
         context.run_migrations()
     _protect_version_table(connection)

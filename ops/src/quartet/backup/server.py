@@ -10,7 +10,8 @@ from quartet.backup.contents import COMPARABLE
 from quartet.backup.tools import Tools
 from quartet.errors import AlreadyRunning, BackupFailed, ServerFailed, WrongPassword
 from quartet.postgres import find_binaries
-from quartet.provision.plan import BACKUP_USER, SERVICES
+from quartet.provision.plan import SERVICES
+from quartet.schema import BACKUP_USER
 from quartet.settings import OperatorSettings
 from quartet.settings.operator import BACKUP_PASSWORD, Server
 

@@ -22,11 +22,13 @@ from quartet.provision.plan import SERVICES
 from quartet.readiness import ensure_answers
 from quartet.schema import migrate as apply_migrations
 from quartet.schema import read_status, services_or_all
+from quartet.schema import rollback as undo_migrations
 from quartet.settings import load_settings
 
 group = lazy_group(
     {
         "migrate": Entry("quartet.cli.database:migrate", "Apply the pending migrations as the owner roles."),
+        "rollback": Entry("quartet.cli.database:rollback", "Undo a service's last migrations."),
         "status": Entry("quartet.cli.database:status", "Show what is applied, pending or drifted."),
         "shell": Entry("quartet.cli.database:shell", "Open psql in a service's database."),
         "connections": Entry(
@@ -41,15 +43,18 @@ group = lazy_group(
 )
 
 
+LockBudgetOption = Annotated[
+    float,
+    typer.Option(
+        "--lock-budget", min=0, help="Seconds to try again while another session holds a table's lock."
+    ),
+]
+
+
 def migrate(
     services: ServicesArgument = None,
     *,
-    lock_budget: Annotated[
-        float,
-        typer.Option(
-            "--lock-budget", min=0, help="Seconds to try again while another session holds a table's lock."
-        ),
-    ] = 60.0,
+    lock_budget: LockBudgetOption = 60.0,
 ) -> None:
     """Apply the pending migrations as the owner roles, one transaction each. Calls at the same time apply each once.
 
@@ -75,6 +80,46 @@ def migrate(
 
 def _say(line: str) -> None:
     typer.echo(line, err=True)
+
+
+def rollback(
+    service: ServiceArgument,
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", help="The revision to go back to; base undoes all.", show_default="the one before"
+        ),
+    ] = None,
+    loses_data: Annotated[
+        bool, typer.Option("--lose-data", help="Even if rows are lost with a table or column, or deleted.")
+    ] = False,
+    lock_budget: LockBudgetOption = 60.0,
+) -> None:
+    """Undo a service's last migration, or all that came after --to, in one transaction.
+
+    It is refused, and nothing changed, when a table or column that goes belongs to a table with rows, or when rows would be
+    deleted; --lose-data does it all the same. Restart the service with the version that belongs to that schema.
+
+    Example: quartet db rollback payment --to idempotency_in_progress
+
+    Exit codes: 0 · 6 wrong password · 10 no server answers · 11 it failed, or got no lock · 13 nothing to undo, or no such
+    revision · 17 rows would be lost
+    """
+    settings = load_checked_settings()
+    server = settings.server()
+    url = settings.database_url(service.value, "owner", server=server)
+    ensure_answers(settings, [url])
+    undone = undo_migrations(
+        service.value,
+        url,
+        to=to,
+        loses_data=loses_data,
+        lock_budget=lock_budget,
+        observer=settings.observer_urls(server).get(service.value),
+        say=_say,
+    )
+    typer.echo(f"{service.value}: {', '.join(undone)} undone")
 
 
 def status(services: ServicesArgument = None, *, as_json: JsonOption = False) -> None:

@@ -39,7 +39,6 @@ RUNTIME_DEFAULTS = {
 RUNTIME_WALLS = {"temp_file_limit": "512MB"}
 """Limits that only a superuser can lift."""
 
-BACKUP_USER = "backup_user"
 BACKUP_CONNECTIONS = 6
 """A dump with its snapshot, a base backup, the receiver of the WAL, and a spare of each."""
 
