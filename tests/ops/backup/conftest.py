@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.ops.backup.archives import Story, told_story
 from tests.ops.backup.servers import FilledServer, filled_server
 from tests.ops.command import Workplace, workplace
 
@@ -29,3 +30,10 @@ def backed_up(filled: FilledServer) -> Iterator[Workplace]:
         done = made.call("backup", "full")
         assert done.returncode == 0, done.stderr
         yield made
+
+
+@pytest.fixture(scope="session")
+def story() -> Iterator[Story]:
+    """Another server, whose WAL was received. Whoever changes its databases puts them back."""
+    with told_story() as told:
+        yield told

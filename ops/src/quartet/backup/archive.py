@@ -1,15 +1,14 @@
 """The archive of the write-ahead log (WAL): its segments, and the times that it covers without a gap."""
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from quartet.backup.destination import Destination
-from quartet.backup.manifest import Manifest, Part
+from quartet.backup.manifest import Manifest, Part, parse_hashed, spell_hashed
 from quartet.errors import BackupFailed, DamagedBackup, NotFound, TimeNotReachable
 
 FOLDER = "wal"
@@ -44,12 +43,16 @@ class ArchiveState(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """How a time is reached: a backup's base, then `segments` in their order, until `period` has no more."""
+    """How a time is reached: a backup's base, then `segments` in their order, until `period` has no more.
+
+    `missing` is a segment that the archive lacks: only times before it are reached, which nobody knows beforehand.
+    """
 
     manifest: Manifest
     base: Part
     period: Period
     segments: tuple[str, ...]
+    missing: str | None
     stored_bytes: int
 
 
@@ -59,17 +62,17 @@ def read_state(destination: Destination) -> ArchiveState | None:
         content = b"".join(destination.read(STATE_FILE))
     except NotFound:
         return None
-    try:
-        return ArchiveState.model_validate(json.loads(content))
-    except (ValueError, ValidationError) as error:
+    state = parse_hashed(ArchiveState, content)
+    if state is None:
         raise DamagedBackup(
             f"{destination.address}/{STATE_FILE} is damaged: give the archive another BACKUP_DESTINATION"
-        ) from error
+        )
+    return state
 
 
 def write_state(destination: Destination, state: ArchiveState) -> None:
     """Replace what `read_state` reads."""
-    destination.put(STATE_FILE, [state.model_dump_json(indent=1).encode()])
+    destination.put(STATE_FILE, [spell_hashed(state)])
 
 
 def require_server(state: ArchiveState | None, *, address: str, identifier: str, major: int) -> None:
@@ -86,6 +89,19 @@ def lsn_number(lsn: str) -> int:
     """A position in the WAL as a number of bytes: `0/3000028` is 50331688."""
     high, low = lsn.split("/")
     return (int(high, 16) << 32) + int(low, 16)
+
+
+def spell_lsn(number: int) -> str:
+    """What `lsn_number` reads."""
+    return f"{number >> 32:X}/{number & 0xFFFFFFFF:X}"
+
+
+def end_of_records(insert_lsn: str, *, block_bytes: int, segment_bytes: int) -> str:
+    """Where the last record ended, of the position where the next one will begin: at the beginning of a page that is after
+    its header (PostgreSQL, src/include/access/xlog_internal.h), which is written with the record."""
+    number = lsn_number(insert_lsn)
+    header = 40 if number % segment_bytes < block_bytes else 24
+    return spell_lsn(number - header if number % block_bytes == header else number)
 
 
 def object_path(name: str) -> str:
@@ -105,13 +121,20 @@ def segment_of(lsn: str, *, timeline: int, segment_bytes: int) -> str:
     return f"{timeline:08X}{number // a_log:08X}{number % a_log:08X}"
 
 
+def segment_names(first: str, last: str, *, segment_bytes: int) -> list[str]:
+    """The names from one segment to another of its timeline, both included; none when the last is before the first."""
+    a_log = 0x1_0000_0000 // segment_bytes
+    begin, end = (int(name[8:16], 16) * a_log + int(name[16:], 16) for name in (first, last))
+    return [f"{first[:8]}{number // a_log:08X}{number % a_log:08X}" for number in range(begin, end + 1)]
+
+
 def find_route(
     manifests: Iterable[Manifest], state: ArchiveState | None, sizes: dict[str, int], *, at: datetime
 ) -> Route:
     """The route to a time: the newest base that ended before it, in a period that covers it; `sizes` are the archive's
     objects by path.
 
-    Raises TimeNotReachable, which tells the times that can be reached, and DamagedBackup when a segment is missing.
+    Raises TimeNotReachable, which tells the times that can be reached.
     """
     manifests = list(manifests)
     if state is not None:
@@ -165,28 +188,19 @@ def _route(
     timeline = base.timeline or 1
     first = segment_of(base.end_lsn or "0/0", timeline=timeline, segment_bytes=state.segment_bytes)
     last = segment_of(period.covered_lsn, timeline=timeline, segment_bytes=state.segment_bytes)
-    paths = []
-    for name in _names(first, last, state.segment_bytes):
-        path = next(
-            (path for path in (object_path(name), object_path(name + PARTIAL)) if path in sizes), None
-        )
-        if path is None and name != last:  # of the last one there is nothing yet when it has just begun
-            raise DamagedBackup(
-                f"the archive lacks the segment {name}: choose a time before it, or another base"
-            )
-        if path is not None:
-            paths.append(path)
+    paths: list[str] = []
+    missing = None
+    for name in segment_names(first, last, segment_bytes=state.segment_bytes):
+        found = [path for path in (object_path(name), object_path(name + PARTIAL)) if path in sizes]
+        if not found and name != last:  # of the last one there is nothing yet when it has just begun
+            missing = name
+            break
+        paths += found[:1]
     return Route(
         manifest=manifest,
         base=base,
         period=period,
         segments=tuple(paths),
+        missing=missing,
         stored_bytes=sum(sizes[path] for path in paths),
     )
-
-
-def _names(first: str, last: str, segment_bytes: int) -> Iterable[str]:
-    a_log = 0x1_0000_0000 // segment_bytes
-    begin, end = (int(name[8:16], 16) * a_log + int(name[16:], 16) for name in (first, last))
-    for number in range(begin, end + 1):
-        yield f"{first[:8]}{number // a_log:08X}{number % a_log:08X}"

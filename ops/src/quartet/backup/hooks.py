@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from dbcommon.migrations import pending_revisions
 from quartet.errors import BackupFailed
 from quartet.provision.plan import AdminConnection
 from quartet.provision.session import identifier, open_session
@@ -16,7 +17,8 @@ async def run_hook(
 ) -> list[str]:
     """Run a service's hook in one transaction of the restored database; what it did, in sentences.
 
-    `previous` names the database of before, from which the hook only reads. Raises BackupFailed.
+    `previous` names the database of before, from which the hook only reads. Raises BackupFailed, as it does when the
+    schema is too old for the hook.
     """
     name = f"{service}.after_restore"
     if importlib.util.find_spec(name) is None:
@@ -33,9 +35,26 @@ async def run_hook(
                     await before.connection.execute(f"SET search_path TO {identifier(schema)}")
                     return await _told(hook, restored.connection, before.connection)
         except asyncpg.PostgresError as error:
+            pending = await read_pending(service, admin, database, schema=schema)
+            reason = (
+                f"; its schema lacks {', '.join(pending)}: restore with the release of that time"
+                if pending
+                else ""
+            )
             raise BackupFailed(
-                f"{database} was restored, but {service} could not make it safe to use ({error}): it was left as it is"
+                f"{database} was restored and is kept, but {service} could not make it safe to use ({error}){reason}"
             ) from error
+
+
+async def read_pending(
+    service: str, admin: AdminConnection, database: str, *, schema: str
+) -> tuple[str, ...]:
+    """The migrations that a restored database lacks, since it is older than the code."""
+    table = f"{identifier(schema)}.alembic_version"
+    async with open_session(admin, database=database) as session:
+        if await session.value("SELECT pg_catalog.to_regclass($1)", table) is None:
+            return ()  # not of ours
+        return pending_revisions(service, await session.value(f"SELECT version_num FROM {table}"))  # noqa: S608
 
 
 async def _told(hook: Any, *connections: "asyncpg.Connection[asyncpg.Record] | None") -> list[str]:

@@ -3,12 +3,14 @@
 import hashlib
 import json
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from quartet.backup.destination import Destination
 from quartet.errors import DamagedBackup
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 FOLDER = "full"
 FILE_NAME = "manifest.json"
@@ -79,29 +81,35 @@ def folder_of(backup_id: str) -> str:
 
 
 def write_manifest(destination: Destination, manifest: Manifest) -> None:
-    """Store a manifest with its own hash, by which a changed byte of it is noticed."""
-    destination.put(f"{folder_of(manifest.id)}/{FILE_NAME}", [_written(manifest)])
+    """Store a manifest, with its own hash."""
+    destination.put(f"{folder_of(manifest.id)}/{FILE_NAME}", [spell_hashed(manifest)])
 
 
 def read_manifest(destination: Destination, backup_id: str) -> Manifest:
     """The manifest of a backup. Raises NotFound, or DamagedBackup."""
     path = f"{folder_of(backup_id)}/{FILE_NAME}"
-    content = b"".join(destination.read(path))
-    try:
-        fields = json.loads(content)
-        del fields["sha256"]
-        manifest = Manifest.model_validate(fields)
-    except (ValueError, KeyError, TypeError):
-        manifest = None
-    if manifest is None or _written(manifest) != content:
+    manifest = parse_hashed(Manifest, b"".join(destination.read(path)))
+    if manifest is None:
         raise DamagedBackup(f"{destination.address}/{path} is damaged: take another backup")
     return manifest
 
 
-def _written(manifest: Manifest) -> bytes:
-    fields = manifest.model_dump(mode="json")
+def spell_hashed(model: BaseModel) -> bytes:
+    """A model as JSON with its own hash, by which a changed byte is noticed."""
+    fields = model.model_dump(mode="json")
     told = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
     return json.dumps({"sha256": told, **fields}, indent=1).encode()
+
+
+def parse_hashed(kind: type[ModelT], content: bytes) -> ModelT | None:
+    """What `spell_hashed` spelt; None when a byte of it has changed."""
+    try:
+        fields = json.loads(content)
+        del fields["sha256"]
+        model = kind.model_validate(fields)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return model if spell_hashed(model) == content else None
 
 
 def list_ids(destination: Destination) -> tuple[list[str], list[str]]:

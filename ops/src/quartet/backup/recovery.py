@@ -18,7 +18,7 @@ from typing import IO
 import asyncpg
 from pyrage.x25519 import Identity
 
-from quartet.backup.archive import PARTIAL, Route, file_name, lsn_number
+from quartet.backup.archive import PARTIAL, Route, file_name, lsn_number, spell_lsn
 from quartet.backup.destination import Destination
 from quartet.backup.progress import Advance, Reporter
 from quartet.backup.sealing import Sink, unseal
@@ -35,8 +35,12 @@ FED_AT_ONCE = 8
 """Segments that lie ready for the server: an archive of days would not fit on the disk."""
 
 POLL_SECONDS = 0.05
-STALLED_SECONDS = 120.0
-"""Without a step forward for so long, a recovery is given up."""
+_REPLAY = """
+    SELECT pg_catalog.pg_get_wal_replay_pause_state() = 'paused',
+           coalesce(pg_catalog.pg_last_wal_replay_lsn()::text, '0/0'),
+           EXISTS (SELECT FROM pg_catalog.pg_stat_activity
+                   WHERE backend_type = 'startup' AND wait_event IN ('RecoveryRetrieveRetryInterval', 'RecoveryWalStream'))
+"""
 
 _AS_THE_ORIGINAL = {
     "max_connections": "max_connections setting",
@@ -86,8 +90,10 @@ class Recovery:
                         user=SUPERUSER,
                         password="",
                     )
-                    if self.at is not None:
-                        await self._await_target(tools, cluster, feeder, reporter=reporter)
+                    if self.at is not None and not await self._await_target(
+                        tools, cluster, feeder, reporter=reporter
+                    ):
+                        _start_at_end(cluster)
                     yield tools
                 finally:
                     feeder.stop()
@@ -144,43 +150,47 @@ class Recovery:
 
     async def _await_target(
         self, tools: Tools, cluster: Cluster, feeder: "_Feeder", *, reporter: Reporter
-    ) -> None:
-        """Until replay pauses at the target, or has read all that there is: then nothing was committed after the target."""
-        loop = asyncio.get_running_loop()
-        begin = lsn_number(self.route.base.end_lsn or "0/0")
+    ) -> bool:
+        """Until replay pauses at the target, or has read all that there is: False, since nothing was committed after it."""
+        reached = lsn_number(self.route.base.end_lsn or "0/0")
         end = lsn_number(self.route.period.covered_lsn)
-        reached, moved_at = begin, loop.time()
         connection = await connect(tools, "postgres")
-        with reporter.part("WAL", total_bytes=max(end - begin, 0)) as advance:
+        with reporter.part("WAL", total_bytes=max(end - reached, 0)) as advance:
             try:
                 while True:
                     feeder.check()
-                    state, lsn = await _read_replay(connection, cluster)
-                    position = max(lsn_number(lsn or "0/0"), reached)
-                    if position > reached:
-                        advance(position - reached)
-                        reached, moved_at = position, loop.time()
-                    if state == "paused":
+                    was_all_taken = feeder.is_done and not any(feeder.folder.iterdir())
+                    replay = await _read_replay(connection, cluster)
+                    position = max(lsn_number(replay.lsn), reached)
+                    advance(position - reached)
+                    reached = position
+                    if replay.is_paused:
                         await _end_recovery(connection)
-                        return
-                    if reached >= end and feeder.is_done:
-                        return
-                    if loop.time() - moved_at > STALLED_SECONDS:
-                        raise DamagedBackup(
-                            f"the recovery stands still at {lsn}: a segment of the archive is not whole; choose a time before"
-                        )
+                        return True
+                    if was_all_taken and replay.waits:
+                        self._check_end(reached, end)
+                        return False
                     await asyncio.sleep(POLL_SECONDS)
             finally:
                 await connection.close()
+
+    def _check_end(self, reached: int, end: int) -> None:
+        """Raises DamagedBackup when the recovery has read all, and did not come to the end of the archive."""
+        if reached < end:
+            reason = f"lacks the segment {self.route.missing}" if self.route.missing else "is not whole"
+            raise DamagedBackup(
+                f"the archive of the WAL {reason}, and that time is after {spell_lsn(reached)}, which is the last that can be"
+                " reached: choose an earlier time, or another base"
+            )
 
 
 class _Feeder:
     """Lays the archived segments ready in their order, never more than `FED_AT_ONCE`."""
 
     def __init__(self, recovery: Recovery, folder: Path, *, account: Account | None) -> None:
+        self.folder = folder
         self.is_done = False
         self._recovery = recovery
-        self._folder = folder
         self._account = account
         self._fault: Exception | None = None
         self._stopping = threading.Event()
@@ -201,7 +211,7 @@ class _Feeder:
     def _run(self) -> None:
         try:
             for path in self._recovery.route.segments:
-                while len(list(self._folder.iterdir())) >= FED_AT_ONCE:
+                while len(list(self.folder.iterdir())) >= FED_AT_ONCE:
                     if self._stopping.wait(POLL_SECONDS):
                         return
                 if self._stopping.is_set():
@@ -213,11 +223,11 @@ class _Feeder:
 
     def _lay(self, path: str) -> None:
         name = file_name(path).removesuffix(PARTIAL)
-        unfinished = self._folder.with_name(f"{name}.new")
+        unfinished = self.folder.with_name(f"{name}.new")
         with unfinished.open("wb") as file:
             unseal(self._recovery.destination.read(path), file, self._recovery.identities, name=path)
         hand_over(unfinished, self._account)
-        unfinished.rename(self._folder / name)
+        unfinished.rename(self.folder / name)
 
 
 def _start(cluster: Cluster, feeder: _Feeder) -> None:
@@ -228,18 +238,23 @@ def _start(cluster: Cluster, feeder: _Feeder) -> None:
         raise
 
 
-async def _read_replay(
-    connection: "asyncpg.Connection[asyncpg.Record]", cluster: Cluster
-) -> tuple[str, str | None]:
+@dataclass(frozen=True)
+class _Replay:
+    """How far the recovery is; `waits`: for a segment that nobody laid ready."""
+
+    is_paused: bool
+    lsn: str
+    waits: bool
+
+
+async def _read_replay(connection: "asyncpg.Connection[asyncpg.Record]", cluster: Cluster) -> _Replay:
     try:
-        row = await connection.fetchrow(
-            "SELECT pg_get_wal_replay_pause_state() AS state, pg_last_wal_replay_lsn()::text AS lsn"
-        )
+        row = await connection.fetchrow(_REPLAY)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         log = cluster.log_file.read_text(errors="replace").splitlines()
         told = next((line for line in reversed(log) if "FATAL" in line or "PANIC" in line), str(error))
         raise ServerFailed(f"the recovery failed ({told}): choose another time, or another base") from error
-    return (row["state"], row["lsn"]) if row else ("", None)
+    return _Replay(*row) if row else _Replay(is_paused=False, lsn="0/0", waits=False)
 
 
 async def _end_recovery(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -260,6 +275,16 @@ def _recovery_settings(at: datetime, fetch: str) -> dict[str, str]:
         "wal_retrieve_retry_interval": "50ms",
         "hot_standby": "on",
     }
+
+
+def _start_at_end(cluster: Cluster) -> None:
+    """Leave recovery where the WAL ends: a server that has a target does not do so before it. As a standby it would still
+    hold the locks of transactions that never ended."""
+    cluster.stop()
+    for name in _recovery_settings(datetime.now(UTC), ""):
+        del cluster.settings[name]
+    (cluster.pgdata / "standby.signal").unlink()
+    cluster.start()
 
 
 @contextlib.contextmanager

@@ -173,7 +173,7 @@ async def restore_database(
     async with open_session(admin) as session:
         exists = await session.value("SELECT true FROM pg_database WHERE datname = $1", planned.database)
         if exists:
-            await _refuse_tables(admin, planned.database)
+            await refuse_tables(admin, planned.database)
         if disk is not None:
             require_room(disk, source.needed_bytes, purpose="the restored database")
         alone = replace(plan, services=(planned,))
@@ -211,7 +211,8 @@ async def _finish(
         raise DamagedBackup(f"{planned.database} was restored, but {difference}: take an older backup")
 
 
-async def _refuse_tables(admin: AdminConnection, database: str) -> None:
+async def refuse_tables(admin: AdminConnection, database: str) -> None:
+    """Raises Refused when a database holds tables."""
     async with open_session(admin, database=database) as session:
         if await session.value(_HOLDS_TABLES):
             raise Refused(f"{database} holds tables: restore beside it with --into NEW_DB")

@@ -36,6 +36,25 @@ class BackupServer:
             await connection.close(timeout=5)
 
     @contextlib.asynccontextmanager
+    async def connect_anywhere(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A connection to the first database that admits one: any may be away, to be swapped or since it was dropped.
+
+        Raises what `connect` raises for the last of them.
+        """
+        connection = await self._open_anywhere()
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=5)
+
+    async def _open_anywhere(self) -> "asyncpg.Connection[asyncpg.Record]":
+        *others, last = self.databases.values()
+        for database in others:
+            with contextlib.suppress(ServerFailed):
+                return await connect(self.tools, database)
+        return await connect(self.tools, last)
+
+    @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
         """Be the only one who makes a full backup. Raises AlreadyRunning when another does."""
         database = next(iter(self.databases.values()))

@@ -13,7 +13,7 @@ from quartet.provision.session import Session, identifier, open_session
 
 TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 TERMINATE_MS = 5000
-_KEPT = r"""
+_NAMED = r"""
     SELECT datname FROM pg_catalog.pg_database
     WHERE starts_with(datname, $1) AND substr(datname, length($1) + 1) ~ '^\d{8}T\d{6}Z$' ORDER BY datname
 """
@@ -31,7 +31,7 @@ def name_restored(database: str) -> str:
 
 async def list_kept(session: Session, database: str) -> list[str]:
     """The databases that were in this one's place, the oldest first."""
-    return [row["datname"] for row in await session.rows(_KEPT, f"{database}_before_")]
+    return [row["datname"] for row in await session.rows(_NAMED, f"{database}_before_")]
 
 
 Prepare = Callable[[], Awaitable[None]]
@@ -81,9 +81,13 @@ async def undo_swap(admin: AdminConnection, planned: ServicePlan) -> tuple[str, 
 
 
 async def forget_kept(admin: AdminConnection, database: str) -> list[str]:
-    """Drop the databases that were in this one's place. Raises NotFound when there are none."""
+    """Drop the databases that were in this one's place, and those that never came into it, since the restore was killed.
+
+    Raises NotFound when there are none.
+    """
     async with open_session(admin) as session:
         kept = await list_kept(session, database)
+        kept += [row["datname"] for row in await session.rows(_NAMED, f"{database}_restored_")]
         if not kept:
             raise NotFound(f"there is no database {database}_before_…: there is nothing to forget")
         for name in kept:

@@ -122,7 +122,7 @@ async def _verify_base(
     ended = base.ended_at or manifest.ended_at
     lsn = base.end_lsn or "0/0"
     period = Period(began_at=ended, began_lsn=lsn, covered_until=ended, covered_lsn=lsn)
-    route = Route(manifest=manifest, base=base, period=period, segments=(), stored_bytes=0)
+    route = Route(manifest=manifest, base=base, period=period, segments=(), missing=None, stored_bytes=0)
     recovery = Recovery(
         route=route,
         destination=destination,

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from quartet.backup.destination import Destination, open_destination
-from quartet.backup.hooks import run_hook
+from quartet.backup.hooks import read_pending, run_hook
 from quartet.backup.keys import find_identities
 from quartet.backup.manifest import list_ids, read_manifest
 from quartet.backup.point_in_time import Target, find_target, parse_time, restore_at
 from quartet.backup.progress import report_progress, spell_bytes
-from quartet.backup.restore import BackupPart, DumpFile, Source, restore_database
+from quartet.backup.restore import BackupPart, DumpFile, Source, refuse_tables, restore_database
 from quartet.backup.swap import forget_kept, name_restored, swap_databases, undo_swap
 from quartet.backup.tools import Tools
 from quartet.cli.output import Service, load_checked_settings
@@ -55,7 +55,8 @@ def restore(
         bool, typer.Option("--undo", help="Put the database of before the last --swap back.")
     ] = False,
     forget: Annotated[
-        bool, typer.Option("--forget", help="Drop the databases of before each --swap.")
+        bool,
+        typer.Option("--forget", help="Drop the databases of before each --swap, and what killed ones left."),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --at: tell what would be read, and do nothing.")
@@ -136,22 +137,38 @@ class _Work:
     async def restore(self, load: Callable[[ServicePlan], Awaitable[None]], *, into: str, swap: bool) -> None:
         database = self.planned.database
         name = name_restored(database) if swap else into or database
-        if into:
-            async with open_session(self.admin) as session:
-                if await session.value("SELECT true FROM pg_database WHERE datname = $1", into):
-                    raise Refused(f"there is a database {into} already: choose another name")
+        async with open_session(self.admin) as session:
+            exists = await session.value("SELECT true FROM pg_database WHERE datname = $1", into or database)
+        if into and exists:
+            raise Refused(f"there is a database {into} already: choose another name")
+        if swap and not exists:
+            raise NotFound(f"there is no database {database} whose place could be taken: leave --swap out")
+        if exists and not swap:
+            await refuse_tables(self.admin, database)
         await load(replace(self.planned, database=name))
-        if not swap:
+        if swap:
+            kept = await swap_databases(
+                self.admin,
+                self.planned,
+                replacement=name,
+                prepare=lambda: self._run_hook(name, previous=database),
+            )
+            told = f"restored; the database of before is {kept} (--undo, --forget)"
+        else:
             await self._run_hook(name)
-            typer.echo(f"{self.planned.service}: restored into {name}")
-            return
-        kept = await swap_databases(
-            self.admin,
-            self.planned,
-            replacement=name,
-            prepare=lambda: self._run_hook(name, previous=database),
-        )
-        typer.echo(f"{self.planned.service}: restored; the database of before is {kept} (--undo, --forget)")
+            told = f"restored into {name}"
+        typer.echo(f"{self.planned.service}: {told}")
+        await self._tell_pending(database if swap else name)
+
+    async def _tell_pending(self, database: str) -> None:
+        service = self.planned.service
+        pending = await read_pending(service, self.admin, database, schema=self.planned.schema)
+        if pending:
+            typer.echo(
+                f"{service}: {database} is older than the code and lacks {', '.join(pending)}: once it is in its place,"
+                f" `quartet db migrate {service}`",
+                err=True,
+            )
 
     async def load(
         self, planned: ServicePlan, source: Source | None, target: Target | None, identity: Path | None
