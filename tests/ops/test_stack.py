@@ -49,6 +49,16 @@ def test_all_four_services_are_ready_and_announced(stack: RunningStack, place: W
     assert "all four services are ready" in stack.output
 
 
+def test_the_doctor_finds_nothing_wrong_but_that_there_is_no_backup(
+    stack: RunningStack, place: Workplace
+) -> None:
+    found = place.call_json("doctor")
+    failed = [finding for finding in found["findings"] if finding["severity"] == "failure"]
+    assert (failed, found["checks"]["services"], found["checks"]["migrations"]) == ([], "pass", "pass")
+    assert "skipped" not in found["checks"].values()
+    assert found["checks"]["backups"] == "warn"
+
+
 def test_output_has_the_services_name_in_front_and_no_colour_in_a_pipe(stack: RunningStack) -> None:
     assert re.search(r"^auth +\| ", stack.output, re.MULTILINE)
     assert "\x1b[" not in stack.output

@@ -20,6 +20,9 @@ _COMMANDS = lazy_group(
         "health": Entry(
             "quartet.cli.inspect:health", "Check the health of the four services and the database."
         ),
+        "doctor": Entry(
+            "quartet.cli.doctor:doctor", "Examine the running system, and say how to fix what is found."
+        ),
         "config": Entry("quartet.cli.config:config", "Show the settings in effect, secrets hidden."),
         "dsn": Entry("quartet.cli.inspect:dsn", "Print a database's connection URL."),
         "db": Entry("quartet.cli.database:group", "Migrations, a shell, and looks at the databases."),

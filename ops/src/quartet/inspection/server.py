@@ -55,9 +55,9 @@ def find_server(settings: OperatorSettings) -> InspectedServer:
 
 def describe_server(settings: OperatorSettings) -> InspectedServer:
     """As `find_server`, without asking whether it answers."""
-    plan = settings.plan()
+    server, plan = settings.server(), settings.plan()
     return InspectedServer(
-        admin=settings.admin(settings.server()),
+        admin=settings.admin(server),
         plan=plan,
         databases={
             service.service: service.database
