@@ -74,7 +74,7 @@ class Sealed:
         self._finish()
 
     def _encrypt(self, writing: int, faults: list[Exception]) -> None:
-        compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+        compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True, threads=1)
         try:
             with os.fdopen(writing, "wb", buffering=CHUNK_BYTES) as sink:
                 pyrage.encrypt_io(
