@@ -17,7 +17,7 @@ from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import MAINTENANCE_SECONDS, SUSPECT_SECONDS, Database
 from dbcommon.errors import DatabaseUnavailable, PoolExhausted
 from dbcommon.pool import CLOSE_SECONDS
-from dbcommon.probe import PATIENCE_SECONDS as PROBE_PATIENCE_SECONDS
+from dbcommon.probe import LONGEST_WAIT_SECONDS
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import PATIENT, TestServer
 
@@ -351,13 +351,13 @@ async def test_a_server_counts_as_back_once_a_connection_succeeds(
         return [record.message.partition(":")[0] for record in caplog.records]
 
     async with listener, database.running():
-        await until(lambda: _true(told() == ["the database is away"]))
+        await until(lambda: _true(told() == ["the database is unreachable"]))
         requests = [asyncio.create_task(try_on()) for _ in range(4)]
         await until(lambda: _true(server.refused > 100))
-        assert told() == ["the database is away"]
+        assert told() == ["the database is unreachable"]
         server.has_started = True
         await asyncio.gather(*requests)
-        await until(lambda: _true(told() == ["the database is away", "the database is back"]))
+        await until(lambda: _true(told() == ["the database is unreachable", "the database is back"]))
 
 
 PREPARED = DriverStatement(
@@ -449,8 +449,8 @@ async def _write(database: Database) -> None:
 
 def test_a_silent_server_is_noticed_within_three_seconds() -> None:
     """A request's statement, then the maintenance task's next look, after it closed what is surplus, then the probe's question."""
-    assert SUSPECT_SECONDS + MAINTENANCE_SECONDS + CLOSE_SECONDS + PROBE_PATIENCE_SECONDS < 3
-    assert PROBE_PATIENCE_SECONDS < 1.5
+    assert SUSPECT_SECONDS + MAINTENANCE_SECONDS + CLOSE_SECONDS + LONGEST_WAIT_SECONDS < 3
+    assert LONGEST_WAIT_SECONDS < 1.5
 
 
 @pytest.mark.long

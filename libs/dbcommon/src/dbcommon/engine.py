@@ -63,9 +63,9 @@ class Database:
         self._arguments = settings.url.connect_arguments(application_name=application_name)
         self._held_since: dict[ConnectionPoolEntry, float] = {}
         self._wake = asyncio.Event()
-        self._away = False
+        self._is_unreachable = False
         self._connected = False
-        """Whether a connection was made since the database was last noted as away."""
+        """Whether a connection was made since the database was last unreachable."""
         self.engine = self._create_engine()
         self._reading = self.engine.sync_engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -109,8 +109,8 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Maintain the pool while the block runs. A database that is not up yet is waited for in the background."""
-        # Without maintenance, broken connections would stay and idle ones never be closed.
+        """Open the pool, maintain it while the block runs, and close it. The block starts even if the database cannot be
+        reached; the maintenance task keeps trying."""
         schedule = Schedule(seconds=MAINTENANCE_SECONDS, at_once=True)
         try:
             async with (
@@ -131,7 +131,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session in a transaction: committed at the end of the block, rolled back by an exception."""
-        with self._translated():
+        with self._with_deadline():
             async with self._sessions.begin() as db:
                 yield db
 
@@ -168,7 +168,7 @@ class Database:
         statement: Executable,
         parameters: Mapping[str, Any] | None,
     ) -> Result:
-        with self._translated():
+        with self._with_deadline():
             try:
                 return await greenlet_spawn(fetch, statement, parameters)
             except DBAPIError as error:
@@ -198,11 +198,11 @@ class Database:
 
     async def _take(self) -> ConnectionPoolEntry:
         deadline = time.monotonic() + self.settings.pool.wait_seconds
-        with self._translated():
+        with self._with_deadline():
             ready = await self.pool.wait_ready(deadline)
             return await greenlet_spawn(self.pool.take, deadline) if ready is None else ready
 
-    # One greenlet a read: SQLAlchemy's asyncio layer makes one for each await, and a read has four.
+    # These run in one greenlet for each read: SQLAlchemy's asyncio layer would start four, one for each await.
     def _fetch_one(self, statement: Executable, parameters: Mapping[str, Any] | None) -> Row[Any] | None:
         with self._reading_connection() as connection:
             return connection.execute(statement, parameters).one_or_none()
@@ -215,11 +215,12 @@ class Database:
         return self._reading.connect()
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _with_deadline(self) -> Iterator[None]:
+        """Set the deadline of connecting, and raise errors of the database as `DatabaseError`."""
         token = _deadline.set(time.monotonic() + self.settings.pool.wait_seconds)
         try:
             yield
-        # `translate` tells which errors are the database's; the others are raised again unchanged.
+        # Errors that do not come from the database are raised unchanged.
         except Exception as error:
             translated = translate(error)
             if translated is None or translated is error:
@@ -258,20 +259,20 @@ class Database:
         try:
             await self._maintain()
         except DatabaseUnavailable as error:
-            self._note(away=True, reason=str(error))
+            self._note(unreachable=True, reason=str(error))
         else:
-            # A pool that requests are filling counts as full, though no connection may have succeeded yet.
+            # `fill` does nothing while requests are connecting, and none of them may have succeeded yet.
             if self._connected:
-                self._note(away=False)
+                self._note(unreachable=False)
 
-    def _note(self, *, away: bool, reason: str = "") -> None:
+    def _note(self, *, unreachable: bool, reason: str = "") -> None:
         # Logged on change only: maintenance runs twice a second.
-        if away and not self._away:
+        if unreachable and not self._is_unreachable:
             self._connected = False
-            logger.warning("the database is away: %s", reason)
-        elif self._away and not away:
+            logger.warning("the database is unreachable: %s", reason)
+        elif self._is_unreachable and not unreachable:
             logger.info("the database is back")
-        self._away = away
+        self._is_unreachable = unreachable
 
     async def _maintain(self) -> None:
         numbers = self.settings.pool
@@ -281,10 +282,10 @@ class Database:
         self.probe.close_when_idle()
 
     async def _release_stuck(self) -> None:
-        """Break the connections that requests wait on when the database accepts packets but does not answer.
+        """Close connections whose statement takes long, if the probe gets no answer either: the database accepts packets, but
+        does not answer.
 
-        No time-out of the server ends such a wait, and a client-side limit on every statement would also end long
-        statements that work. So sockets are closed only when a statement takes long and the probe gets no answer either.
+        The server's time-outs do not end such a wait, and a client-side limit would also end long statements that work.
         """
         before = time.monotonic() - SUSPECT_SECONDS
         suspects = [entry for entry, since in self._held_since.items() if since < before]

@@ -1,6 +1,6 @@
 """Liveness, readiness and the full report: `/livez`, `/readyz`, `/health`.
 
-Liveness checks nothing: a process must not be restarted because its database is away. Readiness asks the database, by a
+Liveness checks nothing: a process must not be restarted because its database cannot be reached. Readiness asks the database, by a
 probe that all callers share, and needs every migration that this version knows.
 """
 

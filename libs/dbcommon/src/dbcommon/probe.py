@@ -1,4 +1,4 @@
-"""The health probe: does the database answer, and which migration is it at? One query for all who ask at once."""
+"""The health probe: whether the database answers, and its migration. Concurrent callers share one query."""
 
 import asyncio
 import time
@@ -13,12 +13,12 @@ from dbcommon.shared_call import SharedCall
 PROBE_SECONDS = 1.0
 """How long the database may take to answer, and how old a shared answer may be."""
 
-LISTENING_SLICE = 0.1
-"""Seconds. The wait is made of slices, and at most this much of each counts: in the rest the event loop was busy and
-could not have received an answer."""
+WAIT_SLICE_SECONDS = 0.1
+"""The probe waits in slices, and counts at most this much of each: if one took longer, the event loop was busy, and could
+not have received an answer."""
 
-PATIENCE_SECONDS = 1.3
-"""The longest a query is waited for, however little of the time counts; health answers within 1.5 s."""
+LONGEST_WAIT_SECONDS = 1.3
+"""The longest wait for a query, however little of it counts: health answers within 1.5 s."""
 
 IDLE_SECONDS = 30.0
 """After so long without a query the probe's connection is closed."""
@@ -28,8 +28,8 @@ IDLE_SECONDS = 30.0
 class ProbeResult:
     """The outcome. `error` is None when the database answered; `revision` is None when no migration was ever applied.
 
-    `silent` means that the database did not answer although the process waited all the time; a process starved of CPU
-    receives nothing either, and does not count as evidence.
+    `silent`: the database did not answer although the event loop was free to receive an answer. A process that got no
+    processor time cannot tell.
     """
 
     at: float
@@ -52,14 +52,14 @@ class Probe:
         self._url = url
         self._application_name = application_name
         self._connection: asyncpg.Connection[Any] | None = None
-        self._question = SharedCall(self._ask_database)
+        self._shared_query = SharedCall(self._run_and_keep)
         self._last: ProbeResult | None = None
 
     async def ask(self) -> ProbeResult:
         """The latest result when it is under a second old, else a new one, shared by all concurrent callers."""
         if self._last is not None and time.monotonic() - self._last.at < PROBE_SECONDS:
             return self._last
-        return await self._question.ask()
+        return await self._shared_query.ask()
 
     def close_when_idle(self) -> None:
         """Close the connection when it was unused for `IDLE_SECONDS`."""
@@ -68,29 +68,29 @@ class Probe:
 
     async def close(self) -> None:
         """Close the connection and cancel a running query."""
-        await self._question.close()
+        await self._shared_query.close()
         self._drop()
 
-    async def _ask_database(self) -> ProbeResult:
-        self._last = await self._ask_anew()
+    async def _run_and_keep(self) -> ProbeResult:
+        self._last = await self._run()
         return self._last
 
-    async def _ask_anew(self) -> ProbeResult:
+    async def _run(self) -> ProbeResult:
         started = time.monotonic()
-        question = asyncio.create_task(self._read_revision())
+        query = asyncio.create_task(self._read_revision())
         try:
-            listened = await _listen_for(question, since=started)
-            if not question.done():
+            waited = await _wait_for(query, since=started)
+            if not query.done():
                 error = f"no answer within {PROBE_SECONDS:g} s"
-                return ProbeResult(at=started, error=error, silent=listened >= PROBE_SECONDS)
-            revision = question.result()
+                return ProbeResult(at=started, error=error, silent=waited >= PROBE_SECONDS)
+            revision = query.result()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             self._drop()
             return ProbeResult(at=started, error=_describe(error))
         finally:
-            if not question.done():
+            if not query.done():
                 self._drop()
-                question.cancel()
+                query.cancel()
         assert self._connection is not None  # noqa: S101 - _read_revision has just used it
         version = self._connection.get_server_version()
         return ProbeResult(
@@ -104,7 +104,7 @@ class Probe:
     async def _read_revision(self) -> str | None:
         if self._connection is None or self._connection.is_closed():
             arguments = self._url.connect_arguments(application_name=self._application_name)
-            arguments["timeout"] = 2 * PATIENCE_SECONDS  # nobody listens for so long
+            arguments["timeout"] = 2 * LONGEST_WAIT_SECONDS  # `_wait_for` gives up before
             self._connection = await asyncpg.connect(**arguments, statement_cache_size=0)
         try:
             revision: str | None = await self._connection.fetchval("SELECT version_num FROM alembic_version")
@@ -118,20 +118,19 @@ class Probe:
             self._connection = None
 
 
-async def _listen_for(question: "asyncio.Task[Any]", *, since: float) -> float:
-    """Wait for the answer, until enough time counts or patience is over; gives the seconds that count."""
-    listened, now = 0.0, since
-    while not question.done() and listened < PROBE_SECONDS and now - since < PATIENCE_SECONDS:
+async def _wait_for(query: "asyncio.Task[Any]", *, since: float) -> float:
+    """Wait for the query, until `PROBE_SECONDS` count or `LONGEST_WAIT_SECONDS` are over; gives the seconds that count."""
+    waited, now = 0.0, since
+    while not query.done() and waited < PROBE_SECONDS and now - since < LONGEST_WAIT_SECONDS:
         before = now
-        await asyncio.wait({question}, timeout=LISTENING_SLICE)
+        await asyncio.wait({query}, timeout=WAIT_SLICE_SECONDS)
         now = time.monotonic()
-        listened += min(now - before, LISTENING_SLICE)
-    return listened
+        waited += min(now - before, WAIT_SLICE_SECONDS)
+    return waited
 
 
 def _describe(error: Exception) -> str:
-    # The driver's message may contain the user's name and the host (never the password), and health answers are public:
-    # so only the kind of the fault is told.
+    # Responses of health are public, and the driver's message may contain the user's name and the host.
     if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
         return "the database refused the service's user name or password"
     if isinstance(error, asyncpg.InvalidCatalogNameError):

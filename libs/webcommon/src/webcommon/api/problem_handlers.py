@@ -21,7 +21,7 @@ from webcommon.api.problems import (
     BadRequest,
     Conflict,
     ContentTooLarge,
-    DatabaseAway,
+    DatabaseUnreachable,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -143,7 +143,7 @@ def _database_problem(error: DatabaseError) -> Problem:
         return PoolBusy("Nothing was changed. Try again after the seconds that Retry-After gives.")
     if isinstance(error, DatabaseBusy):
         return StatementTimedOut("Nothing was changed. Try again after the seconds that Retry-After gives.")
-    return DatabaseAway("Try again after the seconds that Retry-After gives.")
+    return DatabaseUnreachable("Try again after the seconds that Retry-After gives.")
 
 
 _BAD_TEXT = ("22021", "22P05")

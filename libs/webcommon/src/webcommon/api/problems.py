@@ -219,7 +219,7 @@ class MethodNotAllowed(Problem):
     slug = "method-not-allowed"
 
 
-class DatabaseAway(ServiceUnavailable):
+class DatabaseUnreachable(ServiceUnavailable):
     """503: the database cannot be reached."""
 
     title = "The database cannot be reached"

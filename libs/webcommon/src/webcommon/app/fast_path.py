@@ -1,9 +1,9 @@
-"""The fast path: a marked route is served without FastAPI's machinery, with the same answer.
+"""The fast path: calls a marked route and its dependencies directly, without FastAPI, and answers the same.
 
-For each request FastAPI walks the tree of dependencies, opens exit stacks and passes six layers, which costs more than a
-route's statement. A route marked with `@fast_path` stays an ordinary route, described in OpenAPI. Its dependencies are
-put in order when the application is built, and called in that order for each request. What the fast path cannot do (an
-invalid parameter, a long or invalid body, an override) takes the ordinary path.
+FastAPI's work for a request (six middlewares and routers, the tree of dependencies, exit stacks) costs more than the route's
+statement. A route marked with `@fast_path` stays an ordinary route, described in OpenAPI. Its dependencies are put in
+order when the application is built, and called in that order for each request. A request with an invalid parameter or a
+long or invalid body, and an application with overrides, take the ordinary path through FastAPI.
 
     @router.get("/v1/users/me", operation_id="read_own_account")
     @fast_path
@@ -37,8 +37,9 @@ _MARK = "__fast_path__"
 def fast_path(endpoint: Endpoint) -> Endpoint:
     """Mark a route's function.
 
-    It and its dependencies are coroutine functions; at most one parameter is a JSON body, which is a model. The answer is
-    a model, or a response. No code may change a parameter: without a query string they are made once.
+    The function and its dependencies are coroutine functions. At most one parameter is a JSON body, which is a model. The
+    function returns a model or a response. No function may modify a parameter: the defaults of the query are shared by all
+    requests without a query string.
     """
     setattr(endpoint, _MARK, True)
     return endpoint
@@ -85,7 +86,7 @@ class _Step:
         return self._without_query
 
 
-def _lay_out(dependant: Dependant) -> list[_Step]:
+def _order_steps(dependant: Dependant) -> list[_Step]:
     """The steps of a tree of dependencies, each after those that it needs. Raises `TypeError`."""
     steps: list[_Step] = []
     places: dict[Callable[..., Any] | None, int] = {}
@@ -93,7 +94,7 @@ def _lay_out(dependant: Dependant) -> list[_Step]:
     def add(node: Dependant) -> int:
         if node.call in places:
             return places[node.call]
-        _refuse_what_only_fastapi_does(node)
+        _refuse_unsupported(node)
         needed = [(sub.name, add(sub)) for sub in node.dependencies]
         steps.append(_Step(node, results=[(name, place) for name, place in needed if name is not None]))
         places[node.call] = len(steps) - 1
@@ -103,7 +104,7 @@ def _lay_out(dependant: Dependant) -> list[_Step]:
     return steps
 
 
-def _refuse_what_only_fastapi_does(node: Dependant) -> None:
+def _refuse_unsupported(node: Dependant) -> None:
     asked = (
         node.response_param_name,
         node.background_tasks_param_name,
@@ -113,16 +114,16 @@ def _refuse_what_only_fastapi_does(node: Dependant) -> None:
         node.concurrency,
     )
     if any(asked) or not node.use_cache:
-        raise TypeError(f"{node.call!r} asks for what only the ordinary way gives")
+        raise TypeError(f"{node.call!r} uses what only FastAPI provides")
 
 
 class FastRoute:
-    """One marked route: gathers its parameters, calls its function, and writes the answer."""
+    """A marked route: reads the parameters of a request, calls the functions, and sends the response."""
 
     def __init__(self, route: APIRoute) -> None:
         self.route = route
         try:
-            self._steps = _lay_out(route.dependant)
+            self._steps = _order_steps(route.dependant)
             self._body = _find_body(route.dependant)
         except TypeError as error:
             raise TypeError(f"{route.path} cannot take the fast path: {error}") from None
@@ -131,7 +132,7 @@ class FastRoute:
         self._to_json = TypeAdapter(answer).serializer.to_json if is_model else None
 
     async def read(self, request: Request, receive: Receive) -> tuple[list[dict[str, Any]] | None, Receive]:
-        """The parameters of each step, None when one is invalid; and a `receive` that gives the body again."""
+        """The parameters of each step, None when one is invalid; and a `receive` that yields the body again."""
         parameters: list[dict[str, Any]] = []
         for step in self._steps:
             read = step.read_parameters(request) if step.has_parameters else {}
@@ -187,7 +188,7 @@ class FastPath:
             await self._app(scope, receive, send)
             return
         route, path_params = found
-        # A copy, since the ordinary path may write into it.
+        # A copy: if the request takes the ordinary path, FastAPI gets the original.
         fast = {**scope, "app": self._owner, "route": route.route, "path_params": path_params}
         parameters, receive = await route.read(Request(fast), receive)
         if parameters is None:
@@ -197,7 +198,7 @@ class FastPath:
         name_span(scope, route.route.path)
         try:
             await route.serve(parameters, fast, receive, send)
-        # All of them, as in the framework's outermost layer: the caller gets an answer in any case.
+        # Every exception is answered, as by Starlette's outermost middleware.
         except Exception as error:
             response = await answer_error(Request(fast), error)
             await response(fast, receive, send)
@@ -208,7 +209,7 @@ class FastRoutes:
     serve."""
 
     def __init__(self, routers: Iterable[APIRouter]) -> None:
-        # Unmarked routes are included: one that comes first takes the path from a marked one.
+        # Unmarked routes too: like FastAPI, the first route that matches a path serves it.
         self._fixed: dict[tuple[str, str], FastRoute | None] = {}
         self._templates: dict[str, list[tuple[re.Pattern[str], APIRoute, FastRoute | None]]] = {}
         for route in (route for router in routers for route in router.routes):
@@ -268,20 +269,24 @@ def _has_body(dependant: Dependant) -> bool:
     return bool(dependant.body_params) or any(_has_body(sub) for sub in dependant.dependencies)
 
 
-_CODED = frozenset({b"content-encoding", b"transfer-encoding"})
-_DIGITS = 10
+_ENCODING_HEADERS = frozenset({b"content-encoding", b"transfer-encoding"})
+_MAXIMUM_DIGITS = 10
 
 
 def _is_short_json(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     lengths = [value for name, value in headers if name == b"content-length"]
     kinds = [value for name, value in headers if name == b"content-type"]
-    if kinds != [b"application/json"] or len(lengths) != 1 or any(name in _CODED for name, _ in headers):
+    if (
+        kinds != [b"application/json"]
+        or len(lengths) != 1
+        or any(name in _ENCODING_HEADERS for name, _ in headers)
+    ):
         return False
-    return lengths[0].isdigit() and len(lengths[0]) < _DIGITS and 0 < int(lengths[0]) <= LONGEST_BODY
+    return lengths[0].isdigit() and len(lengths[0]) < _MAXIMUM_DIGITS and 0 < int(lengths[0]) <= LONGEST_BODY
 
 
 async def _read(receive: Receive) -> tuple[bytes | None, Receive]:
-    """The body, None when the client has disconnected; and a `receive` that gives all of it again."""
+    """The body, None when the client has disconnected; and a `receive` that yields all of it again."""
     messages: list[Message] = []
     while not messages or (messages[-1]["type"] == "http.request" and messages[-1].get("more_body", False)):
         messages.append(await receive())

@@ -52,9 +52,9 @@ Lifespan = Callable[["Service"], AbstractAsyncContextManager[None]]
 class Service(FastAPI):
     """A FastAPI application inside `RequestMiddleware`, with the parts that every service has.
 
-    These are `settings`, `database`, `health`, `verifier`, `cursors`, `http`, and `ended_sessions`, which is polled when
-    Auth is the issuer, that is, without `issuers`. `keep` adds the service's own. Routes of GET accept HEAD as well,
-    except for the paths of `get_only`.
+    These are `settings`, `database`, `health`, `verifier`, `cursors`, `http`, `jwks` and `ended_sessions`. Without `issuers`
+    Auth is the only issuer: its keys are fetched then, and its ended sessions polled. `keep` adds the service's own
+    components. GET routes accept HEAD too, except for the paths of `get_only`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Service(FastAPI):
             title=title,
             description=description,
             version=version,
-            lifespan=_run,
+            lifespan=_lifespan,
             responses=COMMON_PROBLEMS,
             max_body_size=BODY_LIMIT,
             # A redirect would be an absolute URL with the Host that the caller sent.
@@ -119,7 +119,7 @@ class Service(FastAPI):
         self.health = Health(
             service=settings.service, version=version, database=database, persistence=persistence
         )
-        self.http = TracedClient(timeout=5.0, verify=_trusted_authorities())
+        self.http = TracedClient(timeout=5.0, verify=_tls_context())
         self.jwks = JwksCache(settings.jwks_url, client=self.http)
         self.ended_sessions = EndedSessions(settings.revocations_url, client=self.http)
         self.asks_auth = issuers is None
@@ -131,13 +131,14 @@ class Service(FastAPI):
             PoolMetrics(database, self.request_metrics.registry)
 
     def keep(self, components: object) -> None:
-        """Keep a service's components, the fields of a dataclass, for its routes: each by its declared type
-        (`webcommon.app.state.component`). A field that is None is a part that the settings left out. Raises
-        `TypeError` when two are of one type."""
+        """Keep the fields of a dataclass as the service's components; routes find each by its declared type
+        (`webcommon.app.state.component`). A field is None if the settings leave its part out. Raises `TypeError` when two
+        fields have one type."""
         self._components = self._common_components() | {type(components): components}
         hints = get_type_hints(type(components))
         given = {name: value for name, value in vars(components).items() if value is not None}
         for name, value in given.items():
+            # `X | None` counts as `X`.
             (kind,) = (part for part in get_args(hints[name]) or (hints[name],) if part is not NoneType)
             if kind in self._components:
                 raise TypeError(f"two components are of the type {kind.__qualname__}")
@@ -160,8 +161,8 @@ class Service(FastAPI):
         return cast("Component | None", self._components.get(kind))
 
     def on_drain(self, hook: Hook) -> None:
-        """Run `hook` once when the process is told to stop: `/readyz` says 503 by then, while requests and web sockets
-        are still served. All hooks together get `HANDOVER_SECONDS`; then web sockets are closed with 1012."""
+        """Run `hook` once when the process is told to stop, after `/readyz` has turned to 503, and while requests and web
+        sockets are still served. All hooks together get `HANDOVER_SECONDS`; then web sockets are closed with 1012."""
         self.drain.add(hook)
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -208,8 +209,8 @@ def _complete_responses(operation: dict[str, Any]) -> None:
 
 
 @cache
-def _trusted_authorities() -> ssl.SSLContext:
-    # Reading the certificates takes longer than making the rest of an application.
+def _tls_context() -> ssl.SSLContext:
+    # Cached: reading the certificate authorities takes longer than making the rest of an application.
     return httpx.create_ssl_context()
 
 
@@ -219,7 +220,7 @@ def auth_issuer(settings: ServiceSettings, *, keys: JwksCache, ended: EndedSessi
 
 
 @contextlib.asynccontextmanager
-async def _run(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if not isinstance(app, Service):
         raise TypeError("the lifespan belongs to a Service")
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Auth's public keys, fetched over HTTP and cached: a service keeps its keys while Auth is away."""
+"""Auth's public keys, fetched over HTTP and cached: a service keeps its keys while Auth cannot be reached."""
 
 import asyncio
 import contextlib

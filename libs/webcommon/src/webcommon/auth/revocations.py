@@ -1,7 +1,7 @@
 """The sessions that Auth has ended, polled: their tokens are refused without a call for each request.
 
-While Auth is away a service uses what it knows. That is enough: known sessions stay refused, and no session can be ended
-while Auth is down.
+While Auth cannot be reached a service uses the last list: the sessions on it stay refused. While Auth is down no session can be
+ended; one that ends while only the network is broken is refused from the next poll that succeeds on.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class EndedSessions:
         self._poll_seconds = poll_seconds
         self._ids: frozenset[UUID] = frozenset()
         self._tag: str | None = None
-        self._away = False
+        self._is_unreachable = False
         self._failures = 0
 
     def __contains__(self, session_id: object) -> bool:
@@ -46,7 +46,7 @@ class EndedSessions:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Poll while the block runs. No answer, and no failure, ends it."""
+        """Poll while the block runs. A failed poll does not end it."""
         poller = asyncio.create_task(self._poll())
         try:
             yield
@@ -56,20 +56,19 @@ class EndedSessions:
                 await poller
 
     async def ask(self) -> None:
-        """Poll once. Without a readable answer the known ids stay."""
+        """Poll once. If the poll fails, the known ids stay."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._fetch()
-        # Whatever the fault, the known ids stay in use.
         except Exception as error:
-            self._note(away=True, reason=type(error).__name__)
+            self._note(unreachable=True, reason=type(error).__name__)
         else:
-            self._note(away=False)
+            self._note(unreachable=False)
 
     async def _poll(self) -> None:
         while True:
             await self.ask()
-            # Otherwise replicas that start together would always poll together.
+            # Random pauses: replicas that start together would otherwise always poll together.
             await asyncio.sleep(self._poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
 
     async def _fetch(self) -> None:
@@ -86,16 +85,16 @@ class EndedSessions:
         self._ids = frozenset(UUID(text) for text in json.loads(document)["sessions"])
         self._tag = response.headers.get("etag")
 
-    def _note(self, *, away: bool, reason: str = "") -> None:
-        # Logged on change only: this polls forty times a minute. Services that start together find each other within a
-        # few polls, which is not worth a line.
-        self._failures = self._failures + 1 if away else 0
-        if away and self._failures < FAILURES_BEFORE_A_WARNING:
+    def _note(self, *, unreachable: bool, reason: str = "") -> None:
+        # Logged on change only, since there are forty polls a minute; and not before several failures, since Auth may start
+        # a little later than this service.
+        self._failures = self._failures + 1 if unreachable else 0
+        if unreachable and self._failures < FAILURES_BEFORE_A_WARNING:
             return
-        if away and not self._away:
+        if unreachable and not self._is_unreachable:
             logger.warning(
                 "ended sessions cannot be asked for at %s: %s; what is known holds", self._url, reason
             )
-        elif self._away and not away:
+        elif self._is_unreachable and not unreachable:
             logger.info("ended sessions are told again")
-        self._away = away
+        self._is_unreachable = unreachable

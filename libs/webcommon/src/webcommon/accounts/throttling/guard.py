@@ -23,9 +23,9 @@ class ClientInfo:
 
 
 class Guard:
-    """Limits failed logins by account and by network, and other actions. One per application.
+    """The limits of one application: it picks the counters of an action and their limits; `Throttle` reserves the slots.
 
-    `url` is the service's public URL; with https the cookie is sent over https only.
+    The methods that return an `Attempt` count failures only; its caller settles it. The others count each call. `url` is the service's public URL; with https the cookie is sent over https only.
     """
 
     def __init__(self, settings: ThrottledSettings, *, database: Database, url: str) -> None:
@@ -42,23 +42,25 @@ class Guard:
     ) -> Attempt:
         """Permission for one check of a password. Raises `TooManyAttempts`.
 
-        `login` is counted as typed, whether an account exists or not, so that a 429 reveals nothing. Guesses at an
-        account by its e-mail and by its username also count together; beyond that limit none may succeed, and each is
-        answered like a wrong password, since a 429 would reveal that both names belong to one account. A device that the
-        account recognises, by its present `device_binding`, has a counter of its own instead.
+        Failures count by network and by `login` as typed, whether or not an account has it, so that a 429 reveals nothing.
+        Guesses at an account's e-mail and at its username also count together. Beyond that limit `may_succeed` is False, and
+        the attempt is answered like a wrong password: a 429 would reveal that both names belong to one account. A device
+        that the account recognises, by its `device_binding`, has a counter of its own instead.
         """
         device = self._devices.find(client.device_cookie, device_binding)
         if account is not None and device is not None:
             return await self._limit_guess(self._keys.make("device", str(account), device), client=client)
         name = fold_login(login)
         attempt = await self._limit_guess(self._keys.make("login", name), client=client)
-        # An unknown login takes a counter as well, so that it takes the same time.
+        # For an unknown login too, so that it takes the same time.
         key = self._keys.make("account", name if account is None else str(account))
-        return await self._throttle.extend(attempt, Counter(key=key, limit=self._settings.account_limit))
+        return await self._throttle.reserve_extra(
+            attempt, Counter(key=key, limit=self._settings.account_limit)
+        )
 
     async def limit_reauthentication(self, account: UUID, *, client: ClientInfo) -> Attempt:
-        """Permission for one check of the password of a signed-in user. Raises `TooManyAttempts`. Guesses at the login do
-        not count here, nor these there: a stolen token gets no further than this limit, and locks nobody out."""
+        """Permission for one check of the password of a signed-in user. Raises `TooManyAttempts`. Its counter is not
+        the login's: somebody with a stolen token cannot guess beyond this limit, and cannot block the owner's login."""
         return await self._limit_guess(self._keys.make("proof", str(account)), client=client)
 
     async def limit_second_factor(
@@ -84,11 +86,11 @@ class Guard:
     async def limit_by_network(self, action: str, *, client: ClientInfo, limit: Limit) -> None:
         """Count an action of anybody, by network. Raises `TooManyAttempts`."""
         key = self._keys.make(action, network_of(client.address))
-        await self._throttle.count(Counter(key=key, limit=limit))
+        await self._throttle.consume(Counter(key=key, limit=limit))
 
     async def limit_action(self, action: str, *, account: UUID, limit: Limit) -> None:
         """Count an action of an account. Raises `TooManyAttempts`."""
-        await self._throttle.count(Counter(key=self._keys.make(action, str(account)), limit=limit))
+        await self._throttle.consume(Counter(key=self._keys.make(action, str(account)), limit=limit))
 
     def remember_device(self, response: Response, *, device_binding: bytes, client: ClientInfo) -> None:
         """Set the cookie by which the account of `device_binding` recognises this device."""

@@ -43,7 +43,7 @@ class TooManyAttempts(TooManyRequests):
 
 @dataclass(frozen=True, kw_only=True)
 class Counter:
-    """A counter that an attempt takes a slot of."""
+    """A counter in which an attempt reserves a slot."""
 
     key: bytes
     limit: Limit
@@ -70,14 +70,14 @@ class Attempt:
 
 
 class Throttle:
-    """Limits attempts. One per application, since it bounds how many requests of the process wait for a slot."""
+    """Reserves slots of counters. One per application, since it bounds how many requests of the process wait for a slot."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting = 0
 
     async def start(self, counters: Sequence[Counter]) -> Attempt:
-        """Reserve a slot of each counter, in their order. Raises `TooManyAttempts` when one of them has none.
+        """Reserve a slot of each counter, in their order. Raises `TooManyAttempts` when one of them has none free.
 
         The broadest counter goes first: an attempt that it refuses never touches the narrower ones, which belong to others.
         """
@@ -92,21 +92,21 @@ class Throttle:
             raise TooManyAttempts(retry_after=math.ceil(slot))
         return Attempt(database=self._database, reservations=reservations)
 
-    async def count(self, counter: Counter) -> None:
-        """Take a slot for good. Raises `TooManyAttempts` at once, since waiting would free none."""
+    async def consume(self, counter: Counter) -> None:
+        """Reserve a slot that is never released. Raises `TooManyAttempts` at once: no attempt in flight could release one."""
         reservation, seconds, _ = await self._try(counter)
         if reservation is None:
             raise TooManyAttempts(retry_after=math.ceil(seconds))
 
-    async def extend(self, attempt: Attempt, counter: Counter) -> Attempt:
-        """The attempt with a slot of one more counter, or without `may_succeed` when that counter has none."""
+    async def reserve_extra(self, attempt: Attempt, counter: Counter) -> Attempt:
+        """Reserve a slot of one more counter; gives the attempt with it, without `may_succeed` when the counter has none free."""
         slot = await self._reserve(counter)
         if not isinstance(slot, Reservation):
             return replace(attempt, may_succeed=False)
         return replace(attempt, reservations=[*attempt.reservations, slot])
 
     async def _reserve(self, counter: Counter) -> Reservation | float:
-        """A slot, or for how many seconds there is none."""
+        """A slot, or the seconds until one is free."""
         reservation, seconds, has_in_flight = await self._try(counter)
         if reservation is not None or not has_in_flight or self._waiting >= MAXIMUM_WAITING:
             return reservation or seconds
