@@ -37,6 +37,7 @@ group = lazy_group(
         "sizes": Entry(
             "quartet.cli.database_views:sizes", "Show sizes, and indexes that are useless or broken."
         ),
+        "slow": Entry("quartet.cli.slow:slow", "Show the dearest statements, and what to do about them."),
         "locks": Entry("quartet.cli.database_views:locks", "Show who waits for whom, or end a session."),
     },
     help="Migrations, a shell, and looks at the four databases.",

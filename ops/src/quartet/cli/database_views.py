@@ -55,7 +55,7 @@ def sizes(services: ServicesArgument = None, *, as_json: JsonOption = False) -> 
     service's database is on another one
     """
     server = find_server(load_checked_settings())
-    chosen = _chosen(server, services)
+    chosen = chosen_services(server, services)
     found = asyncio.run(read_sizes(server, chosen))
     if as_json:
         print_json(found.as_json())
@@ -99,7 +99,8 @@ def locks(
     _print_locks(asyncio.run(read_locks(server)), as_json=as_json)
 
 
-def _chosen(server: InspectedServer, services: ServicesArgument) -> list[str]:
+def chosen_services(server: InspectedServer, services: ServicesArgument) -> list[str]:
+    """The services that were named, or all whose database is on this server. Raises NotFound for one that is elsewhere."""
     for service in services or []:
         if service not in server.databases:
             raise NotFound(
