@@ -23,6 +23,9 @@ _COMMANDS = lazy_group(
         "doctor": Entry(
             "quartet.cli.doctor:doctor", "Examine the running system, and say how to fix what is found."
         ),
+        "report": Entry(
+            "quartet.cli.report:report", "Write an archive of the system's state for somebody who helps."
+        ),
         "config": Entry("quartet.cli.config:config", "Show the settings in effect, secrets hidden."),
         "dsn": Entry("quartet.cli.inspect:dsn", "Print a database's connection URL."),
         "db": Entry("quartet.cli.database:group", "Migrations, a shell, and looks at the databases."),
