@@ -80,7 +80,11 @@ async def test_sizes_tell_of_rows_and_of_useless_and_broken_indexes(
     overview = (await call(place, "db", "sizes")).stdout
     assert "duplicate of watched_pkey" in overview
     assert "TABLE OF" not in overview
-    assert "LAST AUTOVACUUM" in (await call(place, "db", "sizes", "l2p")).stdout
+    assert "by_some_names" not in overview
+    assert "2 small indexes are unused so far" in overview
+    shown = (await call(place, "db", "sizes", "l2p")).stdout
+    assert "LAST AUTOVACUUM" in shown
+    assert "unused since" in shown
 
 
 async def test_a_service_whose_database_is_elsewhere_has_no_sizes_here(place: Workplace) -> None:

@@ -14,6 +14,9 @@ from quartet.inspection.server import InspectedServer, find_server, spell_second
 from quartet.inspection.sizes import IndexSize, ServiceSizes, Sizes, read_sizes
 from quartet.schema import services_or_all
 
+WORTH_DROPPING_BYTES = 1024**2
+"""Of unused indexes the overview lists those of this size and more."""
+
 
 def connections(*, as_json: JsonOption = False) -> None:
     """Show the connections of each service by state, the longest open transaction, and how much of the role's limit and of
@@ -43,8 +46,8 @@ def connections(*, as_json: JsonOption = False) -> None:
 
 
 def sizes(services: ServicesArgument = None, *, as_json: JsonOption = False) -> None:
-    """Show the size of every database and the indexes that are unused, duplicates or invalid; with SERVICE also its tables
-    and indexes, with rows, dead rows and the last autovacuum.
+    """Show the size of every database and the indexes that are invalid, duplicates, or large and unused; with SERVICE also its
+    tables and all its indexes, with rows, dead rows and the last autovacuum.
 
     Rows are the statistics' estimates. An index is unused when it was not scanned since the statistics began; one that
     holds a constraint is never called so. With --json always everything.
@@ -64,7 +67,7 @@ def sizes(services: ServicesArgument = None, *, as_json: JsonOption = False) -> 
     for service, inside in found.services.items() if services else ():
         typer.echo()
         _print_tables(service, inside)
-    _print_faults(found)
+    _print_faults(found, all_of_them=bool(services))
 
 
 def locks(
@@ -138,16 +141,28 @@ def _print_tables(service: str, inside: ServiceSizes) -> None:
     print_table((f"INDEX OF {service}", "TABLE", "SIZE", "SCANS"), indexes)
 
 
-def _print_faults(found: Sizes) -> None:
-    rows = [
-        (service, each.name, each.table, spell_bytes(each.bytes), _spell_fault(each, inside.counted_since))
+def _print_faults(found: Sizes, *, all_of_them: bool) -> None:
+    faulty = [
+        (service, each, inside.counted_since)
         for service, inside in found.services.items()
         for each in inside.indexes
         if each.fault
     ]
-    if rows:
+    shown = [
+        (service, each, since)
+        for service, each, since in faulty
+        if all_of_them or each.fault != "unused" or each.bytes >= WORTH_DROPPING_BYTES
+    ]
+    if shown:
         typer.echo()
-        print_table(("SERVICE", "INDEX", "TABLE", "SIZE", "FAULT"), rows)
+        header = ("SERVICE", "INDEX", "TABLE", "SIZE", "FAULT")
+        rows = [
+            (service, each.name, each.table, spell_bytes(each.bytes), _spell_fault(each, since))
+            for service, each, since in shown
+        ]
+        print_table(header, rows)
+    if small := len(faulty) - len(shown):
+        typer.echo(f"\n{small} small indexes are unused so far: `quartet db sizes SERVICE` lists them")
 
 
 def _spell_fault(index: IndexSize, since: str) -> str:
