@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
@@ -19,11 +19,6 @@ _NAMED = r"""
 """
 
 
-def name_before(database: str) -> str:
-    """The name under which a database is kept that another takes the place of now."""
-    return f"{database}_before_{datetime.now(UTC).strftime(TIME_FORMAT)}"
-
-
 def name_restored(database: str) -> str:
     """The name of a database until it takes its place."""
     return f"{database}_restored_{datetime.now(UTC).strftime(TIME_FORMAT)}"
@@ -32,6 +27,14 @@ def name_restored(database: str) -> str:
 async def list_kept(session: Session, database: str) -> list[str]:
     """The databases that were in this one's place, the oldest first."""
     return [row["datname"] for row in await session.rows(_NAMED, f"{database}_before_")]
+
+
+async def _free_name(session: Session, database: str) -> str:
+    """The name under which a database is kept that another takes the place of now."""
+    taken, moment = await list_kept(session, database), datetime.now(UTC)
+    while (name := f"{database}_before_{moment.strftime(TIME_FORMAT)}") in taken:
+        moment += timedelta(seconds=1)
+    return name
 
 
 Prepare = Callable[[], Awaitable[None]]
@@ -50,8 +53,8 @@ async def swap_databases(
     more. When a step fails, they are let in again. Raises ServerFailed.
     """
     database = planned.database
-    kept = name_before(database)
     async with open_session(admin) as session:
+        kept = await _free_name(session, database)
         async with _emptied(session, database), _emptied(session, replacement):
             await prepare()
             async with _closed(session, database), _closed(session, replacement):

@@ -50,7 +50,7 @@ RETRY_SECONDS = 2.0
 MOST_WAITING = 64
 """Finished segments (1 GB) that wait here for the destination; then the server has to keep them."""
 
-LEAVING_SECONDS = 10.0
+LEAVING_SECONDS = 5.0
 """How long the server may take to notice that a killed receiver is gone."""
 
 LAST_SECONDS = 10.0
