@@ -122,7 +122,7 @@ class Service(FastAPI):
         self.http = TracedClient(timeout=5.0, verify=_tls_context())
         self.jwks = JwksCache(settings.jwks_url, client=self.http)
         self.ended_sessions = EndedSessions(settings.revocations_url, client=self.http)
-        self.asks_auth = issuers is None
+        self.trusts_auth = issuers is None
         if issuers is None:
             issuers = [auth_issuer(settings, keys=self.jwks, ended=self.ended_sessions)]
         self.verifier = TokenVerifier(*issuers)
@@ -227,7 +227,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await stack.enter_async_context(app.http)
         if app.database is not None:
             await stack.enter_async_context(app.database.running())
-        if app.asks_auth:
+        if app.trusts_auth:
             await stack.enter_async_context(app.jwks.running())
             await stack.enter_async_context(app.ended_sessions.running())
         if app.inner_lifespan is not None:

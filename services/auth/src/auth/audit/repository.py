@@ -1,4 +1,5 @@
-"""Every statement on `audit_events`."""
+"""Statements that add audit events. The statement that begins a session adds its own (`auth.sessions.repository`), and
+`auth.accounts.repository` reads them."""
 
 from uuid import UUID
 

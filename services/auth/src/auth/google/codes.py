@@ -9,7 +9,7 @@ from auth.audit.repository import record_event
 from auth.google import repository
 from auth.google.errors import InvalidCode
 from auth.google.repository import CodeKey
-from auth.keys.encryption import KeyVault
+from auth.keys.encryption import SecretVault
 from auth.schemas import UserAnswer
 from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
@@ -37,7 +37,7 @@ async def store_for_session(
 async def store_for_factor(db: AsyncSession, code: str, *, code_challenge: str | None, token: str) -> None:
     """Store the code of a sign-in that waits for its second factor. `token` is its MFA token."""
     key = CodeKey(code_hash=hash_token(code), code_challenge=code_challenge)
-    sealed = _vault_of(code).encrypt(token.encode(), kid=_SEALED)
+    sealed = _vault_of(code).encrypt(token.encode(), context=_SEALED)
     await repository.insert_code(db, key, sealed_factor_token=sealed)
 
 
@@ -62,16 +62,16 @@ async def exchange(
         elif found.session_id is not None:
             state = await lock_session(db, found.session_id)
     if found is not None and found.sealed_factor_token is not None:
-        token = _vault_of(code).decrypt(found.sealed_factor_token, kid=_SEALED)
+        token = _vault_of(code).decrypt(found.sealed_factor_token, context=_SEALED)
         return SecondFactorAsked(mfa_token=token.decode())
     if state is None or not state.lives or state.refresh_token_counter != 0:
         raise InvalidCode
     return await _answer(state, tokens=tokens)
 
 
-def _vault_of(code: str) -> KeyVault:
+def _vault_of(code: str) -> SecretVault:
     # The database has only the code's hash, from which this key cannot be made.
-    return KeyVault(derive_key(code, _SEALED))
+    return SecretVault(derive_key(code, _SEALED))
 
 
 async def _end_reused(db: AsyncSession, key: CodeKey) -> None:

@@ -1,4 +1,4 @@
-"""Which account a Google account signs in to. One transaction does it all, and locks the account first."""
+"""Which account a Google account signs in to. All of it runs in one transaction, which locks the account first."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,7 +27,7 @@ class SignInRefused(Exception):
 
 
 class ConcurrentLink(Exception):
-    """A concurrent call linked this Google account, or made an account with its address. Try again."""
+    """A concurrent request linked this Google account, or took the address or the username: the caller tries again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,9 @@ async def resolve_account(db: AsyncSession, profile: ProviderProfile, *, outbox:
     """The account that the Google account signs in to; links it if it is not linked yet. Raises `SignInRefused` and
     `ConcurrentLink`.
 
-    A linked Google account signs in to its account, even if one of the addresses has changed. Otherwise the address decides,
-    if Google has verified it: the account that has it is linked. If the address is not verified here, the account's sign-in
-    methods and sessions are voided first: a stranger may have made it to wait for the owner.
+    A linked Google account signs in to its account, even if one of the addresses has changed. Otherwise the account with
+    Google's verified address is linked, or a new one is made. If that account has not verified the address here, its
+    sign-in methods and sessions are voided first, since a stranger may have registered it.
     """
     identity = profile.identity
     owner = await repository.find_owner(db, identity.subject)
@@ -60,7 +60,8 @@ async def resolve_account(db: AsyncSession, profile: ProviderProfile, *, outbox:
         return user_id
     _refuse_disabled(account)
     if account.email_verified:
-        # A new password by mail may have verified it, which keeps a stranger's second factor, and with it locks the owner out.
+        # A password reset may have verified the address. It keeps a second factor, which may be a stranger's, and would lock
+        # the owner out.
         if await void_unverified_second_factor(db, account.id):
             await outbox.notify_owner(db, "mfa_disabled", address=account.email, user_id=account.id)
     else:
@@ -88,7 +89,7 @@ async def _use_link(db: AsyncSession, user_id: UUID, profile: ProviderProfile) -
 
 
 def _refuse_disabled(account: AnyRow) -> None:
-    # The code reveals no more than a login's 401.
+    # Like a login's 401, the code does not say that the account is disabled.
     if account.disabled_at is not None:
         raise SignInRefused("sign_in_refused")
 
@@ -125,7 +126,7 @@ async def _create_account(db: AsyncSession, identity: Identity, *, email: str) -
             await record_event(db, "register", user_id=user_id)
             return user_id
         if holders.of_email is not None:
-            # Another account has just got this address, or it is reserved for one.
+            # Another account has just got this address. If none has it, it is reserved for one.
             if await repository.lock_account_by_email(db, email) is None:
                 raise SignInRefused("email_reserved")
             raise ConcurrentLink

@@ -37,7 +37,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
             200: "The page that asks for the second factor, for a standard client.",
             400: "A page: no sign-in was begun in this browser, or its client is not registered any more.",
             403: "The sign-in page of a standard client, with the error.",
-            503: "A page: the database, or Google, is away.",
+            503: "A page: the database, or Google, cannot be reached.",
         }
     ),
     302: {"description": "Back to the app: `code`, or `error`."},

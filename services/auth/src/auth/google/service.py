@@ -93,7 +93,7 @@ class Outcome:
 
 
 async def begin(google: GoogleSignIn, target: ReturnTarget, *, browser: str, client: ClientInfo) -> str:
-    """The address at Google to redirect the browser to. Raises `TooManyAttempts`, and `SignInRefused` when Google is away."""
+    """The address at Google to redirect the browser to. Raises `TooManyAttempts`, and `SignInRefused` when Google cannot be reached."""
     await google.guard.limit_by_network("Google start", client=client, limit=google.limit)
     try:
         endpoints = await google.provider.discover()

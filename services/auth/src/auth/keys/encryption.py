@@ -1,4 +1,4 @@
-"""Signing keys at rest: AES-GCM under a key derived from the service's secret, bound to the key's id."""
+"""Secrets at rest, such as signing keys: AES-GCM under a key derived from the service's secret, bound to a context."""
 
 import os
 
@@ -9,23 +9,23 @@ _NONCE_BYTES = 12
 
 
 class CannotDecrypt(Exception):
-    """The ciphertext is of another secret or id, or was altered."""
+    """The ciphertext is of another key or context, or was altered."""
 
 
-class KeyVault:
-    """Encrypts and decrypts private keys and other secrets. `key` has 32 bytes."""
+class SecretVault:
+    """Encrypts and decrypts secrets. `key` has 32 bytes. `context` is the associated data, such as the id of a signing key."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
 
-    def encrypt(self, private_key: bytes, *, kid: str) -> bytes:
+    def encrypt(self, secret: bytes, *, context: str) -> bytes:
         """A random nonce, followed by the ciphertext."""
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, private_key, kid.encode())
+        return nonce + self._cipher.encrypt(nonce, secret, context.encode())
 
-    def decrypt(self, stored: bytes, *, kid: str) -> bytes:
-        """The private key. Raises `CannotDecrypt`, also if it belongs to another `kid`."""
+    def decrypt(self, stored: bytes, *, context: str) -> bytes:
+        """The secret. Raises `CannotDecrypt`, also if it was encrypted with another `context`."""
         try:
-            return self._cipher.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], kid.encode())
+            return self._cipher.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError):
-            raise CannotDecrypt(kid) from None
+            raise CannotDecrypt(context) from None

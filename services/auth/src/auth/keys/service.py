@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from auth.audit.repository import record_event
 from auth.keys import repository
-from auth.keys.encryption import CannotDecrypt, KeyVault
+from auth.keys.encryption import CannotDecrypt, SecretVault
 from auth.keys.errors import KeysNotReady
 from auth.keys.material import load_private_key, make_key_pair, sign_claims
 from dbcommon.engine import Database
@@ -95,7 +95,7 @@ class Keyring:
     """The signing keys. Generates the first one and the successors, signs with the newest active one, and verifies with all
     published ones."""
 
-    def __init__(self, database: Database, *, vault: KeyVault, rotation: Rotation | None = None) -> None:
+    def __init__(self, database: Database, *, vault: SecretVault, rotation: Rotation | None = None) -> None:
         self._rotation = rotation or Rotation()
         self._database = database
         self._vault = vault
@@ -185,7 +185,7 @@ class Keyring:
                 db,
                 kid=pair.kid,
                 public_jwk=pair.public_jwk,
-                private_key=self._vault.encrypt(pair.private_key, kid=pair.kid),
+                private_key=self._vault.encrypt(pair.private_key, context=pair.kid),
             )
             logger.info("generated signing key %s", pair.kid)
             return self._decrypt(await repository.find_published(db))
@@ -201,7 +201,7 @@ class Keyring:
                 db,
                 kid=pair.kid,
                 public_jwk=pair.public_jwk,
-                private_key=self._vault.encrypt(pair.private_key, kid=pair.kid),
+                private_key=self._vault.encrypt(pair.private_key, context=pair.kid),
                 after=timedelta(seconds=self._rotation.publish_seconds),
             )
             await repository.retire(db, successor=pair.kid, at=active_from, verifies_for=VERIFIES_FOR)
@@ -221,7 +221,7 @@ class Keyring:
 
     def _load_signer(self, row: AnyRow) -> Signer | None:
         try:
-            private_key = self._vault.decrypt(row.private_key, kid=row.kid)
+            private_key = self._vault.decrypt(row.private_key, context=row.kid)
         except CannotDecrypt:
             # After a change of AUTH_SECRET its tokens can still be verified, and another key signs.
             logger.warning("signing key %s was encrypted under another secret, so it only verifies", row.kid)

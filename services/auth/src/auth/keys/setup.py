@@ -1,6 +1,6 @@
 """The signing keys, from the settings."""
 
-from auth.keys.encryption import KeyVault
+from auth.keys.encryption import SecretVault
 from auth.keys.service import Keyring, Rotation
 from auth.settings import Settings
 from dbcommon.engine import Database
@@ -10,6 +10,6 @@ from webcommon.keys import derive_key
 def make_keyring(settings: Settings, *, database: Database) -> Keyring:
     return Keyring(
         database,
-        vault=KeyVault(derive_key(settings.secret.get_secret_value(), "signing keys")),
+        vault=SecretVault(derive_key(settings.secret.get_secret_value(), "signing keys")),
         rotation=Rotation(days=settings.key_rotation_days, publish_seconds=settings.key_publish_seconds),
     )

@@ -83,31 +83,30 @@ async def _ask_for_factor(
 async def verify_login(credentials: Login, *, check: PasswordCheck, client: ClientInfo) -> VerifiedPassword:
     """The account of the credentials.
 
-    Raises `LoginFailed`, alike for an unknown account, a wrong password and a disabled account, `TooManyAttempts`, alike
-    whether there is an account or not, and `EmailNotVerified` once the password is verified. Each costs the same
-    statements and hashes, so that the timing is alike too. A slot is reserved before hashing, so that parallel guesses
-    get no further than sequential ones.
+    Raises `LoginFailed` for an unknown account, a wrong password and a disabled account; `TooManyAttempts`, whether or not
+    there is an account; and `EmailNotVerified`, only after the right password. All of them run the same statements and
+    hashes, so that their timing is the same. A slot is reserved before hashing, so that parallel guesses get no further
+    than sequential ones.
     """
     login = normalize_login(credentials.login)
     candidates = await _find_candidates(login, check=check)
-    account = _find_counted(candidates[0], check=check)
-    device_binding = (
-        _NO_BINDING if account is None or candidates[0] is None else candidates[0]["device_binding"]
-    )
+    counted = _find_counted(candidates[0], check=check)
+    counted_id: UUID | None = None if counted is None else counted["id"]
+    device_binding = _NO_BINDING if counted is None else counted["device_binding"]
     attempt = await check.guard.limit_login(
-        login, account=account, device_binding=device_binding, client=client
+        login, account=counted_id, device_binding=device_binding, client=client
     )
     for candidate in candidates:
         stored: str | None = None if candidate is None else candidate["password_hash"]
         valid, replacement = await check.hasher.verify(credentials.password.get_secret_value(), stored)
         if candidate is None or stored is None or not valid or candidate["disabled_at"] is not None:
             continue
-        # A blocked account refuses its own password, not that of the other candidate.
-        if attempt.may_succeed or candidate["id"] != account:
+        # The limit is the counted account's: it does not block the other candidate's password.
+        if attempt.may_succeed or candidate["id"] != counted_id:
             break
     else:
         await attempt.fail()
-        await record_login_failure(check.database, user_id=account)
+        await record_login_failure(check.database, user_id=counted_id)
         raise LoginFailed
     await attempt.succeed()
     if check.require_verified_email and not candidate["email_verified"]:
@@ -118,8 +117,8 @@ async def verify_login(credentials: Login, *, check: PasswordCheck, client: Clie
 
 
 async def _find_candidates(login: str, *, check: PasswordCheck) -> "list[asyncpg.Record | None]":
-    """The accounts whose password it may be; None stands for a missing one, so that each kind of login costs the same
-    number of hashes.
+    """The accounts whose password is accepted for this login. None stands for a missing one, so that the number of hashes
+    depends only on the kind of login.
 
     With shadow accounts an e-mail address has two candidates: the account that verified it, and the newest registration
     that did not, whose password is accepted as if the address had been free.
@@ -134,21 +133,20 @@ async def _find_candidates(login: str, *, check: PasswordCheck) -> "list[asyncpg
     return [found.get(True), found.get(False)]
 
 
-def _find_counted(account: "asyncpg.Record | None", *, check: PasswordCheck) -> UUID | None:
+def _find_counted(candidate: "asyncpg.Record | None", *, check: PasswordCheck) -> "asyncpg.Record | None":
     """The account whose counter and history record failures, under its e-mail address and its username alike.
 
     None for an unverified account where it has to look like a shadow account. If a shadow account shared the counter of the
-    account that it shadows, guesses at the latter's username would block the former's password, and so reveal the owner of
-    the address.
+    account that it shadows, guesses at the username of the one would block the password of the other, and so reveal that
+    the address has an owner.
     """
-    if account is None or (check.stores_shadow_accounts and not account["email_verified"]):
+    if candidate is None or (check.stores_shadow_accounts and not candidate["email_verified"]):
         return None
-    counted: UUID = account["id"]
-    return counted
+    return candidate
 
 
-async def _upgrade(database: Database, account: "asyncpg.Record", *, replacement: str) -> bool:
+async def _upgrade(database: Database, candidate: "asyncpg.Record", *, replacement: str) -> bool:
     async with database.transaction() as db:
         return await repository.upgrade_password_hash(
-            db, account["id"], old=account["password_hash"], new=replacement
+            db, candidate["id"], old=candidate["password_hash"], new=replacement
         )

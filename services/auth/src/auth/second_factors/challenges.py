@@ -30,8 +30,8 @@ _TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoginChallenge:
-    """A login challenge: its account, and the method of its first factor."""
+class OpenChallenge:
+    """A stored login challenge that is still valid: its account, and the method of its first factor."""
 
     token_hash: str
     user_id: UUID
@@ -69,7 +69,7 @@ async def open_challenge(
 @contextlib.asynccontextmanager
 async def attempt_challenge(
     token: str, *, database: Database, guard: Guard, client: ClientInfo
-) -> AsyncIterator[LoginChallenge]:
+) -> AsyncIterator[OpenChallenge]:
     """Reserve one attempt at the challenge of this token for the block, which counts as failed if the code is wrong.
 
     Raises `LoginExpired` for an invalid token, and `TooManyAttempts`.
@@ -81,7 +81,7 @@ async def attempt_challenge(
         row["user_id"], device_binding=row["device_binding"], client=client
     )
     try:
-        yield LoginChallenge(**dict(row))
+        yield OpenChallenge(**dict(row))
     except SecondFactorFailed:
         await attempt.fail()
         await record_login_failure(database, user_id=row["user_id"])
@@ -116,7 +116,7 @@ async def finish_login(
 
 async def finish_challenge(
     db: AsyncSession,
-    challenge: LoginChallenge,
+    challenge: OpenChallenge,
     code: str,
     *,
     factors: SecondFactors,

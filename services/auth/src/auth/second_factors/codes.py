@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.keys.encryption import CannotDecrypt, KeyVault
+from auth.keys.encryption import CannotDecrypt, SecretVault
 from auth.second_factors import repository
 from auth.second_factors.recovery_codes import RecoveryCodeHasher, parse_recovery_code
 from auth.second_factors.totp import DIGITS, find_step
@@ -21,18 +21,18 @@ _APP_CODE = re.compile(rf"[0-9]{{{DIGITS}}}")
 class SecondFactors:
     """The keys of second factors. `name` is the issuer that an app shows beside its codes."""
 
-    vault: KeyVault
+    vault: SecretVault
     recovery_codes: RecoveryCodeHasher
     name: str
 
     def encrypt(self, secret: bytes, *, user_id: UUID) -> bytes:
         """The secret as it is stored: encrypted, and bound to the account."""
-        return self.vault.encrypt(secret, kid=f"totp {user_id}")
+        return self.vault.encrypt(secret, context=f"totp {user_id}")
 
     def decrypt(self, stored: bytes, *, user_id: UUID) -> bytes | None:
         """The secret of an account; None, with a warning, if it was encrypted under another key or for another account."""
         try:
-            return self.vault.decrypt(stored, kid=f"totp {user_id}")
+            return self.vault.decrypt(stored, context=f"totp {user_id}")
         except CannotDecrypt:
             logger.warning("the second factor of account %s was encrypted under another AUTH_SECRET", user_id)
             return None

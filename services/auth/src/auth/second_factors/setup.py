@@ -1,6 +1,6 @@
 """The keys of second factors, from the settings."""
 
-from auth.keys.encryption import KeyVault
+from auth.keys.encryption import SecretVault
 from auth.second_factors.codes import SecondFactors
 from auth.second_factors.recovery_codes import RecoveryCodeHasher
 from auth.settings import Settings
@@ -10,7 +10,7 @@ from webcommon.keys import derive_key
 def make_second_factors(settings: Settings) -> SecondFactors:
     secret = settings.secret.get_secret_value()
     return SecondFactors(
-        vault=KeyVault(derive_key(secret, "second factors")),
+        vault=SecretVault(derive_key(secret, "second factors")),
         recovery_codes=RecoveryCodeHasher(derive_key(secret, "recovery codes")),
         name=settings.display_name,
     )

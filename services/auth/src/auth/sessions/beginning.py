@@ -1,4 +1,4 @@
-"""Beginning a session, whatever the sign-in method."""
+"""Beginning a session: every sign-in method ends here."""
 
 import secrets
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _HMAC_KEY_BYTES = 32
 
 
 class SecondFactorNeeded(Exception):
-    """The first factor is verified, and the account has a second one. The caller of `begin_session` asks for it."""
+    """The account has a second factor, which is not verified yet. The caller of `begin_session` opens a login challenge."""
 
     def __init__(self, user_id: UUID) -> None:
         super().__init__(f"account {user_id} has a second factor")
@@ -41,7 +41,7 @@ class Tokens:
 
 @dataclass(frozen=True, kw_only=True)
 class BegunSession:
-    """A session that was just stored, with its account. `device_binding` identifies the account to `Guard.remember_device`."""
+    """A session that was just stored, with its account. `device_binding`: for `Guard.remember_device`."""
 
     subject: Subject
     refresh_token: str = field(repr=False)
@@ -90,6 +90,7 @@ async def begin_session(
     return BegunSession(
         subject=_describe_subject(new, row),
         refresh_token=refresh_token,
+        # Values of the database are not validated again.
         user=UserAnswer.model_construct(**{name: row[name] for name in UserAnswer.model_fields}),
         device_binding=row["device_binding"],
     )
@@ -110,7 +111,8 @@ def _describe_subject(new: NewSession, row: Mapping[Any, Any]) -> Subject:
 
 
 async def answer_login(begun: BegunSession, *, tokens: Tokens) -> LoginAnswer:
-    """The tokens of a session that just began. Raises `KeysNotReady`: call `AccessTokenSigner.ensure_ready` before."""
+    """The response to a sign-in, with its tokens. Raises `KeysNotReady`, unless `AccessTokenSigner.ensure_ready` was called
+    before the session began."""
     return LoginAnswer(
         access_token=await tokens.access.sign(begun.subject),
         expires_in=LIFETIME_SECONDS,
