@@ -1,4 +1,4 @@
-"""A backup that was not restored is not a backup: restore one where nobody uses it, and compare."""
+"""Verifying a backup: it is restored into a throw-away server, and compared with its manifest."""
 
 import asyncio
 import contextlib
@@ -119,6 +119,7 @@ async def _verify_base(
     disk: Path,
     reporter: Reporter,
 ) -> None:
+    # The base is recovered with the WAL that it contains, not with the archive: a period without length, without segments.
     ended = base.ended_at or manifest.ended_at
     lsn = base.end_lsn or "0/0"
     period = Period(began_at=ended, began_lsn=lsn, covered_until=ended, covered_lsn=lsn)

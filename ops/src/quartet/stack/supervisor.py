@@ -33,7 +33,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS = 0.05
 READY_SECONDS = 120.0
 REPORT_UNREADY_SECONDS = 8.0
-"""After so long the console says why a service is not ready, and again after three times as long."""
+"""After so long the console says why a service is not ready, and again each time three times as long has passed: on a busy
+machine services do not answer at first."""
 MOST_EARLY_EXITS = 4
 """A service that has ended so often without ever being ready will not recover by itself."""
 FINAL_EXIT_CODES = {2, 3}
@@ -43,7 +44,8 @@ KILL_MARGIN_SECONDS = 5.0
 
 
 class StopRequested(KeyboardInterrupt):
-    """A signal arrived while the stack was starting. A KeyboardInterrupt, since event loops raise those at once."""
+    """A signal arrived while the stack was starting. It derives from KeyboardInterrupt, which leaves an event loop at once;
+    another exception would stay in its task."""
 
 
 class Supervisor:
@@ -140,7 +142,7 @@ class Supervisor:
             self._record("ready")
             self._announce(now - self._started)
         elif now - self._services_started > self._report_after:
-            self._report_after *= 3  # a busy machine's services do not answer at all at first
+            self._report_after *= 3
             self._report_unready()
         elif now - self._started > READY_SECONDS:
             late = ", ".join(program.name for program in self._programs if program.state != "ready")

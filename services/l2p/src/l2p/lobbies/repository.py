@@ -291,7 +291,7 @@ class Guess:
 
     @property
     def exceeds_limit(self) -> bool:
-        """Whether the player has to wait. Roll the transaction back then: a refused guess does not count."""
+        """Whether the player has to wait. The caller raises then, so that the transaction, and the count, is rolled back."""
         return self.number > GUESSES
 
 

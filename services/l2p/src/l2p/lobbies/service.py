@@ -26,7 +26,7 @@ from l2p.models import LobbyStatus
 from webcommon.api.paging import CursorCodec
 
 CODE_ATTEMPTS = 20
-"""With half of all codes in use, one lobby in a million is refused."""
+"""How many random codes are tried for a lobby. With half of all codes in use, all are taken once in a million."""
 
 
 async def create_lobby(
@@ -108,7 +108,8 @@ async def check_code(database: Database, lobby_id: UUID, *, player_id: UUID, cod
 async def _try_code(
     db: AsyncSession, code: str, *, player_id: UUID, lobby_id: UUID | None = None
 ) -> UUID | None:
-    """The open lobby with this code. None, counted as a wrong guess, without one, or if it is not `lobby_id`."""
+    """The id of the open lobby with this code, which has to be `lobby_id` if that is given. Otherwise None, and the guess
+    counts as wrong. Raises `TooManyCodeGuesses`."""
     guess = await repository.count_guess(db, player_id)
     if guess.exceeds_limit:
         raise TooManyCodeGuesses(retry_after=math.ceil(guess.seconds))

@@ -28,7 +28,7 @@ from webcommon.api.paging import CursorCodec
 from webcommon.auth.bearer import Caller
 
 MOST_EXPIRED_AT_ONCE = 100
-"""Orders that one transaction expires: it locks all of their products."""
+"""How many orders one transaction expires at most, since it locks all of their products."""
 
 
 async def place_order(
@@ -87,7 +87,7 @@ async def read_order(database: Database, order_id: UUID, *, owner: UUID | None) 
     row = await repository.find_order(database, order_id, owner=owner)
     if row is None:
         raise OrderNotFound
-    return _order(row, row.items)
+    return _to_order(row, row.items)
 
 
 async def list_orders(
@@ -114,8 +114,8 @@ async def list_orders(
 
 async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, reservation: timedelta) -> Order:
     rows = await repository.find_products(db, [item.sku for item in new.items])
-    # A price that was stored by hand may be one that cannot be paid in its currency.
-    offers = {row.sku: _offer(row) for row in rows if can_be_charged(row.unit_price, row.currency)}
+    # A price written to the database by hand may be invalid in its currency: that product is not for sale.
+    offers = {row.sku: _to_offer(row) for row in rows if can_be_charged(row.unit_price, row.currency)}
     basket = price_basket(new.items, offers)
     if shortages := basket.shortages():
         raise OutOfStock(shortages)
@@ -129,10 +129,10 @@ async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, reservation:
     row = await repository.insert_order(
         db, columns, reservation=reservation if basket.quantities_to_reserve else None
     )
-    items = _items(basket, order_id)
+    items = _to_rows(basket, order_id)
     await repository.insert_items(db, items)
     await _reserve(db, basket)
-    return _order(row, items)
+    return _to_order(row, items)
 
 
 async def _reserve(db: AsyncSession, basket: Basket) -> None:
@@ -150,7 +150,7 @@ async def _expire(db: AsyncSession, order_ids: list[UUID]) -> None:
         await repository.release_stock(db, order_ids)
 
 
-def _offer(row: AnyRow) -> Offer:
+def _to_offer(row: AnyRow) -> Offer:
     return Offer(
         product_id=row.id,
         name=row.name,
@@ -160,8 +160,8 @@ def _offer(row: AnyRow) -> Offer:
     )
 
 
-def _items(basket: Basket, order_id: UUID) -> list[dict[str, Any]]:
-    # Lines are shown in the order of their ids, so the ids are made in the order of the lines.
+def _to_rows(basket: Basket, order_id: UUID) -> list[dict[str, Any]]:
+    # Items are shown in the order of their ids (UUIDv7), which are therefore made in the order of the lines.
     return [
         {
             "id": new_id(),
@@ -178,21 +178,21 @@ def _items(basket: Basket, order_id: UUID) -> list[dict[str, Any]]:
     ]
 
 
-def _order(row: AnyRow, items: list[dict[str, Any]] | None) -> Order:
+def _to_order(row: AnyRow, items: list[dict[str, Any]] | None) -> Order:
     return Order(
         id=row.id,
         user_id=row.user_id,
         status=row.status,
         total_amount=show_amount(row.total_amount, row.currency),
         currency=row.currency,
-        items=[_item(item, currency=row.currency) for item in items or ()],
+        items=[_to_item(item, currency=row.currency) for item in items or ()],
         expires_at=row.expires_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
 
 
-def _item(item: Mapping[str, Any], *, currency: str) -> OrderItem:
+def _to_item(item: Mapping[str, Any], *, currency: str) -> OrderItem:
     return OrderItem(
         id=item["id"],
         sku=item["sku"],

@@ -107,7 +107,7 @@ async def find_page(database: Database, query: VideoQuery, after: Sequence[Any] 
 
 def page_parameters(query: VideoQuery, after: Sequence[Any] | None) -> dict[str, Any]:
     """The parameters of a page's statement, without those of filters that are not set."""
-    filters = {name: value for name in _BOUNDS if (value := getattr(query, name)) is not None}
+    filters = {name: value for name in _COMPARISONS if (value := getattr(query, name)) is not None}
     tags: dict[str, str] = {}
     for number, criterion in enumerate(query.tag):
         category, _, name = criterion.removeprefix("-").partition(":")
@@ -123,15 +123,15 @@ def _prepare_page(sort: str, exclusions: tuple[bool, ...], names: frozenset[str]
 
 
 def select_page(sort: str, exclusions: Sequence[bool], names: Collection[str]) -> Select[Any]:
-    """The rows of a list from a page on.
+    """The sorted rows of a list, after the position of its `page_parameters` if they have one.
 
-    `names`: of its `page_parameters`. `exclusions`: whether the list leaves out the videos with a tag, for each tag.
+    `names`: the names of those parameters. `exclusions`: for each tag of the query, whether videos with it are left out.
     """
     key, position = SORT_KEYS[sort.removeprefix("-")], Video.id.expression
     descending = sort.startswith("-")
     conditions = [
         compare(column, bindparam(name, type_=column.type))
-        for name, (compare, column) in _BOUNDS.items()
+        for name, (compare, column) in _COMPARISONS.items()
         if name in names
     ]
     conditions += [_has_tag(number, is_excluded=is_excluded) for number, is_excluded in enumerate(exclusions)]
@@ -145,7 +145,7 @@ def select_page(sort: str, exclusions: Sequence[bool], names: Collection[str]) -
     return statement.order_by(*order)
 
 
-_BOUNDS: dict[str, tuple[Callable[[Any, Any], ColumnElement[bool]], Any]] = {
+_COMPARISONS: dict[str, tuple[Callable[[Any, Any], ColumnElement[bool]], Any]] = {
     "mime_type": (operator.eq, Video.mime_type),
     "min_duration": (operator.ge, Video.duration_seconds),
     "max_duration": (operator.le, Video.duration_seconds),
