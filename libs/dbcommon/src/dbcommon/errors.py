@@ -1,7 +1,7 @@
 """What can go wrong between a service and its database, and how to tell it from a mistake of ours.
 
 DatabaseError
-├── DatabaseUnavailable   it cannot be reached, or went away in mid-statement
+├── DatabaseUnavailable   it cannot be reached, or the connection broke in mid-statement
 ├── PoolExhausted         no connection came free in time
 └── DatabaseBusy          it answered, but a time-out, a lock, a deadlock or a changed table ended the statement
 """
@@ -84,7 +84,7 @@ def _is_loss(error: BaseException) -> bool:
     if isinstance(error, AttributeError):
         # The driver continues a statement of several steps on a connection that was lost between two of them.
         return error.obj is None and _raised_by_driver(error)
-    # An internal client error: the driver cannot follow the protocol, as when the server goes away between two steps.
+    # An internal client error: the driver cannot follow the protocol, as when the connection breaks between two steps.
     return isinstance(error, ConnectionError | asyncpg.InternalClientError)
 
 
