@@ -48,6 +48,8 @@ PRODUCTION = {
     "AUTH_ISSUER": "https://auth.example.com",
     "L2P_ISSUER": "https://quiz.example.com",
     "AUTH_SMTP_HOST": "mail.example.com",
+    "BACKUP_DESTINATION": "/var/lib/quartet/backups",
+    "BACKUP_RECIPIENT": "age1mk2mge9a40667qt6yjxh6v8c6fx26626ae6keqvmkpgvh99k65rq57pcm7",
 }
 ALL_UP = dict.fromkeys(SERVICES, 200)
 ALL_OUT = dict.fromkeys(SERVICES, 503)
@@ -288,7 +290,7 @@ def drill(stack: Stack, *, build: bool, keep: bool) -> None:
     stack.end()
     held = False
     try:
-        stack.build(*(("secrets", *LONG_RUNNING) if build else ("shared-postgres",)))
+        stack.build(*(("secrets", "shared-postgres", *SERVICES) if build else ("shared-postgres",)))
         Drill(stack).run()
         held = True
     finally:

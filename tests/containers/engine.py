@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "quartet-drill"
 SERVICES = ("auth", "l2p", "payment", "videovault")
-LONG_RUNNING = ("shared-postgres", *SERVICES)
+LONG_RUNNING = ("shared-postgres", *SERVICES, "backup")
 
 
 class DrillFailed(Exception):

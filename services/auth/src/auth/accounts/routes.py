@@ -5,13 +5,14 @@ from fastapi import APIRouter, BackgroundTasks, Response
 from auth.accounts import service
 from auth.accounts.errors import UsernameTaken
 from auth.accounts.schemas import AccountDeletion, AccountPatch
-from auth.dependencies import HasherDep, SettingsDep
 from auth.errors import EmailTaken, PasswordWrong, ReauthenticationRequired, SessionEnded
 from auth.google.dependencies import OptionalGoogleDep
 from auth.mail.dependencies import OutboxDep
 from auth.passwords.errors import NoPassword
 from auth.schemas import RegistrationAnswer, UserAnswer
 from auth.sessions.current_user import CurrentUserDep
+from auth.settings import SettingsDep
+from auth.users.dependencies import HasherDep
 from dbcommon.session import DatabaseDep
 from webcommon.accounts.credentials import Registration
 from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from auth.dependencies import SettingsDep
 from auth.email_links.service import MailRequests
 from auth.mail.dependencies import OutboxDep
+from auth.settings import SettingsDep
 from dbcommon.session import DatabaseDep
 from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 

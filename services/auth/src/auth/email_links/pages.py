@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from pydantic import SecretStr, ValidationError
 
-from auth.dependencies import HasherDep
 from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.errors import InvalidLink
@@ -18,6 +17,7 @@ from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.email_links.service import MailRequests
 from auth.mail.dependencies import OutboxDep
 from auth.models.mail import MailKind
+from auth.users.dependencies import HasherDep
 from auth.web.pages import PageRoute, read_form, show_page, show_refusal
 from dbcommon.session import DatabaseDep
 from webcommon.accounts.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH

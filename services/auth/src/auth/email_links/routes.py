@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Response
 
-from auth.dependencies import HasherDep
 from auth.email_links import service
 from auth.email_links.dependencies import MailRequestsDep
 from auth.email_links.errors import InvalidLink
@@ -10,6 +9,7 @@ from auth.email_links.schemas import AddressBody, LinkToken, PasswordReset
 from auth.errors import EmailTaken
 from auth.mail.dependencies import OutboxDep
 from auth.schemas import RegistrationAnswer
+from auth.users.dependencies import HasherDep
 from dbcommon.session import DatabaseDep, SessionDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts
 from webcommon.api.problems import problem_responses

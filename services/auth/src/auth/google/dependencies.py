@@ -4,11 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from auth.dependencies import SettingsDep
 from auth.google.errors import GoogleNotConfigured
 from auth.google.service import GoogleSignIn
 from auth.google.state import LIFETIME, cookie_name, is_secret
-from auth.settings import Settings
+from auth.settings import Settings, SettingsDep
 
 
 async def find_google(request: Request) -> GoogleSignIn | None:

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 from starlette.responses import Response
 
-from auth.dependencies import SettingsDep
 from auth.google import service
 from auth.google.dependencies import BrowserDep, GoogleDep, set_browser_cookie
 from auth.google.errors import GoogleNotConfigured, InvalidState
@@ -23,6 +22,7 @@ from auth.oidc.sign_in import SignedIn
 from auth.oidc.sign_in_page import show_untrusted
 from auth.oidc.submitted_forms import answer_sign_in, read_submitted_form, show_problem
 from auth.sessions.device import DeviceDep
+from auth.settings import SettingsDep
 from auth.web.pages import PageRoute, page_responses, show_refusal
 from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.accounts.throttling.guard import ClientInfo, Guard

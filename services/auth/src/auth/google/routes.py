@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 from pydantic import StringConstraints
 
-from auth.dependencies import SettingsDep
 from auth.google import codes, service
 from auth.google.dependencies import BrowserDep, GoogleDep, set_browser_cookie
 from auth.google.errors import GoogleNotConfigured, InvalidCode
@@ -20,6 +19,7 @@ from auth.login.schemas import LoginOrSecondFactor
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.errors import OriginRefused
 from auth.sessions.transport import LoginTransportDep, write_tokens
+from auth.settings import SettingsDep
 from auth.settings.google import LONGEST_REDIRECT
 from dbcommon.session import DatabaseDep
 from webcommon.accounts.throttling.dependencies import ClientInfoDep

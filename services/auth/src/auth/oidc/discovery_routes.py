@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Response
 
-from auth.dependencies import SettingsDep
 from auth.keys.dependencies import KeyringDep
 from auth.keys.errors import KeysNotReady
 from auth.oidc.discovery_schemas import JsonWebKey, JsonWebKeySet, ProviderConfiguration
+from auth.settings import SettingsDep
 from webcommon.api.problems import ServiceUnavailable, problem_responses
 
 router = APIRouter(tags=["discovery"])

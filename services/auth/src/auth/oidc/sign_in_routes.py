@@ -7,7 +7,6 @@ from fastapi.responses import FileResponse
 from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
-from auth.dependencies import SettingsDep
 from auth.errors import EmailNotVerified, LoginFailed
 from auth.login.dependencies import PasswordCheckDep
 from auth.mail.dependencies import OutboxDep
@@ -21,6 +20,7 @@ from auth.second_factors.dependencies import SecondFactorsDep
 from auth.second_factors.errors import LoginExpired, SecondFactorFailed
 from auth.sessions.dependencies import TokensDep
 from auth.sessions.device import DeviceDep
+from auth.settings import SettingsDep
 from auth.web.pages import PageRoute
 from webcommon.accounts.credentials import Login
 from webcommon.accounts.throttling.dependencies import ClientInfoDep

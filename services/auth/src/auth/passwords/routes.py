@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter
 
-from auth.dependencies import HasherDep
 from auth.errors import PasswordWrong, ReauthenticationRequired, SessionEnded
 from auth.mail.dependencies import OutboxDep
 from auth.passwords import service
 from auth.passwords.errors import NoPassword
 from auth.passwords.schemas import PasswordChange
 from auth.sessions.current_user import CurrentUserDep
+from auth.users.dependencies import HasherDep
 from dbcommon.session import DatabaseDep
 from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.accounts.throttling.throttle import TooManyAttempts

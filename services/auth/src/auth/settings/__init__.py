@@ -1,5 +1,10 @@
 """What Auth is told by its environment, a file for each part of it."""
 
-from auth.settings.service import Settings
+from typing import Annotated
 
-__all__ = ["Settings"]
+from auth.settings.service import Settings
+from webcommon.app.state import component
+
+__all__ = ["Settings", "SettingsDep"]
+
+SettingsDep = Annotated[Settings, component(Settings)]
