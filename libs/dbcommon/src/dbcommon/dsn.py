@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -47,6 +48,21 @@ _URL = re.compile(
 )
 
 
+@dataclass(kw_only=True)
+class PasswordFile:
+    """A file that holds a password, and the one of it that was right last."""
+
+    path: Path
+    current: str = field(repr=False)
+
+    def read(self) -> str:
+        """What it holds now, without the final line end; empty if it cannot be read."""
+        try:
+            return self.path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DatabaseUrl:
     """One database, and how to reach it. Raises `SettingsError` for an invalid part."""
@@ -60,6 +76,8 @@ class DatabaseUrl:
     variable: str = field(default="the database URL", compare=False)
     part_variables: Mapping[str, str] = field(default_factory=dict, compare=False)
     """The settings of single parts, by "host", "user", "password", "database", "schema", "options"."""
+    password_file: PasswordFile | None = field(default=None, compare=False)
+    """Where the password comes from, if it may be rotated there while the program runs."""
 
     def __post_init__(self) -> None:
         if not self.user:
@@ -140,7 +158,7 @@ class DatabaseUrl:
             settings["search_path"] = f'"{self.schema}"'
         arguments: dict[str, Any] = {
             "user": self.user,
-            "password": self.password,
+            "password": self.password_file.current if self.password_file else self.password,
             "host": [host for host, _ in self.hosts],
             "port": [port for _, port in self.hosts],
             "database": self.database,

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 
+from dbcommon.connecting import connect
 from dbcommon.driver_statements import DriverStatement
 from dbcommon.errors import CONNECTION_FAULTS, DatabaseUnavailable, is_plan_outdated, translate
 from dbcommon.jobs.periodic import run_every
@@ -60,7 +61,6 @@ class Database:
     def __init__(self, settings: DatabaseSettings, *, application_name: str) -> None:
         self.settings = settings
         self._application_name = application_name
-        self._arguments = settings.url.connect_arguments(application_name=application_name)
         self._held_since: dict[ConnectionPoolEntry, float] = {}
         self._wake = asyncio.Event()
         self._is_unreachable = False
@@ -232,16 +232,15 @@ class Database:
     async def _connect(self) -> "asyncpg.Connection[Any]":
         # The deadline is the request's: waiting for a free connection and connecting share the pool's waiting time.
         deadline = _deadline.get()
-        arguments = dict(self._arguments)
+        url = self.settings.url
+        arguments = url.connect_arguments(application_name=self._application_name)
         timeout = arguments.pop("timeout", self.settings.pool.wait_seconds)
         if deadline is not None:
             timeout = max(0.05, min(timeout, deadline - time.monotonic()))
         try:
-            connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments, timeout=timeout)
+            connection = await connect(url, arguments | {"timeout": timeout})
         except CONNECTION_FAULTS as error:
-            raise DatabaseUnavailable(
-                f"cannot connect to {self.settings.url}: {error or type(error).__name__}"
-            ) from error
+            raise DatabaseUnavailable(f"cannot connect to {url}: {error or type(error).__name__}") from error
         connection.add_termination_listener(lambda _connection: self._wake.set())
         self._connected = True
         return connection

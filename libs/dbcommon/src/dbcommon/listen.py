@@ -15,6 +15,7 @@ import asyncpg
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.connecting import connect
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.errors import CONNECTION_FAULTS, DatabaseUnavailable
 from dbcommon.schedule import Schedule
@@ -101,8 +102,8 @@ class Listener:
             await self._connection.execute("SELECT 1")
             return self._connection
         arguments = self._url.connect_arguments(application_name=self._application_name)
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(
-            **{"timeout": ANSWER_SECONDS} | arguments, statement_cache_size=0
+        connection = await connect(
+            self._url, {"timeout": ANSWER_SECONDS, **arguments, "statement_cache_size": 0}
         )
         self._connection = connection
         connection.add_termination_listener(self._forget)

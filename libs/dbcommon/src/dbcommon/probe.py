@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from dbcommon.connecting import connect
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.shared_call import SharedCall
 
@@ -105,7 +106,7 @@ class Probe:
         if self._connection is None or self._connection.is_closed():
             arguments = self._url.connect_arguments(application_name=self._application_name)
             arguments["timeout"] = 2 * LONGEST_WAIT_SECONDS  # `_wait_for` gives up before
-            self._connection = await asyncpg.connect(**arguments, statement_cache_size=0)
+            self._connection = await connect(self._url, arguments | {"statement_cache_size": 0})
         try:
             revision: str | None = await self._connection.fetchval("SELECT version_num FROM alembic_version")
         except asyncpg.UndefinedTableError:

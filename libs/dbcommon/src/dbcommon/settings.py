@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dbcommon.dsn import DEFAULT_PORT, DatabaseUrl, parse_options, parse_port
+from dbcommon.dsn import DEFAULT_PORT, DatabaseUrl, PasswordFile, parse_options, parse_port
 from dbcommon.settings_error import SettingsError
 
 CONTAINER_HOST = "shared-postgres"
@@ -75,9 +75,11 @@ def read_url(service: str, environ: Mapping[str, str]) -> DatabaseUrl:
     if complete:
         return DatabaseUrl.parse(complete, variable=f"{prefix}_DATABASE_URL")
     options = _read_options(f"{prefix}_DB_OPTIONS", environ)
+    password, file = read_secret(f"{prefix}_DB_PASSWORD", environ), environ.get(f"{prefix}_DB_PASSWORD_FILE")
     return DatabaseUrl(
         user=environ.get(f"{prefix}_DB_USER") or f"{service}_user",
-        password=read_secret(f"{prefix}_DB_PASSWORD", environ),
+        password=password,
+        password_file=PasswordFile(path=Path(file), current=password or "") if file else None,
         hosts=_read_hosts(environ),
         database=environ.get(f"{prefix}_DB_NAME") or f"{service}_db",
         schema=environ.get(f"{prefix}_DB_SCHEMA") or options.pop("schema", None),

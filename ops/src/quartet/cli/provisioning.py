@@ -32,7 +32,8 @@ def provision_server(
 
     Works on the server of POSTGRES_HOST and POSTGRES_PORT with POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE), else on
     the embedded one of a running stack. Run again it repairs and reports drift; a password that was changed in
-    the environment is rotated.
+    the environment is rotated. Services that have theirs from a file (AUTH_DB_PASSWORD_FILE) take the new one from there
+    without a restart, if it stands there before this command runs; others keep their open connections, and need a restart.
 
     Example: POSTGRES_HOST=shared-postgres POSTGRES_PASSWORD_FILE=/run/secrets/postgres quartet provision
 
