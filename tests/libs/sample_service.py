@@ -75,7 +75,7 @@ class SampleService:
         """The folder of its revisions."""
         return self.folder / self.name / "migrations" / "versions"
 
-    def add_revision(self, name: str, *, before: str | None, up: str, down: str) -> None:
+    def add_revision(self, name: str, *, before: str | tuple[str, ...] | None, up: str, down: str) -> None:
         """Add a revision."""
         text = REVISION.format(name=name, before=before, up=up, down=down)
         (self.versions / f"{name}.py").write_text(text)

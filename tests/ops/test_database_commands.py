@@ -1,9 +1,17 @@
 """`quartet db …` on a provisioned server."""
 
 import asyncio
+import json
+import os
+import pty
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +140,211 @@ def test_a_rollback_without_rows_undoes_the_last_migration(migrated: Workplace) 
     done = migrated.call("db", "rollback", "payment")
     assert (done.returncode, done.stdout) == (0, f"payment: {last} undone\n")
     assert migrated.call("db", "migrate", "payment").stdout == f"payment: {last} applied\n"
+
+
+def test_drift_is_told_a_line_each_and_in_json(migrated: Workplace, provisioned: ProvisionedServer) -> None:
+    head = known_revisions("l2p")[-1]
+    with asyncio.Runner() as runner:
+
+        def execute(*statements: str) -> None:
+            runner.run(provisioned.execute("l2p_owner", "l2p_db", *statements))
+
+        execute("CREATE TABLE leftover ()")
+        try:
+            done = migrated.call("db", "status", "l2p")
+            assert done.returncode == 1
+            assert done.stdout.splitlines()[-1] == "l2p: table leftover is in no migration"
+            assert migrated.call_json("db", "status", "l2p") == {
+                "l2p": {
+                    "current": head,
+                    "head": head,
+                    "pending": [],
+                    "drift": ["table leftover is in no migration"],
+                }
+            }
+        finally:
+            execute("DROP TABLE leftover")
+        execute("UPDATE alembic_version SET version_num = 'later'")
+        try:
+            done = migrated.call("db", "status", "l2p")
+        finally:
+            execute(f"UPDATE alembic_version SET version_num = '{head}'")  # noqa: S608  of this repository
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (
+            1,
+            "l2p: the database is newer than this version, which does not know the revision later",
+        )
+
+
+def test_four_migrated_databases_have_no_drift(migrated: Workplace) -> None:
+    done = migrated.call("db", "status")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1 + len(SERVICES))
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of VideoVault's source, which the command finds before the real one."""
+
+    place: Workplace
+    folder: Path
+
+    @property
+    def versions(self) -> list[str]:
+        """The files of its migrations."""
+        return sorted(file.name for file in (self.folder / "migrations" / "versions").glob("*.py"))
+
+    def add_model(self, text: str) -> None:
+        """Append to its models."""
+        models = self.folder / "src" / "videovault" / "models" / "__init__.py"
+        models.write_text(f"{models.read_text()}\nimport sqlalchemy\n{text}\n")
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `quartet db …`."""
+        return self.place.quartet("db", *arguments, PYTHONPATH=str(self.folder / "src"))
+
+
+@pytest.fixture
+def checkout(migrated: Workplace, tmp_path: Path) -> Checkout:
+    ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+    shutil.copytree(VIDEOVAULT, tmp_path / "videovault", ignore=ignored)
+    return Checkout(migrated, tmp_path / "videovault")
+
+
+VIDEOVAULT = Path(__file__).parents[2] / "services" / "videovault"
+NICKNAME = 'Model.metadata.tables["videos"].append_column(sqlalchemy.Column("nickname", sqlalchemy.Text))'
+MOODS = (
+    'sqlalchemy.Table("moods", Model.metadata,'
+    ' sqlalchemy.Column("id", sqlalchemy.Integer, sqlalchemy.Identity(), primary_key=True),'
+    ' sqlalchemy.Column("mood", sqlalchemy.Enum("good", "bad", name="mood")))'
+)
+
+
+@pytest.mark.long
+def test_a_migration_is_written_tried_and_applied(checkout: Checkout, provisioned: ProvisionedServer) -> None:
+    before, head = checkout.versions, known_revisions("videovault")[-1]
+    checkout.add_model(NICKNAME)
+    done = checkout.call("create", "videovault", "Add nicknames")
+    assert done.returncode == 0, done.stderr
+    file = Path(done.stdout.strip())
+    assert checkout.versions == sorted([*before, file.name])
+    assert "op.add_column('videos', sa.Column('nickname', sa.Text(), nullable=True))" in file.read_text()
+    status = json.loads(checkout.call("status", "videovault", "--json").stdout)["videovault"]
+    assert status == {"current": head, "head": "add_nicknames", "pending": ["add_nicknames"], "drift": []}
+    taken = checkout.call("create", "videovault", "add-nicknames")
+    assert (taken.returncode, taken.stderr) == (
+        2,
+        "quartet: name=add-nicknames: videovault has a migration add_nicknames already: give another name\n",
+    )
+    file.unlink()
+    try:
+        done = checkout.call("dev", "videovault", "add nicknames")
+        assert (done.returncode, done.stdout) == (0, "videovault: add_nicknames applied\n"), done.stderr
+        assert len(checkout.versions) == len(before) + 1
+        assert checkout.call("status", "videovault").returncode == 0
+        again = checkout.call("dev", "videovault", "more")
+        assert (again.returncode, again.stdout) == (0, "videovault: up to date\n")
+        assert len(checkout.versions) == len(before) + 1
+    finally:
+        checkout.call("rollback", "videovault", "--to", head)
+    assert "shadow" not in " ".join(databases(provisioned))
+
+
+@pytest.mark.long
+def test_a_migration_that_cannot_be_repeated_leaves_files_and_database_as_before(
+    checkout: Checkout, provisioned: ProvisionedServer
+) -> None:
+    before = checkout.versions
+    checkout.add_model(MOODS)
+    done = checkout.call("dev", "videovault", "moods")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        11,
+        "",
+        "quartet: videovault: in a shadow database the migrations could not be applied a second time"
+        ' (type "mood" already exists): no file was kept\n',
+    )
+    assert checkout.versions == before
+    assert migrated_state(checkout.place) == (known_revisions("videovault")[-1], [], [])
+    assert "shadow" not in " ".join(databases(provisioned))
+
+
+def migrated_state(place: Workplace) -> tuple[str, list[str], list[str]]:
+    status = place.call_json("db", "status", "videovault")["videovault"]
+    return status["current"], status["pending"], status["drift"]
+
+
+def databases(server: ProvisionedServer) -> list[str]:
+    async def read() -> list[str]:
+        async with server.connection("postgres", "postgres") as connection:
+            return [row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")]
+
+    return asyncio.run(read())
+
+
+def test_a_name_of_more_than_32_characters_is_refused(migrated: Workplace) -> None:
+    done = migrated.call("db", "create", "l2p", "a" * 33)
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"quartet: name={'a' * 33}: give a name of letters and digits, at most 32 with the underscores between words\n",
+    )
+
+
+def test_an_installed_service_gets_no_new_migration(migrated: Workplace, tmp_path: Path) -> None:
+    installed = tmp_path / "src" / "videovault"
+    shutil.copytree(VIDEOVAULT / "src" / "videovault", installed)
+    shutil.copytree(VIDEOVAULT / "migrations", installed / "migrations")
+    done = Checkout(migrated, tmp_path).call("create", "videovault", "more")
+    assert (done.returncode, done.stderr) == (
+        17,
+        "quartet: videovault is installed as a package: migrations are written in a checkout of the repository\n",
+    )
+
+
+@pytest.mark.parametrize("told", [{}, {"QUARTET_ENV": "production"}])
+def test_a_reset_takes_no_answer_from_a_pipe(migrated: Workplace, told: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "quartet", "db", "reset", "l2p"],
+        input="l2p_db\n" * 100,
+        env=migrated.environment | told,
+        cwd=migrated.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 17
+    assert ("production" if told else "on a terminal") in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "rows"),
+    [("l2p", 17, 1), ("", 17, 1), ("l2p_db", 0, 0)],
+    ids=["wrong", "empty", "right"],
+)
+def test_a_reset_wants_the_name_of_the_database_typed(
+    migrated: Workplace, provisioned: ProvisionedServer, typed: str, code: int, rows: int
+) -> None:
+    terminal, other_end = pty.openpty()
+    count = "SELECT count(*) FROM users"
+    with asyncio.Runner() as runner:
+        runner.run(provisioned.execute("l2p_owner", "l2p_db", "INSERT INTO users DEFAULT VALUES"))
+        try:
+            os.write(terminal, f"{typed}\n".encode())
+            done = subprocess.run(
+                [sys.executable, "-m", "quartet", "db", "reset", "l2p"],
+                stdin=other_end,
+                env=migrated.environment,
+                cwd=migrated.folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        finally:
+            os.close(terminal)
+            os.close(other_end)
+        assert done.returncode == code, done.stderr
+
+        async def count_users() -> int:
+            async with provisioned.connection("l2p_user", "l2p_db") as connection:
+                number: int = await connection.fetchval(count)
+                return number
+
+        assert min(runner.run(count_users()), 1) == rows
+    assert migrated.call("db", "status", "l2p").returncode == 0

@@ -22,6 +22,7 @@ from quartet.remembered import fingerprint, package_folder, recall, remember
 APPLICATION_NAME = "quartet-migrate"
 CONNECT_SECONDS = 10
 BACKUP_USER = "backup_user"
+RESET_LOCK_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def rollback(
     current = asyncio.run(_read_revision(service, url))
     if current is None:
         raise NotFound(f"{service}: no migration is applied to {url.database}: there is nothing to undo")
-    with _translate_errors(service, url, MigrationFailed):
+    with translate_errors(service, url, MigrationFailed):
         known = library.known_revisions(service)
         if current not in known:
             raise MigrationFailed(
@@ -113,12 +114,18 @@ def rollback(
         return undone
 
 
+def known_revisions(service: str) -> tuple[str, ...]:
+    """All revisions that this version of a service knows, the oldest first."""
+    revisions: tuple[str, ...] = importlib.import_module("dbcommon.migrations").known_revisions(service)
+    return revisions
+
+
 def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
     """Compare each database with the revisions and models of this version. Changes nothing. Raises ServerFailed."""
-    library = importlib.import_module("dbcommon.migrations")
+    library = importlib.import_module("dbcommon.migration_status")
     found: dict[str, SchemaStatus] = {}
     for service, url in urls.items():
-        with _translate_errors(service, url, ServerFailed):
+        with translate_errors(service, url, ServerFailed):
             status = library.read_status(service, url, metadata=service_metadata(service))
             found[service] = SchemaStatus(
                 current=status.current, head=status.head, pending=status.pending, drift=status.drift
@@ -128,7 +135,7 @@ def read_status(urls: Mapping[str, DatabaseUrl]) -> dict[str, SchemaStatus]:
 
 def _upgrade(service: str, url: DatabaseUrl, *, current: str | None, **options: Any) -> tuple[str, ...]:
     library = importlib.import_module("dbcommon.migrations")
-    with _translate_errors(service, url, MigrationFailed):
+    with translate_errors(service, url, MigrationFailed):
         if not library.pending_revisions(service, current):
             return ()
         applied: tuple[str, ...] = library.upgrade(service, url, **options)
@@ -136,7 +143,8 @@ def _upgrade(service: str, url: DatabaseUrl, *, current: str | None, **options: 
 
 
 @contextlib.contextmanager
-def _translate_errors(service: str, url: DatabaseUrl, failure: type[Failure]) -> Any:
+def translate_errors(service: str, url: DatabaseUrl, failure: type[Failure]) -> Any:
+    """Raise what a block raises about a service's migrations as a Failure of one line."""
     try:
         yield
     except Failure:
@@ -181,15 +189,31 @@ def service_metadata(service: str) -> Any:
     return importlib.import_module(f"{service}.models").Model.metadata
 
 
+async def reset_schema(service: str, url: DatabaseUrl) -> None:
+    """Drop the schema of a service with all that is in it, and make it anew, as the owner role. Raises MigrationFailed."""
+    connection = await _connect(service, url)
+    schema = f'"{url.schema or "public"}"'
+    try:
+        await connection.execute(
+            f"SET lock_timeout = '{RESET_LOCK_SECONDS}s'; DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}"
+        )
+    except asyncpg.PostgresError as error:
+        raise MigrationFailed(
+            f"{service}: {url.database} could not be reset ({error}): stop what uses it, and try again"
+        ) from error
+    finally:
+        await connection.close()
+
+
 async def _read_revisions(urls: Mapping[str, DatabaseUrl]) -> dict[str, str | None]:
     found = await asyncio.gather(*(_read_revision(service, url) for service, url in urls.items()))
     return dict(zip(urls, found, strict=True))
 
 
-async def _read_revision(service: str, url: DatabaseUrl) -> str | None:
+async def _connect(service: str, url: DatabaseUrl) -> "asyncpg.Connection[Any]":
     arguments = {"timeout": CONNECT_SECONDS, **url.connect_arguments(application_name=APPLICATION_NAME)}
     try:
-        connection = await asyncpg.connect(**arguments)
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments)
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise WrongPassword(
             f"{service}: {url.database} refuses {url.user}: `quartet provision` sets its password and rights anew"
@@ -198,6 +222,11 @@ async def _read_revision(service: str, url: DatabaseUrl) -> str | None:
         raise ServerFailed(
             f"{service}: {url.database} cannot be reached ({str(error) or type(error).__name__}): is PostgreSQL running?"
         ) from error
+    return connection
+
+
+async def _read_revision(service: str, url: DatabaseUrl) -> str | None:
+    connection = await _connect(service, url)
     try:
         if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
             return None

@@ -3,7 +3,8 @@
 import asyncio
 
 from auth.models import metadata
-from dbcommon.migrations import downgrade, read_status, upgrade
+from dbcommon.migration_status import read_status
+from dbcommon.migrations import downgrade, upgrade
 from tests.servers import TestServer
 from tests.services.auth.auth_app import AuthDatabase
 from tests.services.auth.conftest import NewDatabase

@@ -1,6 +1,7 @@
 """The migrations: applied, undone and applied again, and equal to the models."""
 
-from dbcommon.migrations import downgrade, known_revisions, read_status, upgrade
+from dbcommon.migration_status import read_status
+from dbcommon.migrations import downgrade, known_revisions, upgrade
 from l2p.models import Model
 from tests.servers import TestServer, run_blocking
 from tests.services.l2p.conftest import NewDatabase

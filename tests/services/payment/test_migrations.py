@@ -5,7 +5,8 @@ import asyncio
 import asyncpg
 
 from dbcommon.dsn import DatabaseUrl
-from dbcommon.migrations import downgrade, known_revisions, read_status, upgrade
+from dbcommon.migration_status import read_status
+from dbcommon.migrations import downgrade, known_revisions, upgrade
 from payment.models import Model
 from tests.conftest import CopyDatabase
 from tests.servers import TestServer

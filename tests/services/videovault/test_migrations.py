@@ -2,7 +2,8 @@
 
 import asyncio
 
-from dbcommon.migrations import downgrade, known_revisions, read_status, upgrade
+from dbcommon.migration_status import read_status
+from dbcommon.migrations import downgrade, known_revisions, upgrade
 from tests.conftest import CopyDatabase
 from tests.servers import TestServer
 from videovault.models import Model

@@ -36,6 +36,28 @@ def run_concurrently_where_marked(revision: ModuleType) -> None:
         setattr(revision, _MARK, True)
 
 
+def run_in_transaction_where_marked(revision: ModuleType) -> None:
+    """Let a revision's module that is marked `concurrently` build its index in the transaction, as an empty table's may be."""
+    if getattr(revision, "concurrently", False) and not hasattr(revision, _MARK):
+        revision.upgrade = _in_transaction(revision.upgrade)  # type: ignore[attr-defined]
+        setattr(revision, _MARK, True)
+
+
+def _in_transaction(migrate: Callable[[], None]) -> Callable[[], None]:
+    def strip(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        return re.sub(r"INDEX CONCURRENTLY", "INDEX", statement, count=1, flags=re.IGNORECASE), parameters
+
+    def run() -> None:
+        connection = op.get_bind()
+        event.listen(connection, "before_cursor_execute", strip, retval=True)
+        try:
+            migrate()
+        finally:
+            event.remove(connection, "before_cursor_execute", strip)
+
+    return run
+
+
 def _outside_of_transaction(migrate: Callable[[], None]) -> Callable[[], None]:
     def run() -> None:
         migration = op.get_context()

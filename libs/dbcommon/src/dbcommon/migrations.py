@@ -1,6 +1,6 @@
 """Migrations: the revisions that a service's version knows, the one its database is at, and the way between them.
 
-A service's `env.py` is `run_migrations(metadata)`; the operator's command calls `upgrade`, `downgrade` and `read_status`.
+A service's `env.py` is `run_migrations(metadata)`; the operator's command calls `upgrade`, `downgrade` and `create_revision`.
 All of it runs as the owner role, the only one that may change the schema.
 """
 
@@ -8,18 +8,17 @@ import asyncio
 import importlib.util
 import time
 import zlib
+from argparse import Namespace
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 from alembic import command, context, op
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -27,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from dbcommon.concurrent_index import run_concurrently_where_marked
 from dbcommon.data_loss import keep_data
 from dbcommon.dsn import DatabaseUrl
+from dbcommon.expected_schema import expected_schema
 from dbcommon.lock_holder import HOLDER, TELLING_SECONDS, Blocker, HolderTeller, watch_blocker
 
 LOCK_SECONDS = 0.5
@@ -53,17 +53,6 @@ class LocksHeld(Exception):
         self.blocker = blocker
 
 
-@dataclass(frozen=True, kw_only=True)
-class MigrationStatus:
-    """The state of a database: `pending` are revisions not yet applied, `drift` the differences between models and
-    database."""
-
-    current: str | None
-    head: str
-    pending: tuple[str, ...]
-    drift: tuple[str, ...]
-
-
 def migrations_folder(service: str) -> Path:
     """The folder of a service's `env.py`: inside its package when installed, beside `src` in a checkout."""
     spec = importlib.util.find_spec(service)
@@ -80,7 +69,7 @@ def migrations_folder(service: str) -> Path:
 @cache
 def known_revisions(service: str) -> tuple[str, ...]:
     """All revisions this version of the service knows, oldest first."""
-    script = ScriptDirectory.from_config(_config(service))
+    script = ScriptDirectory.from_config(alembic_config(service))
     return tuple(reversed([revision.revision for revision in script.walk_revisions()]))
 
 
@@ -100,21 +89,23 @@ def upgrade(
     revision: str = "head",
     lock_budget: float = LOCK_BUDGET_SECONDS,
     observer: DatabaseUrl | None = None,
+    is_whole: bool = False,
     say: Callable[[str], None] = lambda _line: None,
 ) -> tuple[str, ...]:
-    """Apply the pending migrations, one transaction each; gives those that this call applied. Concurrent callers apply
-    each migration once. A module with `concurrently = True` builds or drops one index outside of a transaction.
+    """Apply the pending migrations, one transaction each, or one for all when `is_whole`; gives those that this call applied.
+    Concurrent callers apply each migration once. A module with `concurrently = True` builds or drops one index outside of a transaction.
 
     A lock is waited for `LOCK_SECONDS`; then the migration is tried again, for `lock_budget` seconds. `observer` is a role
     that sees the statements of all sessions, to describe the one that holds the lock. `say` gets a line about the process
     that holds the lock of the migrations, once waiting takes `TELLING_SECONDS`. A database at an unknown revision is newer
     than this version and is left alone. Raises `LocksHeld`, and what the database raises.
     """
-    config = _config(service, url)
+    config = alembic_config(service, url)
     config.attributes |= {
         "lock_budget": lock_budget,
         "observer": observer,
         "leave_newer_alone": True,
+        "is_whole": is_whole,
         "say": say,
     }
     command.upgrade(config, revision)
@@ -137,11 +128,11 @@ def downgrade(
     With `keeps_data`, raises `WouldLoseData` and undoes none when a table or column of a table with rows would go, or rows.
     The rest as for `upgrade`.
     """
-    config = _config(service, url)
+    config = alembic_config(service, url)
     config.attributes |= {
         "lock_budget": lock_budget,
         "observer": observer,
-        "is_downgrade": True,
+        "is_whole": True,
         "keeps_data": keeps_data,
         "say": say,
     }
@@ -150,43 +141,30 @@ def downgrade(
     return tuple(reversed(after[: len(after) - len(before)]))
 
 
-def create_revision(service: str, url: DatabaseUrl, *, message: str) -> Path:
-    """Write a new migration with the differences between models and database. Gives the file."""
-    script = command.revision(_config(service, url), message=message, autogenerate=True)
-    if script is None or isinstance(script, list):
-        raise RuntimeError("alembic wrote no single revision")
-    return Path(script.path)
+def create_revision(
+    service: str, url: DatabaseUrl, *, message: str, writes_empty: bool = True
+) -> Path | None:
+    """Write a new migration with the differences between migrations and models, named as `message`. Gives the file; None when
+    there are none and not `writes_empty`.
 
-
-def read_status(service: str, url: DatabaseUrl, *, metadata: MetaData) -> MigrationStatus:
-    """Compare a database with this version's revisions and models; changes nothing."""
-    return asyncio.run(_read_status(service, url, metadata))
-
-
-async def _read_status(service: str, url: DatabaseUrl, metadata: MetaData) -> MigrationStatus:
-    engine = _engine(url)
-    try:
-        async with engine.connect() as connection:
-            current, drift = await connection.run_sync(_compare, metadata)
-    finally:
-        await engine.dispose()
-    head = known_revisions(service)[-1]
-    return MigrationStatus(
-        current=current, head=head, pending=pending_revisions(service, current), drift=drift
+    The database of `url` is where the migrations are run to compare them, and afterwards as before.
+    """
+    config = alembic_config(service, url)
+    config.attributes["creates"] = True
+    script = command.revision(
+        config,
+        message=message,
+        rev_id=message,
+        autogenerate=True,
+        process_revision_directives=None if writes_empty else _leave_out_empty,
     )
+    known_revisions.cache_clear()
+    return Path(script.path) if isinstance(script, Script) else None
 
 
-def _compare(connection: Connection, metadata: MetaData) -> tuple[str | None, tuple[str, ...]]:
-    migration = MigrationContext.configure(connection, opts=_compare_options(metadata))
-    current = migration.get_current_revision()
-    differences = compare_metadata(migration, metadata) if current is not None else []
-    return current, tuple(_describe(difference) for difference in differences)
-
-
-def _describe(difference: Any) -> str:
-    if isinstance(difference, list):
-        return "; ".join(_describe(part) for part in difference)
-    return " ".join(str(part) for part in difference if part is not None)
+def _leave_out_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
+    if directives[0].upgrade_ops.is_empty():
+        directives.clear()
 
 
 def run_migrations(metadata: MetaData) -> None:
@@ -196,7 +174,7 @@ def run_migrations(metadata: MetaData) -> None:
 
 
 async def _run(url: DatabaseUrl, metadata: MetaData) -> None:
-    engine = _engine(url)
+    engine = owner_engine(url)
     try:
         async with engine.connect() as connection:
             await _run_locked(connection, url, metadata)
@@ -248,14 +226,19 @@ def _apply(connection: Connection, metadata: MetaData) -> None:
     attributes = context.config.attributes
     if _is_newer(connection):
         return
+    if attributes.get("creates"):
+        with expected_schema(connection, context.script, revision="head") as options:
+            context.configure(connection=connection, **compare_options(metadata), **options)
+            context.run_migrations()
+        return
     for revision in context.script.walk_revisions():
         run_concurrently_where_marked(revision.module)
         if attributes.get("keeps_data"):
             keep_data(revision.module)
     context.configure(
         connection=connection,
-        transaction_per_migration=not attributes.get("is_downgrade"),
-        **_compare_options(metadata),
+        transaction_per_migration=not attributes.get("is_whole"),
+        **compare_options(metadata),
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -332,7 +315,9 @@ def _other_grantees(connection: Connection, table: str) -> list[str]:
     return list(connection.execute(statement, {"table": table}).scalars())
 
 
-def _compare_options(metadata: MetaData) -> dict[str, Any]:
+def compare_options(metadata: MetaData) -> dict[str, Any]:
+    """Alembic's options to compare a database with models."""
+
     def include_name(name: str | None, kind: str, _parents: Any) -> bool:
         # Otherwise autogenerate would drop what extensions and operators put beside our tables.
         return kind != "table" or name in metadata.tables
@@ -345,8 +330,9 @@ def _compare_options(metadata: MetaData) -> dict[str, Any]:
     }
 
 
-def _config(service: str, url: DatabaseUrl | None = None) -> Config:
-    config = Config()
+def alembic_config(service: str, url: DatabaseUrl | None = None) -> Config:
+    """Alembic's configuration for a service's migrations, and for its `env.py` the database."""
+    config = Config(cmd_opts=Namespace(quiet=True))
     config.set_main_option("script_location", str(migrations_folder(service)).replace("%", "%%"))
     config.set_main_option("file_template", "%%(year)d_%%(month).2d_%%(day).2d_%%(slug)s")
     config.set_main_option("path_separator", "os")
@@ -354,7 +340,8 @@ def _config(service: str, url: DatabaseUrl | None = None) -> Config:
     return config
 
 
-def _engine(url: DatabaseUrl) -> AsyncEngine:
+def owner_engine(url: DatabaseUrl) -> AsyncEngine:
+    """An engine without a pool, for a command that migrates or compares."""
     return create_async_engine(
         "postgresql+asyncpg://",
         async_creator=lambda: _connect(url),

@@ -1,6 +1,7 @@
 """`quartet db …`: migrations and a shell."""
 
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -20,8 +21,8 @@ from quartet.errors import Failure, NotFound
 from quartet.postgres import find_binaries
 from quartet.provision.plan import SERVICES
 from quartet.readiness import ensure_answers
+from quartet.schema import SchemaStatus, read_status, services_or_all
 from quartet.schema import migrate as apply_migrations
-from quartet.schema import read_status, services_or_all
 from quartet.schema import rollback as undo_migrations
 from quartet.settings import load_settings
 
@@ -30,6 +31,9 @@ group = lazy_group(
         "migrate": Entry("quartet.cli.database:migrate", "Apply the pending migrations as the owner roles."),
         "rollback": Entry("quartet.cli.database:rollback", "Undo a service's last migrations."),
         "status": Entry("quartet.cli.database:status", "Show what is applied, pending or drifted."),
+        "create": Entry("quartet.cli.development:create", "Write a migration from the models."),
+        "dev": Entry("quartet.cli.development:dev", "Write a migration, try it, and apply it."),
+        "reset": Entry("quartet.cli.development:reset", "Drop all of a service's tables, and migrate anew."),
         "shell": Entry("quartet.cli.database:shell", "Open psql in a service's database."),
         "connections": Entry(
             "quartet.cli.database_views:connections", "Show who holds how many connections."
@@ -124,7 +128,10 @@ def rollback(
 
 
 def status(services: ServicesArgument = None, *, as_json: JsonOption = False) -> None:
-    """Show the revision of each database, pending migrations, and where models and tables disagree (drift).
+    """Show the revision of each database, pending migrations, and drift: where the database is not what its migrations make.
+
+    Compared are tables, columns, indexes, keys, CHECKs, triggers, functions and grants, and the migrations with the models. To
+    know what the migrations make, they are run in a scratch schema of the database, in a transaction that is rolled back.
 
     Example: quartet db status --json
 
@@ -138,19 +145,26 @@ def status(services: ServicesArgument = None, *, as_json: JsonOption = False) ->
     if as_json:
         print_json({service: schema.as_json() for service, schema in found.items()})
     else:
-        rows = [
-            (
-                service,
-                schema.current or "none",
-                schema.head,
-                ", ".join(schema.pending),
-                "; ".join(schema.drift),
-            )
-            for service, schema in found.items()
-        ]
-        print_table(("SERVICE", "CURRENT", "HEAD", "PENDING", "DRIFT"), rows)
+        _print_status(found)
     if not all(schema.is_current for schema in found.values()):
         raise typer.Exit(1)
+
+
+def _print_status(found: Mapping[str, SchemaStatus]) -> None:
+    rows = [
+        (
+            service,
+            schema.current or "none",
+            schema.head,
+            ", ".join(schema.pending),
+            str(len(schema.drift) or ""),
+        )
+        for service, schema in found.items()
+    ]
+    print_table(("SERVICE", "CURRENT", "HEAD", "PENDING", "DRIFT"), rows)
+    for service, schema in found.items():
+        for line in schema.drift:
+            typer.echo(f"{service}: {line}")
 
 
 def shell(service: ServiceArgument, *, role: RoleOption = DatabaseRole.USER) -> Any:
