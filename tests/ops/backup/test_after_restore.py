@@ -138,6 +138,7 @@ def _dump_older(filled: FilledServer, place: Workplace, revision: str) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_an_older_schema_is_restored_and_its_migrations_are_told(
     filled: FilledServer, backed_up: Workplace
 ) -> None:

@@ -157,7 +157,7 @@ def test_while_a_database_is_swapped_it_goes_on_by_another(server: FilledServer,
             server.execute("postgres", "ALTER DATABASE auth_db ALLOW_CONNECTIONS true")
         until = write(server, segments=1)
         end(receiver)
-    assert receiver.output.splitlines()[1].startswith("the connection to the server ended (")
+    assert receiver.output.splitlines()[1].startswith("the server ended the connection")
     assert_whole(place, until=until)
 
 
@@ -213,6 +213,7 @@ def test_a_lost_slot_is_told_and_begins_a_new_period(server: FilledServer, place
     assert LOST not in _receive_once(place).output
 
 
+@pytest.mark.long
 def test_what_was_shipped_to_another_destination_is_a_gap(server: FilledServer, place: Workplace) -> None:
     _receive_once(place)
     with receiving(place, BACKUP_DESTINATION=str(place.folder / "elsewhere")) as receiver:

@@ -128,7 +128,7 @@ class Receiver:
             except Failure as failure:
                 self._say_once(failure)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                self._say_once(ServerFailed(f"the connection to the server ended ({error})"))
+                self._say_once(ServerFailed(f"the server ended the connection ({error})"))
             self.receiving.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), RETRY_SECONDS)
@@ -240,6 +240,8 @@ class Receiver:
         while not self.stopping.is_set():
             if running.has_ended:
                 raise ServerFailed(f"pg_receivewal ended ({running.told})")
+            if connection.is_closed():
+                raise ServerFailed("the server ended the connection, as a swap or a restart does")
             if not self.receiving.is_set() and await connection.fetchval(_RECEIVED, SLOT):
                 self.receiving.set()
                 self._said.clear()
