@@ -8,9 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -348,3 +351,73 @@ def test_a_reset_wants_the_name_of_the_database_typed(
 
         assert min(runner.run(count_users()), 1) == rows
     assert migrated.call("db", "status", "l2p").returncode == 0
+
+
+@contextmanager
+def answering_health(place: Workplace, service: str, *, statuses: list[str]) -> Iterator[None]:
+    """In the service's stead: its health, the next of `statuses` for each request, the last one from then on."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status = statuses.pop(0) if len(statuses) > 1 else statuses[0]
+            self.send_response(HTTPStatus.OK)
+            self.end_headers()
+            self.wfile.write(json.dumps({"status": status, "checks": {}}).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", place.ports[service]), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_migration_that_leaves_its_service_unhealthy_is_undone(
+    migrated: Workplace, provisioned: ProvisionedServer
+) -> None:
+    downgrade("payment", owner_url(provisioned, "payment"))
+    last = known_revisions("payment")[-1]
+    arguments = ("db", "migrate", "payment", "--verify")
+    done = migrated.call(*arguments)
+    assert (done.returncode, done.stdout) == (12, "")
+    with answering_health(migrated, "payment", statuses=["pass", "fail"]):
+        done = migrated.quartet(*arguments)
+        assert (done.returncode, done.stdout) == (11, f"payment: {last} applied\n")
+        assert done.stderr == f"quartet: payment is not healthy after the migration (up 0 s): {last} undone\n"
+    assert migrated.call_json("db", "status", "payment")["payment"]["pending"] == [last]
+    with answering_health(migrated, "payment", statuses=["pass", "fail", "pass"]):
+        done = migrated.quartet(*arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"payment: {last} applied\n", "")
+
+
+def test_a_migration_that_dropped_rows_is_not_undone_but_names_the_restore(
+    checkout: Checkout, provisioned: ProvisionedServer
+) -> None:
+    (head,) = known_revisions("videovault")[-1:]
+    for name, before, up in (
+        ("drops", head, 'op.execute("DELETE FROM videos")'),
+        ("adds", "drops", 'op.execute("CREATE TABLE more ()")'),
+    ):
+        down = {"drops": "pass", "adds": 'op.drop_table("more")'}[name]
+        (checkout.folder / "migrations" / "versions" / f"{name}.py").write_text(
+            f'from alembic import op\nrevision = "{name}"\ndown_revision = "{before}"\n'
+            f"def upgrade():\n    {up}\ndef downgrade():\n    {down}\n"
+        )
+    asyncio.run(provisioned.execute("videovault_owner", "videovault_db", INSERT_VIDEO))
+    try:
+        with answering_health(checkout.place, "videovault", statuses=["pass", "fail"]):
+            done = checkout.call("migrate", "videovault", "--verify")
+        assert done.returncode == 11
+        assert re.fullmatch(
+            r"quartet: videovault is not healthy after the migration \(up 0 s\): adds undone; drops dropped rows of videos:"
+            r" `quartet restore --service videovault --at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ --swap` brings it back\n",
+            done.stderr,
+        )
+    finally:
+        assert checkout.call("rollback", "videovault", "--to", head).returncode == 0

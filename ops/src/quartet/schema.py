@@ -50,13 +50,15 @@ def migrate(
     remembered: Path | None = None,
     lock_budget: float | None = None,
     observers: Mapping[str, DatabaseUrl] | None = None,
+    losses: dict[str, dict[str, list[str]]] | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, tuple[str, ...]]:
     """Apply what is pending in each service's database, reached by the `urls` of the owner roles. Gives the revisions that
     this call applied, without those that another call applied meanwhile. `say` is told what it waits for.
 
     `lock_budget`: for how many seconds a service's migrations are tried again while a session holds a lock that they need.
-    `observers`: roles that see that session's statement. Raises MigrationFailed; services that were migrated before stay so.
+    `observers`: roles that see that session's statement. `losses` gets, by service and revision, what was dropped or deleted
+    with rows in it. Raises MigrationFailed; services that were migrated before stay so.
     """
     before = asyncio.run(_read_revisions(urls))
     files = {service: _fingerprint(service) for service in urls}
@@ -71,6 +73,7 @@ def migrate(
             urls[service],
             current=before[service],
             observer=(observers or {}).get(service),
+            losses=None if losses is None else losses.setdefault(service, {}),
             say=lambda line, service=service: say(f"{service}: {line}"),
             **options,
         )

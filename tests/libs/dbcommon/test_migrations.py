@@ -436,6 +436,21 @@ async def test_undoing_keeps_what_has_rows(
     assert undone == ("third", "second", "first")[:expected]
 
 
+async def test_what_a_migration_drops_with_rows_in_it_is_reported(
+    sample: SampleService, urls: Database
+) -> None:
+    owner, _ = urls
+    sample.add_revision("fourth", before="third", up='op.drop_table("entries")', down="pass")
+    sample.add_revision("fifth", before="fourth", up='op.drop_column("things", "size")', down="pass")
+    await migrate(sample.name, owner, revision="third")
+    connection = await connect(owner)
+    await connection.execute("INSERT INTO entries (id) VALUES (1)")
+    await connection.close()
+    losses: dict[str, list[str]] = {}
+    await migrate(sample.name, owner, losses=losses)
+    assert losses == {"fourth": ["table entries"]}
+
+
 async def test_undoing_keeps_rows_and_what_was_only_renamed(sample: SampleService, urls: Database) -> None:
     owner, _ = urls
     sample.add_revision("fourth", before="third", up="pass", down='op.execute("DELETE FROM things")')

@@ -10,7 +10,7 @@ import time
 import zlib
 from argparse import Namespace
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from dbcommon.concurrent_index import run_concurrently_where_marked
-from dbcommon.data_loss import keep_data
+from dbcommon.data_loss import keep_data, report_loss
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.expected_schema import expected_schema
 from dbcommon.lock_holder import HOLDER, TELLING_SECONDS, Blocker, HolderTeller, watch_blocker
@@ -90,6 +90,7 @@ def upgrade(
     lock_budget: float = LOCK_BUDGET_SECONDS,
     observer: DatabaseUrl | None = None,
     is_whole: bool = False,
+    losses: dict[str, list[str]] | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> tuple[str, ...]:
     """Apply the pending migrations, one transaction each, or one for all when `is_whole`; gives those that this call applied.
@@ -98,7 +99,8 @@ def upgrade(
     A lock is waited for `LOCK_SECONDS`; then the migration is tried again, for `lock_budget` seconds. `observer` is a role
     that sees the statements of all sessions, to describe the one that holds the lock. `say` gets a line about the process
     that holds the lock of the migrations, once waiting takes `TELLING_SECONDS`. A database at an unknown revision is newer
-    than this version and is left alone. Raises `LocksHeld`, and what the database raises.
+    than this version and is left alone. `losses` gets what each revision dropped or deleted that held rows. Raises `LocksHeld`, and what the
+    database raises.
     """
     config = alembic_config(service, url)
     config.attributes |= {
@@ -106,6 +108,7 @@ def upgrade(
         "observer": observer,
         "leave_newer_alone": True,
         "is_whole": is_whole,
+        "losses": losses,
         "say": say,
     }
     command.upgrade(config, revision)
@@ -235,6 +238,8 @@ def _apply(connection: Connection, metadata: MetaData) -> None:
         run_concurrently_where_marked(revision.module)
         if attributes.get("keeps_data"):
             keep_data(revision.module)
+        if attributes.get("losses") is not None:
+            report_loss(revision.module, partial(attributes["losses"].__setitem__, revision.revision))
     context.configure(
         connection=connection,
         transaction_per_migration=not attributes.get("is_whole"),

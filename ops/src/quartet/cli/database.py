@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ from quartet.schema import SchemaStatus, read_status, services_or_all
 from quartet.schema import migrate as apply_migrations
 from quartet.schema import rollback as undo_migrations
 from quartet.settings import load_settings
+from quartet.verified_migration import ensure_healthy, verify_health
 
 group = lazy_group(
     {
@@ -60,6 +62,12 @@ def migrate(
     services: ServicesArgument = None,
     *,
     lock_budget: LockBudgetOption = 60.0,
+    verifies: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Check the services' health before and after; undo what made one fail."
+        ),
+    ] = False,
 ) -> None:
     """Apply the pending migrations as the owner roles, one transaction each. Calls at the same time apply each once.
 
@@ -67,20 +75,34 @@ def migrate(
     tried again for --lock-budget seconds. After that the message names the session that holds the lock. Migrations that
     were applied before stay so.
 
+    With --verify a service that is not healthy afterwards has its migrations undone, except one that dropped what held rows:
+    then the message says to which time to restore.
+
     Example: quartet db migrate auth payment
 
-    Exit codes: 0 up to date · 6 wrong password · 10 no server answers · 11 a migration failed, or got no lock
+    Exit codes: 0 up to date · 6 wrong password · 10 no server answers · 11 a migration failed, got no lock, or left a service
+    unhealthy · 12 --verify: a service is not healthy before
     """
     settings = load_checked_settings()
     server = settings.server()
     urls = settings.owner_urls(server, services_or_all(services or [], SERVICES))
     ensure_answers(settings, urls.values())
+    if verifies:
+        ensure_healthy(settings, urls)
+    begun_at = datetime.now(UTC)
+    losses: dict[str, dict[str, list[str]]] = {}
     applied = apply_migrations(
-        urls, lock_budget=lock_budget, observers=settings.observer_urls(server, urls), say=_say
+        urls,
+        lock_budget=lock_budget,
+        observers=settings.observer_urls(server, urls),
+        losses=losses if verifies else None,
+        say=_say,
     )
     for service in urls:
         revisions = applied.get(service, ())
         typer.echo(f"{service}: {', '.join(revisions)} applied" if revisions else f"{service}: up to date")
+    if verifies:
+        verify_health(settings, urls, applied=applied, losses=losses, begun_at=begun_at)
 
 
 def _say(line: str) -> None:
