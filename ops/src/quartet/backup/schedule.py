@@ -9,6 +9,8 @@ from pathlib import Path
 import asyncpg
 from pyrage.x25519 import Identity, Recipient
 
+from dbcommon.jobs.periodic import run_every
+from dbcommon.schedule import Schedule
 from quartet.backup.catalogue import Retention, delete_backup, find_superfluous, read_catalogue
 from quartet.backup.destination import Destination
 from quartet.backup.full import make_full_backup
@@ -56,15 +58,8 @@ class Scheduler:
 
     async def run(self) -> None:
         """Receive all the time; make, prune and verify when it is due. Raises what `Receiver.run` raises."""
-        receiving = asyncio.create_task(self._receiver.run())
-        try:
-            while not receiving.done():
-                await self._look()
-                await asyncio.wait({receiving}, timeout=LOOK_SECONDS)
-            await receiving
-        finally:
-            self._receiver.stopping.set()
-            await asyncio.wait({receiving})
+        async with run_every(Schedule(seconds=LOOK_SECONDS, at_once=True), self._look, name="backups"):
+            await self._receiver.run()
 
     async def _look(self) -> None:
         try:
