@@ -1,25 +1,15 @@
-"""Sign-in with Google: the redirect, the callback, the binding to a browser, and the code."""
+"""Sign-in with Google: the redirect, the callback, and the binding to a browser."""
 
 import asyncio
-import base64
-import dataclasses
-import hashlib
 from collections import Counter
-from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
 import pytest
-from jose import jwt
 from pydantic import SecretStr
 
-from auth.components import Components
-from auth.google.provider import Provider as Google
 from auth.main import create_app
 from auth.settings import Settings
-from auth.worker import Sweeper
-from standins.openid_provider.faults import Fault
 from standins.openid_provider.provider import Provider
 from tests.clients import running
 from tests.services.auth.auth_app import AuthDatabase, bearer, log_in, make_app, refresh, register
@@ -29,21 +19,10 @@ from tests.services.auth.google.visits import (
     answer_of,
     browser_of,
     google_settings,
-    google_standin,
     somebody,
 )
-from tests.services.auth.mail.mails import eventually
 from tests.services.auth.oidc.standard_client import Attempt
 from webcommon.app.service import Service
-
-
-@pytest.fixture(autouse=True)
-def _behave(provider: Provider) -> None:
-    provider.faults.clear()
-
-
-def session_of(answer: dict[str, Any]) -> UUID:
-    return UUID(jwt.get_unverified_claims(answer["access_token"])["sid"])
 
 
 async def test_a_first_visit_makes_an_account_and_the_next_ones_find_it(
@@ -277,226 +256,6 @@ async def test_an_answer_of_another_issuer_is_refused(browser: Browser, provider
     assert answer_of(response.headers["location"]) == {"error": "provider_error"}
 
 
-async def test_a_code_works_once_and_its_second_use_ends_the_session(
-    browser: Browser, provider: Provider, auth_database: AuthDatabase
-) -> None:
-    code = (await browser.visit_for(somebody(provider)))["code"]
-    answer = (await browser.exchange(code)).json()
-    again = await browser.exchange(code)
-    assert (again.status_code, again.json()["type"]) == (410, "/problems/invalid-code")
-    rows = await auth_database.fetch("SELECT end_reason FROM sessions WHERE id = $1", session_of(answer))
-    assert [tuple(row) for row in rows] == [("reuse",)]
-    assert (await refresh(browser.client, answer["refresh_token"])).status_code == 401
-
-
-async def test_a_code_lives_a_minute_and_then_its_session_ends(
-    app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
-) -> None:
-    code = (await browser.visit_for(somebody(provider)))["code"]
-    kept = (await browser.visit_for(somebody(provider)))["code"]
-    code_hash = hashlib.sha256(code.encode()).hexdigest()
-    session = await auth_database.fetch_value(
-        "SELECT session_id FROM oauth_codes WHERE code_hash = $1", code_hash
-    )
-    await auth_database.execute(
-        "UPDATE oauth_codes SET created_at = created_at - interval '60 seconds',"
-        " expires_at = expires_at - interval '60 seconds' WHERE code_hash = $1",
-        code_hash,
-    )
-    assert (await browser.exchange(code)).status_code == 410
-    await app.component(Sweeper).sweep()
-    rows = await auth_database.fetch("SELECT end_reason FROM sessions WHERE id = $1", session)
-    assert [tuple(row) for row in rows] == [("ended",)]
-    assert (
-        await auth_database.fetch_value("SELECT count(*) FROM revocations WHERE session_id = $1", session)
-        == 1
-    )
-    assert (await browser.exchange(kept)).status_code == 200
-
-
-async def test_expired_states_and_codes_are_swept(
-    app: Service, browser: Browser, provider: Provider, auth_database: AuthDatabase
-) -> None:
-    await browser.sign_in(somebody(provider))
-    for table in ("oauth_states", "oauth_codes"):
-        await auth_database.execute(
-            f"UPDATE {table} SET created_at = created_at - interval '1 day',"  # noqa: S608 - names of this test
-            " expires_at = expires_at - interval '1 day'"
-        )
-    await auth_database.execute("UPDATE oauth_accounts SET expires_at = now()")
-    await app.component(Sweeper).sweep()
-    for table in ("oauth_states", "oauth_codes"):
-        assert await auth_database.fetch_value(f"SELECT count(*) FROM {table}") == 0  # noqa: S608 - as above
-    kept = await auth_database.fetch_value(
-        "SELECT count(*) FROM oauth_accounts WHERE access_token IS NOT NULL"
-    )
-    assert kept == 0
-
-
-@pytest.mark.parametrize("code", ["", "x", "A" * 43, "A" * 300, "\x00", "\ud800"])
-async def test_an_unknown_code_is_refused(browser: Browser, code: str) -> None:
-    response = await browser.client.post(
-        "/v1/oauth/exchange",
-        content=b'{"code": "%s"}' % code.encode("unicode_escape").replace(b"\\x", b"\\u00"),
-        headers={"content-type": "application/json"},
-    )
-    assert response.status_code in (410, 422)
-
-
-def challenge_of(verifier: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-
-
-async def test_a_code_can_be_bound_to_the_app_by_pkce(
-    app: Service, browser: Browser, provider: Provider
-) -> None:
-    """With a challenge, a leaked or injected code is useless."""
-    verifier = "v" * 43
-    code = (await browser.visit_for(somebody(provider), code_challenge=challenge_of(verifier)))["code"]
-    assert (await browser.exchange(code)).status_code == 410
-    assert (await browser.exchange(code, code_verifier="w" * 43)).status_code == 410
-    answer = await browser.exchange(code, code_verifier=verifier)
-    assert answer.status_code == 200
-    # Who does not know the verifier cannot end the session by using the code again.
-    assert (await browser.exchange(code)).status_code == 410
-    assert (await refresh(browser.client, answer.json()["refresh_token"])).status_code == 200
-
-
-async def test_a_verifier_without_a_challenge_is_refused(browser: Browser, provider: Provider) -> None:
-    code = (await browser.visit_for(somebody(provider)))["code"]
-    assert (await browser.exchange(code, code_verifier="v" * 43)).status_code == 410
-
-
-async def test_ending_the_session_voids_its_code(
-    browser: Browser, provider: Provider, auth_database: AuthDatabase
-) -> None:
-    person = somebody(provider)
-    first = await browser.sign_in(person)
-    code = (await browser.visit_for(person))["code"]
-    ended = await browser.client.delete("/v1/auth/sessions", headers=bearer(first["access_token"]))
-    assert ended.status_code == 204
-    assert (await browser.exchange(code)).status_code == 410
-
-
-async def test_no_url_ever_holds_a_token(browser: Browser, provider: Provider) -> None:
-    provider.issued.clear()
-    address = await browser.begin()
-    way_back = await browser.choose(address, somebody(provider))
-    location = (await browser.come_back(way_back)).headers["location"]
-    answer = (await browser.exchange(answer_of(location)["code"])).json()
-    google_code, *google_tokens = provider.issued
-    assert google_code in way_back
-    secrets = [*google_tokens, answer["access_token"], answer["refresh_token"], provider.client.secret]
-    for secret in secrets:
-        assert all(secret not in each for each in (address, way_back, location))
-    assert google_code not in location
-    assert urlsplit(location).fragment == ""
-
-
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [
-        (Fault.WRONG_AUDIENCE, "provider_error"),
-        (Fault.SECOND_AUDIENCE, "provider_error"),
-        (Fault.WRONG_AUTHORIZED_PARTY, "provider_error"),
-        (Fault.WRONG_ISSUER, "provider_error"),
-        (Fault.WRONG_NONCE, "provider_error"),
-        (Fault.NO_NONCE, "provider_error"),
-        (Fault.EXPIRED, "provider_error"),
-        (Fault.NO_EXPIRY, "provider_error"),
-        (Fault.ISSUED_LATER, "provider_error"),
-        (Fault.ISSUED_LONG_AGO, "provider_error"),
-        (Fault.NO_SUBJECT, "provider_error"),
-        (Fault.WRONG_SIGNATURE, "provider_error"),
-        (Fault.NO_SIGNATURE, "provider_error"),
-        (Fault.SIGNED_WITH_PUBLIC_KEY, "provider_error"),
-        (Fault.SIGNED_WITH_CLIENT_SECRET, "provider_error"),
-        (Fault.UNKNOWN_KEY, "provider_error"),
-        (Fault.NO_ID_TOKEN, "provider_error"),
-        (Fault.CODE_REVOKED, "provider_error"),
-        (Fault.TOKENS_GARBLED, "provider_error"),
-        (Fault.TOKENS_ENDLESS, "provider_error"),
-        (Fault.TOKENS_DOWN, "provider_unavailable"),
-    ],
-)
-async def test_an_invalid_answer_of_google_changes_nothing(
-    browser: Browser, provider: Provider, auth_database: AuthDatabase, fault: Fault, code: str
-) -> None:
-    await browser.sign_in(somebody(provider))  # so that the keys are known
-    tables = ("users", "sessions", "oauth_accounts", "oauth_codes", "audit_events", "mails")
-    counts = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)  # noqa: S608 - constants
-    before = await auth_database.fetch(counts)
-    provider.faults.add(fault)
-    assert await browser.visit_for(somebody(provider)) == {"error": code}
-    assert await auth_database.fetch(counts) == before
-    provider.faults.clear()
-    await browser.sign_in(somebody(provider))
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("fault", [Fault.TOKENS_SLOW, Fault.TOKENS_DRIPPING])
-async def test_calls_to_a_slow_google_time_out(browser: Browser, provider: Provider, fault: Fault) -> None:
-    way_back = await browser.choose(await browser.begin(), somebody(provider))
-    provider.faults.add(fault)
-    async with asyncio.timeout(8):
-        response = await browser.come_back(way_back)
-    assert answer_of(response.headers["location"]) == {"error": "provider_unavailable"}
-
-
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [(Fault.DISCOVERY_DOWN, "provider_unavailable"), (Fault.FOREIGN_DISCOVERY, "provider_error")],
-)
-async def test_without_discovery_the_app_gets_an_error_at_once(
-    auth_database: AuthDatabase, provider: Provider, fault: Fault, code: str
-) -> None:
-    provider.faults.add(fault)
-    service = make_app(auth_database.settings, **google_settings(provider))
-    async with running(service), browser_of(service) as browser:
-        assert await browser.begin() == f"{APP}?error={code}"
-        provider.faults.clear()
-
-        async def is_back() -> bool:
-            return (await browser.begin()).startswith(provider.issuer)
-
-        await eventually(is_back)
-
-
-async def test_without_keys_sign_in_fails(auth_database: AuthDatabase, provider: Provider) -> None:
-    provider.faults.add(Fault.KEYS_DOWN)
-    service = make_app(auth_database.settings, **google_settings(provider))
-    async with running(service), browser_of(service) as browser:
-        assert await browser.visit_for(somebody(provider)) == {"error": "provider_unavailable"}
-
-
-async def test_google_may_rotate_its_keys(auth_database: AuthDatabase) -> None:
-    # A stand-in of its own: whoever fetched the others' keys a moment ago could not learn of new ones for ten seconds.
-    async with google_standin() as provider:
-        service = make_app(auth_database.settings, **google_settings(provider))
-        seconds = [0.0]
-        google = Google(
-            issuer=provider.issuer,
-            client_id=provider.client.id,
-            client_secret=SecretStr(provider.client.secret),
-            http=service.http,
-            clock=lambda: seconds[0],
-        )
-        components = service.component(Components)
-        assert components.google is not None
-        replaced = dataclasses.replace(components.google, provider=google)
-        service.keep(dataclasses.replace(components, google=replaced))
-        async with running(service), browser_of(service) as browser:
-            await browser.sign_in(somebody(provider))
-            provider.keys.rotate(keep_old=False)
-            asked = provider.calls["keys"]
-            answers = [await browser.visit_for(somebody(provider)) for _ in range(5)]
-            assert answers == [{"error": "provider_error"}] * 5
-            assert provider.calls["keys"] == asked  # they were fetched less than ten seconds ago
-            seconds[0] += 10
-            await browser.sign_in(somebody(provider))
-            assert provider.calls["keys"] == asked + 1
-
-
 async def test_a_recognised_device_is_remembered_after_a_sign_in(
     browser: Browser, provider: Provider
 ) -> None:
@@ -518,31 +277,6 @@ async def test_twenty_concurrent_callbacks_make_one_session(
         "SELECT s.id FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.email = $1", person.email
     )
     assert len(rows) == 1
-
-
-async def test_fifty_concurrent_exchanges_give_one_pair_and_end_the_session(
-    browser: Browser, provider: Provider, auth_database: AuthDatabase
-) -> None:
-    person = somebody(provider)
-    code = (await browser.visit_for(person))["code"]
-    responses = await asyncio.gather(*(browser.exchange(code) for _ in range(50)))
-    assert Counter(each.status_code for each in responses) == {200: 1, 410: 49}
-    rows = await auth_database.fetch(
-        "SELECT end_reason FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.email = $1", person.email
-    )
-    assert [tuple(row) for row in rows] == [("reuse",)]
-
-
-async def test_the_refresh_token_can_travel_in_a_cookie(browser: Browser, provider: Provider) -> None:
-    code = (await browser.visit_for(somebody(provider)))["code"]
-    body = {"code": code}
-    evil = {"origin": "https://evil.example"}
-    refused = await browser.client.post("/v1/oauth/exchange?transport=cookie", json=body, headers=evil)
-    assert refused.status_code == 403
-    response = await browser.client.post("/v1/oauth/exchange?transport=cookie", json=body)
-    assert response.status_code == 200
-    assert "refresh_token" not in response.json()
-    assert "__Host-quartet_refresh=qrt1_" in response.headers["set-cookie"]
 
 
 async def test_a_password_account_still_signs_in_beside_google(browser: Browser) -> None:
