@@ -6,14 +6,19 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
 
 import httpx
+from jose import jwt
 
-from tests.services.auth.auth_app import Person
+from tests.services.auth.auth_app import AuthDatabase, Person
 
+ISSUER = "http://localhost:5500"
 CLIENT = "videovault-web"
 REDIRECT_URI = "http://localhost:5100/callback"
+Pair = tuple[httpx.AsyncClient, httpx.AsyncClient]
 
 
 class _Forms(HTMLParser):
@@ -130,3 +135,19 @@ async def send_page(
         **(changed or {}),
     }
     return await browser.post(page.url.join(action), data=filled, headers=headers)
+
+
+def session_of(tokens: dict[str, Any]) -> UUID:
+    """The session that the tokens belong to."""
+    return UUID(jwt.get_unverified_claims(tokens["access_token"])["sid"])
+
+
+async def end_reason(database: AuthDatabase, session: UUID) -> Any:
+    """Why the session ended; None while it lasts."""
+    return await database.fetch_value("SELECT end_reason FROM sessions WHERE id = $1", session)
+
+
+async def refresh_as(client: httpx.AsyncClient, token: str, *, client_id: str = CLIENT) -> httpx.Response:
+    """The response to a refresh at the token endpoint."""
+    grant = {"grant_type": "refresh_token", "refresh_token": token, "client_id": client_id}
+    return await client.post("/oauth2/token", data=grant)
