@@ -13,7 +13,7 @@ from jose import jwt
 from tests.clients import running
 from tests.services.auth.auth_app import AuthDatabase, make_app
 from tests.services.auth.oidc.standard_client import Attempt, answer_of, read_page_form
-from tests.services.auth.passkeys.test_passkeys import Owner, new_owner, request_options
+from tests.services.auth.passkeys.owners import Owner, new_owner, request_options
 from tests.services.auth.second_factors.factors import new_app
 
 

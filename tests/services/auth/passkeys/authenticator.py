@@ -118,3 +118,22 @@ def _client_data(
             "crossOrigin": cross_origin,
         }
     ).encode()
+
+
+WRONG_ASSERTIONS: dict[str, dict[str, Any]] = {
+    "another origin": {"origin": "https://localhost:5500"},
+    "an origin that begins alike": {"origin": ORIGIN + ".example.com"},
+    "another port": {"origin": "http://localhost:5501"},
+    "another domain's key": {"rp_id": "example.com"},
+    "not verified": {"without": VERIFIED},
+    "nobody there": {"without": PRESENT},
+    "a registration's kind": {"kind": "webauthn.create"},
+    "a payment's kind": {"kind": "payment.get"},
+    "another key": {"key": ec.generate_private_key(ec.SECP256R1())},
+    "a challenge of one's own": {"challenge": encode(b"c" * 72)},
+    "no challenge": {"challenge": ""},
+    "in another site's frame": {"cross_origin": True},
+    "another's handle": {"user_handle": b"u" * 16},
+    "a count that stands still": {"count": 1},
+    "a count that went back": {"count": 0},
+}
