@@ -10,6 +10,7 @@ import pyotp
 from tests.services.auth.auth_app import AuthDatabase, Person, bearer, log_in, register
 
 STEP_SECONDS = 30
+TwoAuths = tuple[httpx.AsyncClient, httpx.AsyncClient]
 
 
 @dataclass
@@ -102,3 +103,10 @@ async def age_sessions(database: AuthDatabase, user_id: str, *, seconds: float) 
 def problem(response: httpx.Response) -> tuple[int, str]:
     """Status and slug of a refusal."""
     return response.status_code, str(response.json()["type"]).removeprefix("/problems/")
+
+
+async def delete_account(client: httpx.AsyncClient, app: App, _database: AuthDatabase) -> None:
+    """Delete the account of the app's user."""
+    body = {"password": app.person.password}
+    response = await client.request("DELETE", "/v1/users/me", json=body, headers=app.headers)
+    assert response.status_code == 204
