@@ -12,6 +12,7 @@ from quartet.processes import run
 
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 SYSTEM_BINDIR = Path("/usr/lib/postgresql/15/bin")
+PASSWORD = "p@ss:/w%rd?#[]é '\\\" $x"
 
 
 @contextlib.contextmanager
