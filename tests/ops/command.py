@@ -213,3 +213,13 @@ def workplace(**told: str) -> Iterator[Workplace]:
     """A fresh folder with ports of its own."""
     with open_folder() as folder:
         yield Workplace(folder, dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)), told)
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *, exit_code: int, says: list[str]) -> None:
+    """One line on stderr, with these words, and the exit code."""
+    assert done.returncode == exit_code, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("quartet: ")
+    for words in says:
+        assert words in lines[0]
