@@ -21,7 +21,7 @@ from dbcommon.session import DatabaseDep, SessionDep
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.clients import running
 from tests.conftest import CopyDatabase
-from tests.libs.dbcommon.test_pool import PATIENCE_SECONDS, until
+from tests.libs.dbcommon.pools import PATIENCE_SECONDS, until
 from tests.servers import TestServer
 from webcommon.app.service import Service
 from webcommon.settings import ServiceSettings
