@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import asyncpg
 
+from dbcommon.dsn import DatabaseUrl
 from quartet.postgres import Cluster
 from quartet.provision import AdminConnection, Plan, embedded_access_rules, provision
 from tests.ops.places import FAST, open_folder
@@ -79,3 +80,19 @@ def provisioned_server() -> Iterator[ProvisionedServer]:
             yield server
         finally:
             cluster.stop("immediate")
+
+
+def owner_url(server: ProvisionedServer, service: str) -> DatabaseUrl:
+    """The URL of the service's owner."""
+    planned = server.plan[service]
+    return DatabaseUrl(
+        user=planned.owner,
+        password=planned.owner_password,
+        hosts=(("127.0.0.1", server.cluster.port),),
+        database=planned.database,
+    )
+
+
+INSERT_VIDEO = (
+    "INSERT INTO videos (file_path, file_name, file_size, mime_type) VALUES ('/a', 'a', 1, 'video/mp4')"
+)
