@@ -28,6 +28,10 @@ KNOWN_SQL_STRINGS = frozenset(
 the second has an expression of several repositories."""
 
 
+LONGEST_FILE = 400
+"""Lines of a Python file that still read as one subject."""
+
+
 def sources() -> Iterator[Path]:
     """Every module of the services."""
     return (
@@ -165,4 +169,17 @@ def test_the_operators_command_holds_no_sql_on_a_services_table() -> None:
     }
     assert found == set(), (
         "let the service publish a command in its commands.py (as auth), which `quartet` mounts"
+    )
+
+
+def test_a_file_has_no_more_lines_than_a_subject_takes() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}: {lines}"
+        for folder in ("libs", "services", "ops", "tests", "standins", "benchmarks")
+        for path in sorted((ROOT / folder).glob("**/*.py"))
+        if "build" not in path.relative_to(ROOT).parts
+        and (lines := len(path.read_text().splitlines())) > LONGEST_FILE
+    }
+    assert found == set(), (
+        "split it by subject; what the parts share goes into a module beside them, fixtures into a conftest.py"
     )
