@@ -10,8 +10,8 @@ from auth.after_restore import ONE_TIME
 from auth.models import Model
 from dbcommon.dsn import DatabaseUrl
 from dbcommon.migrations import downgrade, known_revisions, upgrade
-from tests.ops.backup.servers import FilledServer
-from tests.ops.command import Workplace
+from tests.ops.backup.servers import FilledServer, filled_server
+from tests.ops.command import Workplace, workplace
 
 pytestmark = pytest.mark.database
 
@@ -51,14 +51,27 @@ END_SOME = "UPDATE sessions SET ended_at = now(), end_reason = 'logout' WHERE re
 
 
 @pytest.fixture(scope="module")
-def dump(filled: FilledServer, backed_up: Workplace) -> Iterator[Path]:
-    """Auth's database with half-done work, as plain SQL; afterwards it is as it was."""
+def filled() -> Iterator[FilledServer]:
+    """A server of this module's own: what is revoked here stays revoked."""
+    with filled_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def backed_up(filled: FilledServer) -> Iterator[Workplace]:
+    """A folder with one backup of it."""
+    with workplace(**filled.told) as made:
+        assert made.call("backup", "full").returncode == 0
+        yield made
+
+
+@pytest.fixture(scope="module")
+def dump(filled: FilledServer, backed_up: Workplace) -> Path:
+    """Auth's database with half-done work, as plain SQL."""
     filled.execute("auth_db", *HALF_DONE)
     path = backed_up.folder / "half-done.sql"
     path.write_text(backed_up.quartet("backup", "dump", "auth").stdout)
-    yield path
-    assert backed_up.call("restore", "--service", "auth", "--swap").returncode == 0
-    assert backed_up.call("restore", "--service", "auth", "--forget").returncode == 0
+    return path
 
 
 def _ids(filled: FilledServer, query: str) -> set[str]:

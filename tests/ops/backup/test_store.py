@@ -132,10 +132,11 @@ def test_a_store_that_is_killed_in_mid_run_fails_the_backup_within_a_minute(
 @pytest.mark.long
 def test_an_object_may_be_read_for_longer_than_a_store_may_be_silent(store: Store) -> None:
     """A database takes a dump as slowly as its indexes are built."""
-    destination = open_destination(load_settings(environ=store.told, check=False))
+    silence = timedelta(seconds=1)
+    destination = open_destination(load_settings(environ=store.told, check=False), silence=silence)
     destination.put("full/x", (bytes(1_000_000) for _ in range(40)))
     chunks = destination.read("full/x")
     read = len(next(chunks))
-    wait = time.monotonic() + timedelta(seconds=65).total_seconds()
+    wait = time.monotonic() + 3 * silence.total_seconds()
     wait_until(lambda: time.monotonic() > wait)
     assert read + sum(map(len, chunks)) == 40_000_000

@@ -110,10 +110,10 @@ class Destination:
             ) from error
 
 
-def open_destination(settings: OperatorSettings) -> Destination:
+def open_destination(settings: OperatorSettings, *, silence: timedelta = SILENCE) -> Destination:
     """The place of BACKUP_DESTINATION; in development a folder beside the data without it.
 
-    Raises WrongSettings, NoPermission or DiskFull.
+    A request to a bucket may stand still for as long as `silence`. Raises WrongSettings, NoPermission or DiskFull.
     """
     address = settings.value("BACKUP_DESTINATION")
     if address is None:
@@ -123,7 +123,7 @@ def open_destination(settings: OperatorSettings) -> Destination:
             )
         address = str(settings.home.path / DEFAULT_FOLDER)
     if address.startswith("s3://"):
-        return Destination(address.rstrip("/"), _open_bucket(address, settings))
+        return Destination(address.rstrip("/"), _open_bucket(address, settings, silence=silence))
     if "://" in address:
         raise WrongSettings(f"BACKUP_DESTINATION={address}: a folder or s3://bucket/prefix is needed")
     folder = Path(address).expanduser().absolute()
@@ -131,7 +131,7 @@ def open_destination(settings: OperatorSettings) -> Destination:
     return Destination(str(folder), LocalStore(folder, automatic_cleanup=True))
 
 
-def _open_bucket(address: str, settings: OperatorSettings) -> S3Store:
+def _open_bucket(address: str, settings: OperatorSettings, *, silence: timedelta) -> S3Store:
     bucket, _, prefix = address.removeprefix("s3://").strip("/").partition("/")
     if not bucket:
         raise WrongSettings(f"BACKUP_DESTINATION={address}: the bucket's name is missing")
@@ -152,7 +152,7 @@ def _open_bucket(address: str, settings: OperatorSettings) -> S3Store:
         client_options={
             "allow_http": bool(endpoint and endpoint.startswith("http://")),
             "connect_timeout": timedelta(seconds=5),
-            "read_timeout": SILENCE,
+            "read_timeout": silence,
             "timeout": LONGEST_REQUEST,
         },
         retry_config={"max_retries": 6, "retry_timeout": PATIENCE},

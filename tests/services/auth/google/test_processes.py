@@ -35,7 +35,7 @@ async def test_nothing_secret_of_a_sign_in_is_logged(auth_database: AuthDatabase
             secrets |= {cookie.value for cookie in browser.client.cookies.jar if cookie.value}
             secrets |= {provider.client.secret, *provider.issued}
     text = log.read_text()
-    assert "a sign-in with Google came to nothing" in text
+    assert "a sign-in with Google failed" in text
     assert "/v1/oauth/google/callback" in text
     assert len(secrets) > 2 * len(faults)
     assert [secret for secret in secrets if secret in text] == []
