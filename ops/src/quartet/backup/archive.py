@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from quartet.backup.destination import Destination
 from quartet.backup.manifest import Manifest, Part, parse_hashed, spell_hashed
+from quartet.backup.sealing import SUFFIX
 from quartet.errors import BackupFailed, DamagedBackup, NotFound, TimeNotReachable
 
 FOLDER = "wal"
 STATE_FILE = f"{FOLDER}/state.json"
-SUFFIX = ".zst.age"
 PARTIAL = ".partial"
 SEGMENT_NAME = re.compile(r"[0-9A-F]{24}")
 HISTORY_NAME = re.compile(r"[0-9A-F]{8}\.history")

@@ -16,13 +16,12 @@ from quartet.backup.contents import read_contents
 from quartet.backup.destination import Destination
 from quartet.backup.manifest import FOLDER, ID_FORMAT, Manifest, Part, folder_of, list_ids, write_manifest
 from quartet.backup.progress import Reporter
-from quartet.backup.sealing import Sealed
+from quartet.backup.sealing import SUFFIX, Sealed
 from quartet.backup.server import BackupServer, refuse_large_objects
 from quartet.errors import BackupFailed, Failure
 
 A = TypeVar("A")
 B = TypeVar("B")
-SUFFIX = ".zst.age"
 _BASE_BEGIN = re.compile(r"log start point: \S+ on timeline (\d+)")
 _BASE_END = re.compile(r"log end point: (\S+)")
 _SERVER = """

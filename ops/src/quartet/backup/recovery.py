@@ -21,7 +21,7 @@ from pyrage.x25519 import Identity
 from quartet.backup.archive import PARTIAL, Route, file_name, lsn_number, spell_lsn
 from quartet.backup.destination import Destination
 from quartet.backup.progress import Advance, Reporter
-from quartet.backup.sealing import Sink, unseal
+from quartet.backup.sealing import Counted, unseal
 from quartet.backup.server import connect
 from quartet.backup.tools import Tools
 from quartet.errors import DamagedBackup, Failure, ServerFailed
@@ -323,7 +323,7 @@ def _pushed(
     def push() -> None:
         try:
             with os.fdopen(writing, "wb") as sink:
-                unseal(destination.read(path), _Counted(sink, advance), identities, name=path, sha256=sha256)
+                unseal(destination.read(path), Counted(sink, advance), identities, name=path, sha256=sha256)
         except BrokenPipeError:
             pass  # the reader had enough
         except Exception as error:
@@ -344,13 +344,3 @@ def _pushed(
     thread.join()
     if faults:
         raise faults[0]
-
-
-class _Counted:
-    def __init__(self, sink: Sink, advance: Advance) -> None:
-        self._sink = sink
-        self._advance = advance
-
-    def write(self, data: bytes, /) -> None:
-        self._sink.write(data)
-        self._advance(len(data))

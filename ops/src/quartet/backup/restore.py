@@ -13,7 +13,7 @@ from quartet.backup.contents import explain_difference, read_contents
 from quartet.backup.destination import Destination
 from quartet.backup.manifest import Manifest, Part, TableContents
 from quartet.backup.progress import Advance, Reporter, spell_bytes
-from quartet.backup.sealing import CHUNK_BYTES, unseal
+from quartet.backup.sealing import CHUNK_BYTES, Counted, unseal
 from quartet.backup.server import connect
 from quartet.backup.tools import Running, Tools
 from quartet.errors import DamagedBackup, DiskFull, NotFound, Refused
@@ -114,7 +114,7 @@ class BackupPart:
         with contextlib.suppress(BrokenPipeError):  # a program that ends before its input says why
             unseal(
                 chunks,
-                _Counted(running, advance),
+                Counted(running.stream, advance),
                 self.identities,
                 name=self.part.path,
                 sha256=self.part.sha256,
@@ -230,18 +230,6 @@ def require_room(disk: Path, needed: int, *, purpose: str) -> None:
             f"{purpose} needs about {spell_bytes(needed)}, and the disk of {disk} has {spell_bytes(free)}"
             " free: make room there"
         )
-
-
-class _Counted:
-    """The input of a program, counted."""
-
-    def __init__(self, running: Running, advance: Advance) -> None:
-        self._running = running
-        self._advance = advance
-
-    def write(self, data: bytes, /) -> None:
-        self._running.stream.write(data)
-        self._advance(len(data))
 
 
 def _uncounted(_count: int) -> None:

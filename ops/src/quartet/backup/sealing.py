@@ -13,6 +13,9 @@ from pyrage.x25519 import Identity, Recipient
 from quartet.errors import BackupFailed, DamagedBackup
 
 CHUNK_BYTES = 1024 * 1024
+SUFFIX = ".zst.age"
+"""Of the name of each sealed object."""
+
 LEVEL = 3
 
 
@@ -84,6 +87,19 @@ class Sealed:
                 )
         except Exception as error:
             faults.append(error)
+
+
+class Counted:
+    """A sink whose bytes are told to `advance`."""
+
+    def __init__(self, sink: Sink, advance: Callable[[int], None]) -> None:
+        self._sink = sink
+        self._advance = advance
+
+    def write(self, data: bytes, /) -> None:
+        """Write, then tell."""
+        self._sink.write(data)
+        self._advance(len(data))
 
 
 def unseal(

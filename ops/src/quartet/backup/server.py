@@ -76,6 +76,18 @@ class BackupServer:
             yield connection
 
 
+def admin_tools(settings: OperatorSettings, server: Server) -> Tools:
+    """The programs as the superuser. Raises WrongSettings when its password is not known."""
+    admin = settings.admin(server)
+    return Tools(
+        binaries=find_binaries(settings.named_bindir),
+        host=admin.host,
+        port=admin.port,
+        user=admin.user,
+        password=admin.password,
+    )
+
+
 def find_backup_server(settings: OperatorSettings, server: Server) -> BackupServer:
     """The server of the settings. A service with a complete URL of its own lives elsewhere, and is left out."""
     return BackupServer(

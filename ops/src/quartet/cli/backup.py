@@ -19,13 +19,12 @@ from quartet.backup.manifest import list_ids, read_manifest
 from quartet.backup.metrics import Metrics, serve_metrics
 from quartet.backup.progress import report_progress, spell_bytes
 from quartet.backup.schedule import Scheduler, parse_time_of_day
-from quartet.backup.server import check_dump, find_backup_server
+from quartet.backup.server import admin_tools, check_dump, find_backup_server
 from quartet.backup.tools import Tools
 from quartet.backup.wal import Receiver
 from quartet.cli.lazy import Entry, lazy_group
 from quartet.cli.output import JsonOption, Service, load_checked_settings, print_json, print_table
 from quartet.errors import BackupFailed, NotFound, WrongSettings
-from quartet.postgres import find_binaries
 from quartet.provision.plan import AdminConnection
 from quartet.provision.session import open_session
 from quartet.readiness import ensure_server_runs
@@ -206,13 +205,7 @@ def dump(
     settings, server = _load()
     if service is None:
         admin = settings.admin(server)
-        tools = Tools(
-            binaries=find_binaries(settings.named_bindir),
-            host=admin.host,
-            port=admin.port,
-            user=admin.user,
-            password=admin.password,
-        )
+        tools = admin_tools(settings, server)
         asyncio.run(_check_superuser(tools, admin))
         _print_output(tools, "pg_dumpall", "--no-password")
     else:

@@ -16,11 +16,11 @@ from quartet.backup.manifest import list_ids, read_manifest
 from quartet.backup.point_in_time import Target, find_target, parse_time, restore_at
 from quartet.backup.progress import report_progress, spell_bytes
 from quartet.backup.restore import BackupPart, DumpFile, Source, refuse_tables, restore_database
+from quartet.backup.server import admin_tools
 from quartet.backup.swap import forget_kept, name_restored, swap_databases, undo_swap
 from quartet.backup.tools import Tools
 from quartet.cli.output import Service, load_checked_settings
 from quartet.errors import NotFound, Refused, WrongSettings
-from quartet.postgres import find_binaries
 from quartet.provision.plan import AdminConnection, Plan, ServicePlan
 from quartet.provision.session import open_session
 from quartet.readiness import ensure_server_runs
@@ -123,13 +123,7 @@ class _Work:
             plan=plan,
             planned=plan[service],
             admin=admin,
-            tools=Tools(
-                binaries=find_binaries(settings.named_bindir),
-                host=admin.host,
-                port=admin.port,
-                user=admin.user,
-                password=admin.password,
-            ),
+            tools=admin_tools(settings, server),
             disk=folder.parent if is_here else settings.home.path,
             is_here=is_here,
         )
