@@ -76,7 +76,7 @@ async def watching(server: TestServer, name: str) -> AsyncIterator[Watcher]:
 
 
 async def read(database: Database, *, milliseconds: float = 0) -> int:
-    """1, by a statement that takes so long."""
+    """Run a statement of that duration; gives 1."""
     row = await database.fetch_one(text("SELECT 1, pg_sleep(:seconds)"), {"seconds": milliseconds / 1000})
     assert row is not None
     return int(row[0])

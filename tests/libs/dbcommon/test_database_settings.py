@@ -1,4 +1,4 @@
-"""Where a service's database is, as its environment says it."""
+"""The database settings of a service, from its environment."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""LISTEN and NOTIFY: who is told what, over connections that break and servers that restart."""
+"""LISTEN and NOTIFY: notifications arrive after broken connections and server restarts too."""
 
 import asyncio
 import contextlib

@@ -178,7 +178,7 @@ class TestServerThatGoesAway:
             await fall_silent()
 
     async def test_silent_server_keeps_no_surplus_connection_open(self, own_server: TestServer) -> None:
-        """Nor the maintenance task, who frees the requests that wait on such a server."""
+        """The maintenance task, which frees the requests that wait on a silent server, does not wait on it either."""
         pool = PoolSettings(min=2, max=10, idle_seconds=0.5)
         async with (
             silence(own_server) as fall_silent,
@@ -210,7 +210,7 @@ class TestServerThatGoesAway:
 
 @contextlib.asynccontextmanager
 async def silence(server: TestServer) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """What makes the server and its back ends fall silent; they go on after the block."""
+    """A context that stops the server's processes (SIGSTOP), and continues them after the block."""
     silenced: list[int] = []
 
     async def fall_silent() -> None:

@@ -1,4 +1,4 @@
-"""The one strict verifier of access tokens: what it accepts, and the long list of what it does not."""
+"""The verifier of access tokens: which tokens it accepts, and which it refuses."""
 
 import time
 from collections.abc import AsyncIterator
@@ -165,7 +165,7 @@ class CountingKey(Key):
 
 
 class Clock:
-    """The time, and as much later as a test wants."""
+    """A clock that a test moves forward."""
 
     def __init__(self) -> None:
         self.later = 0.0
@@ -240,7 +240,7 @@ async def test_text_that_no_header_could_carry_is_refused(mint: TokenMint) -> No
 
 
 class AbsentKeys:
-    """A source that could not fetch anything yet."""
+    """A key source whose first fetch has failed."""
 
     async def find_key(self, kid: str) -> Key | None:
         raise KeysUnavailable(kid)

@@ -1,4 +1,4 @@
-"""Whose address a request is counted and shown under."""
+"""The client address by which a request is counted and logged."""
 
 from ipaddress import ip_address
 

@@ -1,4 +1,4 @@
-"""The page at `/docs` needs nobody but the service itself."""
+"""The page at `/docs` loads nothing from other hosts."""
 
 import re
 

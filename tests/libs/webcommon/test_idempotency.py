@@ -1,4 +1,4 @@
-"""One effect for a key, on the tables of Payment: at once, after refusals, and after crashes."""
+"""Idempotency keys on Payment's tables: one effect for each key, also for concurrent requests, after refusals and after crashes."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ async def sql(database: Database) -> AsyncIterator["Connection[Any]"]:
 
 @pytest.fixture
 async def request_of_user(sql: "Connection[Any]") -> IdempotentRequest:
-    """A request of somebody new."""
+    """A request of a new caller."""
     user_id = await sql.fetchval("INSERT INTO users DEFAULT VALUES RETURNING id")
     return _request(user_id)
 
@@ -69,7 +69,7 @@ def _request(user_id: UUID, fingerprint: bytes = b"one") -> IdempotentRequest:
 
 
 class Effect:
-    """Work that notes its runs, and fails as long as it is told to."""
+    """Work that counts its runs, and fails while its flag is set."""
 
     def __init__(self, *failures: BaseException) -> None:
         self.failures = list(failures)

@@ -1,4 +1,4 @@
-"""What does not fit its schema is pointed at, told what is wanted, and never echoed."""
+"""Invalid requests: the error points at the field, says what is expected, and never repeats the value."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Auth's public keys: fetched once, kept while Auth is away, fetched anew at most every ten seconds, whatever it says."""
+"""Auth's public keys: fetched once, kept while Auth is unreachable, fetched again at most every ten seconds."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Password hashes: argon2id with the recommended numbers, off the event loop, telling nothing about who has an account."""
+"""Password hashes: argon2id with the recommended numbers, off the event loop, of equal cost whether or not the account exists."""
 
 import asyncio
 import unicodedata

@@ -1,4 +1,4 @@
-"""What every answer tells browsers and caches, whoever answers: a route, the fast path, or the framework."""
+"""Response headers for browsers and caches: the same from a route, the fast path and the framework."""
 
 from collections.abc import AsyncIterator
 from typing import ClassVar

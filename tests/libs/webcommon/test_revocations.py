@@ -1,4 +1,4 @@
-"""What a service knows of ended sessions, and how it goes on when nobody tells it."""
+"""The list of ended sessions that a service reads from Auth, and what holds while Auth is unreachable."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A service as a process: requests over a real socket, and bytes that are none."""
+"""A service as a process: requests over a real socket, and bytes that are not HTTP."""
 
 import asyncio
 import contextlib

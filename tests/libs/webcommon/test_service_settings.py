@@ -1,4 +1,4 @@
-"""What every service is told by its environment, and how it says what is wrong with it."""
+"""The settings that every service reads from its environment, and the errors for wrong ones."""
 
 from pathlib import Path
 from typing import Any, ClassVar

@@ -56,7 +56,7 @@ def new_key() -> bytes:
 
 
 async def fill(database: Database, key: bytes, *, limit: Limit) -> list[Reservation]:
-    """Take slots until there are none."""
+    """Reserve slots until the counter is full."""
     slots = []
     while (slot := await repository.reserve(database, key, limit=limit)) is not None:
         slots.append(slot)
@@ -65,7 +65,7 @@ async def fill(database: Database, key: bytes, *, limit: Limit) -> list[Reservat
 
 
 async def pass_time(sql: "Connection[Any]", key: bytes, *, by: timedelta) -> None:
-    """Make everything that the counter knows of so much older."""
+    """Age all attempts of the counter by that much."""
     await sql.execute(
         "UPDATE attempt_counters SET attempted_at = ARRAY(SELECT m - $2::interval FROM unnest(attempted_at) AS m),"
         " blocked_until = blocked_until - $2::interval, expires_at = expires_at - $2::interval WHERE key = $1",

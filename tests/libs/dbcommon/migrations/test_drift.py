@@ -1,4 +1,4 @@
-"""What the database, the migrations and the models lack of one another; which revisions there are."""
+"""Drift between the database, the migrations and the models; the known revisions."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Migrations: applied once however many try, and never in the way of a service."""
+"""Migrations: applied once by concurrent runs, without blocking a service."""
 
 import asyncio
 import os
