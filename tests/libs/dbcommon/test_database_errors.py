@@ -229,7 +229,7 @@ async def test_a_statement_survives_a_change_of_its_table(
     read: Callable[[Database], Awaitable[list[str]]],
 ) -> None:
     for kind in ("text", "varchar(30)", "text"):
-        # So many at once that each connection of the pool has prepared it.
+        # Enough concurrent reads that each connection of the pool has prepared the statement.
         assert await asyncio.gather(*(read(database) for _ in range(3))) == [["Ada"]] * 3
         await changing(kind)
         assert await asyncio.gather(*(read(database) for _ in range(3))) == [["Ada"]] * 3

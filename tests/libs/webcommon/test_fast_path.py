@@ -213,7 +213,7 @@ async def test_both_paths_read_a_body_alike(
         for start in range(0, len(content), size):
             yield content[start : start + size]
 
-    # With a length, or it would come in HTTP's chunks, which are not for the lane.
+    # With a Content-Length: the fast path does not take chunked bodies.
     sent = headers | mint.headers() | ({"Content-Length": str(len(content))} if in_pieces else {})
     async with running(build(bare_server, mint)) as client:
         ways = [

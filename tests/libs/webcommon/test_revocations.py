@@ -65,7 +65,7 @@ async def test_known_sessions_survive_unreadable_answers(
             assert session in ended
         await ended.ask()
     assert session not in ended
-    # One line when it goes, one when it is back.
+    # One line when the database becomes unreachable, one when it is back.
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 

@@ -150,7 +150,7 @@ async def test_a_handshake_that_opens_no_web_socket_is_answered_with_a_problem_d
 async def test_headers_over_the_limit_are_a_problem_document() -> None:
     async with started() as service:
         start = b"GET /livez HTTP/1.1\r\nX-Request-ID: mine\r\nX-Filler: "
-        # Not a byte more: what a server has not read when it closes makes the answer get lost.
+        # Not a byte more: a server that closes with unread bytes resets the connection, and its answer is lost.
         answer = await exchange(service.port, start.ljust(64 * 1024 + 1, b"x"))
         status, headers, problem = parse_answer(answer)
         assert (status, headers["content-type"]) == (431, "application/problem+json")

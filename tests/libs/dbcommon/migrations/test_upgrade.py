@@ -259,7 +259,7 @@ async def test_a_newer_database_has_nothing_pending_and_is_left_alone(
     await migrate(sample.name, owner)
     assert await connection.fetchval("SELECT version_num FROM alembic_version") == "of_next_week"
     await connection.close()
-    # Undoing what is not known is one.
+    # Undoing an unknown revision is such an error.
     with pytest.raises(CommandError):
         await asyncio.to_thread(downgrade, sample.name, owner)
 

@@ -122,7 +122,7 @@ async def test_a_link_that_was_sent_before_the_change_does_not_get_a_reserved_ad
     wanted = new_person().email
     await change(auth, await log_in(auth, thief), wanted)
     link = await newest_token(auth, wanted)
-    # Meanwhile the address becomes the owner's, who leaves it again.
+    # Meanwhile the owner changes to that address, and away from it again.
     await auth_database.execute("DELETE FROM mail_cooldowns")
     await change(auth, await log_in(auth, owner), wanted)
     assert (await verify(auth, await newest_token(auth, wanted))).status_code == 200

@@ -56,7 +56,7 @@ async def test_a_mail_goes_to_the_accounts_spelling_of_the_address(
     assert await mails_to(auth, typed) == []
     confirmed = await verify(auth, await newest_token(auth, person.email))
     assert confirmed.json()["user"]["email"] == person.email
-    # Its owner may spell it anew.
+    # The owner may change its spelling.
     await change(auth, await log_in(auth, person), typed)
     changed = await verify(auth, await newest_token(auth, typed))
     assert changed.json()["user"]["email"] == typed

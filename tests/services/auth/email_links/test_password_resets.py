@@ -47,7 +47,7 @@ async def test_a_weak_new_password_is_refused_and_the_link_stays_valid(
         assert response.status_code == 422
         assert response.json()["errors"][0]["pointer"] == "#/new_password"
         assert weak not in response.text
-    # Who came with Google never chose a username.
+    # A user who signed up with Google never chose a username.
     assert f"holds the username ({person.username})" in response.json()["errors"][0]["detail"]
     assert (await reset(auth, token)).status_code == 204
 

@@ -84,7 +84,7 @@ async def test_an_unverified_account_loses_its_sign_in_methods_before_it_is_link
     answer = await browser.sign_in(owner)
     assert answer["user"]["id"] == stranger["user"]["id"]
     assert answer["user"]["email_verified"] is True
-    # None of the stranger's ways in is left.
+    # None of the stranger's sign-in methods is left.
     login = {"login": local.email, "password": PASSWORD}
     assert (await browser.client.post("/v1/auth/login", json=login)).status_code == 401
     assert (await refresh(browser.client, stranger["refresh_token"])).status_code == 401

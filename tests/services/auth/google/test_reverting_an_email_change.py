@@ -79,7 +79,7 @@ async def test_reverting_voids_every_sign_in_method_that_was_added_since(
     voided = [event["event"] for event in events]
     for event in ("passkey_removed", "oauth_unlinked", "mfa_disabled", "email_change_reverted"):
         assert voided.count(event) == 1, event
-    # Nobody takes the address back any more, so the thief's is told nothing.
+    # The address is not reverted any more, so nothing is mailed to the thief's address.
     assert "Your password was reset" not in await subjects_to(client, thief.email)
 
 

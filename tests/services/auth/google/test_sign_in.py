@@ -110,7 +110,7 @@ async def test_with_https_the_cookie_is_the_hosts_own(
 async def test_a_redirect_to_an_address_that_is_not_allowed_is_refused(
     auth_database: AuthDatabase, provider: Provider, redirect_to: str
 ) -> None:
-    # Production, where this machine's own addresses are as strange as others.
+    # In production, loopback addresses are refused like any other host's.
     settings = google_settings(
         provider,
         google_redirect_urls="https://app.example.com, https://exact.example.com/back",
@@ -175,7 +175,7 @@ async def test_another_browser_cannot_finish_a_sign_in(
             await victim.begin()
     statement = "SELECT count(*) FROM users WHERE email = $1"
     assert await auth_database.fetch_value(statement, attacker.email) == 0
-    # It was not used up either: its owner gets through.
+    # Nor was the code used up: its owner gets through.
     assert "code" in answer_of((await browser.come_back(way_back)).headers["location"])
 
 

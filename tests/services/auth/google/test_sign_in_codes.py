@@ -106,7 +106,7 @@ async def test_a_code_can_be_bound_to_the_app_by_pkce(
     assert (await browser.exchange(code, code_verifier="w" * 43)).status_code == 410
     answer = await browser.exchange(code, code_verifier=verifier)
     assert answer.status_code == 200
-    # Who does not know the verifier cannot end the session by using the code again.
+    # Without the verifier, using the code again does not end the session.
     assert (await browser.exchange(code)).status_code == 410
     assert (await refresh(browser.client, answer.json()["refresh_token"])).status_code == 200
 

@@ -183,7 +183,7 @@ async def test_an_unverified_address_is_reported_after_the_password(auth_databas
         page = await Attempt().sign_in(client, person)
         assert page.status_code == 403
         assert "not confirmed" in page.text
-        # The page leads to where another link is to be had, which lets them in.
+        # The page leads to the form for another link, by which the user gets in.
         (lead,) = re.findall(r'href="([^"]*email/resend)"', page.text)
         await mails_to(client, person.email)
         await auth_database.execute("DELETE FROM mail_cooldowns")
