@@ -1,7 +1,8 @@
 """Calls that migrate a sample service's database, and look at it."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -11,6 +12,7 @@ from dbcommon.migrations import known_revisions, upgrade
 from tests.libs.sample_service import SampleService, sample_metadata
 
 Database = tuple[DatabaseUrl, DatabaseUrl]
+EmptyDatabase: TypeAlias = Callable[[str], Awaitable[Database]]
 
 
 async def connect(url: DatabaseUrl) -> "asyncpg.Connection[Any]":
