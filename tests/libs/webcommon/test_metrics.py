@@ -1,10 +1,11 @@
-"""`/metrics`: requests by route template, never by path; and the pool."""
+"""`/metrics`: requests by route template, never by path; the pool; the process."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import ClassVar
 
 import httpx
+import psutil
 import pytest
 from fastapi import APIRouter, Request
 from prometheus_client.parser import text_string_to_metric_families
@@ -215,3 +216,11 @@ async def test_the_time_of_those_who_waited_is_counted(pooled: httpx.AsyncClient
     waited = value(samples, "db_pool_wait_seconds_sum")
     assert waited is not None
     assert 0.1 < waited < 5
+
+
+async def test_the_process_shows_when_it_started_and_what_it_takes(client: httpx.AsyncClient) -> None:
+    samples = await samples_of(client)
+    started = value(samples, "process_start_time_seconds")
+    assert started == pytest.approx(psutil.Process().create_time(), abs=60)
+    for name in ("process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"):
+        assert (value(samples, name) or 0) > 0

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import httpx
+from prometheus_client import CollectorRegistry
 
 from auth.google.service import GoogleSignIn
 from auth.google.setup import make_google
@@ -54,6 +55,7 @@ def make_components(
     keyring: Keyring,
     http: httpx.AsyncClient,
     hasher: PasswordHasher,
+    registry: CollectorRegistry,
 ) -> Components:
     """All components; none is running yet."""
     guard = Guard(settings, database=database, url=settings.auth_issuer)
@@ -66,7 +68,7 @@ def make_components(
         keyring=keyring,
         tokens=tokens,
         outbox=outbox,
-        mail_worker=make_worker(settings, database=database),
+        mail_worker=make_worker(settings, database=database, registry=registry),
         sweeper=Sweeper(database, pause=settings.sweep_seconds),
         revocations=RevocationFeed(database),
         password_check=make_password_check(settings, database=database, hasher=hasher, guard=guard),

@@ -92,6 +92,7 @@ def create_app(
             keyring=keyring,
             http=app.http,
             hasher=hasher or PasswordHasher(),
+            registry=app.request_metrics.registry,
         )
     )
     return app

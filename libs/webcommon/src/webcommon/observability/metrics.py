@@ -1,10 +1,17 @@
-"""`/metrics` in the Prometheus text format: requests by route template, and the pool."""
+"""`/metrics` in the Prometheus text format: requests by route template, the pool, and the process."""
 
 from collections.abc import Iterator
 from functools import cached_property
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,10 +28,12 @@ def known_method(method: str) -> str:
 
 
 class RequestMetrics:
-    """Counts and times requests. Each application has a registry of its own, so that several fit in one process."""
+    """Counts and times requests, and shows the process's start, memory, time on the processors and open files. Each
+    application has a registry of its own, so that several fit in one process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         labels = ("method", "route", "status")
         self._count = Counter("http_requests", "Requests answered.", labels, registry=self.registry)
         self._seconds = Histogram(

@@ -115,6 +115,18 @@ async def has_pending(database: Database) -> bool:
     return row is not None and bool(row[0])
 
 
+_UNSENT = select(
+    func.count().label("number"),
+    func.coalesce(func.extract("epoch", func.now() - func.min(Mail.created_at)), 0.0).label("oldest"),
+).where(_PENDING)
+
+
+async def measure_pending(database: Database) -> tuple[int, float]:
+    """The number of unsent mails, and the age of the oldest in seconds."""
+    row = await database.fetch_one(_UNSENT)
+    return (0, 0.0) if row is None else (row.number, float(row.oldest))
+
+
 async def claim_mails(db: AsyncSession, *, most: int, lease: timedelta) -> Sequence[AnyRow]:
     """Claim mails that are due. No other process can claim them until the lease ends."""
     columns = (Mail.kind, Mail.user_id, Mail.recipient, Mail.payload, Mail.seed, Mail.created_at)

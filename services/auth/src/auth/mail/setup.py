@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+from prometheus_client import CollectorRegistry
+
 from auth.mail.delivery import Delivery, FolderDelivery, SmtpDelivery
 from auth.mail.link_tokens import LinkTokenCodec
+from auth.mail.metrics import MailMetrics
 from auth.mail.outbox import Outbox
 from auth.mail.worker import MailWorker, Pace
 from auth.settings.mail import MailSettings
@@ -16,8 +19,8 @@ def make_outbox(settings: MailSettings) -> Outbox:
     return Outbox(codec=_codec(settings), interval=timedelta(seconds=settings.mail_interval_seconds))
 
 
-def make_worker(settings: MailSettings, *, database: Database) -> MailWorker:
-    """The worker of this process."""
+def make_worker(settings: MailSettings, *, database: Database, registry: CollectorRegistry) -> MailWorker:
+    """The worker of this process, with its metrics in `registry`."""
     pace = Pace(
         retry_seconds=settings.mail_retry_seconds,
         delivery_seconds=settings.smtp_timeout_seconds,
@@ -29,6 +32,7 @@ def make_worker(settings: MailSettings, *, database: Database) -> MailWorker:
         codec=_codec(settings),
         web_url=settings.links_url,
         pace=pace,
+        metrics=MailMetrics(registry),
     )
 
 

@@ -20,6 +20,7 @@ from auth.mail import repository
 from auth.mail.delivery import CannotDeliver, Delivery, Letter
 from auth.mail.link_tokens import LinkTokenCodec
 from auth.mail.messages import Message, write_message
+from auth.mail.metrics import MailMetrics
 from auth.models.mail import MailKind
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_in_transactions
@@ -47,6 +48,9 @@ CHANGE_LIFETIME = timedelta(hours=24)
 """Lifetimes of links, from when the mail is sent: an outage of the mail server does not shorten them."""
 
 SWEEP_SECONDS = 60.0
+
+MEASURE_SECONDS = 15.0
+"""Time between two looks at the outbox's length, as long as Prometheus takes between two of its own."""
 
 SETTLE_SECONDS = 2.0
 """How long `GET /dev/mails` waits for the outbox to be empty."""
@@ -93,13 +97,21 @@ class MailWorker:
     """Sends the mails of the outbox. `web_url`: base address of links."""
 
     def __init__(
-        self, database: Database, *, delivery: Delivery, codec: LinkTokenCodec, web_url: str, pace: Pace
+        self,
+        database: Database,
+        *,
+        delivery: Delivery,
+        codec: LinkTokenCodec,
+        web_url: str,
+        pace: Pace,
+        metrics: MailMetrics,
     ) -> None:
         self.delivery = delivery
         self._database = database
         self._codec = codec
         self._web_url = web_url.rstrip("/")
         self._pace = pace
+        self._metrics = metrics
         self._delivery_of_due = SharedCall(self._deliver_due)
         self._settling = SharedCall(self._settle)
         self._stopping = asyncio.Event()
@@ -111,6 +123,12 @@ class MailWorker:
         # A `DBAPIError` here means pending migrations, which /readyz reports.
         async with (
             run_every(Schedule(seconds=SWEEP_SECONDS), self.sweep, name="the sweep of mails"),
+            run_every(
+                Schedule(seconds=MEASURE_SECONDS),
+                self.measure,
+                name="the count of mails",
+                expected=(DBAPIError,),
+            ),
             run_every(
                 schedule,
                 self.deliver_due,
@@ -168,6 +186,7 @@ class MailWorker:
         else:
             async with self._database.transaction() as db:
                 await repository.mark_sent(db, mail.id)
+            self._metrics.count_attempt("sent")
 
     async def _prepare(self, mail: AnyRow) -> Letter | None:
         """The mail as it is sent; None when it was withdrawn, has no recipient, or a newer one replaces it."""
@@ -222,11 +241,17 @@ class MailWorker:
             "given up" if give_up else "to be retried",
             error,
         )
+        self._metrics.count_attempt("given_up" if give_up else "retried")
         async with self._database.transaction() as db:
             if give_up:
                 await repository.mark_failed(db, mail)
             else:
                 await repository.schedule_retry(db, mail, pause=self._pace.pause(mail.attempts))
+
+    async def measure(self) -> None:
+        """Tell `/metrics` how many mails wait, and since when."""
+        number, oldest_seconds = await repository.measure_pending(self._database)
+        self._metrics.set_pending(number, oldest_seconds=oldest_seconds)
 
     async def sweep(self) -> None:
         """Delete, in batches, old records of mails, and cooldowns and tokens that have expired."""
