@@ -6,48 +6,60 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from quartet.backup.activity import ServerActivity, describe_activity
 from quartet.backup.status import BackupStatus
 
 
 class Metrics(Collector):
-    """The status as Prometheus reads it: ages and lags in seconds, sizes in bytes."""
+    """The status of the backups, the server's counters and this process as Prometheus reads them: ages and lags in
+    seconds, sizes in bytes."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(self)
+        ProcessCollector(registry=self.registry)
         self.status: BackupStatus | None = None
+        self.activity: ServerActivity | None = None
         self.is_receiving: Callable[[], bool] = lambda: False
 
     def collect(self) -> Iterator[Metric]:
-        """One gauge for each number that is known."""
-        status = self.status
-        if status is None:
-            return
-        for name, told, value in (
-            ("quartet_backup_age_seconds", "Since the newest full backup ended.", status.newest_backup_age),
-            (
-                "quartet_backup_verified_age_seconds",
-                "Since the newest full backup ended that was restored and compared.",
-                status.newest_verified_age,
-            ),
-            (
-                "quartet_backup_stored_bytes",
-                "What backups and WAL take at their destination.",
-                status.stored_bytes,
-            ),
-            (
-                "quartet_backup_wal_lag_seconds",
-                "How far the archive is behind the server.",
-                status.wal_lag_seconds,
-            ),
-            ("quartet_backup_wal_lag_bytes", "WAL that is not in the archive.", status.wal_lag_bytes),
-        ):
-            if value is not None:
-                yield GaugeMetricFamily(name, told, value)
+        """Each number that is known."""
+        activity, status = self.activity, self.status
+        yield GaugeMetricFamily(
+            "quartet_postgres_up", "Whether PostgreSQL answers.", value=float(activity is not None)
+        )
+        if activity is not None:
+            yield from describe_activity(activity)
+        if status is not None:
+            yield from _describe_status(status)
+
+
+def _describe_status(status: BackupStatus) -> Iterator[Metric]:
+    for name, told, value in (
+        ("quartet_backup_age_seconds", "Since the newest full backup ended.", status.newest_backup_age),
+        (
+            "quartet_backup_verified_age_seconds",
+            "Since the newest full backup ended that was restored and compared.",
+            status.newest_verified_age,
+        ),
+        (
+            "quartet_backup_stored_bytes",
+            "What backups and WAL take at their destination.",
+            status.stored_bytes,
+        ),
+        (
+            "quartet_backup_wal_lag_seconds",
+            "How far the archive is behind the server.",
+            status.wal_lag_seconds,
+        ),
+        ("quartet_backup_wal_lag_bytes", "WAL that is not in the archive.", status.wal_lag_bytes),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(name, told, value)
 
 
 def serve_metrics(listener: socket.socket, metrics: Metrics) -> None:

@@ -11,6 +11,7 @@ from pyrage.x25519 import Identity, Recipient
 
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
+from quartet.backup.activity import read_activity
 from quartet.backup.catalogue import Retention, delete_backup, find_superfluous, read_catalogue
 from quartet.backup.destination import Destination
 from quartet.backup.full import make_full_backup
@@ -58,12 +59,24 @@ class Scheduler:
 
     async def run(self) -> None:
         """Receive all the time; make, prune and verify when it is due. Raises what `Receiver.run` raises."""
-        async with run_every(Schedule(seconds=LOOK_SECONDS, at_once=True), self._look, name="backups"):
+        schedule = Schedule(seconds=LOOK_SECONDS, at_once=True)
+        async with (
+            run_every(schedule, self._measure, name="the metrics of backups"),
+            run_every(schedule, self._look, name="backups"),
+        ):
             await self._receiver.run()
+
+    async def _measure(self) -> None:
+        """Read what the metrics tell, also while a backup is made. What cannot be read now is not told."""
+        self._metrics.activity = await read_activity(self._server)
+        try:
+            self._metrics.status = await read_status(self._server, self._destination)
+        except (Failure, OSError) as error:
+            self._metrics.status = None
+            self._say(str(error))
 
     async def _look(self) -> None:
         try:
-            self._metrics.status = await read_status(self._server, self._destination)
             now = datetime.now(UTC)
             if self._receiver.receiving.is_set() and now >= self._not_before and await self._is_due(now):
                 self._not_before = now + timedelta(seconds=RETRY_SECONDS)
@@ -87,7 +100,6 @@ class Scheduler:
         self._say(f"full backup {manifest.id} made")
         await asyncio.to_thread(self._prune)
         await self._verify(manifest)
-        self._metrics.status = await read_status(self._server, self._destination)
 
     def _prune(self) -> None:
         backups, segments = find_superfluous(read_catalogue(self._destination), self._retention)
