@@ -1,5 +1,6 @@
 """Fixtures of the tests of backups: one server with rows, and one backup of it, for all that do not harm them."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -30,6 +31,14 @@ def backed_up(filled: FilledServer) -> Iterator[Workplace]:
         done = made.call("backup", "full")
         assert done.returncode == 0, done.stderr
         yield made
+
+
+@pytest.fixture
+def copy(filled: FilledServer, backed_up: Workplace) -> Iterator[Workplace]:
+    """A copy of the place with a backup, to be harmed."""
+    with workplace(**filled.told) as place:
+        shutil.copytree(backed_up.home, place.home, dirs_exist_ok=True)
+        yield place
 
 
 @pytest.fixture(scope="session")

@@ -65,15 +65,21 @@ def made_backup(
     )
 
 
-def made_state(*periods: tuple[float, str, float, str]) -> ArchiveState:
+def made_state(*periods: tuple[float, str, float, str], timelines: tuple[int, ...] = (1, 1)) -> ArchiveState:
     """An archive of these periods: began at minute, position, covered until minute, position."""
     return ArchiveState(
         system_identifier=OURS,
         server_major=18,
         segment_bytes=16 * MB,
         periods=[
-            Period(began_at=at(began), began_lsn=begin, covered_until=at(until), covered_lsn=end)
-            for began, begin, until, end in periods
+            Period(
+                timeline=timeline,
+                began_at=at(began),
+                began_lsn=begin,
+                covered_until=at(until),
+                covered_lsn=end,
+            )
+            for timeline, (began, begin, until, end) in zip(timelines, periods, strict=False)
         ],
     )
 
@@ -249,7 +255,20 @@ def test_the_route_ends_before_a_missing_segment(gone: int) -> None:
 def test_segments_are_those_of_the_bases_timeline() -> None:
     base = made_backup(began=5, ended=10, end_lsn="0/9000100", timeline=2)
     objects = {object_path(f"{2:08X}{0:08X}{9:08X}"): 7, **ITS_OBJECTS}
-    assert find_route([base], ONE_PERIOD, objects, at=at(20)).stored_bytes == 7
+    state = made_state((0, "0/1500000", 60, "0/9000500"), timelines=(2,))
+    assert find_route([base], state, objects, at=at(20)).stored_bytes == 7
+
+
+def test_a_base_of_a_timeline_that_was_left_does_not_lead_to_times_of_the_new_one() -> None:
+    # The server went back to 0/5000000, and its new WAL passed the position of the second base.
+    state = made_state(
+        (0, "0/1500000", 50, "0/8000100"), (52, "0/5000000", 60, "0/9000500"), timelines=(1, 2)
+    )
+    assert find_route(TWO_BASES, state, stored(1, 9), at=at(50)).manifest == TWO_BASES[1]
+    with pytest.raises(TimeNotReachable, match=r"from 2026-11-30T12:10:00Z to 2026-11-30T12:50:00Z$"):
+        find_route(TWO_BASES, state, stored(1, 9), at=at(55))
+    since = made_backup(began=53, ended=54, end_lsn="0/6000100", timeline=2)
+    assert find_route([*TWO_BASES, since], state, stored(1, 9), at=at(55)).manifest == since
 
 
 def test_a_base_of_another_server_is_not_taken() -> None:

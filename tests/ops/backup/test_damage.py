@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from quartet.backup.destination import Destination
 from quartet.backup.manifest import Manifest, write_manifest
 from quartet.provision.plan import SERVICES
 from tests.ops.backup.servers import FilledServer
-from tests.ops.command import Workplace, workplace
+from tests.ops.command import Workplace
 
 pytestmark = pytest.mark.database
 
@@ -36,14 +36,6 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a byte more": lambda content: content + b"\n",
     "something else": lambda content: os.urandom(len(content)),
 }
-
-
-@pytest.fixture
-def copy(filled: FilledServer, backed_up: Workplace) -> Iterator[Workplace]:
-    """A copy of the place with a backup, to be harmed."""
-    with workplace(**filled.told) as place:
-        shutil.copytree(backed_up.home, place.home, dirs_exist_ok=True)
-        yield place
 
 
 def _object(place: Workplace, name: str) -> Path:

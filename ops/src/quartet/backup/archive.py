@@ -20,14 +20,25 @@ HISTORY_NAME = re.compile(r"[0-9A-F]{8}\.history")
 
 
 class Period(BaseModel):
-    """A stretch of WAL without a gap, from one position to another. What was committed by `covered_until` is in it."""
+    """A stretch of WAL without a gap, from one position to another. What was committed by `covered_until` is in it.
+
+    A server that was recovered as a whole goes on upon a timeline of its own, where positions mean other WAL.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
+    timeline: int = 1
     began_at: datetime
     began_lsn: str
     covered_until: datetime
     covered_lsn: str
+
+    def cover(self, moment: datetime, lsn: str) -> bool:
+        """Note that all up to a moment is there; whether it is later than what was covered before. A clock may go back: what
+        was reachable stays so."""
+        is_later = moment >= self.covered_until
+        self.covered_until, self.covered_lsn = max(moment, self.covered_until), lsn
+        return is_later
 
 
 class ArchiveState(BaseModel):
@@ -177,7 +188,7 @@ def _reachable(manifests: list[Manifest], state: ArchiveState) -> list[tuple[Per
             continue
         for period in state.periods:
             begin, end = lsn_number(period.began_lsn), lsn_number(period.covered_lsn)
-            if begin <= lsn_number(base.end_lsn) <= end:
+            if (base.timeline or 1) == period.timeline and begin <= lsn_number(base.end_lsn) <= end:
                 found.append((period, manifest, base))
     return found
 

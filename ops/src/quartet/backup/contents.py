@@ -5,6 +5,7 @@ import asyncpg
 from quartet.backup.manifest import TableContents
 from quartet.provision.session import identifier
 
+LOCK_TIMEOUT = "60s"
 COMPARABLE = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, MDY",
@@ -13,7 +14,7 @@ COMPARABLE = {
     "extra_float_digits": "1",
     "search_path": "",
     "statement_timeout": "0",
-    "lock_timeout": "60s",
+    "lock_timeout": LOCK_TIMEOUT,
     "idle_in_transaction_session_timeout": "0",
 }
 """A row's text has to be the same for each session that hashes it."""
@@ -37,6 +38,11 @@ async def read_contents(connection: "asyncpg.Connection[asyncpg.Record]") -> tup
             for schema, table in await connection.fetch(_TABLES)
         ]
     )
+
+
+async def list_tables(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+    """The quoted names of the tables that `read_contents` reads."""
+    return [f"{identifier(schema)}.{identifier(table)}" for schema, table in await connection.fetch(_TABLES)]
 
 
 async def _read_table(

@@ -3,16 +3,16 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import asyncpg
 from pyrage.x25519 import Recipient
 
 from quartet.backup.archive import read_state, require_server
-from quartet.backup.contents import read_contents
+from quartet.backup.contents import LOCK_TIMEOUT, list_tables, read_contents
 from quartet.backup.destination import Destination
 from quartet.backup.manifest import FOLDER, ID_FORMAT, Manifest, Part, folder_of, list_ids, write_manifest
 from quartet.backup.progress import Reporter
@@ -22,6 +22,7 @@ from quartet.errors import BackupFailed, Failure
 
 A = TypeVar("A")
 B = TypeVar("B")
+_ID = re.compile(r"\d{8}T\d{6}Z")
 _BASE_BEGIN = re.compile(r"log start point: \S+ on timeline (\d+)")
 _BASE_END = re.compile(r"log end point: (\S+)")
 _SERVER = """
@@ -42,7 +43,6 @@ async def make_full_backup(
     """
     async with server.turn() as connection:
         began_at = datetime.now(UTC)
-        backup_id = began_at.strftime(ID_FORMAT)
         found = await connection.fetchrow(_SERVER, list(server.databases.values()))
         if found is None:
             raise BackupFailed("the server says nothing of itself: look at its log")
@@ -51,8 +51,7 @@ async def make_full_backup(
         require_server(
             state, address=destination.address, identifier=found["identifier"], major=found["major"]
         )
-        if backup_id in await asyncio.to_thread(_delete_leftovers, destination):
-            raise BackupFailed(f"there is a backup {backup_id} already: look at the clock, then try again")
+        backup_id = next_id(await asyncio.to_thread(_delete_leftovers, destination), now=began_at)
         work = _Work(
             server, destination, recipient, turn=connection, folder=folder_of(backup_id), reporter=reporter
         )
@@ -71,6 +70,17 @@ async def make_full_backup(
             )
             await asyncio.to_thread(write_manifest, destination, manifest)
     return manifest
+
+
+def next_id(existing: Sequence[str], *, now: datetime) -> str:
+    """The id of a backup that begins now: it sorts after those that exist, whatever became of the clock."""
+    newest = max(filter(_ID.fullmatch, existing), default="")
+    wanted = now.strftime(ID_FORMAT)
+    if wanted > newest:
+        return wanted
+    return (datetime.strptime(newest, ID_FORMAT).replace(tzinfo=UTC) + timedelta(seconds=1)).strftime(
+        ID_FORMAT
+    )
 
 
 class _Work:
@@ -99,7 +109,13 @@ class _Work:
         async with self._server.connect(database) as connection, _snapshot(connection) as snapshot:
             await refuse_large_objects(connection, database)
             size = await connection.fetchval("SELECT pg_catalog.pg_database_size(current_database())")
-            arguments = ("--format=custom", "--compress=0", f"--snapshot={snapshot}", f"--dbname={database}")
+            arguments = (
+                "--format=custom",
+                "--compress=0",
+                f"--snapshot={snapshot}",
+                f"--lock-wait-timeout={LOCK_TIMEOUT}",  # who waits for our locks may have the dump wait for theirs
+                f"--dbname={database}",
+            )
             storing = self._store(f"{service}.dump", "pg_dump", *arguments, total_bytes=size)
             tables, (stored, _) = await _both(read_contents(connection), storing)
         return Part(
@@ -169,8 +185,15 @@ async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -
 
 @asynccontextmanager
 async def _snapshot(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIterator[str]:
-    """One snapshot for this connection and for a dump; the id by which the dump takes it."""
+    """One snapshot for this connection and for a dump; the id by which the dump takes it.
+
+    The tables are locked first. A snapshot from before an ALTER TABLE that rewrites one sees no row in it, once that is
+    committed (PostgreSQL, "Caveats" of concurrency control): a migration at work is waited for, and a later one waits.
+    """
+    tables = await list_tables(connection)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        if tables:
+            await connection.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS SHARE MODE")
         yield await connection.fetchval("SELECT pg_catalog.pg_export_snapshot()")
 
 

@@ -17,16 +17,16 @@ async def run_hook(
 ) -> list[str]:
     """Run a service's hook in one transaction of the restored database; what it did, in sentences.
 
-    `previous` names the database of before, from which the hook only reads. Raises BackupFailed, as it does when the
-    schema is too old for the hook.
+    `previous` names the database of before, from which the hook only reads. Raises BackupFailed when the hook fails, as it
+    does when the schema is too old for it: then it has changed nothing, and can be run again.
     """
     name = f"{service}.after_restore"
     if importlib.util.find_spec(name) is None:
-        return []
-    hook = importlib.import_module(name).after_restore
+        return [f"no {name}: what is in the database was left as it was then"]
     async with open_session(admin, database=database) as restored:
         await restored.connection.execute(f"SET search_path TO {identifier(schema)}")
         try:
+            hook = importlib.import_module(name).after_restore
             async with restored.connection.transaction():
                 if previous is None:
                     return await _told(hook, restored.connection, None)
@@ -34,15 +34,17 @@ async def run_hook(
                     await before.connection.execute("SET default_transaction_read_only TO on")
                     await before.connection.execute(f"SET search_path TO {identifier(schema)}")
                     return await _told(hook, restored.connection, before.connection)
-        except asyncpg.PostgresError as error:
+        except Exception as error:
             pending = await read_pending(service, admin, database, schema=schema)
             reason = (
                 f"; its schema lacks {', '.join(pending)}: restore with the release of that time"
                 if pending
                 else ""
             )
+            swap = " --swap" if previous else ""
+            again = f": mend that, then `quartet restore --service {service} --finish {database}{swap}`"
             raise BackupFailed(
-                f"{database} was restored and is kept, but {service} could not make it safe to use ({error}){reason}"
+                f"{database} was restored and is kept, but {service} could not make it safe to use ({error}){reason or again}"
             ) from error
 
 

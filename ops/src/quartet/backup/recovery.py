@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import shlex
-import shutil
 import tarfile
 import tempfile
 import threading
@@ -21,6 +20,7 @@ from pyrage.x25519 import Identity
 from quartet.backup.archive import PARTIAL, Route, file_name, lsn_number, spell_lsn
 from quartet.backup.destination import Destination
 from quartet.backup.progress import Advance, Reporter
+from quartet.backup.scratch import scratch_folder
 from quartet.backup.sealing import Counted, unseal
 from quartet.backup.server import connect
 from quartet.backup.tools import Tools
@@ -71,7 +71,7 @@ class Recovery:
 
         Raises DamagedBackup, DiskFull or ServerFailed.
         """
-        with _folder_below(parent) as folder:
+        with scratch_folder(parent, purpose="restore") as folder:
             cluster = Cluster(folder / "cluster", binaries=self.binaries)
             with reporter.part("base", total_bytes=self.route.base.bytes) as advance:
                 await asyncio.to_thread(self._extract, cluster, advance)
@@ -148,6 +148,20 @@ class Recovery:
         cluster.max_connections = int(found[_AS_THE_ORIGINAL["max_connections"]])
         return {setting: found[told_as] for setting, told_as in _AS_THE_ORIGINAL.items()}
 
+    def _is_outgrown(self, cluster: Cluster) -> bool:
+        """Whether replay pauses since the original was enlarged here: it tells so in the control file."""
+        return any(
+            int(size) > int(cluster.settings[setting])
+            for setting, size in self._sizes(cluster.pgdata, cluster).items()
+        )
+
+    async def _grow(self, tools: Tools, cluster: Cluster) -> "asyncpg.Connection[asyncpg.Record]":
+        """Start again, as large as the original was by then."""
+        cluster.stop()
+        cluster.settings |= self._sizes(cluster.pgdata, cluster)
+        cluster.start()
+        return await connect(tools, "postgres")
+
     async def _await_target(
         self, tools: Tools, cluster: Cluster, feeder: "_Feeder", *, reporter: Reporter
     ) -> bool:
@@ -164,7 +178,10 @@ class Recovery:
                     position = max(lsn_number(replay.lsn), reached)
                     advance(position - reached)
                     reached = position
-                    if replay.is_paused:
+                    if replay.is_paused and self._is_outgrown(cluster):
+                        await connection.close()
+                        connection = await self._grow(tools, cluster)
+                    elif replay.is_paused:
                         await _end_recovery(connection)
                         return True
                     if was_all_taken and replay.waits:
@@ -285,16 +302,6 @@ def _start_at_end(cluster: Cluster) -> None:
         del cluster.settings[name]
     (cluster.pgdata / "standby.signal").unlink()
     cluster.start()
-
-
-@contextlib.contextmanager
-def _folder_below(parent: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="restore-", dir=parent))
-    try:
-        folder.chmod(0o711)  # run by root, the server belongs to another user
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -164,7 +164,7 @@ async def restore_database(
     """Restore into the database of `planned`, made when it is missing, and bring its inside to the plan.
 
     `tools` connect as the superuser; `disk` is a folder on the disk of the server when that is here. A database that was
-    made is dropped again when the restore fails.
+    made is dropped again when the restore fails, and one that was empty is empty again.
 
     Raises Refused (the database holds tables), DiskFull before anything is done, DamagedBackup, BackupFailed,
     OtherMajorVersion or NotFound.
@@ -180,15 +180,21 @@ async def restore_database(
         await ensure_databases(session, alone)
         if planned == plan[planned.service]:  # beside it, they stay with the service's own
             await ensure_role_settings(session, alone)
+        is_loaded = False
         try:
             with reporter.part(planned.database, total_bytes=source.needed_bytes) as advance:
                 await source.load(tools, planned.database, advance=advance)
+            is_loaded = True
             await _finish(source, planned, admin=admin, plan=alone, tools=tools)
         except BaseException:
-            if not exists:
+            if is_loaded or not exists:
                 await session.connection.execute(
                     f"DROP DATABASE IF EXISTS {identifier(planned.database)} WITH (FORCE)"
                 )
+            if is_loaded and exists:
+                await ensure_databases(session, alone)
+                await ensure_role_settings(session, alone)
+                await _make_inside(planned, admin=admin, plan=alone)
             raise
 
 
@@ -196,10 +202,7 @@ async def _finish(
     source: Source, planned: ServicePlan, *, admin: AdminConnection, plan: Plan, tools: Tools
 ) -> None:
     """Grants as planned, statistics for the planner, and the rows that the manifest counted."""
-    async with open_session(admin, database=planned.database) as session:
-        async with session.connection.transaction():
-            await ensure_contents(session, plan, service=planned)
-        await session.connection.execute("ANALYZE")
+    await _make_inside(planned, admin=admin, plan=plan)
     if isinstance(source, DumpFile):
         return
     connection = await connect(tools, planned.database)
@@ -209,6 +212,13 @@ async def _finish(
         await connection.close()
     if difference is not None:
         raise DamagedBackup(f"{planned.database} was restored, but {difference}: take an older backup")
+
+
+async def _make_inside(planned: ServicePlan, *, admin: AdminConnection, plan: Plan) -> None:
+    async with open_session(admin, database=planned.database) as session:
+        async with session.connection.transaction():
+            await ensure_contents(session, plan, service=planned)
+        await session.connection.execute("ANALYZE")
 
 
 async def refuse_tables(admin: AdminConnection, database: str) -> None:

@@ -15,6 +15,9 @@ from quartet.errors import Failure
 OLDEST_SECONDS = 26 * 3600
 """A daily backup, and two hours for it to be made."""
 
+FURTHEST_AHEAD_SECONDS = 300
+"""Of the clock: how much later than now a backup may have ended."""
+
 FURTHEST_BEHIND_SECONDS = 120
 """The archive of a working receiver is at most 70 s behind."""
 
@@ -45,6 +48,10 @@ class BackupStatus:
         if self.newest_backup_age is None:
             found.append(
                 "there is no backup: `quartet backup full` makes one, `quartet backup run` one every day"
+            )
+        elif self.newest_backup_age < -FURTHEST_AHEAD_SECONDS:
+            found.append(
+                f"the newest backup ended {-self.newest_backup_age / 3600:.1f} h after now: a clock went back, or was wrong then"
             )
         elif self.newest_backup_age > OLDEST_SECONDS:
             found.append(

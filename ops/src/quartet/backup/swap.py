@@ -17,6 +17,11 @@ _NAMED = r"""
     SELECT datname FROM pg_catalog.pg_database
     WHERE starts_with(datname, $1) AND substr(datname, length($1) + 1) ~ '^\d{8}T\d{6}Z$' ORDER BY datname
 """
+_OPEN = "ALLOW_CONNECTIONS true CONNECTION LIMIT -1"
+_ADMITS_NOBODY = "SELECT NOT datallowconn FROM pg_catalog.pg_database WHERE datname = $1"
+_IS_CLOSED = """
+    SELECT NOT datallowconn OR datconnlimit <> -1 FROM pg_catalog.pg_database WHERE datname = $1
+"""
 
 
 def name_restored(database: str) -> str:
@@ -50,12 +55,14 @@ async def swap_databases(
     """Give `replacement` the name of a service's database, whose connections end; the name under which that is kept.
 
     Its users are refused from the first step to the last, well under two seconds; `prepare` runs once nobody writes any
-    more. When a step fails, they are let in again. Raises ServerFailed.
+    more. When a step fails, they are let in again, and `replacement` is as closed as it was. Raises ServerFailed.
     """
     database = planned.database
     async with open_session(admin) as session:
         kept = await _free_name(session, database)
-        async with _emptied(session, database), _emptied(session, replacement):
+        closed = await session.value(_ADMITS_NOBODY, replacement)
+        undone = f"ALLOW_CONNECTIONS {not closed} CONNECTION LIMIT -1"
+        async with _emptied(session, database, undone=_OPEN), _emptied(session, replacement, undone=undone):
             await prepare()
             async with _closed(session, database), _closed(session, replacement):
                 try:
@@ -65,22 +72,25 @@ async def swap_databases(
                         await move_settings(session, planned, previous=kept)
                 except asyncpg.PostgresError as error:
                     raise ServerFailed(f"{database} could not be renamed ({error}): try again") from error
-        await session.connection.execute(
-            f"ALTER DATABASE {identifier(database)} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT -1"
-        )
+        await session.connection.execute(_allow(database, _OPEN))
     return kept
 
 
-async def undo_swap(admin: AdminConnection, planned: ServicePlan) -> tuple[str, str]:
-    """Put the database that was there before back into its place: its kept name, and that of the one which was there.
+async def find_previous(admin: AdminConnection, planned: ServicePlan) -> str:
+    """The name of the database that was in the service's place last.
 
-    Raises NotFound when none is kept.
+    Raises NotFound when none is kept. If a swap was killed before it renamed any, the service is let in again first.
     """
+    database = planned.database
     async with open_session(admin) as session:
-        kept = await list_kept(session, planned.database)
-    if not kept:
-        raise NotFound(f"there is no {planned.database}_before_…: nothing was swapped, or it was forgotten")
-    return kept[-1], await swap_databases(admin, planned, replacement=kept[-1])
+        kept = await list_kept(session, database)
+        if kept:
+            return kept[-1]
+        told = "nothing was swapped, or it was forgotten"
+        if await session.value(_IS_CLOSED, database):
+            await session.connection.execute(_allow(database, _OPEN))
+            told = f"a swap ended half-way, and {database} is in its place; it was closed, and is open again"
+        raise NotFound(f"there is no {database}_before_…: {told}")
 
 
 async def forget_kept(admin: AdminConnection, database: str) -> list[str]:
@@ -99,9 +109,10 @@ async def forget_kept(admin: AdminConnection, database: str) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def _emptied(session: Session, database: str) -> AsyncIterator[None]:
-    """Only superusers get in, and everybody else is out."""
-    async with _changed(session, database, "CONNECTION LIMIT 0", undone="CONNECTION LIMIT -1"):
+async def _emptied(session: Session, database: str, *, undone: str) -> AsyncIterator[None]:
+    """Only superusers get in, and everybody else is out. A swap that was killed may have closed it to them too."""
+    shut = "ALLOW_CONNECTIONS true CONNECTION LIMIT 0"
+    async with _changed(session, database, shut, undone=undone):
         await _end_connections(session, database)
         yield
 
@@ -117,11 +128,11 @@ async def _closed(session: Session, database: str) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def _changed(session: Session, database: str, change: str, *, undone: str) -> AsyncIterator[None]:
     # Committed by itself: before that, clients that come back at once are let in again.
-    await session.connection.execute(f"ALTER DATABASE {identifier(database)} WITH {change}")
+    await session.connection.execute(_allow(database, change))
     try:
         yield
     except BaseException:
-        await session.connection.execute(f"ALTER DATABASE {identifier(database)} WITH {undone}")
+        await session.connection.execute(_allow(database, undone))
         raise
 
 
@@ -132,6 +143,10 @@ async def _end_connections(session: Session, database: str) -> None:
         database,
         TERMINATE_MS,
     )
+
+
+def _allow(database: str, access: str) -> str:
+    return f"ALTER DATABASE {identifier(database)} WITH {access}"
 
 
 def _rename(database: str, name: str) -> str:

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from quartet.backup.manifest import Manifest, Part
 from quartet.backup.progress import Reporter
 from quartet.backup.recovery import Recovery
 from quartet.backup.restore import BackupPart, require_room
+from quartet.backup.scratch import scratch_folder
 from quartet.backup.sealing import unseal
 from quartet.backup.server import connect
 from quartet.backup.tools import Tools
@@ -122,7 +121,9 @@ async def _verify_base(
     # The base is recovered with the WAL that it contains, not with the archive: a period without length, without segments.
     ended = base.ended_at or manifest.ended_at
     lsn = base.end_lsn or "0/0"
-    period = Period(began_at=ended, began_lsn=lsn, covered_until=ended, covered_lsn=lsn)
+    period = Period(
+        timeline=base.timeline or 1, began_at=ended, began_lsn=lsn, covered_until=ended, covered_lsn=lsn
+    )
     route = Route(manifest=manifest, base=base, period=period, segments=(), missing=None, stored_bytes=0)
     recovery = Recovery(
         route=route,
@@ -170,23 +171,23 @@ def _load_roles(tools: Tools, destination: Destination, part: Part, identities: 
 
 @contextlib.asynccontextmanager
 async def _empty_server(binaries: Binaries, parent: Path) -> AsyncIterator[Tools]:
-    folder = Path(tempfile.mkdtemp(prefix="verify-", dir=parent))
     password = secrets.token_urlsafe(24)
-    cluster = Cluster(folder / "cluster", binaries=binaries, settings={"fsync": "off", "autovacuum": "off"})
-    try:
-        await _prepared(cluster, folder, password)
-        yield Tools(
-            binaries=cluster.binaries, host="127.0.0.1", port=cluster.port, user=SUPERUSER, password=password
+    with scratch_folder(parent, purpose="verify") as folder:
+        cluster = Cluster(
+            folder / "cluster", binaries=binaries, settings={"fsync": "off", "autovacuum": "off"}
         )
-    finally:
-        cluster.stop("immediate")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _prepared(cluster: Cluster, folder: Path, password: str) -> None:
-    await asyncio.to_thread(folder.chmod, 0o711)  # run by root, the server belongs to another user
-    await asyncio.to_thread(cluster.initialise, superuser_password=password)
-    cluster.start()  # in the main thread, with which the server ends
+        try:
+            await asyncio.to_thread(cluster.initialise, superuser_password=password)
+            cluster.start()  # in the main thread, with which the server ends
+            yield Tools(
+                binaries=cluster.binaries,
+                host="127.0.0.1",
+                port=cluster.port,
+                user=SUPERUSER,
+                password=password,
+            )
+        finally:
+            cluster.stop("immediate")
 
 
 def _first_line(text: str) -> str:

@@ -60,7 +60,7 @@ _SERVER = """
     SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS identifier,
            current_setting('server_version_num')::int / 10000 AS major,
            (SELECT setting::int FROM pg_catalog.pg_settings WHERE name = 'wal_segment_size') AS segment_bytes,
-           (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()) AS timeline
+           pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()) AS segment
 """
 _SLOT = """
     SELECT restart_lsn::text AS restart_lsn, active_pid, coalesce(wal_status, 'lost') AS status
@@ -111,6 +111,7 @@ class Receiver:
         self._mark: Mark | None = None
         self._shipped: Mark | None = None
         self._shipped_at = 0.0
+        self._clock_is_back = False
         self._said: dict[int, str] = {}
 
     async def run(self) -> None:
@@ -163,6 +164,7 @@ class Receiver:
             segment_bytes=found["segment_bytes"],
             periods=[],
         )
+        timeline = int(found["segment"][:8], 16)
         slot = await self._free_slot(connection)
         if slot is not None and slot["active_pid"] is not None:
             raise AlreadyRunning(
@@ -172,14 +174,14 @@ class Receiver:
             await connection.execute("SELECT pg_drop_replication_slot($1)", SLOT)
             slot = None
         if slot is None or await asyncio.to_thread(
-            self._has_gap, self._state, slot["restart_lsn"], timeline=found["timeline"]
+            self._has_gap, self._state, slot["restart_lsn"], timeline=timeline
         ):
-            await self._begin_period(connection, has_slot=slot is not None)
+            await self._begin_period(connection, timeline=timeline, has_slot=slot is not None)
 
     def _has_gap(self, state: ArchiveState, restart_lsn: str, *, timeline: int) -> bool:
         """Whether WAL is missing between what is at the destination and what the slot's server sends next: it was received
         into another folder, or shipped to another destination."""
-        if not state.periods:
+        if not state.periods or state.periods[-1].timeline != timeline:
             return True
         first, following = (
             segment_of(lsn, timeline=timeline, segment_bytes=state.segment_bytes)
@@ -204,7 +206,7 @@ class Receiver:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _begin_period(
-        self, connection: "asyncpg.Connection[asyncpg.Record]", *, has_slot: bool
+        self, connection: "asyncpg.Connection[asyncpg.Record]", *, timeline: int, has_slot: bool
     ) -> None:
         assert self._state is not None  # noqa: S101  set by _prepare
         self._shipped = None
@@ -226,6 +228,7 @@ class Receiver:
             )
         self._state.periods.append(
             Period(
+                timeline=timeline,
                 began_at=begun["at"],
                 began_lsn=begun["lsn"],
                 covered_until=begun["at"],
@@ -321,7 +324,13 @@ class Receiver:
             if self._finished():  # the destination is away
                 return False
             period = state.periods[-1]
-            period.covered_until, period.covered_lsn = mark.at, mark.lsn
+            before, was_back = period.covered_until, self._clock_is_back
+            self._clock_is_back = not period.cover(mark.at, mark.lsn)
+            if self._clock_is_back and not was_back:
+                self._say(
+                    f"the server's clock went back from {before:%Y-%m-%dT%H:%M:%SZ} to {mark.at:%Y-%m-%dT%H:%M:%SZ}: of a time"
+                    " that it showed twice the first is restored, unless `quartet backup full` is made now"
+                )
             await asyncio.to_thread(write_state, self._destination, state)
         except Failure as failure:
             self._say_once(failure)

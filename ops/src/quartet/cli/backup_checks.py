@@ -12,6 +12,7 @@ from quartet.backup.destination import Destination, open_destination
 from quartet.backup.keys import find_identities, has_identities
 from quartet.backup.manifest import Manifest, list_ids, read_manifest
 from quartet.backup.progress import report_progress, spell_bytes
+from quartet.backup.scratch import delete_abandoned
 from quartet.backup.server import find_backup_server
 from quartet.backup.status import BackupStatus, read_status
 from quartet.backup.verify import verify_by_restoring, verify_objects
@@ -97,7 +98,7 @@ def prune(
         bool, typer.Option("--dry-run", help="Tell what would be deleted, and delete nothing.")
     ] = False,
 ) -> None:
-    """Delete the backups that no retention keeps, and the WAL from before the oldest daily base.
+    """Delete the backups that no retention keeps, the WAL from before the oldest daily base, and what killed commands left.
 
     Daily backups lead to any second, weekly and monthly ones to their own end. The newest whole backup is never deleted,
     nor the WAL that a daily base needs.
@@ -106,7 +107,8 @@ def prune(
 
     Exit codes: 0 · 14 the destination does not answer
     """
-    destination = open_destination(load_checked_settings())
+    settings = load_checked_settings()
+    destination = open_destination(settings)
     catalogue = read_catalogue(destination)
     backups, segments = find_superfluous(catalogue, Retention(daily=daily, weekly=weekly, monthly=monthly))
     for manifest in backups:
@@ -115,6 +117,8 @@ def prune(
             delete_backup(destination, manifest.id)
     if not dry_run:
         destination.delete(segments)
+        for parent in {settings.home.path, settings.home.cluster_folder().parent}:
+            delete_abandoned(parent)
     verb = "would be deleted" if dry_run else "deleted"
     typer.echo(f"{len(backups)} backups and {len(segments)} segments of WAL {verb}")
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +9,15 @@ from typing import Annotated
 import typer
 
 from quartet.backup.destination import Destination, open_destination
+from quartet.backup.globals import restore_missing_roles
 from quartet.backup.hooks import read_pending, run_hook
 from quartet.backup.keys import find_identities
 from quartet.backup.manifest import list_ids, read_manifest
 from quartet.backup.point_in_time import Target, find_target, parse_time, restore_at
 from quartet.backup.progress import report_progress, spell_bytes
 from quartet.backup.restore import BackupPart, DumpFile, Source, refuse_tables, restore_database
-from quartet.backup.server import admin_tools
-from quartet.backup.swap import forget_kept, name_restored, swap_databases, undo_swap
+from quartet.backup.server import admin_tools, find_backup_server
+from quartet.backup.swap import find_previous, forget_kept, name_restored, swap_databases
 from quartet.backup.tools import Tools
 from quartet.cli.output import Service, load_checked_settings
 from quartet.errors import NotFound, Refused, WrongSettings
@@ -32,7 +32,12 @@ _BACKUP_ID = re.compile(r"\d{8}T\d{6}Z")
 
 def restore(
     *,
-    service: Annotated[Service, typer.Option("--service", help="Whose database.", show_default=False)],
+    service: Annotated[
+        Service | None, typer.Option("--service", help="Whose database.", show_default=False)
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Each service's, and the roles that the server lacks.")
+    ] = False,
     at: Annotated[
         str, typer.Option("--at", help="The time to go back to, with its offset: 2026-11-30T02:21:18Z.")
     ] = "",
@@ -58,6 +63,14 @@ def restore(
         bool,
         typer.Option("--forget", help="Drop the databases of before each --swap, and what killed ones left."),
     ] = False,
+    finish: Annotated[
+        str,
+        typer.Option(
+            "--finish",
+            metavar="DATABASE",
+            help="Go on where a restore ended that had loaded all rows: run the service's hook, with --swap take the place.",
+        ),
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --at: tell what would be read, and do nothing.")
     ] = False,
@@ -66,7 +79,7 @@ def restore(
         typer.Option("--identity", help="The file of the age identity that decrypts.", show_default=False),
     ] = None,
 ) -> None:
-    """Bring a service's database back: from the newest backup, another one, a file of plain SQL, or to the second by --at.
+    """Bring databases back: from the newest backup, another one, a file of plain SQL, or to the second by --at.
 
     Nothing is overwritten: a database with tables in it is refused, and so is `--into` a name that exists. With --swap the
     restored database takes the place of the service's own within two seconds, while the other services go on; the one of
@@ -79,24 +92,58 @@ def restore(
     backup or file · 14 failed · 15 damaged, or the wrong key · 16 that time cannot be reached · 17 the database is there
     already
     """
-    _check_usage(at=at, origin=origin, into=into, swap=swap, undo=undo, forget=forget, dry_run=dry_run)
+    if (service is None) != everything:
+        raise WrongSettings("name one --service, or give --all: `quartet restore --help` shows what it takes")
+    _check_usage(
+        everything=everything,
+        at=at,
+        origin=origin,
+        into=into,
+        swap=swap,
+        undo=undo,
+        forget=forget,
+        finish=finish,
+        dry_run=dry_run,
+    )
     settings = load_checked_settings()
     moment = parse_time(at) if at else None
     target = find_target(open_destination(settings), moment) if moment else None
     if target is not None and dry_run:
         _describe_target(target)
         return
+    if service is None:
+        asyncio.run(_restore_all(settings, target, origin=origin, identity=identity, swap=swap))
+        return
     work = _Work.prepare(settings, service.value)
     if undo:
         asyncio.run(work.undo())
     elif forget:
         asyncio.run(work.forget())
+    elif finish:
+        asyncio.run(work.finish(finish, swap=swap))
     else:
-        source = None if target else _find_source(settings, service.value, origin=origin, identity=identity)
-        identities = identity
-        asyncio.run(
-            work.restore(lambda planned: work.load(planned, source, target, identities), into=into, swap=swap)
-        )
+        source = target or _find_source(settings, service.value, origin=origin, identity=identity)
+        asyncio.run(work.restore(source, identity=identity, into=into, swap=swap))
+
+
+async def _restore_all(
+    settings: OperatorSettings, target: Target | None, *, origin: str, identity: Path | None, swap: bool
+) -> None:
+    """Each database of this server, one after the other; none before it is known that all can be."""
+    destination = open_destination(settings)
+    manifest = target.route.manifest if target else read_manifest(destination, origin or _newest(destination))
+    works = [
+        _Work.prepare(settings, service)
+        for service in find_backup_server(settings, settings.server()).databases
+    ]
+    for work in works:
+        await work.check(into="", swap=swap)
+    identities = find_identities(settings, identity)
+    for name in await restore_missing_roles(destination, manifest, identities, admin=works[0].admin):
+        typer.echo(f"role {name} made, without a password", err=True)
+    for work in works:
+        source = target or _find_source(settings, work.planned.service, origin=manifest.id, identity=identity)
+        await work.restore(source, identity=identity, into="", swap=swap)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,9 +175,16 @@ class _Work:
             is_here=is_here,
         )
 
-    async def restore(self, load: Callable[[ServicePlan], Awaitable[None]], *, into: str, swap: bool) -> None:
+    async def restore(self, source: Source | Target, *, identity: Path | None, into: str, swap: bool) -> None:
+        await self.check(into=into, swap=swap)
         database = self.planned.database
         name = name_restored(database) if swap else into or database
+        await self._load(replace(self.planned, database=name), source, identity)
+        await self._make_usable(name, swap=swap)
+
+    async def check(self, *, into: str, swap: bool) -> None:
+        """Raises Refused or NotFound, unless there is room for a database, or one to swap."""
+        database = self.planned.database
         async with open_session(self.admin) as session:
             exists = await session.value("SELECT true FROM pg_database WHERE datname = $1", into or database)
         if into and exists:
@@ -139,20 +193,33 @@ class _Work:
             raise NotFound(f"there is no database {database} whose place could be taken: leave --swap out")
         if exists and not swap:
             await refuse_tables(self.admin, database)
-        await load(replace(self.planned, database=name))
+
+    async def finish(self, name: str, *, swap: bool) -> None:
+        """What a restore does once all rows are there."""
+        async with open_session(self.admin) as session:
+            if not await session.value("SELECT true FROM pg_database WHERE datname = $1", name):
+                raise NotFound(f"there is no database {name}: `quartet restore` without --finish makes one")
+        if swap and name in {each.database for each in self.plan}:
+            raise WrongSettings(f"{name} is in the place of a service already: leave --swap out")
+        await self._make_usable(name, swap=swap)
+
+    async def _make_usable(self, name: str, *, swap: bool) -> None:
         if swap:
-            kept = await swap_databases(
-                self.admin,
-                self.planned,
-                replacement=name,
-                prepare=lambda: self._run_hook(name, previous=database),
-            )
+            kept = await self._swap(name)
             told = f"restored; the database of before is {kept} (--undo, --forget)"
         else:
             await self._run_hook(name)
             told = f"restored into {name}"
         typer.echo(f"{self.planned.service}: {told}")
-        await self._tell_pending(database if swap else name)
+        await self._tell_pending(self.planned.database if swap else name)
+
+    async def _swap(self, replacement: str) -> str:
+        return await swap_databases(
+            self.admin,
+            self.planned,
+            replacement=replacement,
+            prepare=lambda: self._run_hook(replacement, previous=self.planned.database),
+        )
 
     async def _tell_pending(self, database: str) -> None:
         service = self.planned.service
@@ -164,11 +231,9 @@ class _Work:
                 err=True,
             )
 
-    async def load(
-        self, planned: ServicePlan, source: Source | None, target: Target | None, identity: Path | None
-    ) -> None:
+    async def _load(self, planned: ServicePlan, source: Source | Target, identity: Path | None) -> None:
         with report_progress() as reporter:
-            if source is not None:
+            if not isinstance(source, Target):
                 await restore_database(
                     source,
                     planned,
@@ -178,9 +243,9 @@ class _Work:
                     disk=self.disk if self.is_here else None,
                     reporter=reporter,
                 )
-            elif target is not None:
+            else:
                 await restore_at(
-                    target,
+                    source,
                     planned,
                     origin=self.planned.database,
                     destination=open_destination(self.settings),
@@ -194,7 +259,8 @@ class _Work:
                 )
 
     async def undo(self) -> None:
-        returned, kept = await undo_swap(self.admin, self.planned)
+        returned = await find_previous(self.admin, self.planned)
+        kept = await self._swap(returned)
         typer.echo(
             f"{self.planned.service}: {returned} is in its place again; the one that was there is {kept}"
         )
@@ -212,18 +278,40 @@ class _Work:
 
 
 def _check_usage(
-    *, at: str, origin: str, into: str, swap: bool, undo: bool, forget: bool, dry_run: bool
+    *,
+    everything: bool,
+    at: str,
+    origin: str,
+    into: str,
+    swap: bool,
+    undo: bool,
+    forget: bool,
+    finish: str,
+    dry_run: bool,
 ) -> None:
-    if sum(map(bool, (into, swap, undo, forget))) > 1:
-        raise WrongSettings("--into, --swap, --undo and --forget exclude each other: give one of them")
-    if at and origin:
-        raise WrongSettings("--at finds its backup by itself: leave --from out")
-    if (undo or forget) and (at or origin):
-        raise WrongSettings("--undo and --forget read no backup: leave --at and --from out")
-    if dry_run and not at:
-        raise WrongSettings("--dry-run tells how a time is reached: give --at TIME")
-    if into and not _DATABASE_NAME.fullmatch(into):
-        raise WrongSettings(f"--into {into}: small letters, digits and _ make a name, 63 at most")
+    is_named = into or undo or forget or finish
+    for is_wrong, told in (
+        (
+            sum(map(bool, (into, undo, forget, finish or swap))) > 1,
+            "--into, --swap, --undo, --forget and --finish exclude each other, but for --finish with --swap: give one of them",
+        ),
+        (
+            everything and (is_named or (origin and not _BACKUP_ID.fullmatch(origin))),
+            "--all goes with --at, --from ID and --swap: name one --service for others",
+        ),
+        (at and origin, "--at finds its backup by itself: leave --from out"),
+        (
+            (undo or forget or finish) and (at or origin),
+            "--undo, --forget and --finish read no backup: leave --at and --from out",
+        ),
+        (dry_run and not at, "--dry-run tells how a time is reached: give --at TIME"),
+        (
+            into and not _DATABASE_NAME.fullmatch(into),
+            f"--into {into}: small letters, digits and _ make a name, 63 at most",
+        ),
+    ):
+        if is_wrong:
+            raise WrongSettings(told)
 
 
 def _find_source(settings: OperatorSettings, service: str, *, origin: str, identity: Path | None) -> Source:
