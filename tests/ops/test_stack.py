@@ -74,12 +74,15 @@ def test_services_know_their_own_secrets_only(stack: RunningStack, place: Workpl
     for service, each in stack.state["services"].items():
         told = Path(f"/proc/{each['pid']}/environ").read_text()
         known = {name for name, value in secrets.items() if value in told}
-        assert known == {f"{service.upper()}_SECRET", f"{service.upper()}_DB_PASSWORD"}
+        assert known == {f"{service.upper()}_SECRET"}
+        (file,) = re.findall(rf"{service.upper()}_DB_PASSWORD_FILE=([^\0]+)", told)
+        assert Path(file).read_text() == secrets[f"{service.upper()}_DB_PASSWORD"]
 
 
 def test_secrets_can_be_read_by_their_owner_only(stack: RunningStack, place: Workplace) -> None:
     assert (place.home / "secrets.env").stat().st_mode & 0o777 == 0o600
-    assert (place.home / "logs").stat().st_mode & 0o777 == 0o700
+    assert {(place.home / name).stat().st_mode & 0o777 for name in ("logs", "passwords")} == {0o700}
+    assert {file.stat().st_mode & 0o777 for file in (place.home / "passwords").iterdir()} == {0o600}
 
 
 def test_no_process_shows_a_password_in_its_arguments(stack: RunningStack, place: Workplace) -> None:

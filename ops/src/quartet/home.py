@@ -24,12 +24,13 @@ LOCK_PATIENCE_SECONDS = 0.5  # `quartet ps` takes the lock for an instant
 
 
 class Home:
-    """The state folder of one stack: `secrets.env`, `run.json`, `logs/`, and the cluster or where it lies."""
+    """The state folder of one stack: `secrets.env`, `run.json`, `logs/`, `passwords/`, and the cluster or where it lies."""
 
     def __init__(self, path: Path, *, shared_state: Path = SHARED_STATE) -> None:
         self.path = path.absolute()
         self._shared_state = shared_state
         self.logs = self.path / "logs"
+        self.passwords = self.path / "passwords"
         self.run_file = self.path / "run.json"
         self.remembered_settings = self.path / "known-settings.json"
         self.remembered_revisions = self.path / "revisions.json"

@@ -9,6 +9,7 @@ from quartet.cli.lazy import Entry, lazy_group
 from quartet.cli.output import load_checked_settings
 from quartet.container_secrets import write_container_secrets
 from quartet.readiness import ensure_server_runs
+from quartet.stack.password_files import write_password_files
 from quartet.stack.startup import prepare_databases, wait_for_server
 
 group = lazy_group(
@@ -32,8 +33,9 @@ def provision_server(
 
     Works on the server of POSTGRES_HOST and POSTGRES_PORT with POSTGRES_PASSWORD (or POSTGRES_PASSWORD_FILE), else on
     the embedded one of a running stack. Run again it repairs and reports drift; a password that was changed in
-    the environment is rotated. Services that have theirs from a file (AUTH_DB_PASSWORD_FILE) take the new one from there
-    without a restart, if it stands there before this command runs; others keep their open connections, and need a restart.
+    the environment or `.env` is rotated. The services of `quartet up` take the new one without a restart. So do others that
+    have theirs from a file (AUTH_DB_PASSWORD_FILE), if it stands there before this command runs; what has it in its
+    environment keeps its open connections, and needs a restart, as `quartet backup run` does.
 
     Example: POSTGRES_HOST=shared-postgres POSTGRES_PASSWORD_FILE=/run/secrets/postgres quartet provision
 
@@ -43,6 +45,8 @@ def provision_server(
     server = settings.server()
     ensure_server_runs(settings)
     wait_for_server(server, seconds=wait)
+    if "POSTGRES_HOST" not in settings.explicit:
+        write_password_files(settings)
     prepare_databases(settings, server, say=typer.echo)
     typer.echo("roles, databases and schema are as planned")
 

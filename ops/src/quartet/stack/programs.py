@@ -7,6 +7,7 @@ from quartet.processes import module_command
 from quartet.provision.plan import SERVICES
 from quartet.settings import OperatorSettings
 from quartet.settings.operator import Server, reachable_host
+from quartet.stack.password_files import with_password_file
 from quartet.stack.program import Declaration
 
 BACKUP = "backup"
@@ -66,6 +67,7 @@ def _environment(
     service: str, settings: OperatorSettings, *, server: Server, environment: Mapping[str, str], colour: bool
 ) -> dict[str, str]:
     told = settings.service_environment(service, server=server, process=environment)
+    told = with_password_file(told, service, settings.home)
     if told.get("LOG_FORMAT", "auto") == "auto":
         told["LOG_FORMAT"] = "console"
     if colour:

@@ -17,6 +17,7 @@ from quartet.provision import embedded_access_rules, provision
 from quartet.schema import migrate
 from quartet.settings import OperatorSettings
 from quartet.settings.operator import ADMIN_PASSWORD, Server
+from quartet.stack.password_files import write_password_files
 
 Say = Callable[[str], None]
 WAL_SEGMENT = 16 * 1024 * 1024  # without room for one more the server ends, and its connections with it
@@ -41,6 +42,7 @@ def start_server(settings: OperatorSettings, cluster: Cluster, *, say: Say) -> S
         cluster.stop()
     cluster.start()
     server = Server(host="127.0.0.1", port=cluster.port)
+    write_password_files(settings)
     prepare_databases(settings, server, say=say, folder=cluster.data_folder)
     return server
 
