@@ -1,10 +1,12 @@
-# One image a build: --build-arg SERVICE=auth|l2p|payment|videovault|ops|shared-postgres
+# One image a build: --build-arg SERVICE=auth|l2p|payment|videovault|ops|shared-postgres|prometheus|grafana
 #
 #   docker build --build-arg SERVICE=auth -t quartet-auth .
 #
 # PYTHON_IMAGE and POSTGRES_IMAGE may be any tag or digest of Python 3.11 to 3.13 and PostgreSQL 15 to 18.
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 ARG POSTGRES_IMAGE=postgres:18
+ARG PROMETHEUS_IMAGE=prom/prometheus:v3.14.0
+ARG GRAFANA_IMAGE=grafana/grafana:13.1.3
 ARG SERVICE=auth
 
 
@@ -102,5 +104,12 @@ CMD ["--help"]
 FROM ${POSTGRES_IMAGE} AS shared-postgres
 COPY --chmod=0444 deploy/postgres/postgresql.conf deploy/postgres/pg_hba.conf /etc/quartet/
 CMD ["postgres", "-c", "config_file=/etc/quartet/postgresql.conf"]
+
+FROM ${PROMETHEUS_IMAGE} AS prometheus
+COPY --chmod=0555 deploy/prometheus/ /etc/prometheus/
+
+FROM ${GRAFANA_IMAGE} AS grafana
+COPY --chmod=0555 deploy/grafana/provisioning /etc/grafana/provisioning
+COPY --chmod=0555 deploy/grafana/boards /etc/grafana/boards
 
 FROM ${SERVICE}

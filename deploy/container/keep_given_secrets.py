@@ -37,6 +37,7 @@ def destinations() -> dict[str, tuple[str, ...]]:
     """The files for each variable's value, below the folder of secrets."""
     found: dict[str, tuple[str, ...]] = {
         "POSTGRES_PASSWORD": ("postgres/postgres_password", SUPERUSER),
+        "GRAFANA_ADMIN_PASSWORD": ("grafana/admin_password",),
         "BACKUP_DB_PASSWORD": ("backup/db_password", "migrate/backup_db_password"),
     }
     for service in SERVICES:

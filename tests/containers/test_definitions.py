@@ -68,12 +68,17 @@ def test_the_operator_is_told_known_settings_only(name: str) -> None:
 
 
 def test_each_generated_secret_may_be_given() -> None:
-    assert set(DEFINED["secrets"]["environment"]) == set(GENERATED)
+    assert set(DEFINED["secrets"]["environment"]) == {*GENERATED, "GRAFANA_ADMIN_PASSWORD"}
 
 
 def test_every_port_is_published_on_loopback_only() -> None:
     ports = {name: service.get("ports", []) for name, service in DEFINED.items()}
-    assert {name for name, published in ports.items() if published} == {*SERVICES, "shared-postgres"}
+    assert {name for name, published in ports.items() if published} == {
+        *SERVICES,
+        "shared-postgres",
+        "prometheus",
+        "grafana",
+    }
     assert all(port.startswith("127.0.0.1:") for published in ports.values() for port in published)
 
 
@@ -124,3 +129,39 @@ def test_versions_are_arguments_with_the_same_defaults_everywhere() -> None:
         for name, value in service.get("build", {}).get("args", {}).items():
             if name.endswith("_IMAGE"):
                 assert f"ARG {name}={default_of(value)}\n" in dockerfile
+
+
+def test_prometheus_and_grafana_run_without_privileges_and_only_when_they_are_asked_for() -> None:
+    for name in ("prometheus", "grafana"):
+        defined = DEFINED[name]
+        assert defined["profiles"] == ["observability"]
+        assert defined["read_only"] is True
+        assert defined["cap_drop"] == ["ALL"]
+        assert int(defined["user"].split(":")[0]) > 0
+    grafana = DEFINED["grafana"]
+    path = "/run/secrets/grafana/admin_password"
+    assert grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"] == path
+    assert grafana["volumes"] == ["grafana-secrets:/run/secrets/grafana:ro"]
+    assert f"--grafana-uid {grafana['user'].split(':')[0]}" in DEFINED["secrets"]["command"][0]
+
+
+@pytest.mark.parametrize("name", ["PROMETHEUS_IMAGE", "GRAFANA_IMAGE"])
+def test_images_of_others_are_pinned_by_an_exact_version(name: str) -> None:
+    default = SETTINGS[name].default
+    assert default is not None
+    assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", default)
+    assert f"ARG {name}={default}\n" in ROOT.joinpath("Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", ["prometheus", "grafana"])
+def test_the_ports_of_prometheus_and_grafana_are_settings(name: str) -> None:
+    setting = SETTINGS[f"{name.upper()}_PORT"]
+    assert DEFINED[name]["ports"] == [f"127.0.0.1:${{{setting.name}:-{setting.default}}}:{setting.default}"]
+
+
+def test_what_the_images_copy_is_sent_to_the_engine() -> None:
+    sent = [line[1:] for line in ROOT.joinpath(".dockerignore").read_text().splitlines() if line[:1] == "!"]
+    copied = re.findall(
+        r"^COPY (?:--\S+ )*(deploy/\S+)", ROOT.joinpath("Dockerfile").read_text(), re.MULTILINE
+    )
+    assert {path for path in copied if not path.startswith(tuple(sent))} == set()

@@ -44,17 +44,18 @@ def keep_given(folder: Path, **given: str) -> dict[str, str]:
 
 def consumers(folder: Path) -> Path:
     """The folders that the volumes create."""
-    for name in ("postgres", "migrate", "backup", "auth", "l2p", "payment", "videovault"):
+    for name in ("postgres", "migrate", "backup", "grafana", "auth", "l2p", "payment", "videovault"):
         folder.joinpath(name).mkdir()
     return folder
 
 
 def test_every_secret_that_is_given_reaches_all_who_use_it(tmp_path: Path) -> None:
-    given = {name: f"{name} {AWKWARD}" for name in GENERATED}
+    given = {name: f"{name} {AWKWARD}" for name in (*GENERATED, "GRAFANA_ADMIN_PASSWORD")}
     found = keep_given(consumers(tmp_path), **given)
     assert sorted(set(found.values())) == sorted(given.values())
     assert found["postgres/postgres_password"] == found["migrate/postgres_password"]
     assert found["backup/db_password"] == found["migrate/backup_db_password"] == given["BACKUP_DB_PASSWORD"]
+    assert found["grafana/admin_password"] == given["GRAFANA_ADMIN_PASSWORD"]
     for service in ("auth", "l2p", "payment", "videovault"):
         prefix = service.upper()
         assert found[f"{service}/secret"] == given[f"{prefix}_SECRET"]

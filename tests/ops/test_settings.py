@@ -281,21 +281,22 @@ def test_config_shows_what_follows_from_other_settings_and_where_it_comes_from()
 
 def test_container_secrets_are_made_once_each_in_its_consumers_folder(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
-    assert write_container_secrets(folder, service_uid=os.getuid(), postgres_uid=os.getuid()) == 14
+    assert write_container_secrets(folder, service_uid=os.getuid(), postgres_uid=os.getuid()) == 15
     before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
     assert write_container_secrets(folder) == 0
     assert {path: path.read_text() for path in folder.rglob("*") if path.is_file()} == before
     names = sorted(str(path.relative_to(folder)) for path in before)
-    assert {name for name in names if name.startswith(("auth/", "postgres/"))} == {
+    assert {name for name in names if name.startswith(("auth/", "postgres/", "grafana/"))} == {
         "auth/db_password",
         "auth/secret",
         "postgres/postgres_password",
+        "grafana/admin_password",
     }
     assert len([name for name in names if name.startswith("migrate/")]) == 10
     assert {stat.S_IMODE(path.stat().st_mode) for path in before} == {0o400}
     same = ("auth/db_password", "migrate/auth_db_password")
     assert len({before[folder / name] for name in same}) == 1
-    assert len(set(before.values())) == 14
+    assert len(set(before.values())) == 15
 
 
 def test_container_secret_that_is_missing_is_made_without_touching_the_others(tmp_path: Path) -> None:

@@ -14,9 +14,14 @@ FOLDER_MODE = 0o500
 
 
 def write_container_secrets(
-    folder: Path, *, service_uid: int | None = None, postgres_uid: int | None = None
+    folder: Path,
+    *,
+    service_uid: int | None = None,
+    postgres_uid: int | None = None,
+    grafana_uid: int | None = None,
 ) -> int:
     """Generate the missing secrets below `folder`, and set owners and modes; how many were generated."""
+    owners = {"postgres": postgres_uid, "grafana": grafana_uid}
     made = 0
     shared: dict[str, str] = {}
     for consumer, name, value_of in _wanted():
@@ -29,9 +34,9 @@ def write_container_secrets(
                 shared[value_of] = _existing(folder, value_of) or new_secret()
                 made += 1
             write_privately(path, shared[value_of], mode=FILE_MODE)
-        _own(path, postgres_uid if consumer == "postgres" else service_uid)
+        _own(path, owners.get(consumer, service_uid))
     for consumer in {consumer for consumer, _, _ in _wanted()}:
-        _own(folder / consumer, postgres_uid if consumer == "postgres" else service_uid)
+        _own(folder / consumer, owners.get(consumer, service_uid))
         (folder / consumer).chmod(FOLDER_MODE)
     return made
 
@@ -43,6 +48,7 @@ def _wanted() -> list[tuple[str, str, str]]:
         ("migrate", "postgres_password", "postgres/postgres_password"),
         ("migrate", "backup_db_password", "backup/db_password"),
         ("backup", "db_password", "backup/db_password"),
+        ("grafana", "admin_password", "grafana/admin_password"),
     ]
     for service in SERVICES:
         wanted += [

@@ -96,7 +96,7 @@ def wal() -> None:
 def run() -> None:
     """Receive the WAL, make a full backup at BACKUP_AT (UTC) and when one was missed, prune and verify: until Ctrl-C.
 
-    Serves metrics for Prometheus on BACKUP_PORT of 127.0.0.1. Without a key at hand it verifies that every object
+    Serves metrics for Prometheus on BACKUP_PORT of BACKUP_HOST. Without a key at hand it verifies that every object
     is whole; restore it where the key is.
 
     Exit codes: as of `quartet backup wal` · 3 the port of the metrics is taken
@@ -122,7 +122,7 @@ def run() -> None:
         say=_say,
     )
     metrics.is_receiving = receiver.receiving.is_set
-    for listener in take_listeners("backup", ("127.0.0.1", settings.number("BACKUP_PORT", 9188))):
+    for listener in take_listeners("backup", settings.host_and_port("backup")):
         serve_metrics(listener, metrics)
     asyncio.run(_until_stopped(receiver, scheduler.run))
 

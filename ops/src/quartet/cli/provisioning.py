@@ -60,15 +60,20 @@ def init_secrets(
     postgres_uid: Annotated[
         int | None, typer.Option("--postgres-uid", min=0, help="The user that PostgreSQL runs as.")
     ] = None,
+    grafana_uid: Annotated[
+        int | None, typer.Option("--grafana-uid", min=0, help="The user that Grafana runs as.")
+    ] = None,
 ) -> None:
     """Generate the secrets that are missing: a folder for each consumer, with no secrets of the others.
 
     postgres/postgres_password; migrate/ with all database passwords; auth/, l2p/, payment/ and videovault/ with
-    secret and db_password. Files have mode 0400. Existing ones stay as they are.
+    secret and db_password; grafana/admin_password. Files have mode 0400. Existing ones stay as they are.
 
     Example: quartet secrets init /secrets --service-uid 10001 --postgres-uid 999
 
     Exit codes: 0 · 5 no permission · 8 disk full
     """
-    made = write_container_secrets(folder, service_uid=service_uid, postgres_uid=postgres_uid)
+    made = write_container_secrets(
+        folder, service_uid=service_uid, postgres_uid=postgres_uid, grafana_uid=grafana_uid
+    )
     typer.echo(f"{made} secrets generated in {folder}" if made else f"{folder} has every secret already")

@@ -94,7 +94,12 @@ _OPERATOR = (
     Setting(
         name="BACKUP_PORT",
         default="9188",
-        description="Where `quartet backup run` serves metrics, on 127.0.0.1.",
+        description="The port where `quartet backup run` serves metrics.",
+    ),
+    Setting(
+        name="BACKUP_HOST",
+        default="127.0.0.1",
+        description="The address where `quartet backup run` serves metrics.",
     ),
     Setting(
         name="AWS_ENDPOINT_URL",
@@ -134,6 +139,32 @@ _CONTAINERS = (
         name="PYTHON_IMAGE",
         default="python:3.12-slim-bookworm",
         description="Containers only: what the images are built on, Python 3.11 to 3.13.",
+    ),
+    Setting(
+        name="PROMETHEUS_IMAGE",
+        default="prom/prometheus:v3.14.0",
+        description="Containers only: the image of Prometheus, 2.42 or newer.",
+    ),
+    Setting(
+        name="PROMETHEUS_PORT",
+        default="9090",
+        description="Containers only: where Prometheus is on this machine's loopback.",
+    ),
+    Setting(
+        name="GRAFANA_IMAGE",
+        default="grafana/grafana:13.1.3",
+        description="Containers only: the image of Grafana, 11 or newer.",
+    ),
+    Setting(
+        name="GRAFANA_PORT",
+        default="3000",
+        description="Containers only: where Grafana is on this machine's loopback.",
+    ),
+    Setting(
+        name="GRAFANA_ADMIN_PASSWORD",
+        default=None,
+        description="Containers only: the password of Grafana's user admin; generated unless it is given.",
+        secret=True,
     ),
     Setting(
         name="SHUTDOWN_KILL_SECONDS",
@@ -259,11 +290,12 @@ def _gather() -> list[Setting]:
                 services=users,
             )
     shared = [setting for setting in gathered.values() if len(setting.services) > 1]
-    settings = [*_OPERATOR, *_CONTAINERS, *_SHARED, *shared]
+    settings = [*_SHARED, *shared]
     for service in SERVICES:
         settings += [setting for setting in gathered.values() if setting.services == (service,)]
         settings += _database_settings(service)
-    return list(_with_files(settings))
+    # What is for containers alone is read by Compose, which knows of no such file.
+    return [*_with_files(_OPERATOR), *_CONTAINERS, *_with_files(settings)]
 
 
 def _declared(service: str) -> list[Any]:

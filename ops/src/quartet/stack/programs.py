@@ -42,7 +42,7 @@ def declare_programs(
             Declaration(
                 name=BACKUP,
                 service=BACKUP,
-                url=public_url("127.0.0.1", listeners[BACKUP].getsockname()[1]),
+                url=public_url(*settings.host_and_port(BACKUP)),
                 command=module_command("quartet", "backup", "run"),
                 environment=environment,
                 listener=listeners[BACKUP],

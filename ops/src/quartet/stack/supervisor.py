@@ -88,7 +88,7 @@ class Supervisor:
         settings = self._settings
         addresses = {service: settings.host_and_port(service) for service in SERVICES}
         if settings.runs_backups:
-            addresses[BACKUP] = ("127.0.0.1", settings.number("BACKUP_PORT", 9188))
+            addresses[BACKUP] = settings.host_and_port(BACKUP)
         _ = settings.replicas  # raises WrongSettings before anything is started
         self._listeners = open_listeners(addresses)
         check_service_settings(settings, process=self._environment)
