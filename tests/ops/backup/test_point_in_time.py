@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pyrage
 import pytest
+from obstore.store import LocalStore
 
 from quartet.backup.archive import PARTIAL
+from quartet.backup.destination import Destination
+from quartet.backup.manifest import list_ids, read_manifest, write_manifest
+from quartet.backup.scratch import delete_abandoned, scratch_folder
 from tests.ops.backup.archives import Story, objects_of, state_of
-from tests.ops.command import Workplace, workplace
+from tests.ops.backup.commands import started
+from tests.ops.command import Workplace, wait_until, workplace
 
 pytestmark = pytest.mark.database
 
@@ -171,6 +176,54 @@ def test_a_changed_byte_in_a_segment_is_noticed_and_nothing_is_left(
 def test_a_changed_byte_in_the_state_is_noticed(story: Story, copy: Workplace) -> None:
     flip(copy.home / "backups/wal/state.json")
     _assert_refused(story, copy, "state.json is damaged")
+
+
+def test_a_changed_byte_in_the_base_is_noticed(story: Story, copy: Workplace) -> None:
+    [path] = (copy.home / "backups/full").glob("*/base.tar.zst.age")
+    flip(path)
+    _assert_refused(story, copy, "base.tar.zst.age is damaged")
+
+
+def test_too_little_disk_for_the_recovery_is_told_before_anything_is_done(
+    story: Story, copy: Workplace
+) -> None:
+    destination = Destination("here", LocalStore(copy.home / "backups"))
+    manifest = read_manifest(destination, list_ids(destination)[0][0])
+    parts = tuple(
+        part.model_copy(update={"bytes": 8 * 1024**4}) if part.kind == "base" else part
+        for part in manifest.parts
+    )
+    write_manifest(destination, manifest.model_copy(update={"parts": parts}))
+    before = leftovers(story, copy)
+    done, _ = restored(story, "videovault", story.times["the end"], place=copy)
+    assert (done.returncode, len(done.stderr.splitlines())) == (8, 1), done.stderr
+    assert "the recovery needs about 8.8 TB" in done.stderr
+    assert leftovers(story, copy) == before
+
+
+@pytest.mark.long
+def test_what_a_killed_restore_left_on_the_disk_is_deleted_by_prune(story: Story, copy: Workplace) -> None:
+    at = story.times["the end"]
+    with started(copy, "restore", "--service", "payment", "--at", at, "--into", "killed") as command:
+        wait_until(lambda: list(copy.home.glob("restore-*/cluster/pgdata/PG_VERSION")))
+        command.process.kill()
+        command.process.wait()
+    wait_until(lambda: leftovers(story, copy)[2] == [])
+    [left] = copy.home.glob("restore-*")
+    assert copy.call("backup", "prune").returncode == 0
+    assert not left.exists()
+
+
+def test_only_folders_that_nobody_holds_are_deleted(tmp_path: Path) -> None:
+    abandoned, other = tmp_path / "verify-abandoned", tmp_path / "postgres"
+    for folder in (abandoned, other):
+        (folder / "inside").mkdir(parents=True)
+    with scratch_folder(tmp_path, purpose="restore") as first:
+        assert not abandoned.exists()
+        with scratch_folder(tmp_path, purpose="verify") as second:
+            delete_abandoned(tmp_path)
+            assert sorted(tmp_path.iterdir()) == sorted([first, second, other])
+    assert list(tmp_path.iterdir()) == [other]
 
 
 def test_the_wrong_key_is_told_and_nothing_is_left(story: Story, copy: Workplace) -> None:
