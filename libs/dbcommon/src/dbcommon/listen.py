@@ -7,7 +7,7 @@ table, and after every (re)connect each subscriber is told to read its table aga
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ ANSWER_SECONDS = 2.0
 LISTENER_SCHEDULE = Schedule(seconds=5.0, retry_seconds=0.1, retry_limit_seconds=5.0, jitter=0.2)
 """How often the connection is checked, and the pauses between attempts to reconnect."""
 
+_NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload"
+
 Subscriber = Callable[[str | None], None]
 """Called with each payload, and with None when the subscriber has to read its table again. It must return at once."""
 
@@ -58,6 +60,8 @@ class Listener:
         self._connection: asyncpg.Connection[Any] | None = None
         self._channels: set[str] = set()
         self._subscriptions: list[_Subscription] = []
+        self._turn = asyncio.Lock()
+        """The driver runs one statement of a connection at a time."""
         self.wake = asyncio.Event()
 
     @contextlib.contextmanager
@@ -80,7 +84,7 @@ class Listener:
             self.close()
             return
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS), self._turn:
                 connection = await self._connect()
                 await self._listen(connection)
         except CONNECTION_FAULTS as error:
@@ -90,6 +94,22 @@ class Listener:
             if subscription.channel in self._channels and not subscription.is_current:
                 subscription.is_current = True
                 _tell(subscription, None)
+
+    async def notify(self, channel: str, payloads: Sequence[str]) -> None:
+        """Notify the channel's subscribers in all processes, outside of any transaction, over this connection.
+
+        For changes that are committed already: a transaction that notifies holds a lock of the whole server while it
+        commits. Raises `DatabaseUnavailable` when the connection is lost; subscribers find the changes in the table.
+        """
+        connection = self._connection
+        if connection is None:
+            raise DatabaseUnavailable(f"the listener on {self._url} is not connected")
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._turn:
+                await connection.execute(_NOTIFY, channel, payloads)
+        except CONNECTION_FAULTS as error:
+            self.close()
+            raise DatabaseUnavailable(f"cannot notify on {self._url}") from error
 
     def close(self) -> None:
         """Close the connection. Subscribers stay, and the next `maintain` serves them again."""
@@ -105,6 +125,8 @@ class Listener:
         connection = await connect(
             self._url, {"timeout": ANSWER_SECONDS, **arguments, "statement_cache_size": 0}
         )
+        # A notification that is lost in a crash is as good as one that was lost with a connection.
+        await connection.execute("SET synchronous_commit = off")
         self._connection = connection
         connection.add_termination_listener(self._forget)
         return connection

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from l2p.answers.batches import AnswerBatches
+from l2p.driver.driver import Driver
+from l2p.live.session import LiveParts
+from l2p.log.log import LobbyLog
 from l2p.tokens import TokenSigner
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.provisioning.service import UserProvisioner
@@ -16,3 +20,7 @@ class Components:
     guard: Guard
     hasher: PasswordHasher
     provisioner: UserProvisioner
+    log: LobbyLog
+    batches: AnswerBatches
+    driver: Driver
+    live: LiveParts

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from l2p.log.log import LobbyLog
 from l2p.settings import Settings
 from l2p.tokens import TokenSigner
 from webcommon.accounts.passwords import PasswordHasher
@@ -17,6 +18,9 @@ ProvisionerDep = Annotated[UserProvisioner, component(UserProvisioner)]
 HasherDep = Annotated[PasswordHasher, component(PasswordHasher)]
 SignerDep = Annotated[TokenSigner, component(TokenSigner)]
 """The signer of this service's own tokens."""
+
+LogDep = Annotated[LobbyLog, component(LobbyLog)]
+"""Appends events to lobbies' logs."""
 
 SettingsDep = Annotated[Settings, component(Settings)]
 

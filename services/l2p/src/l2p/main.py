@@ -1,11 +1,16 @@
 """Learn2Play as an application."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from dbcommon.engine import Database
 from l2p import __version__
 from l2p.accounts.routes import router as accounts_router
+from l2p.answers.routes import router as answers_router
 from l2p.components import Components
+from l2p.games.routes import router as games_router
+from l2p.live.routes import router as live_router
+from l2p.live.setup import LiveGames, make_live_games
 from l2p.lobbies.routes import router as lobbies_router
 from l2p.models import USER_COLUMNS
 from l2p.settings import Settings
@@ -34,15 +39,24 @@ def create_app(
     """
     settings = settings or Settings.from_environment()
     database = Database(settings.database, application_name=settings.service)
+    provisioner = UserProvisioner(database, USER_COLUMNS)
+    live = make_live_games(database, provisioner)
     app = Service(
         settings,
         version=__version__,
         title="Learn2Play",
         description=DESCRIPTION,
-        routers=[accounts_router, users_router, lobbies_router],
+        routers=[
+            accounts_router,
+            users_router,
+            lobbies_router,
+            games_router,
+            answers_router,
+            live_router,
+        ],
         database=database,
         issuers=issuers,
-        lifespan=lambda _: sweeping(database),
+        lifespan=lambda _: _running(database, live),
     )
     signer = TokenSigner(
         settings.secret.get_secret_value(), issuer=settings.issuer, lifetime=settings.token_seconds
@@ -56,7 +70,18 @@ def create_app(
             signer=signer,
             guard=Guard(settings, database=database, url=settings.issuer),
             hasher=hasher or PasswordHasher(),
-            provisioner=UserProvisioner(database, USER_COLUMNS),
+            provisioner=provisioner,
+            log=live.log,
+            batches=live.batches,
+            driver=live.driver,
+            live=live.parts,
         )
     )
+    app.on_drain(live.driver.hand_over)
     return app
+
+
+@asynccontextmanager
+async def _running(database: Database, live: LiveGames) -> AsyncIterator[None]:
+    async with sweeping(database), live.running():
+        yield

@@ -64,11 +64,12 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_refuse_unstorable_json)]
 """Any JSON object that PostgreSQL can store as `jsonb`: no NUL, no infinity, at most `DEEPEST_JSON` levels."""
 
 
-def _in_utc(moment: datetime) -> str:
+def in_utc(moment: datetime) -> str:
+    """RFC 3339 in UTC, as responses have it."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Timestamp = Annotated[datetime, PlainSerializer(_in_utc, return_type=str, when_used="json")]
+Timestamp = Annotated[datetime, PlainSerializer(in_utc, return_type=str, when_used="json")]
 """A time, written as RFC 3339 in UTC."""
 
 

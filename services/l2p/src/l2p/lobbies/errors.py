@@ -1,6 +1,13 @@
 """Why a call on a lobby is refused."""
 
-from webcommon.api.problems import Conflict, InvalidRequest, NotFound, ServiceUnavailable, TooManyRequests
+from webcommon.api.problems import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    ServiceUnavailable,
+    TooManyRequests,
+)
 
 
 class LobbyNotFound(NotFound):
@@ -32,6 +39,36 @@ class LobbyClosed(Conflict):
 
     def __init__(self) -> None:
         super().__init__("Choose another lobby, or create one.")
+
+
+class LobbyLocked(Conflict):
+    """409: the host lets nobody in."""
+
+    title = "The lobby is locked"
+    slug = "lobby-locked"
+
+    def __init__(self) -> None:
+        super().__init__("Ask the host to unlock it, or choose another lobby.")
+
+
+class NoSeat(Forbidden):
+    """403: only players of the lobby may do this."""
+
+    title = "You are not in this lobby"
+    slug = "no-seat"
+
+    def __init__(self) -> None:
+        super().__init__("Join the lobby first.")
+
+
+class ChatOff(Conflict):
+    """409: the host has turned the chat off."""
+
+    title = "The chat is off"
+    slug = "chat-off"
+
+    def __init__(self) -> None:
+        super().__init__("The host has turned it off for this lobby.")
 
 
 class GameUnderWay(Conflict):

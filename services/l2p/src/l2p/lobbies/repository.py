@@ -29,7 +29,7 @@ from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from l2p.lobbies.schemas import LobbySettings
-from l2p.models import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, User
+from l2p.models import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, LobbyStatus, User
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +227,23 @@ async def insert_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> N
     )
 
 
+async def is_participant(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
+    """Whether the player takes part in the running game of a lobby."""
+    return bool((await db.execute(_PARTICIPANT, {"lobby_id": lobby_id, "player_id": player_id})).scalar_one())
+
+
+async def insert_late_participant(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
+    """Let a player take part in the running game from the open question on, or from the next one."""
+    await db.execute(_LATE_PARTICIPANT, {"lobby_id": lobby_id, "player_id": player_id})
+
+
+async def set_ready(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, is_ready: bool) -> bool | None:
+    """Set whether a player is ready; gives whether that changed something, None without a seat."""
+    parameters = {"lobby_id": lobby_id, "player_id": player_id, "is_ready": is_ready}
+    row = (await db.execute(_SET_READY, parameters)).one_or_none()
+    return None if row is None else bool(row.changed)
+
+
 async def delete_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
     """Free a player's seat in a locked lobby. False when there was none."""
     statement = (
@@ -253,10 +270,50 @@ async def set_host(db: AsyncSession, lobby_id: UUID, *, host_id: UUID) -> None:
     await db.execute(update(Lobby).where(Lobby.id == lobby_id).values(host_id=host_id))
 
 
+async def set_status(db: AsyncSession, lobby_id: UUID, *, status: LobbyStatus) -> None:
+    """Set the status of a locked lobby."""
+    await db.execute(update(Lobby).where(Lobby.id == lobby_id).values(status=status))
+
+
 async def close_lobby(db: AsyncSession, lobby_id: UUID) -> None:
     """Close a lobby; its row and its games stay."""
-    await db.execute(update(Lobby).where(Lobby.id == lobby_id).values(status="closed", host_id=None))
+    await db.execute(
+        update(Lobby)
+        .where(Lobby.id == lobby_id)
+        .values(status="closed", host_id=None, closed_at=func.clock_timestamp())
+    )
 
+
+_PARTICIPANT = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM games JOIN game_participants AS part ON part.game_id = games.id
+        WHERE games.lobby_id = :lobby_id AND games.status NOT IN ('finished', 'aborted')
+            AND part.user_id = :player_id
+    )
+    """
+).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))
+
+_LATE_PARTICIPANT = text(
+    """
+    INSERT INTO game_participants (game_id, user_id, first_question)
+    SELECT id, :player_id, CASE
+        WHEN current_question IS NULL THEN 0
+        WHEN coalesce(paused_status, status) = 'question' THEN current_question
+        ELSE current_question + 1
+    END
+    FROM games WHERE lobby_id = :lobby_id AND status NOT IN ('finished', 'aborted') FOR SHARE
+    ON CONFLICT (game_id, user_id) DO NOTHING
+    """
+).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))
+
+_SET_READY = text(
+    """
+    UPDATE lobby_players SET is_ready = :is_ready FROM lobby_players AS before
+    WHERE lobby_players.lobby_id = :lobby_id AND lobby_players.user_id = :player_id AND before.id = lobby_players.id
+    RETURNING before.is_ready <> :is_ready AS changed
+    """
+).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))
 
 GUESSES = 20
 GUESS_WINDOW = timedelta(minutes=1)

@@ -6,18 +6,20 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
-from l2p.dependencies import PlayerDep, ProvisionerDep, get_player
+from l2p.dependencies import LogDep, PlayerDep, ProvisionerDep, get_player
 from l2p.lobbies import service
 from l2p.lobbies.errors import (
     GameUnderWay,
     LobbyClosed,
     LobbyFull,
+    LobbyLocked,
     LobbyNotFound,
     NoFreeCode,
+    NoSeat,
     QuestionSetUnknown,
     TooManyCodeGuesses,
 )
-from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbySummary
+from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbySummary, ReadyRequest
 from l2p.models import LobbyStatus
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.api.problems import Unauthorized, problem_responses
@@ -43,10 +45,10 @@ CodeParameter = Annotated[
     responses=problem_responses(QuestionSetUnknown, NoFreeCode),
 )
 async def create_lobby(
-    body: LobbyRequest, response: Response, player: PlayerDep, provisioner: ProvisionerDep
+    body: LobbyRequest, response: Response, player: PlayerDep, provisioner: ProvisionerDep, log: LogDep
 ) -> Lobby:
     """Open a lobby. You are its host and its first player; others join with its code."""
-    lobby = await provisioner.write(player, lambda db: service.create_lobby(db, body, player_id=player.id))
+    lobby = await provisioner.write(player, lambda db: service.create_lobby(db, body, player=player, log=log))
     response.headers["Location"] = f"/v1/lobbies/{lobby.id}"
     return lobby
 
@@ -104,13 +106,16 @@ async def read_lobby(lobby_id: UUID, player: PlayerDep, database: DatabaseDep) -
     "/{lobby_id}/join",
     operation_id="join_lobby",
     summary="Join a lobby",
-    responses=problem_responses(LobbyNotFound, LobbyFull, LobbyClosed, GameUnderWay, TooManyCodeGuesses),
+    responses=problem_responses(
+        LobbyNotFound, LobbyFull, LobbyClosed, LobbyLocked, GameUnderWay, TooManyCodeGuesses
+    ),
 )
 async def join_lobby(
     lobby_id: UUID,
     player: PlayerDep,
     database: DatabaseDep,
     provisioner: ProvisionerDep,
+    log: LogDep,
     body: JoinRequest | None = None,
 ) -> Lobby:
     """Take a seat. A private lobby requires its code. Joining again changes nothing."""
@@ -118,7 +123,9 @@ async def join_lobby(
     await provisioner.run(
         player, lambda: service.check_code(database, lobby_id, player_id=player.id, code=code)
     )
-    return await provisioner.write(player, lambda db: service.join_lobby(db, lobby_id, player_id=player.id))
+    return await provisioner.write(
+        player, lambda db: service.join_lobby(db, lobby_id, player=player, log=log)
+    )
 
 
 @router.post(
@@ -128,6 +135,20 @@ async def join_lobby(
     status_code=204,
     responses=problem_responses(LobbyNotFound),
 )
-async def leave_lobby(lobby_id: UUID, player: PlayerDep, db: SessionDep) -> None:
+async def leave_lobby(lobby_id: UUID, player: PlayerDep, db: SessionDep, log: LogDep) -> None:
     """Free your seat. A host hands over to the longest-present player; the last one out closes the lobby."""
-    await service.leave_lobby(db, lobby_id, player_id=player.id)
+    await service.leave_lobby(db, lobby_id, player_id=player.id, log=log)
+
+
+@router.post(
+    "/{lobby_id}/ready",
+    operation_id="set_ready",
+    summary="Say whether you are ready",
+    status_code=204,
+    responses=problem_responses(NoSeat),
+)
+async def set_ready(
+    lobby_id: UUID, body: ReadyRequest, player: PlayerDep, db: SessionDep, log: LogDep
+) -> None:
+    """Ready for the next game, or not. Nobody is at first, and after each game."""
+    await service.set_ready(db, lobby_id, player_id=player.id, is_ready=body.is_ready, log=log)

@@ -1,6 +1,6 @@
 """Bodies of the lobby routes."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -44,8 +44,20 @@ class LobbySettings(ResponseBody):
     reveal_ms: int = Field(
         5_000, strict=True, ge=0, le=60_000, description="How long the right answer is shown."
     )
+    read_ms: int = Field(
+        0, strict=True, ge=0, le=10_000, description="How long a question is shown before it opens."
+    )
+    starting_ms: int = Field(
+        3_000, strict=True, ge=0, le=10_000, description="From the start of a game to its first question."
+    )
     shuffle: Flag = Field(False, description="Questions come in random order.")
     allow_late_join: Flag = Field(True, description="Players may join while a game runs.")
+    allow_chat: Flag = Field(True, description="Players may write to each other.")
+    locked: Flag = Field(False, description="Nobody may join.")
+    host_plays: Flag = Field(True, description="The host has a seat, and takes part in the games.")
+    advance: Literal["auto", "host"] = Field(
+        "auto", description="Whether the next question follows the reveal by itself, or the host's `next`."
+    )
 
 
 class LobbySettingsRequest(LobbySettings):
@@ -68,6 +80,12 @@ class JoinRequest(RequestBody):
     model_config = ConfigDict(json_schema_extra={"examples": [{"code": "KX7DQM"}]})
 
     code: LobbyCode | None = None
+
+
+class ReadyRequest(RequestBody):
+    """Whether the caller is ready."""
+
+    is_ready: Flag = Field(examples=[True])
 
 
 class LobbyPlayer(ResponseBody):

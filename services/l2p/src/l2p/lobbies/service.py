@@ -12,32 +12,44 @@ from dbcommon.models import new_id
 from l2p.lobbies import repository
 from l2p.lobbies.codes import generate_code, normalize_code
 from l2p.lobbies.errors import (
+    ChatOff,
     GameUnderWay,
     LobbyClosed,
     LobbyFull,
+    LobbyLocked,
     LobbyNotFound,
     NoFreeCode,
+    NoSeat,
     QuestionSetUnknown,
     TooManyCodeGuesses,
 )
-from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby
+from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby, Seats
 from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings
+from l2p.log.events import NewEvent
+from l2p.log.log import LobbyLog
+from l2p.models import Lobby as LockedLobby
 from l2p.models import LobbyStatus
 from webcommon.api.paging import CursorCodec
+from webcommon.auth.bearer import Caller
 
 CODE_ATTEMPTS = 20
 """How many random codes are tried for a lobby. With half of all codes in use, all are taken once in a million."""
 
 
 async def create_lobby(
-    db: AsyncSession, request: LobbyRequest, *, player_id: UUID, generate: Callable[[], str] = generate_code
+    db: AsyncSession,
+    request: LobbyRequest,
+    *,
+    player: Caller,
+    log: LobbyLog,
+    generate: Callable[[], str] = generate_code,
 ) -> Lobby:
-    """A new lobby with its creator in it as the host. Raises `QuestionSetUnknown`, `NoFreeCode`."""
+    """A new lobby with its creator as the host, who has a seat if the host plays. Raises `QuestionSetUnknown`, `NoFreeCode`."""
     if request.settings.question_set_id is not None:
         raise QuestionSetUnknown(pointer="#/settings/question_set_id")
     lobby = NewLobby(
         id=new_id(),
-        host_id=player_id,
+        host_id=player.id,
         name=request.name,
         max_players=request.max_players,
         settings=request.settings.model_dump(mode="json"),
@@ -47,8 +59,15 @@ async def create_lobby(
             break
     else:
         raise NoFreeCode
-    await repository.insert_seat(db, lobby.id, player_id=player_id)
+    if request.settings.host_plays:
+        await _seat(db, lobby.id, player=player, log=log)
     return await _read_any_lobby(db, lobby.id)
+
+
+async def _seat(db: AsyncSession, lobby_id: UUID, *, player: Caller, log: LobbyLog) -> None:
+    await repository.insert_seat(db, lobby_id, player_id=player.id)
+    data = {"user_id": player.id, "username": player.username}
+    await log.append(db, lobby_id, NewEvent(type="player.joined", data=data))
 
 
 async def list_lobbies(
@@ -120,30 +139,43 @@ async def _try_code(
     return found
 
 
-async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Lobby:
-    """Give the player a seat, unless they have one.
+async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player: Caller, log: LobbyLog) -> Lobby:
+    """Give the player a seat, unless they have one. While a game runs they take part in it from the open question on.
 
-    Raises `LobbyNotFound`, `LobbyClosed`, `GameUnderWay`, `LobbyFull`.
+    Raises `LobbyNotFound`, `LobbyClosed`, `LobbyLocked`, `GameUnderWay`, `LobbyFull`.
     """
     lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None:
         raise LobbyNotFound
-    seats = await repository.find_seats(db, lobby_id, player_id=player_id)
+    seats = await repository.find_seats(db, lobby_id, player_id=player.id)
     if not seats.has_player:
-        if lobby.status == "closed":
-            raise LobbyClosed
-        if lobby.status == "in_game" and not LobbySettings.model_validate(lobby.settings).allow_late_join:
-            raise GameUnderWay
-        if seats.taken >= lobby.max_players:
-            raise LobbyFull(lobby.max_players)
-        await repository.insert_seat(db, lobby_id, player_id=player_id)
+        await _check_entry(db, lobby, seats, player_id=player.id)
+        await _seat(db, lobby_id, player=player, log=log)
+        if lobby.status == "in_game":
+            await repository.insert_late_participant(db, lobby_id, player_id=player.id)
         if lobby.host_id is None:
             # The host's account was deleted.
-            await repository.set_host(db, lobby_id, host_id=player_id)
+            await _set_host(db, lobby_id, host_id=player.id, log=log)
     return await _read_any_lobby(db, lobby_id)
 
 
-async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
+async def _check_entry(db: AsyncSession, lobby: LockedLobby, seats: Seats, *, player_id: UUID) -> None:
+    settings = LobbySettings.model_validate(lobby.settings)
+    if lobby.status == "closed":
+        raise LobbyClosed
+    if settings.locked:
+        raise LobbyLocked
+    if (
+        lobby.status == "in_game"
+        and not settings.allow_late_join
+        and not await repository.is_participant(db, lobby.id, player_id=player_id)
+    ):
+        raise GameUnderWay
+    if seats.taken >= lobby.max_players:
+        raise LobbyFull(lobby.max_players)
+
+
+async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> None:
     """Free the player's seat. A host hands over to the longest-present player; the last one out closes the lobby.
 
     Without a seat in a public lobby it does nothing. Raises `LobbyNotFound`.
@@ -155,11 +187,45 @@ async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> N
         if LobbySettings.model_validate(lobby.settings).is_private:
             raise LobbyNotFound
         return
+    left = {"user_id": player_id, "reason": "left"}
+    await log.append(db, lobby_id, NewEvent(type="player.left", data=left))
     successor = await repository.find_longest_present(db, lobby_id)
     if successor is None:
         await repository.close_lobby(db, lobby_id)
+        await log.append(db, lobby_id, NewEvent(type="lobby.closed", data={"reason": "empty"}))
     elif lobby.host_id in (None, player_id):
-        await repository.set_host(db, lobby_id, host_id=successor)
+        await _set_host(db, lobby_id, host_id=successor, log=log)
+
+
+async def _set_host(db: AsyncSession, lobby_id: UUID, *, host_id: UUID, log: LobbyLog) -> None:
+    await repository.set_host(db, lobby_id, host_id=host_id)
+    await log.append(db, lobby_id, NewEvent(type="host.changed", data={"host_id": host_id}))
+
+
+async def set_ready(
+    db: AsyncSession, lobby_id: UUID, *, player_id: UUID, is_ready: bool, log: LobbyLog
+) -> None:
+    """Set whether the player is ready. Raises `NoSeat`."""
+    changed = await repository.set_ready(db, lobby_id, player_id=player_id, is_ready=is_ready)
+    if changed is None:
+        raise NoSeat
+    if changed:
+        data = {"user_id": player_id, "is_ready": is_ready}
+        await log.append(db, lobby_id, NewEvent(type="player.ready", data=data))
+
+
+async def chat(db: AsyncSession, lobby_id: UUID, message: str, *, player: Caller, log: LobbyLog) -> None:
+    """Write a message to everybody in the lobby. Raises `LobbyClosed`, `NoSeat`, `ChatOff`."""
+    lobby = await repository.lock_lobby(db, lobby_id)
+    if lobby is None or lobby.status == "closed":
+        raise LobbyClosed
+    seats = await repository.find_seats(db, lobby_id, player_id=player.id)
+    if not seats.has_player and lobby.host_id != player.id:
+        raise NoSeat
+    if not LobbySettings.model_validate(lobby.settings).allow_chat:
+        raise ChatOff
+    data = {"user_id": player.id, "username": player.username, "text": message}
+    await log.append(db, lobby_id, NewEvent(type="chat.message", data=data))
 
 
 async def _read_any_lobby(db: AsyncSession, lobby_id: UUID) -> Lobby:

@@ -1,13 +1,15 @@
 """The tables of `l2p_db`, a file for each aggregate."""
 
 from l2p.models.base import Model
-from l2p.models.games import Answer, Game, GameParticipant, GameStatus, Question
+from l2p.models.games import IS_RUNNING, Answer, Game, GameParticipant, GameStatus, Question, QuestionResult
+from l2p.models.live import LobbyConnection, LobbyEvent, Process
 from l2p.models.lobbies import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, LobbyStatus
 from l2p.models.users import INITIAL_RATING, USER_COLUMNS, AttemptCounter, User
 
 __all__ = [
     "INITIAL_RATING",
     "IS_PUBLIC",
+    "IS_RUNNING",
     "USER_COLUMNS",
     "Answer",
     "AttemptCounter",
@@ -16,9 +18,13 @@ __all__ = [
     "GameParticipant",
     "GameStatus",
     "Lobby",
+    "LobbyConnection",
+    "LobbyEvent",
     "LobbyPlayer",
     "LobbyStatus",
     "Model",
+    "Process",
     "Question",
+    "QuestionResult",
     "User",
 ]

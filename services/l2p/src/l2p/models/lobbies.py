@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -42,6 +42,11 @@ class Lobby(Model):
     status: Mapped[str] = mapped_column(server_default=text("'waiting'"))
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    closed_at: Mapped[datetime | None]
+    stream: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    """Names this log. A restored database gets new ones, since its `event_seq` runs backwards."""
+    event_seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """The `seq` of the lobby's newest event."""
 
 
 class LobbyPlayer(Model):

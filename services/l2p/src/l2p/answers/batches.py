@@ -1,0 +1,133 @@
+"""Collects the answers to a game that arrive within a few milliseconds, and stores them together.
+
+A transaction for each answer costs a process three times as much as its share of a batch.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from dbcommon.engine import Database
+from l2p.answers import repository
+from l2p.answers.errors import (
+    AlreadyAnswered,
+    NotAnOption,
+    NotAPlayer,
+    QuestionClosed,
+    QuestionNotOpen,
+    UnknownQuestion,
+)
+from l2p.answers.repository import Submission
+from l2p.clock import DatabaseClock
+from webcommon.api.problems import Problem
+
+WINDOW_SECONDS = 0.005
+"""How long the first answer of a batch waits for others."""
+
+LARGEST = 500
+"""Answers in one statement."""
+
+_REFUSALS: dict[str, Callable[[], Problem]] = {
+    "not a player": NotAPlayer,
+    "unknown question": UnknownQuestion,
+    "not open": QuestionNotOpen,
+    "closed": QuestionClosed,
+    "not an option": NotAnOption,
+}
+
+
+@dataclass(eq=False)
+class _Batch:
+    submissions: list[Submission] = field(default_factory=list)
+    results: "list[asyncio.Future[int]]" = field(default_factory=list)
+
+
+class AnswerBatches:
+    """Stores answers in batches; one statement a game at a time. `stored` is called with a lobby whose game has
+    new answers."""
+
+    def __init__(self, database: Database, clock: DatabaseClock, *, stored: Callable[[UUID], None]) -> None:
+        self._database = database
+        self._clock = clock
+        self._stored = stored
+        self._batches: dict[UUID, _Batch] = {}
+        """The batch that is collected for a game. The game is missing when nothing of it is collected or stored."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(self, game_id: UUID, *, user_id: UUID, question_id: UUID, answer: str) -> int:
+        """Store an answer that arrives now; gives its `time_taken_ms` once it is committed.
+
+        A repeated answer gives the time of the first. Raises the errors of this package, and `DatabaseError`.
+        """
+        submission = Submission(
+            user_id=user_id, question_id=question_id, answer=answer, arrived_at=self._clock.now()
+        )
+        result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        batch = self._batches.get(game_id)
+        if batch is None:
+            batch = self._batches[game_id] = _Batch()
+            task = asyncio.create_task(self._store_all(game_id), name=f"answers of game {game_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        batch.submissions.append(submission)
+        batch.results.append(result)
+        return await result
+
+    async def _store_all(self, game_id: UUID) -> None:
+        await asyncio.sleep(WINDOW_SECONDS)
+        # Answers that arrive while a batch is stored are the next batch.
+        while (batch := self._batches[game_id]).submissions:
+            self._batches[game_id] = _Batch()
+            for start in range(0, len(batch.submissions), LARGEST):
+                end = start + LARGEST
+                await self._store(game_id, batch.submissions[start:end], batch.results[start:end])
+        del self._batches[game_id]
+
+    async def _store(
+        self, game_id: UUID, submissions: list[Submission], results: "list[asyncio.Future[int]]"
+    ) -> None:
+        try:
+            records = await repository.store(self._database, game_id, submissions)
+            outcomes = [
+                await self._judge(record, submission)
+                for record, submission in zip(records, submissions, strict=True)
+            ]
+        except BaseException as error:
+            for result in results:
+                _settle(result, error)
+            # Each caller has the error. What is no answer of the database ends this task as well.
+            if not isinstance(error, Exception):
+                raise
+            return
+        for result, outcome in zip(results, outcomes, strict=True):
+            _settle(result, outcome)
+        if any(record["is_new"] for record in records):
+            self._stored(records[0]["lobby_id"])
+
+    async def _judge(self, record: Any, submission: Submission) -> int | Problem:
+        """The time taken of an accepted answer, or why it is refused."""
+        verdict: str = record["verdict"]
+        if verdict in ("not a player", "unknown question"):
+            return _REFUSALS[verdict]()
+        standing: Any = record
+        if verdict == "accepted" and record["standing"] is None:
+            standing = await repository.find_standing(
+                self._database, participant_id=record["participant_id"], question_id=submission.question_id
+            )
+        if standing is not None and standing["standing"] == submission.answer:
+            return int(standing["time_taken_ms"])
+        if verdict in ("closed", "not open") or standing is None or standing["standing"] is None:
+            return _REFUSALS[verdict]()
+        return AlreadyAnswered(answer=standing["standing"])
+
+
+def _settle(result: "asyncio.Future[int]", outcome: int | BaseException) -> None:
+    # A caller that was cancelled waits no longer.
+    if result.done():
+        return
+    if isinstance(outcome, int):
+        result.set_result(outcome)
+    else:
+        result.set_exception(outcome)

@@ -1,0 +1,394 @@
+"""The statements by which the holder of a lease drives a game. Each is fenced by the lease's epoch."""
+# ruff: noqa: S608 - composed of constants of this file; every value is a parameter
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Integer, Row, Text, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.driver_statements import DriverText
+from dbcommon.engine import Database
+
+LEASE_SECONDS = 3.0
+"""How long a lease lasts after the holder's last heartbeat."""
+
+_UTC = '\'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"\''
+
+_RENEW = DriverText(
+    text(
+        """
+        UPDATE games SET lease_until = clock_timestamp() + interval '3 s'
+        FROM unnest(:game_ids, :epochs) AS held (game_id, epoch)
+        WHERE games.id = held.game_id AND games.lease_epoch = held.epoch AND games.lease_holder = :holder
+            AND games.status NOT IN ('finished', 'aborted')
+        RETURNING games.id
+        """
+    ).bindparams(
+        bindparam("game_ids", type_=ARRAY(Uuid())),
+        bindparam("epochs", type_=ARRAY(Integer())),
+        bindparam("holder", type_=Uuid()),
+    )
+)
+
+_FIND_FREE = DriverText(
+    text(
+        """
+        SELECT id, lobby_id FROM games
+        WHERE status NOT IN ('finished', 'aborted') AND lease_until < clock_timestamp()
+        ORDER BY lease_until LIMIT :most
+        """
+    ).bindparams(bindparam("most", type_=Integer()))
+)
+
+# The lease is read before it is replaced: the lobby is locked, so that no other process claims in between.
+_CLAIM = text(
+    """
+    UPDATE games SET lease_holder = :holder, lease_epoch = before.lease_epoch + 1,
+        lease_until = clock_timestamp() + interval '3 s'
+    FROM games AS before
+    WHERE games.id = :game_id AND before.id = games.id AND games.lease_until < clock_timestamp()
+        AND games.status NOT IN ('finished', 'aborted')
+    RETURNING games.lease_epoch,
+        CASE WHEN before.lease_holder IS NULL THEN NULL ELSE before.lease_until - interval '3 s' END AS silent_since
+    """
+).bindparams(bindparam("game_id", type_=Uuid()), bindparam("holder", type_=Uuid()))
+
+_RELEASE = DriverText(
+    text(
+        """
+        UPDATE games SET lease_holder = NULL, lease_until = clock_timestamp()
+        WHERE lease_holder = :holder AND status NOT IN ('finished', 'aborted') RETURNING lobby_id
+        """
+    ).bindparams(bindparam("holder", type_=Uuid()))
+)
+
+_LOCK_LOBBY = text("SELECT status, host_id FROM lobbies WHERE id = :lobby_id FOR NO KEY UPDATE").bindparams(
+    bindparam("lobby_id", type_=Uuid())
+)
+
+_LOCK_GAME = (
+    text(
+        """
+    SELECT game.id, game.lobby_id, game.status, game.current_question, game.settings, game.phase_ends_at,
+        game.paused_status, game.paused_at, game.lease_epoch,
+        (SELECT count(*) FROM questions WHERE questions.game_id = game.id) AS question_count,
+        clock_timestamp() AS now
+    FROM games AS game
+    WHERE game.id = :game_id AND game.status NOT IN ('finished', 'aborted')
+        AND (:epoch IS NULL OR (game.lease_epoch = :epoch AND game.lease_holder = :holder))
+    FOR UPDATE
+    """
+    )
+    .bindparams(
+        bindparam("game_id", type_=Uuid()),
+        bindparam("epoch", type_=Integer()),
+        bindparam("holder", type_=Uuid()),
+    )
+    .columns(
+        id=Uuid(),
+        lobby_id=Uuid(),
+        status=Text(),
+        current_question=Integer(),
+        settings=JSONB(),
+        phase_ends_at=TIMESTAMP(timezone=True),
+        paused_status=Text(),
+        paused_at=TIMESTAMP(timezone=True),
+        lease_epoch=Integer(),
+        question_count=Integer(),
+        now=TIMESTAMP(timezone=True),
+    )
+)
+
+_OPEN = (
+    text(
+        f"""
+    WITH opened AS (
+        UPDATE questions SET opens_at = moment + :read_ms * interval '1 ms',
+            closes_at = moment + (:read_ms + time_limit_ms) * interval '1 ms'
+        FROM clock_timestamp() AS moment
+        WHERE game_id = :game_id AND order_index = :order_index
+        RETURNING id, question_text, options, points, order_index, time_limit_ms, opens_at, closes_at
+    ), moved AS (
+        UPDATE games SET status = 'question', current_question = :order_index, phase_ends_at = opened.closes_at
+        FROM opened WHERE games.id = :game_id
+    )
+    SELECT jsonb_build_object(
+        'id', id, 'question_text', question_text, 'options', options, 'points', points,
+        'order_index', order_index, 'time_limit_ms', time_limit_ms,
+        'opens_at', to_char(opens_at AT TIME ZONE 'UTC', {_UTC}),
+        'closes_at', to_char(closes_at AT TIME ZONE 'UTC', {_UTC})
+    ) AS data FROM opened
+    """
+    )
+    .bindparams(
+        bindparam("game_id", type_=Uuid()),
+        bindparam("read_ms", type_=Integer()),
+        bindparam("order_index", type_=Integer()),
+    )
+    .columns(data=JSONB())
+)
+
+# Integers throughout, so that half points are rounded up as the golden vectors say: a float would not be exact.
+_SCORE = text(
+    """
+    WITH question AS (
+        UPDATE questions SET closed_at = clock_timestamp()
+        WHERE game_id = :game_id AND order_index = :order_index AND closed_at IS NULL
+        RETURNING id, order_index, points, time_limit_ms::bigint AS time_limit_ms
+    ), taken AS (
+        SELECT part.id, question.id AS question_id, coalesce(given.is_correct, false) AS is_correct,
+            CASE WHEN given.is_correct THEN part.streak + 1 ELSE 0 END AS streak,
+            question.points, question.time_limit_ms, least(given.time_taken_ms, question.time_limit_ms) AS milliseconds
+        FROM question JOIN game_participants AS part ON part.game_id = :game_id
+            AND part.first_question <= question.order_index
+        LEFT JOIN answers AS given ON given.participant_id = part.id AND given.question_id = question.id
+    ), earned AS (
+        SELECT taken.id, taken.question_id, taken.is_correct, taken.streak,
+            CASE WHEN NOT taken.is_correct OR taken.points = 0 THEN 0 ELSE
+                CASE WHEN NOT :speed_bonus OR taken.milliseconds < 500 THEN taken.points
+                ELSE (2 * taken.points * (2 * taken.time_limit_ms - taken.milliseconds) + 2 * taken.time_limit_ms)
+                    / (4 * taken.time_limit_ms) END
+                + CASE WHEN :streak_bonus THEN least(greatest(taken.streak - 1, 0) * 100, 500) ELSE 0 END
+            END::integer AS points
+        FROM taken
+    ), counted AS (
+        UPDATE game_participants AS part SET score = part.score + earned.points, streak = earned.streak,
+            correct_answers = part.correct_answers + earned.is_correct::integer
+        FROM earned WHERE part.id = earned.id
+        RETURNING part.id, part.score
+    )
+    INSERT INTO question_results (question_id, participant_id, points, score, rank, streak)
+    SELECT earned.question_id, earned.id, earned.points, counted.score,
+        rank() OVER (ORDER BY counted.score DESC), earned.streak
+    FROM earned JOIN counted ON counted.id = earned.id
+    """
+).bindparams(bindparam("game_id", type_=Uuid()), bindparam("order_index", type_=Integer()))
+
+_CLOSED_DATA = (
+    text(
+        """
+    SELECT jsonb_build_object(
+        'question_id', question.id, 'order_index', question.order_index,
+        'correct_answer', question.correct_answer, 'explanation', question.explanation,
+        'spread', (
+            SELECT jsonb_agg(jsonb_build_object('option', choice.option, 'count', (
+                SELECT count(*) FROM answers WHERE answers.question_id = question.id AND answers.answer = choice.option
+            )) ORDER BY choice.number)
+            FROM jsonb_array_elements_text(question.options) WITH ORDINALITY AS choice (option, number)
+        ),
+        'scores', (
+            SELECT coalesce(jsonb_agg(to_jsonb(listed) ORDER BY listed.rank, listed.username), '[]')
+            FROM (
+                SELECT part.user_id, player.username, result.score, result.points, result.rank
+                FROM question_results AS result
+                JOIN game_participants AS part ON part.id = result.participant_id
+                LEFT JOIN users AS player ON player.id = part.user_id
+                WHERE result.question_id = question.id ORDER BY result.rank, player.username LIMIT 10
+            ) AS listed
+        )
+    ) AS data
+    FROM questions AS question WHERE question.game_id = :game_id AND question.order_index = :order_index
+    """
+    )
+    .bindparams(bindparam("game_id", type_=Uuid()), bindparam("order_index", type_=Integer()))
+    .columns(data=JSONB())
+)
+
+_REVEAL = text(
+    """
+    UPDATE games SET status = 'reveal',
+        phase_ends_at = CASE WHEN settings ->> 'advance' = 'host' THEN NULL
+            ELSE clock_timestamp() + (settings ->> 'reveal_ms')::integer * interval '1 ms' END
+    WHERE id = :game_id
+    """
+).bindparams(bindparam("game_id", type_=Uuid()))
+
+_FINISH = text(
+    """
+    WITH ranked AS (
+        SELECT id, rank() OVER (ORDER BY score DESC) AS rank FROM game_participants WHERE game_id = :game_id
+    ), placed AS (
+        UPDATE game_participants AS part SET rank = ranked.rank FROM ranked WHERE part.id = ranked.id
+    )
+    UPDATE games SET status = :status, ended_at = clock_timestamp(), phase_ends_at = NULL, lease_holder = NULL,
+        lease_until = NULL, paused_status = NULL, paused_at = NULL
+    WHERE id = :game_id
+    """
+).bindparams(bindparam("game_id", type_=Uuid()))
+
+_PODIUM = (
+    text(
+        """
+    SELECT coalesce(jsonb_agg(to_jsonb(listed) ORDER BY listed.rank, listed.username), '[]') AS data
+    FROM (
+        SELECT part.user_id, player.username, part.score, part.correct_answers, part.rank
+        FROM game_participants AS part LEFT JOIN users AS player ON player.id = part.user_id
+        WHERE part.game_id = :game_id ORDER BY part.rank, player.username LIMIT 10
+    ) AS listed
+    """
+    )
+    .bindparams(bindparam("game_id", type_=Uuid()))
+    .columns(data=JSONB())
+)
+
+_REOPEN_LOBBY = text(
+    """
+    WITH reset AS (UPDATE lobby_players SET is_ready = false WHERE lobby_id = :lobby_id AND is_ready)
+    UPDATE lobbies SET status = 'waiting' WHERE id = :lobby_id AND status = 'in_game'
+    """
+).bindparams(bindparam("lobby_id", type_=Uuid()))
+
+_SHIFT = (
+    text(
+        f"""
+    WITH span AS (SELECT clock_timestamp() - :since AS pause), shifted AS (
+        UPDATE questions SET opens_at = opens_at + span.pause, closes_at = closes_at + span.pause
+        FROM span WHERE game_id = :game_id AND opens_at IS NOT NULL AND closed_at IS NULL
+        RETURNING id, opens_at, closes_at
+    ), moved AS (
+        UPDATE games SET status = coalesce(paused_status, status), paused_status = NULL, paused_at = NULL,
+            phase_ends_at = phase_ends_at + span.pause
+        FROM span WHERE games.id = :game_id RETURNING games.phase_ends_at
+    )
+    SELECT jsonb_build_object(
+        'game_id', CAST(:game_id AS uuid),
+        'paused_ms', round(extract(epoch FROM span.pause) * 1000)::bigint,
+        'phase_ends_at', to_char(moved.phase_ends_at AT TIME ZONE 'UTC', {_UTC}),
+        'question_id', shifted.id,
+        'opens_at', to_char(shifted.opens_at AT TIME ZONE 'UTC', {_UTC}),
+        'closes_at', to_char(shifted.closes_at AT TIME ZONE 'UTC', {_UTC})
+    ) AS data
+    FROM span CROSS JOIN moved LEFT JOIN shifted ON true
+    """
+    )
+    .bindparams(bindparam("game_id", type_=Uuid()), bindparam("since", type_=TIMESTAMP(timezone=True)))
+    .columns(data=JSONB())
+)
+
+# The log itself says which answers were told of.
+_UNTOLD = (
+    text(
+        """
+    SELECT question.id AS question_id,
+        (SELECT count(*) FROM answers WHERE answers.question_id = question.id) AS answered,
+        (
+            SELECT coalesce(jsonb_agg(part.user_id), '[]')
+            FROM answers AS given JOIN game_participants AS part ON part.id = given.participant_id
+            WHERE given.question_id = question.id AND part.user_id::text NOT IN (
+                SELECT jsonb_array_elements_text(event.data -> 'user_ids') FROM lobby_events AS event
+                WHERE event.lobby_id = :lobby_id AND event.type = 'answer.received'
+                    AND event.seq > (
+                        SELECT max(seq) FROM lobby_events AS opened
+                        WHERE opened.lobby_id = :lobby_id AND opened.type = 'question.opened'
+                    )
+            )
+        ) AS user_ids
+    FROM games AS game JOIN questions AS question
+        ON question.game_id = game.id AND question.order_index = game.current_question
+    WHERE game.id = :game_id AND question.closed_at IS NULL
+    """
+    )
+    .bindparams(bindparam("game_id", type_=Uuid()), bindparam("lobby_id", type_=Uuid()))
+    .columns(question_id=Uuid(), answered=Integer(), user_ids=JSONB())
+)
+
+_ALL_ANSWERED = text(
+    """
+    SELECT count(*) > 0 AND bool_and(EXISTS (
+        SELECT FROM answers JOIN questions AS question ON question.id = answers.question_id
+        WHERE answers.participant_id = part.id AND question.order_index = game.current_question
+    ))
+    FROM games AS game JOIN game_participants AS part
+        ON part.game_id = game.id AND part.first_question <= game.current_question
+    WHERE game.id = :game_id AND EXISTS (
+        SELECT FROM lobby_connections AS open JOIN processes ON processes.id = open.process_id
+        WHERE open.lobby_id = game.lobby_id AND open.user_id = part.user_id
+            AND processes.heartbeat_at > clock_timestamp() - interval '6 s'
+    )
+    """
+).bindparams(bindparam("game_id", type_=Uuid()))
+
+
+async def renew(database: Database, epochs: dict[UUID, int], *, holder: UUID) -> set[UUID]:
+    """Renew leases; gives the games that are still held."""
+    records = await database.fetch_records(
+        _RENEW, game_ids=list(epochs), epochs=list(epochs.values()), holder=holder
+    )
+    return {record["id"] for record in records}
+
+
+async def find_free(database: Database, *, most: int) -> "list[asyncpg.Record]":
+    """Games whose lease is over: `id` and `lobby_id`."""
+    return await database.fetch_records(_FIND_FREE, most=most)
+
+
+async def claim(db: AsyncSession, game_id: UUID, *, holder: UUID) -> Row[Any] | None:
+    """Take the lease of a game of a locked lobby; None when another process has it.
+
+    Gives its `lease_epoch`, and since when the former holder was `silent_since`: null when it handed over.
+    """
+    return (await db.execute(_CLAIM, {"game_id": game_id, "holder": holder})).one_or_none()
+
+
+async def release(database: Database, *, holder: UUID) -> Collection[UUID]:
+    """Hand all games over; gives their lobbies."""
+    return [record["lobby_id"] for record in await database.fetch_records(_RELEASE, holder=holder)]
+
+
+async def lock_lobby(db: AsyncSession, lobby_id: UUID) -> Row[Any] | None:
+    """Lock a lobby before its game, as every change of either does."""
+    return (await db.execute(_LOCK_LOBBY, {"lobby_id": lobby_id})).one_or_none()
+
+
+async def lock_game(
+    db: AsyncSession, game_id: UUID, *, epoch: int | None = None, holder: UUID | None = None
+) -> Row[Any] | None:
+    """Lock a running game; None when it is over, or when the lease is another's. Without an epoch, whoever drives it."""
+    parameters = {"game_id": game_id, "epoch": epoch, "holder": holder}
+    return (await db.execute(_LOCK_GAME, parameters)).one_or_none()
+
+
+async def open_question(db: AsyncSession, game_id: UUID, *, order_index: int, read_ms: int) -> dict[str, Any]:
+    """Show a question; gives it as players see it."""
+    parameters = {"game_id": game_id, "order_index": order_index, "read_ms": read_ms}
+    shown: dict[str, Any] = (await db.execute(_OPEN, parameters)).scalar_one()
+    return shown
+
+
+async def close_question(db: AsyncSession, game: Row[Any]) -> dict[str, Any]:
+    """Close the current question, count its scores, and begin the reveal; gives the event's data."""
+    parameters = {"game_id": game.id, "order_index": game.current_question}
+    rules = {name: game.settings[name] for name in ("speed_bonus", "streak_bonus")}
+    await db.execute(_SCORE, parameters | rules)
+    await db.execute(_REVEAL, {"game_id": game.id})
+    data: dict[str, Any] = (await db.execute(_CLOSED_DATA, parameters)).scalar_one()
+    return data
+
+
+async def finish(db: AsyncSession, game: Row[Any], *, status: str) -> list[dict[str, Any]]:
+    """End a game with its final ranks, and reopen its lobby; gives the podium."""
+    await db.execute(_FINISH, {"game_id": game.id, "status": status})
+    await db.execute(_REOPEN_LOBBY, {"lobby_id": game.lobby_id})
+    podium: list[dict[str, Any]] = (await db.execute(_PODIUM, {"game_id": game.id})).scalar_one()
+    return podium
+
+
+async def resume(db: AsyncSession, game_id: UUID, *, since: object) -> dict[str, Any]:
+    """Move the phase by the time since then, and end a pause; gives the event's data."""
+    data: dict[str, Any] = (await db.execute(_SHIFT, {"game_id": game_id, "since": since})).scalar_one()
+    return data
+
+
+async def find_untold_answers(db: AsyncSession, game: Row[Any]) -> Row[Any] | None:
+    """The open question's `question_id`, how many have `answered`, and the `user_ids` that the log does not tell of."""
+    parameters = {"game_id": game.id, "lobby_id": game.lobby_id}
+    return (await db.execute(_UNTOLD, parameters)).one_or_none()
+
+
+async def have_all_answered(db: AsyncSession, game_id: UUID) -> bool:
+    """Whether somebody is connected, and everybody who is has answered the open question."""
+    return bool((await db.execute(_ALL_ANSWERED, {"game_id": game_id})).scalar_one())

@@ -1,0 +1,1 @@
+"""Games: starting one, its state, its results and its history."""

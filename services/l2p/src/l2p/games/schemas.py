@@ -1,0 +1,180 @@
+"""Bodies of the game routes."""
+
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from l2p.models import GameStatus
+from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
+
+
+def _refuse_equal(options: list[str]) -> list[str]:
+    if len({option.strip() for option in options}) != len(options):
+        raise ValueError("holds an option twice")
+    return options
+
+
+def _refuse_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank")
+    return text
+
+
+Option = Annotated[
+    Text, Field(min_length=1, max_length=300, examples=["Jupiter"]), AfterValidator(_refuse_blank)
+]
+
+
+class QuestionRequest(RequestBody):
+    """A question with its options."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "question_text": "Which planet is the largest?",
+                    "options": ["Mars", "Jupiter"],
+                    "correct_answer": "Jupiter",
+                }
+            ]
+        }
+    )
+
+    question_text: Annotated[Text, Field(min_length=1, max_length=1000), AfterValidator(_refuse_blank)]
+    options: Annotated[list[Option], Field(min_length=2, max_length=6), AfterValidator(_refuse_equal)]
+    correct_answer: Text = Field(max_length=300, description="One of the options.")
+    points: int = Field(1000, strict=True, ge=0, le=10_000, description="For a right answer at once.")
+    time_limit_ms: int | None = Field(
+        None, strict=True, ge=5_000, le=120_000, description="The lobby's when null."
+    )
+    explanation: Text | None = Field(None, max_length=2000, description="Shown with the right answer.")
+
+    @model_validator(mode="after")
+    def _check_answer(self) -> Self:
+        if self.correct_answer not in self.options:
+            raise ValueError("correct_answer is not one of the options")
+        return self
+
+
+class GameRequest(RequestBody):
+    """A game to be started."""
+
+    questions: Annotated[list[QuestionRequest], Field(min_length=1, max_length=500)] | None = None
+    question_set_id: UUID | None = None
+    force: Annotated[bool, Field(strict=True)] = Field(False, description="Start though not all are ready.")
+
+
+class OpenQuestion(ResponseBody):
+    """A question that is shown, without its right answer."""
+
+    id: UUID
+    question_text: str
+    options: list[str]
+    points: int
+    order_index: int
+    time_limit_ms: int
+    opens_at: Timestamp = Field(description="When answers begin to count.")
+    closes_at: Timestamp
+
+
+class Score(ResponseBody):
+    """A participant's place."""
+
+    user_id: UUID | None
+    username: str | None
+    score: int
+    correct_answers: int
+    rank: int
+
+
+class OwnPlace(ResponseBody):
+    """The caller's place, and the answer that stands for the open question."""
+
+    score: int
+    correct_answers: int
+    streak: int
+    rank: int
+    answer: str | None
+
+
+class Game(ResponseBody):
+    """The state of a game: enough to play by."""
+
+    id: UUID
+    lobby_id: UUID
+    host_id: UUID | None
+    status: GameStatus
+    paused_status: GameStatus | None
+    current_question: int | None = Field(description="The order_index of the newest question.")
+    question_count: int
+    phase_ends_at: Timestamp | None
+    started_at: Timestamp
+    ended_at: Timestamp | None
+    question: OpenQuestion | None = Field(description="The open question; null when none is.")
+    participant_count: int
+    scores: list[Score] = Field(description="The first ten.")
+    you: OwnPlace | None = Field(description="Null for spectators.")
+    server_time: Timestamp
+
+
+class ResultAnswer(ResponseBody):
+    """A participant's result of one question; `answer` is null without one."""
+
+    order_index: int
+    answer: str | None
+    is_correct: bool
+    time_taken_ms: int | None
+    points: int
+
+
+class ParticipantResult(ResponseBody):
+    """A row of the ranking."""
+
+    rank: int
+    user_id: UUID | None
+    username: str | None
+    score: int
+    correct_answers: int
+    answers: list[ResultAnswer]
+
+
+class Results(ResponseBody):
+    """The ranking of a game, by closed questions."""
+
+    game_id: UUID
+    status: GameStatus
+    items: list[ParticipantResult]
+
+
+class PlayedAnswer(ResponseBody):
+    """What a participant did with a question."""
+
+    user_id: UUID | None
+    username: str | None
+    answer: str | None
+    is_correct: bool
+    time_taken_ms: int | None
+    points: int
+
+
+class PlayedQuestion(ResponseBody):
+    """A closed question with everybody's answers."""
+
+    id: UUID
+    order_index: int
+    question_text: str
+    options: list[str]
+    correct_answer: str
+    explanation: str | None
+    points: int
+    answers: list[PlayedAnswer]
+
+
+class PlayedQuestions(ResponseBody):
+    """The closed questions of a game, in their order."""
+
+    items: list[PlayedQuestion]
+
+
+Json = dict[str, Any]

@@ -1,0 +1,122 @@
+"""The rules of starting a game, and of reading it."""
+
+import random
+from typing import Any
+from uuid import UUID
+
+from fastapi import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+from dbcommon.models import new_id
+from l2p.games import repository
+from l2p.games.errors import (
+    GameNotFound,
+    GameRunning,
+    NoPlayers,
+    NoQuestions,
+    NotTheHost,
+    PlayersNotReady,
+)
+from l2p.games.repository import NewGame
+from l2p.games.schemas import GameRequest
+from l2p.lobbies import repository as lobbies
+from l2p.lobbies.errors import LobbyClosed, LobbyNotFound, QuestionSetUnknown
+from l2p.lobbies.schemas import LobbySettings
+from l2p.log.events import NewEvent
+from l2p.log.log import LobbyLog
+from l2p.state.repository import read_game
+
+MEDIA_TYPE = "application/json"
+
+
+async def start_game(
+    db: AsyncSession,
+    lobby_id: UUID,
+    request: GameRequest,
+    *,
+    player_id: UUID,
+    process_id: UUID,
+    log: LobbyLog,
+) -> UUID:
+    """Start a game of a lobby, driven by this process; gives its id.
+
+    Raises `LobbyNotFound`, `LobbyClosed`, `NotTheHost`, `GameRunning`, `NoQuestions`, `NoPlayers`, `PlayersNotReady`.
+    """
+    lobby = await lobbies.lock_lobby(db, lobby_id)
+    if lobby is None:
+        raise LobbyNotFound
+    if lobby.status == "closed":
+        raise LobbyClosed
+    if lobby.host_id != player_id:
+        raise NotTheHost
+    running = await repository.find_running(db, lobby_id)
+    if running is not None:
+        raise GameRunning(game_id=running)
+    await _check_players(db, lobby_id, force=request.force)
+    settings = LobbySettings.model_validate(lobby.settings)
+    questions = _choose_questions(request, settings)
+    game = NewGame(
+        id=new_id(),
+        lobby_id=lobby_id,
+        settings=settings.model_dump(mode="json"),
+        starting_ms=settings.starting_ms,
+        lease_holder=process_id,
+    )
+    starts_at = await repository.insert_game(db, game, questions)
+    await lobbies.set_status(db, lobby_id, status="in_game")
+    data = {"game_id": game.id, "question_count": len(questions), "phase_ends_at": starts_at}
+    await log.append(db, lobby_id, NewEvent(type="game.started", data=data))
+    return game.id
+
+
+async def _check_players(db: AsyncSession, lobby_id: UUID, *, force: bool) -> None:
+    counts = await repository.count_seats(db, lobby_id)
+    if counts.seats == 0:
+        raise NoPlayers
+    if counts.unready and not force:
+        raise PlayersNotReady(number=counts.unready)
+
+
+def _choose_questions(request: GameRequest, settings: LobbySettings) -> list[dict[str, Any]]:
+    if (request.questions is None) == (request.question_set_id is None):
+        raise NoQuestions
+    if request.questions is None:
+        raise QuestionSetUnknown(pointer="#/question_set_id")
+    questions = [question.model_dump() for question in request.questions]
+    if settings.shuffle:
+        random.shuffle(questions)
+    questions = questions[: settings.question_count]
+    return [
+        {
+            **question,
+            "order_index": index,
+            "time_limit_ms": question["time_limit_ms"] or settings.time_limit_ms,
+        }
+        for index, question in enumerate(questions)
+    ]
+
+
+async def read_state(database: Database, game_id: UUID, *, user_id: UUID) -> Response:
+    """The JSON of `Game`. Raises `GameNotFound`."""
+    state = await read_game(database, game_id, user_id=user_id)
+    if state is None:
+        raise GameNotFound
+    return Response(state, media_type=MEDIA_TYPE)
+
+
+async def read_results(database: Database, game_id: UUID, *, user_id: UUID) -> Response:
+    """The JSON of `Results`, for the host and the participants. Raises `GameNotFound`."""
+    found = await repository.find_results(database, game_id, user_id=user_id)
+    if found is None:
+        raise GameNotFound
+    body = f'{{"game_id":"{game_id}","status":"{found["status"]}","items":{found["items"]}}}'
+    return Response(body, media_type=MEDIA_TYPE)
+
+
+async def read_played_questions(database: Database, game_id: UUID, *, user_id: UUID) -> Response:
+    """The JSON of `PlayedQuestions`, for the host and the participants. Raises `GameNotFound`."""
+    found = await repository.find_played(database, game_id, user_id=user_id)
+    if found is None:
+        raise GameNotFound
+    return Response(f'{{"items":{found}}}', media_type=MEDIA_TYPE)

@@ -1,0 +1,78 @@
+"""Who is connected to which lobby through this process, as rows that belong to the process's heartbeat."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from dbcommon.engine import Database
+from dbcommon.errors import DatabaseError
+from dbcommon.jobs.periodic import run_every
+from dbcommon.schedule import Schedule
+from l2p.live import repository
+from l2p.live.repository import Connection
+
+HEARTBEAT_SCHEDULE = Schedule(seconds=2.0, retry_seconds=0.5, at_once=True)
+"""Of a process that was silent for 6 s no connection counts."""
+
+WINDOW_SECONDS = 0.05
+"""Connections are collected for so long and stored in one statement."""
+
+_IDLE = Schedule(seconds=60.0, retry_seconds=0.5)
+
+
+class Presence:
+    """Counts the open sockets and event streams of each user and lobby, and stores which there are."""
+
+    def __init__(self, database: Database, *, process_id: UUID) -> None:
+        self._database = database
+        self._process_id = process_id
+        self._open: Counter[Connection] = Counter()
+        self._stored: set[Connection] = set()
+        self._has_heartbeat = False
+        self._wake = asyncio.Event()
+
+    def connected(self, lobby_id: UUID, user_id: UUID) -> None:
+        """A socket or event stream of the user was opened."""
+        self._open[lobby_id, user_id] += 1
+        self._wake.set()
+
+    def disconnected(self, lobby_id: UUID, user_id: UUID) -> None:
+        """One of them was closed."""
+        self._open[lobby_id, user_id] -= 1
+        if not self._open[lobby_id, user_id]:
+            del self._open[lobby_id, user_id]
+        self._wake.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Store heartbeats and connections while the block runs."""
+        async with (
+            run_every(HEARTBEAT_SCHEDULE, self._beat, name="the heartbeat of this process"),
+            run_every(_IDLE, self._store, name="the connections of this process", wake=self._wake),
+        ):
+            yield
+        try:
+            await repository.forget_process(self._database, self._process_id)
+        except DatabaseError:
+            return  # Its heartbeat will be too old soon.
+
+    async def _beat(self) -> None:
+        if await repository.store_heartbeat(self._database, self._process_id):
+            self._stored.clear()
+            self._wake.set()
+        self._has_heartbeat = True
+        await repository.forget_dead_processes(self._database)
+
+    async def _store(self) -> None:
+        await asyncio.sleep(WINDOW_SECONDS)
+        if not self._has_heartbeat:
+            await self._beat()
+        current = set(self._open)
+        if new := current - self._stored:
+            await repository.connect(self._database, self._process_id, new)
+            self._stored |= new
+        if gone := self._stored - current:
+            await repository.disconnect(self._database, self._process_id, gone)
+            self._stored -= gone

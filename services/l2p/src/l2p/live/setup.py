@@ -1,0 +1,85 @@
+"""Puts the parts of the live games together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from dbcommon.engine import Database
+from dbcommon.jobs.periodic import run_every
+from dbcommon.models import new_id
+from l2p.answers.batches import AnswerBatches
+from l2p.clock import CLOCK_SCHEDULE, DatabaseClock
+from l2p.driver.driver import Driver
+from l2p.driver.phases import Phases
+from l2p.live.hub import Hub
+from l2p.live.notices import PostgresNotices
+from l2p.live.presence import Presence
+from l2p.live.session import Actions, LiveParts
+from l2p.lobbies import service
+from l2p.log.log import LobbyLog
+from webcommon.accounts.provisioning.service import UserProvisioner
+from webcommon.auth.bearer import Caller
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveGames:
+    """What drives games and delivers logs in this process."""
+
+    clock: DatabaseClock
+    hub: Hub
+    log: LobbyLog
+    presence: Presence
+    driver: Driver
+    batches: AnswerBatches
+    parts: LiveParts
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Measure the clock, deliver, and drive while the block runs."""
+        async with (
+            run_every(CLOCK_SCHEDULE, self.clock.measure, name="the database's clock"),
+            self.hub.running(),
+            self.presence.running(),
+            self.driver.running(),
+        ):
+            yield
+
+
+def make_live_games(database: Database, provisioner: UserProvisioner) -> LiveGames:
+    """The parts of one process, which gets a new id."""
+    process_id = new_id()
+    clock = DatabaseClock(database)
+    hub = Hub(database, PostgresNotices(database))
+    log = LobbyLog(hub.announce)
+    driver = Driver(database, clock, Phases(database, log), process_id=process_id)
+    hub.watch(driver.look_again)
+    batches = AnswerBatches(database, clock, stored=hub.announce_answers)
+    presence = Presence(database, process_id=process_id)
+    parts = LiveParts(
+        database=database,
+        clock=clock,
+        hub=hub,
+        presence=presence,
+        batches=batches,
+        provisioner=provisioner,
+        actions=_make_actions(provisioner, log),
+    )
+    return LiveGames(
+        clock=clock, hub=hub, log=log, presence=presence, driver=driver, batches=batches, parts=parts
+    )
+
+
+def _make_actions(provisioner: UserProvisioner, log: LobbyLog) -> Actions:
+    async def set_ready(caller: Caller, lobby_id: UUID, is_ready: bool) -> None:
+        await provisioner.write(
+            caller,
+            lambda db: service.set_ready(db, lobby_id, player_id=caller.id, is_ready=is_ready, log=log),
+        )
+
+    async def chat(caller: Caller, lobby_id: UUID, message: str) -> None:
+        await provisioner.write(
+            caller, lambda db: service.chat(db, lobby_id, message, player=caller, log=log)
+        )
+
+    return Actions(set_ready=set_ready, chat=chat)

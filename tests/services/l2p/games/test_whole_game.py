@@ -1,0 +1,67 @@
+"""A game from its start to its results, with players on two processes."""
+
+import asyncio
+import contextlib
+
+from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.games.playing import (
+    QUESTIONS,
+    QUICK,
+    Follower,
+    following,
+    start_game,
+    without_own_rows,
+)
+from tests.services.l2p.players import Crowd, Player
+from tests.tokens import TokenMint
+
+PLAYERS = 4
+
+
+async def test_players_on_two_processes_play_a_game(pair: Pair, mint: TokenMint) -> None:
+    players = [Crowd(pair[number % 2].client, mint).player() for number in range(PLAYERS)]
+    host = players[0]
+    lobby = await host.create(settings=QUICK)
+    for player in players[1:]:
+        assert (await player.join(lobby)).status_code == 200
+    async with contextlib.AsyncExitStack() as stack:
+        followers = [
+            await stack.enter_async_context(following(pair[number % 2], lobby, player))
+            for number, player in enumerate(players)
+        ]
+        game = await start_game(host, lobby)
+        for wanted in QUESTIONS:
+            await asyncio.gather(*(answer_next(follower, wanted) for follower in followers[:-1]))
+            # The last player plays without the socket's `answer`.
+            await answer_by_http(players[-1], followers[-1], game, wanted)
+            for follower in followers:
+                closed = await follower.wait_for("question.closed")
+                assert closed["data"]["correct_answer"] == wanted["correct_answer"]
+                assert closed["data"]["reason"] == "all_answered"
+                assert closed["data"]["you"]["is_correct"]
+        for follower in followers:
+            finished = await follower.wait_for("game.finished")
+            assert len(finished["data"]["podium"]) == PLAYERS
+            assert finished["data"]["you"]["correct_answers"] == len(QUESTIONS)
+    for follower in followers:
+        seqs = [event["seq"] for event in follower.events]
+        first = follower.welcome["seq"] + 1
+        assert seqs == list(range(first, first + len(seqs)))
+        assert without_own_rows(follower.events) == without_own_rows(followers[-1].events)
+    results = (await host.get(f"/v1/games/{game['id']}/results")).json()
+    assert results["status"] == "finished"
+    assert [row["correct_answers"] for row in results["items"]] == [2] * PLAYERS
+    assert (await host.look_at(lobby))["status"] == "waiting"
+
+
+async def answer_next(follower: Follower, wanted: dict) -> None:
+    opened = await follower.wait_for("question.opened")
+    accepted = await follower.answer(opened["data"]["question"], wanted["correct_answer"])
+    assert accepted["type"] == "accepted"
+
+
+async def answer_by_http(player: Player, follower: Follower, game: dict, wanted: dict) -> None:
+    opened = await follower.wait_for("question.opened")
+    body = {"question_id": opened["data"]["question"]["id"], "answer": wanted["correct_answer"]}
+    response = await player.post(f"/v1/games/{game['id']}/answers", body)
+    assert response.status_code == 202, response.text
