@@ -5,16 +5,31 @@ from tests.error_tree import draw_error_tree
 TREE = """
 Problem
 ├── Conflict
+│   ├── AlreadyAnswered: 409 already-answered
+│   ├── ChatOff: 409 chat-off
 │   ├── EmailTaken: 409 email-taken
 │   ├── GameUnderWay: 409 game-under-way
 │   ├── LobbyClosed: 409 lobby-closed
 │   ├── LobbyFull: 409 lobby-full
+│   ├── LobbyLocked: 409 lobby-locked
+│   ├── NoPlayers: 409 no-players
+│   ├── PlayersNotReady: 409 players-not-ready
+│   ├── QuestionClosed: 409 question-closed
+│   ├── QuestionNotOpen: 409 question-not-open
 │   └── UsernameTaken: 409 username-taken
+├── Forbidden
+│   ├── NoSeat: 403 no-seat
+│   ├── NotAPlayer: 403 not-a-player
+│   └── NotTheHost: 403 not-the-host
 ├── InvalidRequest
+│   ├── NoQuestions: 422 no-questions
+│   ├── NotAnOption: 422 not-an-option
 │   └── QuestionSetUnknown: 422 question-set-unknown
 ├── NotFound
+│   ├── GameNotFound: 404 not-found
 │   ├── LobbyNotFound: 404 not-found
-│   └── PlayerNotFound: 404 not-found
+│   ├── PlayerNotFound: 404 not-found
+│   └── UnknownQuestion: 404 unknown-question
 ├── ServiceUnavailable
 │   └── NoFreeCode: 503 no-free-code
 ├── TooManyRequests

@@ -15,6 +15,12 @@ PROBLEMS = {
     ("get", "/v1/lobbies/by-code/{code}"): {"401", "404", "429"},
     ("post", "/v1/lobbies/{lobby_id}/join"): {"401", "404", "409", "422", "429"},
     ("post", "/v1/lobbies/{lobby_id}/leave"): {"401", "404", "422"},
+    ("post", "/v1/lobbies/{lobby_id}/ready"): {"401", "403", "422"},
+    ("post", "/v1/lobbies/{lobby_id}/games"): {"401", "403", "404", "409", "422"},
+    ("get", "/v1/games/{game_id}"): {"401", "404", "422"},
+    ("get", "/v1/games/{game_id}/results"): {"401", "404", "422"},
+    ("get", "/v1/games/{game_id}/questions"): {"401", "404", "422"},
+    ("post", "/v1/games/{game_id}/answers"): {"401", "403", "404", "409", "422"},
 }
 
 

@@ -125,10 +125,10 @@ class Listener:
         connection = await connect(
             self._url, {"timeout": ANSWER_SECONDS, **arguments, "statement_cache_size": 0}
         )
-        # A notification that is lost in a crash is as good as one that was lost with a connection.
-        await connection.execute("SET synchronous_commit = off")
         self._connection = connection
         connection.add_termination_listener(self._forget)
+        # A notification that is lost in a crash is no worse than one that is lost with a connection.
+        await connection.execute("SET synchronous_commit = off")
         return connection
 
     async def _listen(self, connection: "asyncpg.Connection[Any]") -> None:

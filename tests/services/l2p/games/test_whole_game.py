@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from tests.services.l2p.games.conftest import Pair
 from tests.services.l2p.games.playing import (
@@ -54,13 +55,15 @@ async def test_players_on_two_processes_play_a_game(pair: Pair, mint: TokenMint)
     assert (await host.look_at(lobby))["status"] == "waiting"
 
 
-async def answer_next(follower: Follower, wanted: dict) -> None:
+async def answer_next(follower: Follower, wanted: dict[str, Any]) -> None:
     opened = await follower.wait_for("question.opened")
     accepted = await follower.answer(opened["data"]["question"], wanted["correct_answer"])
     assert accepted["type"] == "accepted"
 
 
-async def answer_by_http(player: Player, follower: Follower, game: dict, wanted: dict) -> None:
+async def answer_by_http(
+    player: Player, follower: Follower, game: dict[str, Any], wanted: dict[str, Any]
+) -> None:
     opened = await follower.wait_for("question.opened")
     body = {"question_id": opened["data"]["question"]["id"], "answer": wanted["correct_answer"]}
     response = await player.post(f"/v1/games/{game['id']}/answers", body)

@@ -16,6 +16,7 @@ from l2p.lobbies.errors import NoFreeCode
 from l2p.lobbies.repository import GUESSES
 from l2p.lobbies.schemas import Lobby, LobbyRequest
 from l2p.lobbies.service import create_lobby
+from l2p.log.log import LobbyLog
 from tests.services.l2p.players import Crowd, Player
 from webcommon.app.service import Service
 
@@ -57,7 +58,9 @@ async def create_with(app: Service, player: Player, codes: Iterable[str]) -> Lob
     generated = iter(codes)
     request = LobbyRequest(name="Friday quiz")
     async with app.component(Database).transaction() as db:
-        return await create_lobby(db, request, player_id=player.id, generate=lambda: next(generated))
+        return await create_lobby(
+            db, request, player_id=player.id, log=LobbyLog(lambda *_: None), generate=lambda: next(generated)
+        )
 
 
 async def test_a_code_in_use_is_replaced_by_another(crowd: Crowd, app: Service) -> None:

@@ -29,6 +29,12 @@ DEFAULT_SETTINGS = {
     "reveal_ms": 5_000,
     "shuffle": False,
     "allow_late_join": True,
+    "read_ms": 0,
+    "starting_ms": 3_000,
+    "allow_chat": True,
+    "locked": False,
+    "host_plays": True,
+    "advance": "auto",
 }
 
 

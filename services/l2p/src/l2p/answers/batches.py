@@ -20,7 +20,7 @@ from l2p.answers.errors import (
     UnknownQuestion,
 )
 from l2p.answers.repository import Submission
-from l2p.clock import DatabaseClock
+from l2p.clock.clock import DatabaseClock
 from webcommon.api.problems import Problem
 
 WINDOW_SECONDS = 0.005

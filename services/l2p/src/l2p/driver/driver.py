@@ -13,7 +13,7 @@ from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
-from l2p.clock import DatabaseClock
+from l2p.clock.clock import DatabaseClock
 from l2p.driver import repository
 from l2p.driver.phases import Lease, LeaseLost, Phases, Position
 

@@ -22,16 +22,6 @@ class NotTheHost(Forbidden):
         super().__init__("Ask the lobby's host to do it, or to hand over to you.")
 
 
-class GameRunning(Conflict):
-    """409: the lobby has a running game."""
-
-    title = "A game is under way"
-    slug = "game-under-way"
-
-    def __init__(self, *, game_id: object) -> None:
-        super().__init__("Wait until it is over, or abort it.", game_id=str(game_id))
-
-
 class PlayersNotReady(Conflict):
     """409: a player is not ready."""
 

@@ -10,14 +10,13 @@ from l2p.driver.dependencies import DriverDep
 from l2p.games import service
 from l2p.games.errors import (
     GameNotFound,
-    GameRunning,
     NoPlayers,
     NoQuestions,
     NotTheHost,
     PlayersNotReady,
 )
 from l2p.games.schemas import Game, GameRequest, PlayedQuestions, Results
-from l2p.lobbies.errors import LobbyClosed, LobbyNotFound, QuestionSetUnknown
+from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, QuestionSetUnknown
 from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.app.fast_path import fast_path
 
@@ -34,7 +33,7 @@ router = APIRouter(prefix="/v1", tags=["games"], responses=problem_responses(Una
         LobbyNotFound,
         LobbyClosed,
         NotTheHost,
-        GameRunning,
+        GameUnderWay,
         NoQuestions,
         NoPlayers,
         PlayersNotReady,

@@ -12,7 +12,6 @@ from dbcommon.models import new_id
 from l2p.games import repository
 from l2p.games.errors import (
     GameNotFound,
-    GameRunning,
     NoPlayers,
     NoQuestions,
     NotTheHost,
@@ -21,7 +20,7 @@ from l2p.games.errors import (
 from l2p.games.repository import NewGame
 from l2p.games.schemas import GameRequest
 from l2p.lobbies import repository as lobbies
-from l2p.lobbies.errors import LobbyClosed, LobbyNotFound, QuestionSetUnknown
+from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, QuestionSetUnknown
 from l2p.lobbies.schemas import LobbySettings
 from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog
@@ -41,7 +40,7 @@ async def start_game(
 ) -> UUID:
     """Start a game of a lobby, driven by this process; gives its id.
 
-    Raises `LobbyNotFound`, `LobbyClosed`, `NotTheHost`, `GameRunning`, `NoQuestions`, `NoPlayers`, `PlayersNotReady`.
+    Raises `LobbyNotFound`, `LobbyClosed`, `NotTheHost`, `GameUnderWay`, `NoQuestions`, `NoPlayers`, `PlayersNotReady`.
     """
     lobby = await lobbies.lock_lobby(db, lobby_id)
     if lobby is None:
@@ -52,7 +51,7 @@ async def start_game(
         raise NotTheHost
     running = await repository.find_running(db, lobby_id)
     if running is not None:
-        raise GameRunning(game_id=running)
+        raise GameUnderWay("Wait until it is over, or abort it.", game_id=str(running))
     await _check_players(db, lobby_id, force=request.force)
     settings = LobbySettings.model_validate(lobby.settings)
     questions = _choose_questions(request, settings)

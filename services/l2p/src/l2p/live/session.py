@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from l2p.answers.batches import AnswerBatches
-from l2p.clock import DatabaseClock
+from l2p.clock.clock import DatabaseClock
 from l2p.live import frames
 from l2p.live.frames import (
     CLIENT_MESSAGES,

@@ -9,7 +9,7 @@ from dbcommon.engine import Database
 from dbcommon.jobs.periodic import run_every
 from dbcommon.models import new_id
 from l2p.answers.batches import AnswerBatches
-from l2p.clock import CLOCK_SCHEDULE, DatabaseClock
+from l2p.clock.clock import CLOCK_SCHEDULE, DatabaseClock
 from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
 from l2p.live.hub import Hub
@@ -79,7 +79,7 @@ def _make_actions(provisioner: UserProvisioner, log: LobbyLog) -> Actions:
 
     async def chat(caller: Caller, lobby_id: UUID, message: str) -> None:
         await provisioner.write(
-            caller, lambda db: service.chat(db, lobby_id, message, player=caller, log=log)
+            caller, lambda db: service.chat(db, lobby_id, message, player_id=caller.id, log=log)
         )
 
     return Actions(set_ready=set_ready, chat=chat)

@@ -72,13 +72,10 @@ class ChatOff(Conflict):
 
 
 class GameUnderWay(Conflict):
-    """409: a game is running, and the lobby does not allow late joining."""
+    """409: the lobby's game is running. `game_id` is that game, where the caller may know it."""
 
     title = "A game is under way"
     slug = "game-under-way"
-
-    def __init__(self) -> None:
-        super().__init__("This lobby does not allow late joining. Try again when the game is over.")
 
 
 class QuestionSetUnknown(InvalidRequest):

@@ -219,12 +219,18 @@ async def find_seats(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Se
     return Seats(taken=taken, has_player=has_seat)
 
 
-async def insert_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
-    """Give a player a seat in a locked lobby."""
+async def insert_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> str | None:
+    """Give a player a seat in a locked lobby; gives the player's name."""
     # Not now(), the start of the transaction: others may have joined while it waited for the lobby.
     await db.execute(
         insert(LobbyPlayer).values(lobby_id=lobby_id, user_id=player_id, joined_at=func.clock_timestamp())
     )
+    return await find_username(db, player_id)
+
+
+async def find_username(db: AsyncSession, player_id: UUID) -> str | None:
+    """The name of a player, which may differ from that of a token."""
+    return (await db.execute(select(User.username).where(User.id == player_id))).scalar_one_or_none()
 
 
 async def is_participant(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:

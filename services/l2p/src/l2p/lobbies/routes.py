@@ -48,7 +48,9 @@ async def create_lobby(
     body: LobbyRequest, response: Response, player: PlayerDep, provisioner: ProvisionerDep, log: LogDep
 ) -> Lobby:
     """Open a lobby. You are its host and its first player; others join with its code."""
-    lobby = await provisioner.write(player, lambda db: service.create_lobby(db, body, player=player, log=log))
+    lobby = await provisioner.write(
+        player, lambda db: service.create_lobby(db, body, player_id=player.id, log=log)
+    )
     response.headers["Location"] = f"/v1/lobbies/{lobby.id}"
     return lobby
 
@@ -124,7 +126,7 @@ async def join_lobby(
         player, lambda: service.check_code(database, lobby_id, player_id=player.id, code=code)
     )
     return await provisioner.write(
-        player, lambda db: service.join_lobby(db, lobby_id, player=player, log=log)
+        player, lambda db: service.join_lobby(db, lobby_id, player_id=player.id, log=log)
     )
 
 

@@ -30,7 +30,6 @@ from l2p.log.log import LobbyLog
 from l2p.models import Lobby as LockedLobby
 from l2p.models import LobbyStatus
 from webcommon.api.paging import CursorCodec
-from webcommon.auth.bearer import Caller
 
 CODE_ATTEMPTS = 20
 """How many random codes are tried for a lobby. With half of all codes in use, all are taken once in a million."""
@@ -40,7 +39,7 @@ async def create_lobby(
     db: AsyncSession,
     request: LobbyRequest,
     *,
-    player: Caller,
+    player_id: UUID,
     log: LobbyLog,
     generate: Callable[[], str] = generate_code,
 ) -> Lobby:
@@ -49,7 +48,7 @@ async def create_lobby(
         raise QuestionSetUnknown(pointer="#/settings/question_set_id")
     lobby = NewLobby(
         id=new_id(),
-        host_id=player.id,
+        host_id=player_id,
         name=request.name,
         max_players=request.max_players,
         settings=request.settings.model_dump(mode="json"),
@@ -60,13 +59,13 @@ async def create_lobby(
     else:
         raise NoFreeCode
     if request.settings.host_plays:
-        await _seat(db, lobby.id, player=player, log=log)
+        await _seat(db, lobby.id, player_id=player_id, log=log)
     return await _read_any_lobby(db, lobby.id)
 
 
-async def _seat(db: AsyncSession, lobby_id: UUID, *, player: Caller, log: LobbyLog) -> None:
-    await repository.insert_seat(db, lobby_id, player_id=player.id)
-    data = {"user_id": player.id, "username": player.username}
+async def _seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> None:
+    username = await repository.insert_seat(db, lobby_id, player_id=player_id)
+    data = {"user_id": player_id, "username": username}
     await log.append(db, lobby_id, NewEvent(type="player.joined", data=data))
 
 
@@ -139,7 +138,7 @@ async def _try_code(
     return found
 
 
-async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player: Caller, log: LobbyLog) -> Lobby:
+async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> Lobby:
     """Give the player a seat, unless they have one. While a game runs they take part in it from the open question on.
 
     Raises `LobbyNotFound`, `LobbyClosed`, `LobbyLocked`, `GameUnderWay`, `LobbyFull`.
@@ -147,15 +146,15 @@ async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player: Caller, log: L
     lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None:
         raise LobbyNotFound
-    seats = await repository.find_seats(db, lobby_id, player_id=player.id)
+    seats = await repository.find_seats(db, lobby_id, player_id=player_id)
     if not seats.has_player:
-        await _check_entry(db, lobby, seats, player_id=player.id)
-        await _seat(db, lobby_id, player=player, log=log)
+        await _check_entry(db, lobby, seats, player_id=player_id)
+        await _seat(db, lobby_id, player_id=player_id, log=log)
         if lobby.status == "in_game":
-            await repository.insert_late_participant(db, lobby_id, player_id=player.id)
+            await repository.insert_late_participant(db, lobby_id, player_id=player_id)
         if lobby.host_id is None:
             # The host's account was deleted.
-            await _set_host(db, lobby_id, host_id=player.id, log=log)
+            await _set_host(db, lobby_id, host_id=player_id, log=log)
     return await _read_any_lobby(db, lobby_id)
 
 
@@ -170,7 +169,7 @@ async def _check_entry(db: AsyncSession, lobby: LockedLobby, seats: Seats, *, pl
         and not settings.allow_late_join
         and not await repository.is_participant(db, lobby.id, player_id=player_id)
     ):
-        raise GameUnderWay
+        raise GameUnderWay("This lobby does not allow late joining. Try again when the game is over.")
     if seats.taken >= lobby.max_players:
         raise LobbyFull(lobby.max_players)
 
@@ -214,17 +213,18 @@ async def set_ready(
         await log.append(db, lobby_id, NewEvent(type="player.ready", data=data))
 
 
-async def chat(db: AsyncSession, lobby_id: UUID, message: str, *, player: Caller, log: LobbyLog) -> None:
+async def chat(db: AsyncSession, lobby_id: UUID, message: str, *, player_id: UUID, log: LobbyLog) -> None:
     """Write a message to everybody in the lobby. Raises `LobbyClosed`, `NoSeat`, `ChatOff`."""
     lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None or lobby.status == "closed":
         raise LobbyClosed
-    seats = await repository.find_seats(db, lobby_id, player_id=player.id)
-    if not seats.has_player and lobby.host_id != player.id:
+    seats = await repository.find_seats(db, lobby_id, player_id=player_id)
+    if not seats.has_player and lobby.host_id != player_id:
         raise NoSeat
     if not LobbySettings.model_validate(lobby.settings).allow_chat:
         raise ChatOff
-    data = {"user_id": player.id, "username": player.username, "text": message}
+    username = await repository.find_username(db, player_id)
+    data = {"user_id": player_id, "username": username, "text": message}
     await log.append(db, lobby_id, NewEvent(type="chat.message", data=data))
 
 

@@ -4,19 +4,16 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseUnavailable
 from dbcommon.schedule import Schedule
+from l2p.clock import repository
 
 CLOCK_SCHEDULE = Schedule(seconds=10.0, retry_seconds=0.5, at_once=True)
 """How often the clock is measured."""
 
 MEASUREMENTS = 3
 """Questions to the database in a measurement; the one with the shortest round trip counts."""
-
-_NOW = select(func.clock_timestamp().label("now"))
 
 
 class DatabaseClock:
@@ -33,12 +30,12 @@ class DatabaseClock:
         shortest = float("inf")
         for _ in range(MEASUREMENTS):
             before = self._monotonic()
-            row = await self._database.fetch_one(_NOW)
+            now = await repository.read_time(self._database)
             after = self._monotonic()
-            if row is not None and after - before < shortest:
+            if after - before < shortest:
                 shortest = after - before
                 # The answer is as old as the way back took: half of the round trip.
-                self._measured, self._measured_at = row.now, (before + after) / 2
+                self._measured, self._measured_at = now, (before + after) / 2
 
     def now(self) -> datetime:
         """The database's time. Raises `DatabaseUnavailable` before the first measurement."""

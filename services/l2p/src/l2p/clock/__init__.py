@@ -1,0 +1,1 @@
+"""The database's clock, by which games go."""
