@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -80,6 +80,12 @@ BODIES: dict[str, Any] = {
     "exchange_sign_in_code": {"code": "A" * 43},
     "create_lobby": {"name": "Friday quiz", "max_players": 8},
     "join_lobby": {"code": "ABCDEF"},
+    "set_ready": {"is_ready": True},
+    "start_game": {
+        "questions": [{"question_text": "2 + 2?", "options": ["4", "5"], "correct_answer": "4"}],
+        "force": True,
+    },
+    "answer_question": {"question_id": str(UUID(int=1)), "answer": "4"},
     "create_product": {"sku": "tea", "name": "Tea", "unit_price": "20.14", "currency": "eur"},
     "change_product": {"name": "Green tea"},
     "create_order": {"items": [{"sku": "tea", "quantity": 2}]},
@@ -99,7 +105,7 @@ NEEDS_NO_DATABASE = {
 }
 """Operations that respond without the database. They have to be as quick, and a 503 has Retry-After."""
 
-SHARES_ITS_WAIT = {"read_revocations", "list_development_mails"}
+SHARES_ITS_WAIT = {"read_revocations", "list_development_mails", "answer_question"}
 """Operations whose concurrent callers share one call to the database."""
 
 OAUTH_ERRORS = {"exchange_grant", "introspect_token", "revoke_token"}

@@ -67,6 +67,10 @@ EXEMPT: Mapping[str, tuple[str, frozenset[str]]] = {
         ),
     ),
     "l2p attempt_counter_names": (_RENAMES, frozenset({"renaming-column", "renaming-object"})),
+    "l2p live_games": (
+        f"columns of games that could not be played before; {_EMPTY}",
+        frozenset({_CHECK, _INDEX, "adding-field-with-default"}),
+    ),
     "payment idempotency_in_progress": (
         "its table holds the keys of a day", frozenset({_CHECK, "adding-field-with-default"}),
     ),
