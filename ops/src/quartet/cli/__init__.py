@@ -11,7 +11,7 @@ import typer
 from quartet.cli.lazy import Entry, lazy_group
 from quartet.errors import DiskFull, Failure, NoPermission, WrongSettings
 
-_COMMANDS = lazy_group(
+COMMANDS = lazy_group(
     {
         "up": Entry("quartet.cli.stack:up", "Start PostgreSQL and the four services, and keep them running."),
         "down": Entry("quartet.cli.stack:down", "Stop the running stack; all committed data is kept."),
@@ -77,7 +77,7 @@ def app() -> None:
 def _run() -> int | None:
     try:
         # In standalone mode Typer draws a box around each wrong argument.
-        code: int | None = _COMMANDS(standalone_mode=False, obj=_run_in_transaction)
+        code: int | None = COMMANDS(standalone_mode=False, obj=_run_in_transaction)
     except typer.TyperException as error:
         raise _as_wrong_use(error) from None
     return code
