@@ -1,23 +1,26 @@
 """`quartet db …` on a provisioned server."""
 
 import asyncio
+import contextlib
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from dbcommon.migrations import downgrade, known_revisions
+from dbcommon.lock_holder import HOLDER
+from dbcommon.migrations import TURN_KEY, downgrade, known_revisions
 from quartet.provision.plan import SERVICES
-from tests.ops.command import Workplace
+from tests.ops.command import Workplace, wait_until
 from tests.ops.provisioned_server import INSERT_VIDEO, ProvisionedServer, owner_url
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(server: ProvisionedServer, role: str, database: str, table: str) -> Iterator[int]:
     """A table locked as a reader locks it, for the length of a block; gives the session's process."""
     with asyncio.Runner() as runner:
@@ -57,6 +60,47 @@ def test_a_migration_behind_a_backup_ends_after_its_budget_and_names_the_backup(
         assert done.stderr.endswith(f"or SELECT pg_terminate_backend({pid})\n")
     done = migrated.call("db", "migrate", "payment")
     assert (done.returncode, done.stdout) == (0, f"payment: {head} applied\n")
+
+
+@pytest.mark.long
+def test_a_stopped_migrator_is_named_and_a_killed_one_blocks_nobody(
+    migrated: Workplace, provisioned: ProvisionedServer, tmp_path: Path
+) -> None:
+    head = known_revisions("payment")[-1]
+    downgrade("payment", owner_url(provisioned, "payment"))
+    command = [sys.executable, "-m", "quartet", "db", "migrate", "payment"]
+    with contextlib.ExitStack() as stack:
+
+        def start(name: str) -> "subprocess.Popen[bytes]":
+            output = stack.enter_context((tmp_path / name).open("wb"))
+            process = subprocess.Popen(
+                command, env=migrated.environment, cwd=migrated.folder, stdout=output, stderr=output
+            )
+            stack.callback(process.kill)
+            return process
+
+        with locked(provisioned, "payment_user", "payment_db", "users"):
+            stopped = start("stopped")
+            wait_until(lambda: turn_holder(provisioned) is not None)
+            os.kill(stopped.pid, signal.SIGSTOP)
+        pid = turn_holder(provisioned)
+        other = start("other")
+        wait_until(lambda: f"waiting for process {pid} of payment_owner" in (tmp_path / "other").read_text())
+        stopped.kill()
+        stopped.wait()
+        assert other.wait(timeout=60) == 0
+    assert (tmp_path / "other").read_text().endswith(f"payment: {head} applied\n")
+
+
+def turn_holder(server: ProvisionedServer) -> int | None:
+    """The session that migrates Payment's database."""
+
+    async def read() -> int | None:
+        async with server.connection("postgres", "payment_db") as connection:
+            holder = await connection.fetchrow(HOLDER, TURN_KEY)
+            return holder["pid"] if holder else None
+
+    return asyncio.run(read())
 
 
 def test_a_rollback_that_would_lose_rows_is_refused_until_told_to(
