@@ -6,17 +6,19 @@ import secrets
 import signal
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
 
 from quartet.provision.plan import SERVICES
+from quartet.settings import load_settings
+from quartet.stack.password_files import write_password_files
 from tests.ops.command import RunningStack, Workplace, wait_until, workplace
+from tests.ops.places import runs_as_root
 from tests.services.auth.auth_app import bearer, log_in, register
 from tests.suite.stack import FIRST_PATHS
-
-pytestmark = [pytest.mark.long, pytest.mark.database]
 
 CLIENTS = 4
 CALLS = 10
@@ -71,6 +73,8 @@ async def until_all_connect_anew(admin: "asyncpg.Connection[asyncpg.Record]") ->
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.long
+@pytest.mark.database
 async def test_passwords_are_rotated_under_load_without_a_5xx() -> None:
     told = {"DB_POOL_MIN": "0", "DB_POOL_IDLE_SECONDS": "0.1"}
     with workplace(**told) as place, place.up() as stack:
@@ -98,3 +102,15 @@ async def test_passwords_are_rotated_under_load_without_a_5xx() -> None:
 def _is_ready_again(stack: RunningStack, before: int) -> bool:
     service = stack.state["services"]["payment"]
     return service["pid"] not in (before, None) and service["state"] == "ready"
+
+
+@pytest.mark.skipif(not runs_as_root(), reason="only root can write a file for another user")
+def test_root_rotates_passwords_that_another_users_stack_can_read(tmp_path: Path) -> None:
+    settings = load_settings(folder=tmp_path, environ={"AUTH_DB_PASSWORD": "one", "L2P_DB_PASSWORD": "two"})
+    settings.prepare_home()
+    settings.home.passwords.mkdir()
+    os.chown(settings.home.passwords, 12345, -1)
+    write_password_files(settings)
+    files = {file.name: (file.read_text(), file.stat()) for file in settings.home.passwords.iterdir()}
+    assert {name: text for name, (text, _) in files.items()} == {"auth": "one", "l2p": "two"}
+    assert {(status.st_uid, status.st_mode & 0o777) for _, status in files.values()} == {(12345, 0o600)}

@@ -1,5 +1,6 @@
 """The files by which the services of a running stack follow their database passwords: the environment of a process cannot change."""
 
+import os
 from collections.abc import Mapping
 
 from quartet.home import Home
@@ -16,8 +17,11 @@ def write_password_files(settings: OperatorSettings) -> None:
     folder = settings.home.passwords
     folder.mkdir(mode=0o700, exist_ok=True)
     for service in SERVICES:
-        if password := settings.secret(f"{service.upper()}_DB_PASSWORD"):
-            write_privately(folder / service, password)
+        file = folder / service
+        password = settings.secret(f"{service.upper()}_DB_PASSWORD")
+        if password and not (file.exists() and file.read_text(encoding="utf-8") == password):
+            write_privately(file, password)
+            os.chown(file, folder.stat().st_uid, -1)  # root may rotate what another user's stack reads
 
 
 def with_password_file(environment: Mapping[str, str], service: str, home: Home) -> dict[str, str]:
