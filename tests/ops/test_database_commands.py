@@ -200,12 +200,17 @@ def test_a_reset_takes_no_answer_from_a_pipe(migrated: Workplace, told: dict[str
 
 
 @pytest.mark.parametrize(
-    ("typed", "code", "rows"),
-    [("l2p", 17, 1), ("", 17, 1), ("l2p_db", 0, 0)],
-    ids=["wrong", "empty", "right"],
+    ("typed", "mode", "code", "rows"),
+    [
+        ("l2p", "development", 17, 1),
+        ("", "development", 17, 1),
+        ("l2p_db", "production", 17, 1),
+        ("l2p_db", "development", 0, 0),
+    ],
+    ids=["wrong", "empty", "production", "right"],
 )
-def test_a_reset_wants_the_name_of_the_database_typed(
-    migrated: Workplace, provisioned: ProvisionedServer, typed: str, code: int, rows: int
+def test_a_reset_wants_the_name_of_the_database_typed_and_never_happens_in_production(
+    migrated: Workplace, provisioned: ProvisionedServer, typed: str, mode: str, code: int, rows: int
 ) -> None:
     terminal, other_end = pty.openpty()
     count = "SELECT count(*) FROM users"
@@ -216,7 +221,7 @@ def test_a_reset_wants_the_name_of_the_database_typed(
             done = subprocess.run(
                 [sys.executable, "-m", "quartet", "db", "reset", "l2p"],
                 stdin=other_end,
-                env=migrated.environment,
+                env=migrated.environment | {"QUARTET_ENV": mode},
                 cwd=migrated.folder,
                 capture_output=True,
                 text=True,
