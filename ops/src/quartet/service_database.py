@@ -1,7 +1,7 @@
 """A transaction on a service's database, for the commands that the service publishes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import asyncpg
@@ -17,8 +17,14 @@ from quartet.settings import load_settings
 Result = TypeVar("Result")
 Work = Callable[[AsyncSession], Awaitable[Result]]
 
-OUTDATED = ("42P01", "42703", "23514")
-"""SQLSTATE of an undefined table or column, and of a value that a CHECK does not know yet."""
+UNDEFINED = ("42P01", "42703")
+"""SQLSTATE of an undefined table and column."""
+
+OUTDATED = (*UNDEFINED, "23514")
+"""The same, and that of a value that a CHECK does not know yet."""
+
+NOT_ALLOWED = "42501"
+"""SQLSTATE of insufficient privileges."""
 
 
 def run_in_transaction(service: str, work: Work[Result]) -> Result:
@@ -31,7 +37,7 @@ def run_in_transaction(service: str, work: Work[Result]) -> Result:
 
 async def run_on(url: DatabaseUrl, work: Work[Result], *, service: str) -> Result:
     """Run `work` in a transaction on a connection of its own, and commit. Raises WrongPassword or ServerFailed."""
-    connection = await _connect(url, service=service)
+    connection = await connect(url, application_name=f"quartet-{service}")
 
     async def connected() -> "asyncpg.Connection[Any]":
         return connection
@@ -43,21 +49,33 @@ async def run_on(url: DatabaseUrl, work: Work[Result], *, service: str) -> Resul
         async with AsyncSession(engine, expire_on_commit=False) as db, db.begin():
             return await work(db)
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) in OUTDATED:
-            raise ServerFailed(
-                f"{url.database} is not up to date: run `quartet db migrate {service}`"
-            ) from error
-        cause = error.orig.__cause__ if error.orig else None
-        # Only the first part of the server's message: its DETAIL holds the row's values.
-        told = cause.args[0] if cause and cause.args else type(error).__name__
-        raise ServerFailed(f"{url.database} refuses the statement: {told}") from error
+        raise ServerFailed(explain_refusal(error, url, service=service)) from error
     finally:
         await engine.dispose()
         await connection.close()
 
 
-async def _connect(url: DatabaseUrl, *, service: str) -> "asyncpg.Connection[Any]":
-    arguments = {"timeout": 10, **url.connect_arguments(application_name=f"quartet-{service}")}
+def explain_refusal(
+    error: DBAPIError, url: DatabaseUrl, *, service: str, outdated: tuple[str, ...] = OUTDATED
+) -> str:
+    """Why the server refused a statement, in one line without the values of rows. The SQLSTATEs `outdated` mean that
+    migrations are pending."""
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    if sqlstate in outdated:
+        return f"{url.database} is not up to date: run `quartet db migrate {service}`"
+    cause = error.orig.__cause__ if error.orig else None
+    # Only the first part of the server's message: its DETAIL holds the row's values.
+    told = cause.args[0] if cause and cause.args else type(error).__name__
+    hint = f": {url.user} may not do that" if sqlstate == NOT_ALLOWED else ""
+    return f"{url.database} refuses the statement: {told}{hint}"
+
+
+async def connect(
+    url: DatabaseUrl, *, application_name: str, settings: Mapping[str, str] | None = None
+) -> "asyncpg.Connection[Any]":
+    """A connection with the session's `settings`, to be closed by the caller. Raises WrongPassword or ServerFailed."""
+    arguments = {"timeout": 10, **url.connect_arguments(application_name=application_name)}
+    arguments["server_settings"] = arguments["server_settings"] | (settings or {})
     try:
         connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments)
     except asyncpg.InvalidAuthorizationSpecificationError as error:

@@ -29,6 +29,7 @@ COMMANDS = lazy_group(
         "config": Entry("quartet.cli.config:config", "Show the settings in effect, secrets hidden."),
         "dsn": Entry("quartet.cli.inspect:dsn", "Print a database's connection URL."),
         "db": Entry("quartet.cli.database:group", "Migrations, a shell, and looks at the databases."),
+        "studio": Entry("quartet.cli.studio:studio", "Show a database's rows on a web page of this machine."),
         "auth": Entry("auth.commands:group", "Accounts and signing keys."),
         "provision": Entry(
             "quartet.cli.provisioning:provision_server", "Create or repair roles, databases and schema."

@@ -27,7 +27,9 @@ class OAuthState(Model):
     browser_hash: Mapped[str]
     redirect_to: Mapped[str | None]
     code_challenge: Mapped[str | None]
-    authorization_request: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    authorization_request: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB(none_as_null=True), info={"secret": True}
+    )
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]

@@ -66,7 +66,7 @@ class Mail(Model):
     kind: Mapped[str]
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     recipient: Mapped[str] = mapped_column(CITEXT())
-    payload: Mapped[str | None]
+    payload: Mapped[str | None] = mapped_column(info={"secret": True})
     seed: Mapped[bytes | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     attempts: Mapped[int] = mapped_column(server_default=text("0"))

@@ -46,7 +46,7 @@ class Video(Model):
     mime_type: Mapped[str]
     duration_seconds: Mapped[int | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=text("'{}'::jsonb"))
-    hash: Mapped[str | None]
+    hash: Mapped[str | None] = mapped_column(info={"secret": False})
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

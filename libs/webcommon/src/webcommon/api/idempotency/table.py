@@ -28,7 +28,7 @@ class IdempotencyKeyColumns:
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     operation: Mapped[str] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True, info={"secret": False})
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary())
     request_id: Mapped[UUID] = mapped_column(server_default=func.gen_random_uuid())
     """The same for all runs of the request."""
@@ -38,6 +38,6 @@ class IdempotencyKeyColumns:
     """When another run may take over."""
     status_code: Mapped[int | None] = mapped_column(SmallInteger)
     location: Mapped[str | None]
-    body: Mapped[str | None]
+    body: Mapped[str | None] = mapped_column(info={"secret": True})
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
