@@ -33,7 +33,7 @@ def studio(
     in. From another machine: ssh -L 8700:127.0.0.1:8700 HOST, with --port 8700 here.
 
     It connects as the service's runtime role, so it sees and may do what the service does. Passwords, hashes, tokens and keys
-    are never shown or read. A list counts and pages through the first 10,000 rows; filters lead to the others. A statement
+    are never shown. A list counts and pages through the first 10,000 rows; filters lead to the others. A statement
     ends after 15 seconds.
 
     Without --write PostgreSQL itself refuses any change. With it a change passes by the rules of the service's code, while

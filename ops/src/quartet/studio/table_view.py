@@ -63,7 +63,7 @@ class ColumnField(TextAreaField):
 
 
 class TableView(BaseModelView):
-    """One table of a service. Hidden columns are never selected; keys of rows are sealed."""
+    """One table of a service. Hidden columns are not read, or sealed where they are part of the primary key."""
 
     page_size = 25
     page_size_options = (25, 50, MOST_A_PAGE)
