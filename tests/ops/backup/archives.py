@@ -32,6 +32,19 @@ def objects_of(place: Workplace) -> list[Path]:
     return sorted((place.home / "backups" / "wal").glob("*.age"))
 
 
+def part_of(place: Workplace, name: str) -> Path:
+    """The file of a part of the only backup of a workplace, such as `l2p.dump`."""
+    [path] = (place.home / "backups" / "full").glob(f"*/{name}.zst.age")
+    return path
+
+
+def flip(path: Path) -> None:
+    """Change a bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 @contextlib.contextmanager
 def receiving(place: Workplace, **told: str) -> Iterator[StartedCommand]:
     """`quartet backup wal`, once it receives."""

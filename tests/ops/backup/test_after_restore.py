@@ -165,6 +165,7 @@ def test_an_older_schema_is_restored_and_its_migrations_are_told(
     filled.execute("postgres", "DROP DATABASE older")
 
 
+@pytest.mark.long
 def test_a_schema_too_old_for_the_hook_leaves_the_services_own_in_place_and_open(
     filled: FilledServer, backed_up: Workplace
 ) -> None:

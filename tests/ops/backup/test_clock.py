@@ -41,6 +41,7 @@ def test_what_is_covered_does_not_shrink_and_the_clock_is_told_once() -> None:
 
 
 @pytest.mark.database
+@pytest.mark.long
 def test_after_a_backup_of_the_future_the_next_is_the_newest_and_status_tells_of_the_clock(
     filled: FilledServer, copy: Workplace
 ) -> None:

@@ -14,7 +14,7 @@ from quartet.backup.archive import PARTIAL
 from quartet.backup.destination import Destination
 from quartet.backup.manifest import list_ids, read_manifest, write_manifest
 from quartet.backup.scratch import delete_abandoned, scratch_folder
-from tests.ops.backup.archives import Story, objects_of, state_of
+from tests.ops.backup.archives import Story, flip, objects_of, part_of, state_of
 from tests.ops.backup.commands import started
 from tests.ops.command import Workplace, wait_until, workplace
 
@@ -143,13 +143,6 @@ def copy(story: Story) -> Iterator[Workplace]:
         yield place
 
 
-def flip(path: Path) -> None:
-    """Change a bit in the middle of a file."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
 def _needed(place: Workplace) -> list[Path]:
     """The last two files of the archive: a finished segment, and the unfinished one."""
     return [path for path in objects_of(place) if "state" not in path.name][-2:]
@@ -179,8 +172,7 @@ def test_a_changed_byte_in_the_state_is_noticed(story: Story, copy: Workplace) -
 
 
 def test_a_changed_byte_in_the_base_is_noticed(story: Story, copy: Workplace) -> None:
-    [path] = (copy.home / "backups/full").glob("*/base.tar.zst.age")
-    flip(path)
+    flip(part_of(copy, "base.tar"))
     _assert_refused(story, copy, "base.tar.zst.age is damaged")
 
 

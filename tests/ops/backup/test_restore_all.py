@@ -8,8 +8,8 @@ from obstore.store import LocalStore
 from quartet.backup.destination import Destination
 from quartet.backup.manifest import read_manifest, write_manifest
 from quartet.provision.plan import SERVICES
+from tests.ops.backup.archives import flip, part_of
 from tests.ops.backup.servers import FilledServer
-from tests.ops.backup.test_trust import flip, object_of
 from tests.ops.command import Workplace, workplace
 
 pytestmark = pytest.mark.database
@@ -37,6 +37,7 @@ def forget_analyst(filled: FilledServer) -> None:
         filled.execute("postgres", 'DROP ROLE "An alyst"')
 
 
+@pytest.mark.long
 def test_every_database_comes_back_with_the_roles_that_are_missing(
     filled: FilledServer, with_analyst: Workplace
 ) -> None:
@@ -74,7 +75,7 @@ def test_nothing_is_restored_when_one_cannot_be(filled: FilledServer, copy: Work
         assert "auth_db" not in filled.databases()
     finally:
         filled.execute("postgres", "ALTER DATABASE away RENAME TO auth_db")
-    flip(object_of(copy, "globals.sql"))
+    flip(part_of(copy, "globals.sql"))
     done = copy.call("restore", "--all", "--swap")
     assert (done.returncode, "globals.sql.zst.age is damaged" in done.stderr) == (15, True), done.stderr
     assert filled.databases() == before

@@ -5,7 +5,6 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from obstore.store import LocalStore
@@ -17,25 +16,13 @@ from quartet.backup.keys import read_identities
 from quartet.backup.manifest import ID_FORMAT, Manifest, Part, list_ids, read_manifest, write_manifest
 from quartet.backup.sealing import Sealed, unseal
 from quartet.provision.plan import SERVICES
+from tests.ops.backup.archives import flip, part_of
 from tests.ops.backup.servers import FilledServer
 from tests.ops.command import Workplace
 
 database = pytest.mark.database
 PARTS = (*(f"{service}.dump" for service in SERVICES), "globals.sql", "base.tar")
 NOW = datetime(2026, 11, 30, 3, tzinfo=UTC)
-
-
-def object_of(place: Workplace, name: str) -> Path:
-    """The file of a part of the only backup."""
-    [path] = (place.home / "backups" / "full").glob(f"*/{name}.zst.age")
-    return path
-
-
-def flip(path: Path) -> None:
-    """Change a bit in the middle of a file."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
 
 
 def verified(place: Workplace) -> str | None:
@@ -50,11 +37,11 @@ def test_without_a_key_a_changed_byte_is_noticed_in_any_part(copy: Workplace, na
     (copy.home / "backup-identity.txt").unlink()
     whole = copy.call("backup", "verify")
     assert (whole.returncode, "every object is whole" in whole.stdout) == (0, True), whole.stderr
-    flip(object_of(copy, name))
+    flip(part_of(copy, name))
     done = copy.call("backup", "verify")
     assert done.returncode == 15
     assert f"{name}.zst.age is not what its manifest says it is" in done.stderr
-    object_of(copy, name).unlink()
+    part_of(copy, name).unlink()
     done = copy.call("backup", "verify")
     assert (done.returncode, f"{name}.zst.age is missing" in done.stderr) == (15, True)
     assert verified(copy) is None
@@ -64,7 +51,7 @@ def test_without_a_key_a_changed_byte_is_noticed_in_any_part(copy: Workplace, na
 @pytest.mark.long
 @pytest.mark.parametrize("name", PARTS)
 def test_with_the_key_a_changed_byte_is_noticed_in_any_part(copy: Workplace, name: str) -> None:
-    flip(object_of(copy, name))
+    flip(part_of(copy, name))
     done = copy.call("backup", "verify")
     assert (done.returncode, f"{name}.zst.age is damaged" in done.stderr) == (15, True), done.stderr
     assert verified(copy) is None
@@ -83,7 +70,7 @@ def test_a_whole_backup_is_restored_compared_and_noted(copy: Workplace) -> None:
 
 def rewrite_base(place: Workplace, change: Callable[[tarfile.TarInfo, bytes], bytes]) -> None:
     """Change files of the base as they were written: its seal and the manifest know nothing of it."""
-    path = object_of(place, "base.tar")
+    path = part_of(place, "base.tar")
     identities = read_identities(place.home / "backup-identity.txt")
     plain, changed = io.BytesIO(), io.BytesIO()
     unseal([path.read_bytes()], plain, identities, name=path.name)
@@ -229,13 +216,8 @@ def test_the_last_good_one_stays_when_later_ones_failed(copy: Workplace) -> None
     for hours in (1, 2):
         failed = datetime.fromisoformat(newest["began_at"]) - timedelta(hours=hours)
         (folder / failed.strftime(ID_FORMAT)).mkdir()
-        shutil.copy(object_of_any(folder), folder / failed.strftime(ID_FORMAT))
+        shutil.copy(folder / good / "auth.dump.zst.age", folder / failed.strftime(ID_FORMAT))
     assert copy.call("backup", "prune", "--daily", "1", "--weekly", "0", "--monthly", "0").returncode == 0
     assert [each["id"] for each in copy.call_json("backup", "list")] == [good]
     status = copy.call("backup", "status")
     assert (status.returncode, "the newest backup is 1440 h old" in status.stderr) == (1, True)
-
-
-def object_of_any(folder: Path) -> Path:
-    """Any dump."""
-    return min(folder.glob("*/auth.dump.zst.age"))

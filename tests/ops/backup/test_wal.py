@@ -102,6 +102,7 @@ def test_the_end_ships_the_last_commit_and_the_slot_reserved_from_the_start(
     assert receiver.output == f"receiving into {place.home}/backups\n"
 
 
+@pytest.mark.long
 def test_a_second_receiver_is_refused(server: FilledServer, place: Workplace) -> None:
     with receiving(place) as receiver:
         [holder] = server.fetch("postgres", "SELECT active_pid FROM pg_replication_slots")
@@ -128,6 +129,7 @@ def test_after_a_kill_it_goes_on_without_a_gap(server: FilledServer, place: Work
     assert_whole(place, until=until)
 
 
+@pytest.mark.long
 def test_a_restart_of_the_server_is_told_once_and_leaves_no_gap(
     server: FilledServer, place: Workplace
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_restart_of_the_server_is_told_once_and_leaves_no_gap(
     assert_whole(place, until=until)
 
 
+@pytest.mark.long
 def test_while_a_database_is_swapped_it_goes_on_by_another(server: FilledServer, place: Workplace) -> None:
     with receiving(place) as receiver:
         server.execute(
