@@ -8,6 +8,7 @@ Problem
 │   ├── AlreadyAnswered: 409 already-answered
 │   ├── ChatOff: 409 chat-off
 │   ├── EmailTaken: 409 email-taken
+│   ├── GameOver: 409 game-over
 │   ├── GameUnderWay: 409 game-under-way
 │   ├── LobbyClosed: 409 lobby-closed
 │   ├── LobbyFull: 409 lobby-full
@@ -16,7 +17,8 @@ Problem
 │   ├── PlayersNotReady: 409 players-not-ready
 │   ├── QuestionClosed: 409 question-closed
 │   ├── QuestionNotOpen: 409 question-not-open
-│   └── UsernameTaken: 409 username-taken
+│   ├── UsernameTaken: 409 username-taken
+│   └── WrongPhase: 409 wrong-phase
 ├── Forbidden
 │   ├── NoSeat: 403 no-seat
 │   ├── NotAPlayer: 403 not-a-player

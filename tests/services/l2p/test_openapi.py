@@ -18,6 +18,10 @@ PROBLEMS = {
     ("post", "/v1/lobbies/{lobby_id}/ready"): {"401", "403", "422"},
     ("post", "/v1/lobbies/{lobby_id}/games"): {"401", "403", "404", "409", "422"},
     ("get", "/v1/games/{game_id}"): {"401", "404", "422"},
+    **{
+        ("post", f"/v1/games/{{game_id}}/{command}"): {"401", "403", "404", "409", "422"}
+        for command in ("close", "next", "pause", "resume", "abort")
+    },
     ("get", "/v1/games/{game_id}/results"): {"401", "404", "422"},
     ("get", "/v1/games/{game_id}/questions"): {"401", "404", "422"},
     ("post", "/v1/games/{game_id}/answers"): {"401", "403", "404", "409", "422"},

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from l2p.answers.batches import AnswerBatches
 from l2p.driver.driver import Driver
+from l2p.driver.phases import Phases
 from l2p.live.session import LiveParts
 from l2p.log.log import LobbyLog
 from l2p.tokens import TokenSigner
@@ -23,4 +24,5 @@ class Components:
     log: LobbyLog
     batches: AnswerBatches
     driver: Driver
+    phases: Phases
     live: LiveParts

@@ -8,6 +8,7 @@ from l2p import __version__
 from l2p.accounts.routes import router as accounts_router
 from l2p.answers.routes import router as answers_router
 from l2p.components import Components
+from l2p.control.routes import router as control_router
 from l2p.games.routes import router as games_router
 from l2p.live.routes import router as live_router
 from l2p.live.setup import LiveGames, make_live_games
@@ -51,6 +52,7 @@ def create_app(
             users_router,
             lobbies_router,
             games_router,
+            control_router,
             answers_router,
             live_router,
         ],
@@ -74,6 +76,7 @@ def create_app(
             log=live.log,
             batches=live.batches,
             driver=live.driver,
+            phases=live.phases,
             live=live.parts,
         )
     )

@@ -29,7 +29,8 @@ _STORE = DriverText(
     text(
         """
         WITH game AS (
-            SELECT id, lobby_id, status FROM games WHERE id = :game_id FOR SHARE
+            SELECT id, lobby_id, coalesce(paused_status, status) AS status, paused_at FROM games
+            WHERE id = :game_id FOR SHARE
         ), sent AS (
             SELECT * FROM unnest(:user_ids, :question_ids, :answers, :arrived_at)
                 WITH ORDINALITY AS sent (user_id, question_id, answer, arrived_at, number)
@@ -38,10 +39,10 @@ _STORE = DriverText(
                 question.correct_answer = sent.answer AS is_correct,
                 floor(extract(epoch FROM sent.arrived_at - question.opens_at) * 1000) AS milliseconds,
                 CASE
-                    WHEN part.id IS NULL THEN 'not a player'
+                    WHEN seat.id IS NULL THEN 'not a player'
                     WHEN question.id IS NULL THEN 'unknown question'
                     WHEN question.closed_at IS NOT NULL THEN 'closed'
-                    WHEN game.status = 'paused' THEN 'not open'
+                    WHEN sent.arrived_at > game.paused_at THEN 'not open'
                     WHEN sent.arrived_at > question.closes_at THEN 'closed'
                     WHEN game.status <> 'question' OR question.order_index < part.first_question
                         OR question.opens_at IS NULL OR sent.arrived_at < question.opens_at THEN 'not open'
@@ -51,6 +52,7 @@ _STORE = DriverText(
             FROM sent
             LEFT JOIN game ON true
             LEFT JOIN game_participants AS part ON part.game_id = game.id AND part.user_id = sent.user_id
+            LEFT JOIN lobby_players AS seat ON seat.lobby_id = game.lobby_id AND seat.user_id = part.user_id
             LEFT JOIN questions AS question ON question.game_id = game.id AND question.id = sent.question_id
         ), stored AS (
             INSERT INTO answers (participant_id, question_id, answer, is_correct, time_taken_ms, submitted_at)

@@ -53,7 +53,7 @@ class Phases:
         async with self._locked(lease) as (db, game):
             if _is_due(game):
                 if game.status == "question":
-                    await self._close(db, game, reason="time")
+                    await self.close(db, game, reason="time")
                 else:
                     await self.advance(db, game)
             return await _find_position(db, lease)
@@ -64,7 +64,7 @@ class Phases:
             if game.status == "question":
                 await self._tell_of_answers(db, game)
                 if await repository.have_all_answered(db, game.id):
-                    await self._close(db, game, reason="all_answered")
+                    await self.close(db, game, reason="all_answered")
             return await _find_position(db, lease)
 
     async def take_over(self, game_id: UUID, lobby_id: UUID, *, holder: UUID) -> Lease:
@@ -80,8 +80,7 @@ class Phases:
             lease = Lease(game_id=game_id, lobby_id=lobby_id, epoch=claimed.lease_epoch, holder=holder)
             game = await repository.lock_game(db, game_id, epoch=lease.epoch, holder=holder)
             if game is not None and claimed.silent_since is not None and game.status != "paused":
-                data = await repository.resume(db, game_id, since=claimed.silent_since)
-                await self._log.append(db, lobby_id, NewEvent(type="game.resumed", data=data))
+                await self.resume(db, game, since=claimed.silent_since)
             return lease
 
     async def advance(self, db: AsyncSession, game: Row[Any]) -> None:
@@ -97,11 +96,22 @@ class Phases:
         data = {"game_id": game.id, "question": question}
         await self._log.append(db, game.lobby_id, NewEvent(type="question.opened", data=data))
 
-    async def _close(self, db: AsyncSession, game: Row[Any], *, reason: str) -> None:
+    async def close(self, db: AsyncSession, game: Row[Any], *, reason: str) -> None:
+        """Close the open question of a locked game."""
         await self._tell_of_answers(db, game)
         closed = await repository.close_question(db, game)
         data = {"game_id": game.id, "reason": reason, **closed}
         await self._log.append(db, game.lobby_id, NewEvent(type="question.closed", data=data))
+
+    async def pause(self, db: AsyncSession, game: Row[Any], *, reason: str) -> None:
+        """Pause a locked game."""
+        data = {"reason": reason, **await repository.pause(db, game.id)}
+        await self._log.append(db, game.lobby_id, NewEvent(type="game.paused", data=data))
+
+    async def resume(self, db: AsyncSession, game: Row[Any], *, since: datetime) -> None:
+        """Let a locked game go on; the time since then is given back."""
+        data = await repository.resume(db, game.id, since=since)
+        await self._log.append(db, game.lobby_id, NewEvent(type="game.resumed", data=data))
 
     async def _tell_of_answers(self, db: AsyncSession, game: Row[Any]) -> None:
         answers = await repository.find_untold_answers(db, game)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.driver_statements import DriverText
 from dbcommon.engine import Database
+from l2p.lobbies.repository import reopen_lobby
 
 LEASE_SECONDS = 3.0
 """How long a lease lasts after the holder's last heartbeat."""
@@ -235,13 +236,6 @@ _PODIUM = (
     .columns(data=JSONB())
 )
 
-_REOPEN_LOBBY = text(
-    """
-    WITH reset AS (UPDATE lobby_players SET is_ready = false WHERE lobby_id = :lobby_id AND is_ready)
-    UPDATE lobbies SET status = 'waiting' WHERE id = :lobby_id AND status = 'in_game'
-    """
-).bindparams(bindparam("lobby_id", type_=Uuid()))
-
 _SHIFT = (
     text(
         f"""
@@ -266,6 +260,20 @@ _SHIFT = (
     """
     )
     .bindparams(bindparam("game_id", type_=Uuid()), bindparam("since", type_=TIMESTAMP(timezone=True)))
+    .columns(data=JSONB())
+)
+
+_PAUSE = (
+    text(
+        """
+    UPDATE games SET paused_status = status, status = 'paused', paused_at = clock_timestamp() WHERE id = :game_id
+    RETURNING jsonb_build_object(
+        'game_id', id, 'paused_status', paused_status,
+        'remaining_ms', greatest(round(extract(epoch FROM phase_ends_at - paused_at) * 1000), 0)::bigint
+    ) AS data
+    """
+    )
+    .bindparams(bindparam("game_id", type_=Uuid()))
     .columns(data=JSONB())
 )
 
@@ -304,6 +312,7 @@ _ALL_ANSWERED = text(
     ))
     FROM games AS game JOIN game_participants AS part
         ON part.game_id = game.id AND part.first_question <= game.current_question
+    JOIN lobby_players AS seat ON seat.lobby_id = game.lobby_id AND seat.user_id = part.user_id
     WHERE game.id = :game_id AND EXISTS (
         SELECT FROM lobby_connections AS open JOIN processes ON processes.id = open.process_id
         WHERE open.lobby_id = game.lobby_id AND open.user_id = part.user_id
@@ -372,9 +381,15 @@ async def close_question(db: AsyncSession, game: Row[Any]) -> dict[str, Any]:
 async def finish(db: AsyncSession, game: Row[Any], *, status: str) -> list[dict[str, Any]]:
     """End a game with its final ranks, and reopen its lobby; gives the podium."""
     await db.execute(_FINISH, {"game_id": game.id, "status": status})
-    await db.execute(_REOPEN_LOBBY, {"lobby_id": game.lobby_id})
+    await reopen_lobby(db, game.lobby_id)
     podium: list[dict[str, Any]] = (await db.execute(_PODIUM, {"game_id": game.id})).scalar_one()
     return podium
+
+
+async def pause(db: AsyncSession, game_id: UUID) -> dict[str, Any]:
+    """Pause a running game; gives the event's data. `remaining_ms` is null while the host decides."""
+    data: dict[str, Any] = (await db.execute(_PAUSE, {"game_id": game_id})).scalar_one()
+    return data
 
 
 async def resume(db: AsyncSession, game_id: UUID, *, since: object) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Why a call on a game is refused."""
 
-from webcommon.api.problems import Conflict, Forbidden, InvalidRequest, NotFound
+from webcommon.api.problems import Conflict, InvalidRequest, NotFound
 
 
 class GameNotFound(NotFound):
@@ -10,16 +10,6 @@ class GameNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("No game that you may see has this id. Join its lobby first.")
-
-
-class NotTheHost(Forbidden):
-    """403: only the lobby's host may do this."""
-
-    title = "You are not the host"
-    slug = "not-the-host"
-
-    def __init__(self) -> None:
-        super().__init__("Ask the lobby's host to do it, or to hand over to you.")
 
 
 class PlayersNotReady(Conflict):

@@ -12,11 +12,10 @@ from l2p.games.errors import (
     GameNotFound,
     NoPlayers,
     NoQuestions,
-    NotTheHost,
     PlayersNotReady,
 )
 from l2p.games.schemas import Game, GameRequest, PlayedQuestions, Results
-from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, QuestionSetUnknown
+from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, NotTheHost, QuestionSetUnknown
 from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.app.fast_path import fast_path
 

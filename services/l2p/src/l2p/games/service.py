@@ -14,13 +14,12 @@ from l2p.games.errors import (
     GameNotFound,
     NoPlayers,
     NoQuestions,
-    NotTheHost,
     PlayersNotReady,
 )
 from l2p.games.repository import NewGame
 from l2p.games.schemas import GameRequest
 from l2p.lobbies import repository as lobbies
-from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, QuestionSetUnknown
+from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, NotTheHost, QuestionSetUnknown
 from l2p.lobbies.schemas import LobbySettings
 from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog

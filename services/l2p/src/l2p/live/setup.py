@@ -29,6 +29,7 @@ class LiveGames:
     clock: DatabaseClock
     hub: Hub
     log: LobbyLog
+    phases: Phases
     presence: Presence
     driver: Driver
     batches: AnswerBatches
@@ -52,7 +53,8 @@ def make_live_games(database: Database, provisioner: UserProvisioner) -> LiveGam
     clock = DatabaseClock(database)
     hub = Hub(database, PostgresNotices(database))
     log = LobbyLog(hub.announce)
-    driver = Driver(database, clock, Phases(database, log), process_id=process_id)
+    phases = Phases(database, log)
+    driver = Driver(database, clock, phases, process_id=process_id)
     hub.watch(driver.look_again)
     batches = AnswerBatches(database, clock, stored=hub.announce_answers)
     presence = Presence(database, process_id=process_id)
@@ -66,7 +68,14 @@ def make_live_games(database: Database, provisioner: UserProvisioner) -> LiveGam
         actions=_make_actions(provisioner, log),
     )
     return LiveGames(
-        clock=clock, hub=hub, log=log, presence=presence, driver=driver, batches=batches, parts=parts
+        clock=clock,
+        hub=hub,
+        log=log,
+        phases=phases,
+        presence=presence,
+        driver=driver,
+        batches=batches,
+        parts=parts,
     )
 
 

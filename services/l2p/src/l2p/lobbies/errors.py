@@ -61,6 +61,16 @@ class NoSeat(Forbidden):
         super().__init__("Join the lobby first.")
 
 
+class NotTheHost(Forbidden):
+    """403: only the lobby's host may do this."""
+
+    title = "You are not the host"
+    slug = "not-the-host"
+
+    def __init__(self) -> None:
+        super().__init__("Ask the lobby's host to do it, or to hand over to you.")
+
+
 class ChatOff(Conflict):
     """409: the host has turned the chat off."""
 

@@ -290,6 +290,31 @@ async def close_lobby(db: AsyncSession, lobby_id: UUID) -> None:
     )
 
 
+async def abort_game(db: AsyncSession, lobby_id: UUID) -> UUID | None:
+    """End the running game of a locked lobby without ranks; gives its id, None when no game runs."""
+    return (await db.execute(_ABORT, {"lobby_id": lobby_id})).scalar_one_or_none()
+
+
+async def reopen_lobby(db: AsyncSession, lobby_id: UUID) -> None:
+    """After a game: the lobby waits for the next one, and nobody is ready."""
+    await db.execute(_REOPEN, {"lobby_id": lobby_id})
+
+
+_ABORT = text(
+    """
+    UPDATE games SET status = 'aborted', ended_at = clock_timestamp(), phase_ends_at = NULL, lease_holder = NULL,
+        lease_until = NULL, paused_status = NULL, paused_at = NULL
+    WHERE lobby_id = :lobby_id AND status NOT IN ('finished', 'aborted') RETURNING id
+    """
+).bindparams(bindparam("lobby_id", type_=Uuid()))
+
+_REOPEN = text(
+    """
+    WITH reset AS (UPDATE lobby_players SET is_ready = false WHERE lobby_id = :lobby_id AND is_ready)
+    UPDATE lobbies SET status = 'waiting' WHERE id = :lobby_id AND status = 'in_game'
+    """
+).bindparams(bindparam("lobby_id", type_=Uuid()))
+
 _PARTICIPANT = text(
     """
     SELECT EXISTS (

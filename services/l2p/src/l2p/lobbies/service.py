@@ -20,6 +20,7 @@ from l2p.lobbies.errors import (
     LobbyNotFound,
     NoFreeCode,
     NoSeat,
+    NotTheHost,
     QuestionSetUnknown,
     TooManyCodeGuesses,
 )
@@ -154,7 +155,7 @@ async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: 
             await repository.insert_late_participant(db, lobby_id, player_id=player_id)
         if lobby.host_id is None:
             # The host's account was deleted.
-            await _set_host(db, lobby_id, host_id=player_id, log=log)
+            await set_host(db, lobby_id, host_id=player_id, log=log)
     return await _read_any_lobby(db, lobby_id)
 
 
@@ -174,6 +175,20 @@ async def _check_entry(db: AsyncSession, lobby: LockedLobby, seats: Seats, *, pl
         raise LobbyFull(lobby.max_players)
 
 
+async def lock_as_host(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> LockedLobby:
+    """The open lobby, locked for a change by its host. Raises `LobbyNotFound`, `LobbyClosed`, `NotTheHost`."""
+    lobby = await repository.lock_lobby(db, lobby_id)
+    if lobby is None:
+        raise LobbyNotFound
+    if lobby.host_id == player_id:
+        return lobby
+    if LobbySettings.model_validate(lobby.settings).is_private:
+        seats = await repository.find_seats(db, lobby_id, player_id=player_id)
+        if not seats.has_player:
+            raise LobbyNotFound
+    raise LobbyClosed if lobby.status == "closed" else NotTheHost
+
+
 async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> None:
     """Free the player's seat. A host hands over to the longest-present player; the last one out closes the lobby.
 
@@ -182,21 +197,40 @@ async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log:
     lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None:
         raise LobbyNotFound
-    if not await repository.delete_seat(db, lobby_id, player_id=player_id):
+    if await repository.delete_seat(db, lobby_id, player_id=player_id):
+        left = {"user_id": player_id, "reason": "left"}
+        await log.append(db, lobby_id, NewEvent(type="player.left", data=left))
+    elif lobby.host_id != player_id:
         if LobbySettings.model_validate(lobby.settings).is_private:
             raise LobbyNotFound
         return
-    left = {"user_id": player_id, "reason": "left"}
-    await log.append(db, lobby_id, NewEvent(type="player.left", data=left))
+    if lobby.host_id not in (None, player_id):
+        return
     successor = await repository.find_longest_present(db, lobby_id)
     if successor is None:
-        await repository.close_lobby(db, lobby_id)
-        await log.append(db, lobby_id, NewEvent(type="lobby.closed", data={"reason": "empty"}))
-    elif lobby.host_id in (None, player_id):
-        await _set_host(db, lobby_id, host_id=successor, log=log)
+        await close_lobby(db, lobby_id, reason="empty", log=log)
+    else:
+        await set_host(db, lobby_id, host_id=successor, log=log)
 
 
-async def _set_host(db: AsyncSession, lobby_id: UUID, *, host_id: UUID, log: LobbyLog) -> None:
+async def abort_game(db: AsyncSession, lobby_id: UUID, *, reason: str, log: LobbyLog) -> None:
+    """End the running game of a locked lobby, if there is one. It rates nobody, and the lobby is open again."""
+    game_id = await repository.abort_game(db, lobby_id)
+    if game_id is not None:
+        await repository.reopen_lobby(db, lobby_id)
+        data = {"game_id": game_id, "reason": reason}
+        await log.append(db, lobby_id, NewEvent(type="game.aborted", data=data))
+
+
+async def close_lobby(db: AsyncSession, lobby_id: UUID, *, reason: str, log: LobbyLog) -> None:
+    """Close a locked lobby, and abort its game."""
+    await abort_game(db, lobby_id, reason="lobby_closed", log=log)
+    await repository.close_lobby(db, lobby_id)
+    await log.append(db, lobby_id, NewEvent(type="lobby.closed", data={"reason": reason}))
+
+
+async def set_host(db: AsyncSession, lobby_id: UUID, *, host_id: UUID, log: LobbyLog) -> None:
+    """Make a player the host of a locked lobby."""
     await repository.set_host(db, lobby_id, host_id=host_id)
     await log.append(db, lobby_id, NewEvent(type="host.changed", data={"host_id": host_id}))
 
