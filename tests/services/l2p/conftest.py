@@ -13,6 +13,7 @@ from l2p.main import create_app
 from l2p.settings import Settings
 from tests.clients import quick_hasher, running
 from tests.servers import TestServer
+from tests.services.l2p.fast_games import FastGames, fast_games_on
 from tests.services.l2p.players import Crowd
 from tests.tokens import TokenMint
 from webcommon.app.service import Service
@@ -73,3 +74,11 @@ async def sql(settings: Settings) -> AsyncIterator["asyncpg.Connection[Any]"]:
 def crowd(client: httpx.AsyncClient, mint: TokenMint) -> Crowd:
     """Makes players of the application."""
     return Crowd(client, mint)
+
+
+@pytest.fixture(scope="module")
+async def fast_games(settings: Settings, sql: "asyncpg.Connection[Any]") -> AsyncIterator[FastGames]:
+    """Plays games in an instant."""
+    assert settings.database is not None
+    async with fast_games_on(settings.database, sql) as games:
+        yield games

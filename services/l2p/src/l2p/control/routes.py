@@ -55,8 +55,13 @@ async def close_question(command: CommandDep, phases: PhasesDep) -> Response:
 @router.post("/next", operation_id="open_next_question", summary="End the reveal", response_model=Game)
 async def open_next_question(command: CommandDep, phases: PhasesDep) -> Response:
     """Open the next question, or finish the game after the last; the host only. Several at once are one step."""
-    return await command.take(
-        lambda db: service.open_next(db, command.game_id, player_id=command.player.id, phases=phases)
+    return await phases.ratings.propose_for(
+        command.game_id,
+        lambda ratings: command.take(
+            lambda db: service.open_next(
+                db, command.game_id, player_id=command.player.id, phases=phases, ratings=ratings
+            )
+        ),
     )
 
 

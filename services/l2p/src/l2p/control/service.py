@@ -14,6 +14,7 @@ from l2p.games.errors import GameNotFound
 from l2p.lobbies import service as lobby_rules
 from l2p.lobbies.errors import LobbyNotFound
 from l2p.log.log import LobbyLog
+from l2p.ratings.service import Proposal
 
 
 async def close_question(db: AsyncSession, game_id: UUID, *, player_id: UUID, phases: Phases) -> None:
@@ -23,11 +24,13 @@ async def close_question(db: AsyncSession, game_id: UUID, *, player_id: UUID, ph
     await phases.close(db, game, reason="host")
 
 
-async def open_next(db: AsyncSession, game_id: UUID, *, player_id: UUID, phases: Phases) -> None:
-    """End the reveal: open the next question, or finish the game after the last."""
+async def open_next(
+    db: AsyncSession, game_id: UUID, *, player_id: UUID, phases: Phases, ratings: Proposal | None
+) -> None:
+    """End the reveal: open the next question, or finish the game after the last. Raises `RatingsOutdated`, too."""
     game = await _lock(db, game_id, player_id=player_id)
     _require(game, "reveal")
-    await phases.advance(db, game)
+    await phases.advance(db, game, ratings)
 
 
 async def pause(db: AsyncSession, game_id: UUID, *, player_id: UUID, phases: Phases) -> None:

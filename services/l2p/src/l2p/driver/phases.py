@@ -14,6 +14,7 @@ from dbcommon.engine import Database
 from l2p.driver import repository
 from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog
+from l2p.ratings.service import Proposal, Ratings, apply
 
 CLOSE_DELAY = timedelta(milliseconds=250)
 """How long after `closes_at` a question is closed: answers that arrived in time may still be on their way into the database."""
@@ -44,18 +45,22 @@ class Position:
 class Phases:
     """Takes the steps of games whose lease this process holds. Each raises `LeaseLost` and `DatabaseError`."""
 
-    def __init__(self, database: Database, log: LobbyLog) -> None:
+    def __init__(self, database: Database, log: LobbyLog, ratings: Ratings) -> None:
         self._database = database
         self._log = log
+        self.ratings = ratings
 
     async def step(self, lease: Lease) -> Position:
         """Take the step that is due, if one is."""
+        return await self.ratings.propose_for(lease.game_id, lambda ratings: self._step(lease, ratings))
+
+    async def _step(self, lease: Lease, ratings: Proposal | None) -> Position:
         async with self._locked(lease) as (db, game):
             if _is_due(game):
                 if game.status == "question":
                     await self.close(db, game, reason="time")
                 else:
-                    await self.advance(db, game)
+                    await self.advance(db, game, ratings)
             return await _find_position(db, lease)
 
     async def check_answers(self, lease: Lease) -> Position:
@@ -83,10 +88,14 @@ class Phases:
                 await self.resume(db, game, since=claimed.silent_since)
             return lease
 
-    async def advance(self, db: AsyncSession, game: Row[Any]) -> None:
-        """Open the next question of a locked game, or finish it after the last."""
+    async def advance(self, db: AsyncSession, game: Row[Any], ratings: Proposal | None) -> None:
+        """Open the next question of a locked game, or finish it with its ratings after the last.
+
+        Raises `RatingsOutdated`, so that the transaction is rolled back: `ratings.propose_for` tries again with new ones.
+        """
         following = 0 if game.current_question is None else game.current_question + 1
         if following >= game.question_count:
+            await apply(db, game.id, ratings)
             podium = await repository.finish(db, game, status="finished")
             data = {"game_id": game.id, "podium": podium}
             await self._log.append(db, game.lobby_id, NewEvent(type="game.finished", data=data))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.driver_statements import DriverText
 from dbcommon.engine import Database
 from l2p.lobbies.repository import reopen_lobby
+from l2p.scoring.repository import count_scores
 
 LEASE_SECONDS = 3.0
 """How long a lease lasts after the holder's last heartbeat."""
@@ -133,42 +134,6 @@ _OPEN = (
     .columns(data=JSONB())
 )
 
-# Integers throughout, so that half points are rounded up as the golden vectors say: a float would not be exact.
-_SCORE = text(
-    """
-    WITH question AS (
-        UPDATE questions SET closed_at = clock_timestamp()
-        WHERE game_id = :game_id AND order_index = :order_index AND closed_at IS NULL
-        RETURNING id, order_index, points, time_limit_ms::bigint AS time_limit_ms
-    ), taken AS (
-        SELECT part.id, question.id AS question_id, coalesce(given.is_correct, false) AS is_correct,
-            CASE WHEN given.is_correct THEN part.streak + 1 ELSE 0 END AS streak,
-            question.points, question.time_limit_ms, least(given.time_taken_ms, question.time_limit_ms) AS milliseconds
-        FROM question JOIN game_participants AS part ON part.game_id = :game_id
-            AND part.first_question <= question.order_index
-        LEFT JOIN answers AS given ON given.participant_id = part.id AND given.question_id = question.id
-    ), earned AS (
-        SELECT taken.id, taken.question_id, taken.is_correct, taken.streak,
-            CASE WHEN NOT taken.is_correct OR taken.points = 0 THEN 0 ELSE
-                CASE WHEN NOT :speed_bonus OR taken.milliseconds < 500 THEN taken.points
-                ELSE (2 * taken.points * (2 * taken.time_limit_ms - taken.milliseconds) + 2 * taken.time_limit_ms)
-                    / (4 * taken.time_limit_ms) END
-                + CASE WHEN :streak_bonus THEN least(greatest(taken.streak - 1, 0) * 100, 500) ELSE 0 END
-            END::integer AS points
-        FROM taken
-    ), counted AS (
-        UPDATE game_participants AS part SET score = part.score + earned.points, streak = earned.streak,
-            correct_answers = part.correct_answers + earned.is_correct::integer
-        FROM earned WHERE part.id = earned.id
-        RETURNING part.id, part.score
-    )
-    INSERT INTO question_results (question_id, participant_id, points, score, rank, streak)
-    SELECT earned.question_id, earned.id, earned.points, counted.score,
-        rank() OVER (ORDER BY counted.score DESC), earned.streak
-    FROM earned JOIN counted ON counted.id = earned.id
-    """
-).bindparams(bindparam("game_id", type_=Uuid()), bindparam("order_index", type_=Integer()))
-
 _CLOSED_DATA = (
     text(
         """
@@ -226,8 +191,10 @@ _PODIUM = (
         """
     SELECT coalesce(jsonb_agg(to_jsonb(listed) ORDER BY listed.rank, listed.username), '[]') AS data
     FROM (
-        SELECT part.user_id, player.username, part.score, part.correct_answers, part.rank
+        SELECT part.user_id, player.username, part.score, part.correct_answers, part.rank,
+            change.rating_before, change.rating
         FROM game_participants AS part LEFT JOIN users AS player ON player.id = part.user_id
+        LEFT JOIN rating_changes AS change ON change.participant_id = part.id
         WHERE part.game_id = :game_id ORDER BY part.rank, player.username LIMIT 10
     ) AS listed
     """
@@ -371,8 +338,7 @@ async def open_question(db: AsyncSession, game_id: UUID, *, order_index: int, re
 async def close_question(db: AsyncSession, game: Row[Any]) -> dict[str, Any]:
     """Close the current question, count its scores, and begin the reveal; gives the event's data."""
     parameters = {"game_id": game.id, "order_index": game.current_question}
-    rules = {name: game.settings[name] for name in ("speed_bonus", "streak_bonus")}
-    await db.execute(_SCORE, parameters | rules)
+    await count_scores(db, game)
     await db.execute(_REVEAL, {"game_id": game.id})
     data: dict[str, Any] = (await db.execute(_CLOSED_DATA, parameters)).scalar_one()
     return data

@@ -77,12 +77,14 @@ _RESULTS = DriverText(
         SELECT game.status, (
             SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'rank', ranked.rank, 'user_id', ranked.user_id, 'username', ranked.username, 'score', ranked.score,
-                'correct_answers', ranked.correct_answers, 'answers', ({_RESULT_ANSWERS})
+                'correct_answers', ranked.correct_answers, 'rating_before', ranked.rating_before,
+                'rating', ranked.rating, 'answers', ({_RESULT_ANSWERS})
             ) ORDER BY ranked.rank, ranked.username, ranked.id), '[]')::text
             FROM (
                 SELECT part.id, part.user_id, player.username, part.score, part.correct_answers,
-                    rank() OVER (ORDER BY part.score DESC) AS rank
+                    rank() OVER (ORDER BY part.score DESC) AS rank, change.rating_before, change.rating
                 FROM game_participants AS part LEFT JOIN users AS player ON player.id = part.user_id
+                LEFT JOIN rating_changes AS change ON change.participant_id = part.id
                 WHERE part.game_id = game.id
             ) AS ranked
         ) AS items

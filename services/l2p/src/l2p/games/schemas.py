@@ -136,6 +136,8 @@ class ParticipantResult(ResponseBody):
     username: str | None
     score: int
     correct_answers: int
+    rating_before: int | None = Field(description="Null, as `rating`, unless the game has rated the player.")
+    rating: int | None
     answers: list[ResultAnswer]
 
 

@@ -29,9 +29,11 @@ _OWN_RANKS = DriverText(
     text(
         """
         SELECT part.user_id, jsonb_build_object(
-            'score', part.score, 'correct_answers', part.correct_answers, 'rank', part.rank
+            'score', part.score, 'correct_answers', part.correct_answers, 'rank', part.rank,
+            'rating_before', change.rating_before, 'rating', change.rating
         )::text AS row
-        FROM game_participants AS part WHERE part.game_id = :id AND part.user_id = ANY(:user_ids)
+        FROM game_participants AS part LEFT JOIN rating_changes AS change ON change.participant_id = part.id
+        WHERE part.game_id = :id AND part.user_id = ANY(:user_ids)
         """
     ).bindparams(bindparam("id", type_=Uuid()), bindparam("user_ids", type_=ARRAY(Uuid())))
 )

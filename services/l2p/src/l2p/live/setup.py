@@ -18,6 +18,8 @@ from l2p.live.presence import Presence
 from l2p.live.session import Actions, LiveParts
 from l2p.lobbies import service
 from l2p.log.log import LobbyLog
+from l2p.ratings.calculator import RatingCalculator
+from l2p.ratings.service import Ratings
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.auth.bearer import Caller
 
@@ -53,7 +55,7 @@ def make_live_games(database: Database, provisioner: UserProvisioner) -> LiveGam
     clock = DatabaseClock(database)
     hub = Hub(database, PostgresNotices(database))
     log = LobbyLog(hub.announce)
-    phases = Phases(database, log)
+    phases = Phases(database, log, Ratings(database, RatingCalculator()))
     driver = Driver(database, clock, phases, process_id=process_id)
     hub.watch(driver.look_again)
     batches = AnswerBatches(database, clock, stored=hub.announce_answers)

@@ -4,18 +4,22 @@ from l2p.models.base import Model
 from l2p.models.games import IS_RUNNING, Answer, Game, GameParticipant, GameStatus, Question, QuestionResult
 from l2p.models.live import LobbyConnection, LobbyEvent, Process
 from l2p.models.lobbies import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, LobbyStatus
+from l2p.models.standings import SLOT_WIDTHS, Board, GameResult, RatingChange, Standing, StandingCount
 from l2p.models.users import INITIAL_RATING, USER_COLUMNS, AttemptCounter, User
 
 __all__ = [
     "INITIAL_RATING",
     "IS_PUBLIC",
     "IS_RUNNING",
+    "SLOT_WIDTHS",
     "USER_COLUMNS",
     "Answer",
     "AttemptCounter",
+    "Board",
     "CodeGuesses",
     "Game",
     "GameParticipant",
+    "GameResult",
     "GameStatus",
     "Lobby",
     "LobbyConnection",
@@ -26,5 +30,8 @@ __all__ = [
     "Process",
     "Question",
     "QuestionResult",
+    "RatingChange",
+    "Standing",
+    "StandingCount",
     "User",
 ]

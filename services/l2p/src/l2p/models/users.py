@@ -33,6 +33,11 @@ class User(Model):
     email: Mapped[str | None] = mapped_column(CITEXT)
     password_hash: Mapped[str | None]
     rating: Mapped[int] = mapped_column(server_default=text(str(INITIAL_RATING)))
+    rating_mu: Mapped[float | None]
+    """What `rating` is made from; null before the first rated game, and then `rating` says it."""
+    rating_sigma: Mapped[float | None]
+    is_guest: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A guest is not rated, and is on no leaderboard."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     token_expires_at: Mapped[datetime | None]
     """When the newest token expires whose names this row has; an older token changes nothing."""

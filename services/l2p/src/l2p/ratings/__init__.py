@@ -1,0 +1,1 @@
+"""Ratings: what a finished game does to those of its players."""

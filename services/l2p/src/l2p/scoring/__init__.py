@@ -1,0 +1,1 @@
+"""Scores: what an answer earns, counted by PostgreSQL when a question closes."""
