@@ -78,6 +78,17 @@ BODIES: dict[str, Any] = {
     "introspect_token": {"token": REFRESH_TOKEN},
     "revoke_token": {"token": REFRESH_TOKEN},
     "exchange_sign_in_code": {"code": "A" * 43},
+    "create_question_set": {
+        "title": "Sums",
+        "questions": [{"question_text": "2 + 2?", "options": ["4", "5"], "correct_answer": "4"}],
+    },
+    "replace_question_set": {
+        "title": "Sums",
+        "questions": [{"question_text": "2 + 2?", "options": ["4", "5"], "correct_answer": "4"}],
+    },
+    "import_question_set": {
+        "file": b'[{"question_text": "2 + 2?", "options": ["4", "5"], "correct_answer": "4"}]'
+    },
     "create_lobby": {"name": "Friday quiz", "max_players": 8},
     "join_lobby": {"code": "ABCDEF"},
     "set_ready": {"is_ready": True},
@@ -198,8 +209,16 @@ def _calls(app: Service, headers: dict[str, str]) -> list[Call]:
 def _body(operation: dict[str, Any]) -> dict[str, Any]:
     if "requestBody" not in operation:
         return {}
-    kind = "json" if "application/json" in operation["requestBody"]["content"] else "data"
-    return {kind: BODIES[operation["operationId"]]}
+    (media_type,) = operation["requestBody"]["content"]
+    return {_ARGUMENTS[media_type]: BODIES[operation["operationId"]]}
+
+
+_ARGUMENTS = {
+    "application/json": "json",
+    "application/x-www-form-urlencoded": "data",
+    "multipart/form-data": "files",
+}
+"""The argument of the client for a body of each media type."""
 
 
 @pytest.mark.long  # each state lasts as long as its time-outs

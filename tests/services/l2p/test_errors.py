@@ -17,13 +17,19 @@ Problem
 │   ├── PlayersNotReady: 409 players-not-ready
 │   ├── QuestionClosed: 409 question-closed
 │   ├── QuestionNotOpen: 409 question-not-open
+│   ├── TooManyQuestionSets: 409 too-many-question-sets
 │   ├── UsernameTaken: 409 username-taken
 │   └── WrongPhase: 409 wrong-phase
+├── ContentTooLarge
+│   └── FileTooLarge: 413 content-too-large
 ├── Forbidden
+│   ├── CopyNotAllowed: 403 copy-not-allowed
 │   ├── NoSeat: 403 no-seat
 │   ├── NotAPlayer: 403 not-a-player
-│   └── NotTheHost: 403 not-the-host
+│   ├── NotTheHost: 403 not-the-host
+│   └── NotTheOwner: 403 not-the-owner
 ├── InvalidRequest
+│   ├── FileUnreadable: 422 file-unreadable
 │   ├── NoQuestions: 422 no-questions
 │   ├── NotAnOption: 422 not-an-option
 │   └── QuestionSetUnknown: 422 question-set-unknown
@@ -31,8 +37,10 @@ Problem
 │   ├── GameNotFound: 404 not-found
 │   ├── LobbyNotFound: 404 not-found
 │   ├── PlayerNotFound: 404 not-found
+│   ├── QuestionSetNotFound: 404 not-found
 │   └── UnknownQuestion: 404 unknown-question
 ├── ServiceUnavailable
+│   ├── ImportTooSlow: 503 import-too-slow
 │   └── NoFreeCode: 503 no-free-code
 ├── TooManyRequests
 │   └── TooManyCodeGuesses: 429 too-many-code-guesses

@@ -5,6 +5,7 @@ from l2p.lobbies.repository import GUESS_WINDOW, GUESSES
 from l2p.lobbies.schemas import LobbyRequest
 from l2p.lobbies.service import CODE_ATTEMPTS
 from l2p.models import INITIAL_RATING
+from l2p.question_sets import limits
 from l2p.settings import Settings
 from tests.documented import unconnected
 from tests.service_pages import read_routes, read_settings, read_table
@@ -39,8 +40,22 @@ LIMITS = {
     "wrong codes of a player in the interval": GUESSES,
     "interval of wrong codes, seconds": GUESS_WINDOW.seconds,
     "characters of a search, at most": longest_search(),
-    "lobbies on a page, by default": DEFAULT_LIMIT,
-    "lobbies on a page, at most": MAXIMUM_LIMIT,
+    "items on a page, by default": DEFAULT_LIMIT,
+    "items on a page, at most": MAXIMUM_LIMIT,
+    "question sets of a player": limits.MAXIMUM_SETS,
+    "questions of a set": limits.MAXIMUM_QUESTIONS,
+    "options of a question, at least": limits.MINIMUM_OPTIONS,
+    "options of a question, at most": limits.MAXIMUM_OPTIONS,
+    "characters of a set's title": limits.LONGEST_TITLE,
+    "characters of a question": limits.LONGEST_QUESTION,
+    "characters of an option": limits.LONGEST_OPTION,
+    "characters of an explanation": limits.LONGEST_EXPLANATION,
+    "points of a question, by default": limits.DEFAULT_POINTS,
+    "points of a question, at most": limits.MAXIMUM_POINTS,
+    "time limit of a question, at least, ms": limits.SHORTEST_MS,
+    "time limit of a question, at most, ms": limits.LONGEST_MS,
+    "bytes of an imported file": limits.LARGEST_FILE,
+    "rows of an imported file": limits.MAXIMUM_ROWS,
 }
 
 COMPUTED = {

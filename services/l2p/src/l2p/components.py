@@ -7,6 +7,7 @@ from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
 from l2p.live.session import LiveParts
 from l2p.log.log import LobbyLog
+from l2p.question_sets.reader import FileReader
 from l2p.tokens import TokenSigner
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.provisioning.service import UserProvisioner
@@ -21,6 +22,7 @@ class Components:
     guard: Guard
     hasher: PasswordHasher
     provisioner: UserProvisioner
+    file_reader: FileReader
     log: LobbyLog
     batches: AnswerBatches
     driver: Driver

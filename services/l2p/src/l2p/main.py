@@ -14,6 +14,8 @@ from l2p.live.routes import router as live_router
 from l2p.live.setup import LiveGames, make_live_games
 from l2p.lobbies.routes import router as lobbies_router
 from l2p.models import USER_COLUMNS
+from l2p.question_sets.reader import FileReader
+from l2p.question_sets.routes import router as question_sets_router
 from l2p.settings import Settings
 from l2p.tokens import TokenSigner
 from l2p.users.routes import router as users_router
@@ -50,6 +52,7 @@ def create_app(
         routers=[
             accounts_router,
             users_router,
+            question_sets_router,
             lobbies_router,
             games_router,
             control_router,
@@ -73,6 +76,7 @@ def create_app(
             guard=Guard(settings, database=database, url=settings.issuer),
             hasher=hasher or PasswordHasher(),
             provisioner=provisioner,
+            file_reader=FileReader(),
             log=live.log,
             batches=live.batches,
             driver=live.driver,

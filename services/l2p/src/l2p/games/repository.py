@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Row, Uuid, bindparam, insert, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Boolean, Integer, Row, Uuid, bindparam, insert, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.driver_statements import DriverText
 from dbcommon.engine import Database
+from l2p.lobbies.schemas import LobbySettings
 from l2p.models import IS_RUNNING, Game, Question
 
 
@@ -49,6 +50,32 @@ _INSERT_PARTICIPANTS = text(
     SELECT :game_id, user_id FROM lobby_players WHERE lobby_id = :lobby_id ORDER BY joined_at, id
     """
 ).bindparams(bindparam("game_id", type_=Uuid()), bindparam("lobby_id", type_=Uuid()))
+
+_COPY_QUESTIONS = text(
+    """
+    WITH copied AS (
+        INSERT INTO questions (game_id, order_index, question_text, options, correct_answer, points, explanation,
+            time_limit_ms)
+        SELECT :game_id, row_number() OVER (ORDER BY position) - 1, question_text, options, correct_answer, points,
+            explanation, coalesce(time_limit_ms, :time_limit_ms)
+        FROM (
+            SELECT question.*, CASE WHEN :shuffle THEN random() ELSE order_index END AS position
+            FROM set_questions AS question JOIN question_sets AS source ON source.id = question.question_set_id
+            WHERE source.id = :set_id AND (source.is_public OR source.owner_id = ANY(:owner_ids))
+            ORDER BY position LIMIT :most
+        ) AS chosen
+        RETURNING id
+    )
+    SELECT count(*) FROM copied
+    """
+).bindparams(
+    bindparam("game_id", type_=Uuid()),
+    bindparam("set_id", type_=Uuid()),
+    bindparam("owner_ids", type_=ARRAY(Uuid())),
+    bindparam("shuffle", type_=Boolean()),
+    bindparam("most", type_=BigInteger()),
+    bindparam("time_limit_ms", type_=Integer()),
+)
 
 _COUNT_SEATS = text(
     "SELECT count(*) AS seats, count(*) FILTER (WHERE NOT is_ready) AS unready FROM lobby_players WHERE lobby_id = :lobby_id"
@@ -133,8 +160,8 @@ async def count_seats(db: AsyncSession, lobby_id: UUID) -> Row[Any]:
     return (await db.execute(_COUNT_SEATS, {"lobby_id": lobby_id})).one()
 
 
-async def insert_game(db: AsyncSession, game: NewGame, questions: Sequence[dict[str, Any]]) -> str:
-    """Store a game with its questions, and each player of the lobby as a participant; gives when it leaves `starting`."""
+async def insert_game(db: AsyncSession, game: NewGame) -> str:
+    """Store a game, and each player of the lobby as a participant; gives when it leaves `starting`."""
     parameters = {
         "id": game.id,
         "lobby_id": game.lobby_id,
@@ -143,9 +170,29 @@ async def insert_game(db: AsyncSession, game: NewGame, questions: Sequence[dict[
         "lease_holder": game.lease_holder,
     }
     starts_at: str = (await db.execute(_INSERT, parameters)).scalar_one()
-    await db.execute(insert(Question), [{"game_id": game.id, **question} for question in questions])
     await db.execute(_INSERT_PARTICIPANTS, {"game_id": game.id, "lobby_id": game.lobby_id})
     return starts_at
+
+
+async def insert_questions(db: AsyncSession, game_id: UUID, questions: Sequence[dict[str, Any]]) -> None:
+    """Store the questions of a game."""
+    await db.execute(insert(Question), [{"game_id": game_id, **question} for question in questions])
+
+
+async def copy_questions(
+    db: AsyncSession, game_id: UUID, set_id: UUID, *, owner_ids: Sequence[UUID], settings: LobbySettings
+) -> int:
+    """Copy the questions of a set into a game, if the set is public or belongs to one of these players; gives their number."""
+    parameters = {
+        "game_id": game_id,
+        "set_id": set_id,
+        "owner_ids": owner_ids,
+        "shuffle": settings.shuffle,
+        "most": settings.question_count,
+        "time_limit_ms": settings.time_limit_ms,
+    }
+    number: int = (await db.execute(_COPY_QUESTIONS, parameters)).scalar_one()
+    return number
 
 
 async def find_results(database: Database, game_id: UUID, *, user_id: UUID) -> "asyncpg.Record | None":

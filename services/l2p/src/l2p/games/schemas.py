@@ -1,60 +1,13 @@
 """Bodies of the game routes."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from l2p.models import GameStatus
-from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
-
-
-def _refuse_equal(options: list[str]) -> list[str]:
-    if len({option.strip() for option in options}) != len(options):
-        raise ValueError("holds an option twice")
-    return options
-
-
-def _refuse_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is blank")
-    return text
-
-
-Option = Annotated[
-    Text, Field(min_length=1, max_length=300, examples=["Jupiter"]), AfterValidator(_refuse_blank)
-]
-
-
-class QuestionRequest(RequestBody):
-    """A question with its options."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "question_text": "Which planet is the largest?",
-                    "options": ["Mars", "Jupiter"],
-                    "correct_answer": "Jupiter",
-                }
-            ]
-        }
-    )
-
-    question_text: Annotated[Text, Field(min_length=1, max_length=1000), AfterValidator(_refuse_blank)]
-    options: Annotated[list[Option], Field(min_length=2, max_length=6), AfterValidator(_refuse_equal)]
-    correct_answer: Text = Field(max_length=300, description="One of the options.")
-    points: int = Field(1000, strict=True, ge=0, le=10_000, description="For a right answer at once.")
-    time_limit_ms: int | None = Field(
-        None, strict=True, ge=5_000, le=120_000, description="The lobby's when null."
-    )
-    explanation: Text | None = Field(None, max_length=2000, description="Shown with the right answer.")
-
-    @model_validator(mode="after")
-    def _check_answer(self) -> Self:
-        if self.correct_answer not in self.options:
-            raise ValueError("correct_answer is not one of the options")
-        return self
+from l2p.question_sets.schemas import QuestionRequest
+from webcommon.api.schemas import RequestBody, ResponseBody, Timestamp
 
 
 class GameRequest(RequestBody):

@@ -1,6 +1,7 @@
 """The rules of starting a game, and of reading it."""
 
 import random
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, NotTheH
 from l2p.lobbies.schemas import LobbySettings
 from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog
+from l2p.question_sets.schemas import QuestionRequest
 from l2p.state.repository import read_game
 
 MEDIA_TYPE = "application/json"
@@ -39,7 +41,8 @@ async def start_game(
 ) -> UUID:
     """Start a game of a lobby, driven by this process; gives its id.
 
-    Raises `LobbyNotFound`, `LobbyClosed`, `NotTheHost`, `GameUnderWay`, `NoQuestions`, `NoPlayers`, `PlayersNotReady`.
+    Raises `LobbyNotFound`, `LobbyClosed`, `NotTheHost`, `GameUnderWay`, `NoQuestions`, `NoPlayers`, `PlayersNotReady`,
+    `QuestionSetUnknown`.
     """
     lobby = await lobbies.lock_lobby(db, lobby_id)
     if lobby is None:
@@ -53,7 +56,6 @@ async def start_game(
         raise GameUnderWay("Wait until it is over, or abort it.", game_id=str(running))
     await _check_players(db, lobby_id, force=request.force)
     settings = LobbySettings.model_validate(lobby.settings)
-    questions = _choose_questions(request, settings)
     game = NewGame(
         id=new_id(),
         lobby_id=lobby_id,
@@ -61,9 +63,10 @@ async def start_game(
         starting_ms=settings.starting_ms,
         lease_holder=process_id,
     )
-    starts_at = await repository.insert_game(db, game, questions)
+    starts_at = await repository.insert_game(db, game)
+    question_count = await _store_questions(db, game, request, host_id=player_id, creator_id=lobby.creator_id)
     await lobbies.set_status(db, lobby_id, status="in_game")
-    data = {"game_id": game.id, "question_count": len(questions), "phase_ends_at": starts_at}
+    data = {"game_id": game.id, "question_count": question_count, "phase_ends_at": starts_at}
     await log.append(db, lobby_id, NewEvent(type="game.started", data=data))
     return game.id
 
@@ -76,12 +79,31 @@ async def _check_players(db: AsyncSession, lobby_id: UUID, *, force: bool) -> No
         raise PlayersNotReady(number=counts.unready)
 
 
-def _choose_questions(request: GameRequest, settings: LobbySettings) -> list[dict[str, Any]]:
-    if (request.questions is None) == (request.question_set_id is None):
+async def _store_questions(
+    db: AsyncSession, game: NewGame, request: GameRequest, *, host_id: UUID, creator_id: UUID | None
+) -> int:
+    """Store the questions of the request, of its set, or else of the lobby's set; gives their number.
+
+    A private set is its owner's: for the host's own request, and for the lobby that its owner created or hosts.
+    """
+    settings = LobbySettings.model_validate(game.settings)
+    set_id, owner_ids = request.question_set_id, [host_id]
+    if request.questions is None and set_id is None:
+        set_id, owner_ids = settings.question_set_id, [host_id, *([creator_id] if creator_id else [])]
+    if request.questions is not None and set_id is None:
+        questions = _choose_questions(request.questions, settings)
+        await repository.insert_questions(db, game.id, questions)
+        return len(questions)
+    if request.questions is not None or set_id is None:
         raise NoQuestions
-    if request.questions is None:
+    number = await repository.copy_questions(db, game.id, set_id, owner_ids=owner_ids, settings=settings)
+    if number == 0:
         raise QuestionSetUnknown(pointer="#/question_set_id")
-    questions = [question.model_dump() for question in request.questions]
+    return number
+
+
+def _choose_questions(requested: Sequence[QuestionRequest], settings: LobbySettings) -> list[dict[str, Any]]:
+    questions = [question.model_dump() for question in requested]
     if settings.shuffle:
         random.shuffle(questions)
     questions = questions[: settings.question_count]

@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
+from dbcommon.patterns import containing
 from l2p.lobbies.schemas import LobbySettings
 from l2p.models import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, LobbyStatus, User
 
@@ -182,7 +183,7 @@ async def find_page(
     statement = _prepare_page(searches=wanted.search is not None, is_first=after is None)
     parameters: dict[str, Any] = {"status": wanted.status, "limit": limit}
     if wanted.search is not None:
-        parameters["pattern"] = f"%{_escape(wanted.search)}%"
+        parameters["pattern"] = containing(wanted.search)
     if after is not None:
         parameters |= {"after_time": after.created_at, "after_id": after.id}
     return await database.fetch_page(statement, **parameters)
@@ -199,10 +200,6 @@ def _prepare_page(*, searches: bool, is_first: bool) -> DriverStatement:
         last = bindparam("after_time", type_=Lobby.created_at.type), bindparam("after_id", type_=Uuid())
         statement = statement.where(tuple_(Lobby.created_at, Lobby.id) < tuple_(*last))
     return prepare_page(statement.order_by(Lobby.created_at.desc(), Lobby.id.desc()))
-
-
-def _escape(pattern: str) -> str:
-    return pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 async def lock_lobby(db: AsyncSession, lobby_id: UUID) -> Lobby | None:

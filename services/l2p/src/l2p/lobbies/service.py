@@ -30,6 +30,7 @@ from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog
 from l2p.models import Lobby as LockedLobby
 from l2p.models import LobbyStatus
+from l2p.question_sets.repository import can_use
 from webcommon.api.paging import CursorCodec
 
 CODE_ATTEMPTS = 20
@@ -45,7 +46,8 @@ async def create_lobby(
     generate: Callable[[], str] = generate_code,
 ) -> Lobby:
     """A new lobby with its creator as the host, who has a seat if the host plays. Raises `QuestionSetUnknown`, `NoFreeCode`."""
-    if request.settings.question_set_id is not None:
+    set_id = request.settings.question_set_id
+    if set_id is not None and not await can_use(db, set_id, player_id=player_id):
         raise QuestionSetUnknown(pointer="#/settings/question_set_id")
     lobby = NewLobby(
         id=new_id(),

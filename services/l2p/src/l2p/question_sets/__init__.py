@@ -1,0 +1,1 @@
+"""Question sets: a player's own questions, public or not; import and export of them."""
