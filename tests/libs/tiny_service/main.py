@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 
 from tests.libs.tiny_service.settings import Settings
+from webcommon.app.connection import find_connection
 from webcommon.app.service import Service
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,39 @@ async def hold_socket(socket: WebSocket) -> None:
     await socket.send_text("hello")
     with contextlib.suppress(WebSocketDisconnect):
         await socket.receive_text()
+
+
+@router.websocket("/v1/echo")
+async def repeat_messages(socket: WebSocket) -> None:
+    """Sends back what it gets."""
+    await socket.accept()
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            await socket.send_text(await socket.receive_text())
+
+
+@router.websocket("/v1/flood")
+async def flood_socket(socket: WebSocket, name: str = "") -> None:
+    """Sends until the other side does not read, then closes."""
+    await socket.accept()
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(0.5):
+                await socket.send_text("x" * 32_768)
+    await socket.close(1013)
+    logger.info("the flood%s ended", name)
+
+
+@router.websocket("/v1/lag")
+async def tell_lag(socket: WebSocket) -> None:
+    """Answers each message with the round trip in seconds that the server has measured."""
+    await socket.accept()
+    connection = find_connection(socket.scope)
+    assert connection is not None
+    with contextlib.suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_text()
+            await socket.send_json(connection.round_trip)
 
 
 @router.websocket("/v1/lease")

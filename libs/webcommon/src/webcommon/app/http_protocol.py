@@ -11,6 +11,7 @@ from websockets.http11 import Request
 
 from webcommon.api.problem_handlers import problem_class
 from webcommon.api.problems import BadRequest, Problem, ProblemResponse, problem_document
+from webcommon.app.connection import EXTENSION, Connection
 from webcommon.app.request_middleware import NOSNIFF, NOT_STORED, Header, read_request_id
 from webcommon.observability.context import request_id
 
@@ -33,11 +34,23 @@ class BoundedHeadersProtocol(HttpToolsProtocol):
         self._reads_headers = False
         self._unfinished = 0
         self._is_stopping = False
+        self._connection: Connection
+
+    def connection_made(self, transport: Any) -> None:
+        """A connection was made."""
+        super().connection_made(transport)
+        self._connection = Connection(self.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._connection.lost()
+        super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """The server stops. Running requests are answered, and so is the first request of a new connection: its client
         was accepted, and does not know that it should go elsewhere."""
         self._is_stopping = True
+        self._connection.stop()
         if self.cycle is None:
             self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_unused)
         else:
@@ -51,6 +64,8 @@ class BoundedHeadersProtocol(HttpToolsProtocol):
         """A request begins."""
         self._reads_headers, self._unfinished = True, 0
         super().on_message_begin()
+        extensions: dict[str, Any] = {EXTENSION: self._connection}
+        self.scope["extensions"] = extensions
 
     def on_headers_complete(self) -> None:
         """The headers of a request are complete."""

@@ -19,8 +19,9 @@ import uvicorn
 
 from dbcommon.settings_error import SettingsError
 from webcommon.app.drain import longest_stop
-from webcommon.app.http_protocol import AnsweredHandshakeProtocol, BoundedHeadersProtocol
+from webcommon.app.http_protocol import BoundedHeadersProtocol
 from webcommon.app.service import Service
+from webcommon.app.socket_protocol import MESSAGE_LIMIT, PING_SECONDS, PONG_SECONDS, BoundedSocketProtocol
 from webcommon.app.trace_export import tracing
 from webcommon.observability.logs import configure_logging
 from webcommon.settings import ServiceSettings
@@ -119,7 +120,12 @@ def run_service(create_app: Callable[[AnySettings], Service], settings_class: ty
     config = uvicorn.Config(
         app,
         http=BoundedHeadersProtocol,
-        ws=AnsweredHandshakeProtocol,
+        ws=BoundedSocketProtocol,
+        ws_max_size=MESSAGE_LIMIT,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
+        # Compressing each message for each receiver costs as much again as sending it.
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         server_header=False,
