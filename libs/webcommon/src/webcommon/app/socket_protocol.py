@@ -1,6 +1,7 @@
 """Web sockets whose clients cannot hurt: bounded messages and buffers, and an end for who does not read."""
 
 import asyncio
+import time
 from collections.abc import MutableMapping
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ class BoundedSocketProtocol(AnsweredHandshakeProtocol):
         self.connection = Connection(self.transport)
         self.connection.bound_send_buffer()
         self._is_refusing = False
+        self._pinged = 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
@@ -58,6 +60,12 @@ class BoundedSocketProtocol(AnsweredHandshakeProtocol):
         if self.ping_interval:
             self.send_keepalive_ping()
 
+    def send_keepalive_ping(self) -> None:
+        """Ask the client for a pong."""
+        # The loop's own time stands still within one of its turns.
+        self._pinged = time.perf_counter()
+        super().send_keepalive_ping()
+
     def handle_ping(self) -> None:
         """A ping arrived. Its answer is left out while the client does not read the others (RFC 6455 §5.5.3)."""
         if self.writable.is_set():
@@ -70,7 +78,7 @@ class BoundedSocketProtocol(AnsweredHandshakeProtocol):
         is_awaited = self.pending_ping_payload is not None
         super().handle_pong(event)
         if is_awaited and self.pending_ping_payload is None:
-            self.connection.note_round_trip(self.last_ping_rtt)
+            self.connection.note_round_trip(time.perf_counter() - self._pinged)
 
     def keepalive_timeout(self) -> None:
         """A ping was not answered, or its answer waits behind a message that is still being handled."""
