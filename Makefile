@@ -11,11 +11,12 @@ PYTEST := $(BIN)/python -m pytest
 # Tests that depend most on the server's version: the driver, roles, grants, tables.
 SHARED := tests/libs tests/ops/backup tests/ops/test_isolation.py tests/ops/test_provision.py
 SCHEMA := $(SHARED) $(wildcard tests/services/*/test_migrations.py)
-# A process for each core; a file's tests stay together, since they share fixtures. Each run lists the slowest.
+# Processes as tests/shares.py counts them; a file's tests stay together, since they share fixtures. Each run lists the slowest.
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40
 # A file or a test that is named runs as it stands; a folder, its fast tests.
 NAMED := $(if $(findstring .py,$(T)),--durations=5,$(PARALLEL) -m "not long") $(T)
-# Which half of the services' files the packaged server takes in `make test-once`; the system's takes the other.
+# Which half of the services' files the packaged server takes in `make test-once`; the system's takes the other. The other long
+# tests (drills) run only in one half of their files, on the packaged server.
 HALF ?= all
 OTHER_HALF := $(or $(if $(filter even,$(HALF)),odd),$(if $(filter odd,$(HALF)),even),$(HALF))
 
@@ -42,9 +43,9 @@ ifneq ($(SYSTEM_PG),)
 endif
 endif
 
-test-once: $(VENV)/development.stamp system-pg  ## every test, as in CI; HALF=even|odd|all of the services on 18
-	@$(PYTEST) $(PARALLEL) --services=$(HALF)
-	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) --services=$(OTHER_HALF) \
+test-once: $(VENV)/development.stamp system-pg  ## as in CI; HALF=even|odd|all of the services on 18, and of the drills
+	@$(PYTEST) $(PARALLEL) --half=$(HALF)
+	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) --half=$(OTHER_HALF) \
 		-m "database and (not long or service)" $(SHARED) tests/services
 
 test-system: $(VENV)/development.stamp system-pg  ## the services' tests once more, on the system's PostgreSQL 15

@@ -1,7 +1,6 @@
 """Fixtures of all tests. Every database test runs on a real PostgreSQL: that of `PG_BINDIR`, else the packaged one."""
 
 import atexit
-import functools
 import gc
 import os
 import signal
@@ -15,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer, throw_away_server
+from tests.shares import SERVICES, UnitScheduling, count_workers, half_of
 from tests.tokens import TokenMint
 
 CopyDatabase = Callable[..., Awaitable[DatabaseSettings]]
@@ -34,8 +34,6 @@ CHROMIUM_FLAGS = [
 
 SERVER_FIXTURES = {"bare_server", "own_server"}
 
-SERVICES_FOLDER = Path(__file__).parent / "services"
-
 
 def pytest_configure() -> None:
     """Accept interrupts however the tests were started: a shell ignores them for background jobs, and every command under
@@ -44,16 +42,28 @@ def pytest_configure() -> None:
     # httpx tries to import it several times a request; a module that is absent is searched for each time.
     sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # what `import` takes for absent
     atexit.register(gc.freeze)
+    # Collecting garbage after each 700 new objects, the default, takes a twentieth of the tests' time.
+    gc.set_threshold(20_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let CI run each half of the services' files on another PostgreSQL."""
+    """Let CI run each half of the services' files on another PostgreSQL, and half of the drills."""
     parser.addoption(
-        "--services",
+        "--half",
         choices=("all", "even", "odd"),
         default="all",
-        help="of the services' tests that use a database, only those of this half of the files",
+        help="of the services' tests that use a database, and of the long ones, only those of this half of the files",
     )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """For `-n logical`."""
+    return count_workers()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> UnitScheduling:
+    """For `--dist loadfile`."""
+    return UnitScheduling(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -62,11 +72,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.database)
-        if SERVICES_FOLDER in item.path.parents:
+        if SERVICES in item.path.parents:
             item.add_marker(pytest.mark.service)
     long_files = {item.path for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.path not in long_files)
-    half = config.getoption("services")
+    half = config.getoption("half")
     others = [item for item in items if half != "all" and half_of(item) not in (None, half)]
     if others:
         config.hook.pytest_deselected(items=others)
@@ -77,24 +87,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """Exempt imported modules, which stay to the end, from garbage collection."""
     gc.freeze()
-
-
-def half_of(item: pytest.Item) -> str | None:
-    """The half of a test's file; None for tests that run with either."""
-    is_divided = item.get_closest_marker("service") and item.get_closest_marker("database")
-    return halves().get(item.path) if is_divided else None
-
-
-@functools.cache
-def halves() -> dict[Path, str]:
-    """Split the services' files into halves of equal length: the longest first, each into the shorter half."""
-    found = {}
-    taken = {"even": 0, "odd": 0}
-    files = (path for path in SERVICES_FOLDER.rglob("test_*.py") if path.name != "test_migrations.py")
-    for size, path in sorted(((path.stat().st_size, path) for path in files), reverse=True):
-        found[path] = min(taken, key=lambda half: taken[half])
-        taken[found[path]] += size
-    return found
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The suite with two processes a service, a stand-in for Google, and a mail server."""
+"""The suite with two processes a service, a stand-in for Google, and a mail server, one for all files of the folder."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -12,14 +12,14 @@ from tests.suite.stack import Stack, running_stack
 from webcommon.auth.jwks import REFETCH_SECONDS
 
 
-@pytest_asyncio.fixture(scope="module")
+@pytest_asyncio.fixture(scope="package")
 async def provider() -> AsyncIterator[Provider]:
     """The stand-in for Google."""
     async with google_standin() as provider:
         yield provider
 
 
-@pytest_asyncio.fixture(scope="module")
+@pytest_asyncio.fixture(scope="package")
 async def mail_server() -> AsyncIterator[MailServer]:
     """Receives every mail of the stack."""
     server = MailServer()
@@ -27,7 +27,7 @@ async def mail_server() -> AsyncIterator[MailServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stack(provider: Provider, mail_server: MailServer) -> Iterator[Stack]:
     """A running stack of two processes a service."""
     settings = google_environment(provider) | {
