@@ -1,10 +1,14 @@
 """The dependencies of routes besides the database: the caller as a player, and the application's objects."""
 
+import contextlib
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends
+from fastapi.requests import HTTPConnection
 
 from l2p.log.log import LobbyLog
+from l2p.presence.presence import Presence
 from l2p.settings import Settings
 from l2p.tokens import TokenSigner
 from webcommon.accounts.passwords import PasswordHasher
@@ -25,9 +29,18 @@ LogDep = Annotated[LobbyLog, component(LobbyLog)]
 SettingsDep = Annotated[Settings, component(Settings)]
 
 
-async def get_player(caller: CallerDep, provisioner: ProvisionerDep) -> Caller:
-    """The caller, stored in `users`."""
+PresenceDep = Annotated[Presence, component(Presence)]
+
+
+async def get_player(
+    caller: CallerDep, provisioner: ProvisionerDep, presence: PresenceDep, connection: HTTPConnection
+) -> Caller:
+    """The caller, stored in `users`. A call on a lobby or a game counts as a connection to it for a while."""
     await provisioner.ensure_user(caller)
+    parameters = connection.path_params
+    if identifier := parameters.get("lobby_id") or parameters.get("game_id"):
+        with contextlib.suppress(ValueError):
+            presence.touch(UUID(str(identifier)), caller.id)
     return caller
 
 

@@ -43,7 +43,7 @@ def create_app(
     settings = settings or Settings.from_environment()
     database = Database(settings.database, application_name=settings.service)
     provisioner = UserProvisioner(database, USER_COLUMNS)
-    live = make_live_games(database, provisioner)
+    live = make_live_games(settings, database, provisioner)
     app = Service(
         settings,
         version=__version__,
@@ -82,9 +82,10 @@ def create_app(
             driver=live.driver,
             phases=live.phases,
             live=live.parts,
+            presence=live.presence,
         )
     )
-    app.on_drain(live.driver.hand_over)
+    app.on_drain(live.hand_over)
     return app
 
 

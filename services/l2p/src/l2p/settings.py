@@ -32,6 +32,19 @@ class Settings(ThrottledSettings):
         description="Whether registering a taken e-mail address is refused (409), or gets the response of a new account.",
     )
 
+    idle_seconds: int = Field(
+        1800,
+        ge=30,
+        le=86_400,
+        description="A lobby to which nobody was connected for so long is closed, and its game aborted.",
+    )
+    log_days: int = Field(
+        7,
+        ge=1,
+        le=365,
+        description="How long the log of a closed lobby stays. Games and results stay for good.",
+    )
+
     @model_validator(mode="after")
     def _check_issuer(self) -> Self:
         if self.issuer == self.auth_issuer:

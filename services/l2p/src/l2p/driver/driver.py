@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 1.0
 """How often leases are renewed, and games without a driver are looked for."""
 
+SILENT_SECONDS = 2.0
+"""A driver that could not renew its leases for so long, since the database was away, lets them run out."""
+
 CLAIMED_AT_ONCE = 20
 """Games that one process claims in one heartbeat, so that others get their share."""
 
@@ -53,7 +56,8 @@ class Driver:
         self._phases = phases
         self._held: dict[UUID, _Held] = {}
         self._wake = asyncio.Event()
-        self._beat = 0.0
+        self._beat = float("-inf")
+        self._renewed = time.monotonic()
         self._is_leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,33 +79,37 @@ class Driver:
         self._wake.set()
 
     def look_again(self, lobby_id: UUID | None) -> None:
-        """Something about the lobby's game has changed; about any game, for None."""
+        """Something about the lobby's game has changed; for None, about any game, and one may have no driver."""
+        if lobby_id is None:
+            self._beat = float("-inf")
         for held in self._held.values():
             if lobby_id in (None, held.lease.lobby_id):
                 held.has_answers = True
         self._wake.set()
 
-    async def hand_over(self) -> None:
-        """Give all games to other processes, and claim no more. Raises `DatabaseError`."""
+    async def hand_over(self) -> bool:
+        """Give all games to other processes, and claim no more; gives whether there were any. Raises `DatabaseError`."""
         self._is_leaving = True
         self._held.clear()
-        await repository.release(self._database, holder=self.process_id)
+        return bool(await repository.release(self._database, holder=self.process_id))
 
     async def _turn(self) -> None:
         now = time.monotonic()
         if now - self._beat >= HEARTBEAT_SECONDS and not self._is_leaving:
+            await self._renew(now)
             self._beat = now
-            await self._renew()
             await self._claim()
         for held in tuple(self._held.values()):
             self._start_step(held)
         self._wake_at_next()
 
-    async def _renew(self) -> None:
+    async def _renew(self, now: float) -> None:
+        if now - self._renewed > SILENT_SECONDS:
+            # The games stood still: when their leases are over, they are claimed, and the time is given back.
+            self._held.clear()
         epochs = {game_id: held.lease.epoch for game_id, held in self._held.items()}
-        if not epochs:
-            return
         kept = await repository.renew(self._database, epochs, holder=self.process_id)
+        self._renewed = now
         for game_id in epochs.keys() - kept:
             self._held.pop(game_id, None)
 

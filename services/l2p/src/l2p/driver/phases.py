@@ -114,7 +114,7 @@ class Phases:
 
     async def pause(self, db: AsyncSession, game: Row[Any], *, reason: str) -> None:
         """Pause a locked game."""
-        data = {"reason": reason, **await repository.pause(db, game.id)}
+        data = await repository.pause(db, game.id, reason=reason)
         await self._log.append(db, game.lobby_id, NewEvent(type="game.paused", data=data))
 
     async def resume(self, db: AsyncSession, game: Row[Any], *, since: datetime) -> None:

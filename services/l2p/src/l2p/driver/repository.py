@@ -81,7 +81,11 @@ _LOCK_GAME = (
         clock_timestamp() AS now
     FROM games AS game
     WHERE game.id = :game_id AND game.status NOT IN ('finished', 'aborted')
-        AND (:epoch IS NULL OR (game.lease_epoch = :epoch AND game.lease_holder = :holder))
+        AND (:epoch IS NULL OR (
+            game.lease_epoch = :epoch AND game.lease_holder = :holder
+            -- Renewed within 2.5 s: else the database was away, and that time is to be given back first.
+            AND game.lease_until > clock_timestamp() + interval '0.5 s'
+        ))
     FOR UPDATE
     """
     )
@@ -212,7 +216,7 @@ _SHIFT = (
         RETURNING id, opens_at, closes_at
     ), moved AS (
         UPDATE games SET status = coalesce(paused_status, status), paused_status = NULL, paused_at = NULL,
-            phase_ends_at = phase_ends_at + span.pause
+            pause_reason = NULL, phase_ends_at = phase_ends_at + span.pause
         FROM span WHERE games.id = :game_id RETURNING games.phase_ends_at
     )
     SELECT jsonb_build_object(
@@ -233,14 +237,16 @@ _SHIFT = (
 _PAUSE = (
     text(
         """
-    UPDATE games SET paused_status = status, status = 'paused', paused_at = clock_timestamp() WHERE id = :game_id
+    UPDATE games SET paused_status = status, status = 'paused', paused_at = clock_timestamp(),
+        pause_reason = :reason
+    WHERE id = :game_id
     RETURNING jsonb_build_object(
-        'game_id', id, 'paused_status', paused_status,
+        'game_id', id, 'reason', pause_reason, 'paused_status', paused_status,
         'remaining_ms', greatest(round(extract(epoch FROM phase_ends_at - paused_at) * 1000), 0)::bigint
     ) AS data
     """
     )
-    .bindparams(bindparam("game_id", type_=Uuid()))
+    .bindparams(bindparam("game_id", type_=Uuid()), bindparam("reason", type_=Text()))
     .columns(data=JSONB())
 )
 
@@ -280,11 +286,15 @@ _ALL_ANSWERED = text(
     FROM games AS game JOIN game_participants AS part
         ON part.game_id = game.id AND part.first_question <= game.current_question
     JOIN lobby_players AS seat ON seat.lobby_id = game.lobby_id AND seat.user_id = part.user_id
-    WHERE game.id = :game_id AND EXISTS (
+    WHERE game.id = :game_id AND (EXISTS (
         SELECT FROM lobby_connections AS open JOIN processes ON processes.id = open.process_id
         WHERE open.lobby_id = game.lobby_id AND open.user_id = part.user_id
             AND processes.heartbeat_at > clock_timestamp() - interval '6 s'
-    )
+    ) OR EXISTS (
+        SELECT FROM lobby_presence AS presence
+        WHERE presence.lobby_id = game.lobby_id AND presence.user_id = part.user_id
+            AND presence.seen_until > clock_timestamp()
+    ))
     """
 ).bindparams(bindparam("game_id", type_=Uuid()))
 
@@ -352,9 +362,9 @@ async def finish(db: AsyncSession, game: Row[Any], *, status: str) -> list[dict[
     return podium
 
 
-async def pause(db: AsyncSession, game_id: UUID) -> dict[str, Any]:
+async def pause(db: AsyncSession, game_id: UUID, *, reason: str) -> dict[str, Any]:
     """Pause a running game; gives the event's data. `remaining_ms` is null while the host decides."""
-    data: dict[str, Any] = (await db.execute(_PAUSE, {"game_id": game_id})).scalar_one()
+    data: dict[str, Any] = (await db.execute(_PAUSE, {"game_id": game_id, "reason": reason})).scalar_one()
     return data
 
 

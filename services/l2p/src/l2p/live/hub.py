@@ -13,14 +13,19 @@ from dbcommon.errors import DatabaseError
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from l2p.live import repository as personal_rows
-from l2p.live.notices import PostgresNotices
+from l2p.live.notices import ALL_LOBBIES, PostgresNotices
 from l2p.log import repository
 from l2p.log.events import PERSONAL, LoggedEvent
 
 logger = logging.getLogger(__name__)
 
-POLL_SCHEDULE = Schedule(seconds=1.0)
+POLL_SCHEDULE = Schedule(seconds=0.5, retry_seconds=0.1)
 """How often the heads of the logs are read, since notices can be lost."""
+
+POLL_SECONDS = 0.5
+"""How long the database may take for it. Players are told of the second failure in a row: within two seconds."""
+
+FAILURES_TO_TELL = 2
 
 BATCH = 500
 """Events read in one statement."""
@@ -35,6 +40,9 @@ class Receiver(Protocol):
 
     def deliver(self, events: Sequence[LoggedEvent]) -> None:
         """Take the next events of the log. It must return at once."""
+
+    def interrupt(self) -> None:
+        """The database does not answer, so that games stand still. It must return at once."""
 
 
 @dataclass(eq=False)
@@ -61,6 +69,7 @@ class Hub:
         self._feeds: dict[UUID, _Feed] = {}
         self._watchers: list[Watcher] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._failures = 0
 
     @property
     def lobby_ids(self) -> list[UUID]:
@@ -80,12 +89,16 @@ class Hub:
         """This process stored answers to the lobby's game; whoever drives it tells of them."""
         self.announce(lobby_id, 0)
 
+    def call_for_drivers(self) -> None:
+        """This process has handed its games over: another one is to drive them."""
+        self._notices.send(ALL_LOBBIES, 0)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Pass events on while the block runs."""
         async with (
             self._notices.running(self._hear),
-            run_every(POLL_SCHEDULE, self._poll, name="the poll of lobbies' logs"),
+            run_every(POLL_SCHEDULE, self._poll, name="the poll of lobbies' logs", expected=(TimeoutError,)),
         ):
             yield
 
@@ -119,10 +132,24 @@ class Hub:
     async def _poll(self) -> None:
         if not self._feeds:
             return
-        for lobby_id, seq in (await repository.find_heads(self._database, self.lobby_ids)).items():
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                heads = await repository.find_heads(self._database, self.lobby_ids)
+        except (DatabaseError, TimeoutError):
+            self._failures += 1
+            if self._failures == FAILURES_TO_TELL:
+                self._interrupt()
+            raise
+        self._failures = 0
+        for lobby_id, seq in heads.items():
             if (feed := self._feeds.get(lobby_id)) is not None:
                 feed.head = max(feed.head, seq)
                 self._read_on(feed)
+
+    def _interrupt(self) -> None:
+        for feed in self._feeds.values():
+            for receiver in feed.receivers:
+                receiver.interrupt()
 
     def _read_on(self, feed: _Feed) -> None:
         if feed.is_reading or feed.seq is None or feed.head <= feed.seq:

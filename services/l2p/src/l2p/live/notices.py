@@ -17,6 +17,9 @@ CHANNEL = "l2p_lobbies"
 WINDOW_SECONDS = 0.005
 """Notices are collected for so long and sent in one statement: each commit of a NOTIFY locks the whole server."""
 
+ALL_LOBBIES = UUID(int=0)
+"""In place of a lobby: every process is to look at all of its lobbies, and for games without a driver."""
+
 _IDLE = Schedule(seconds=60.0)
 
 Hear = Callable[[UUID | None, int], None]
@@ -45,7 +48,7 @@ class PostgresNotices:
                 hear(None, 0)
                 return
             lobby, _, seq = payload.partition(":")
-            hear(UUID(lobby), int(seq))
+            hear(None if UUID(lobby) == ALL_LOBBIES else UUID(lobby), int(seq))
 
         with self._database.listener.subscribed(CHANNEL, receive):
             async with run_every(_IDLE, self._flush, name="the notices of lobbies", wake=self._wake):

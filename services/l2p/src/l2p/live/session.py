@@ -28,9 +28,9 @@ from l2p.live.frames import (
     ReadyMessage,
 )
 from l2p.live.hub import BATCH, Hub, read_events
-from l2p.live.presence import Presence
 from l2p.log import repository as log_repository
 from l2p.log.events import LoggedEvent
+from l2p.presence.presence import Presence
 from l2p.state.repository import read_lobby
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.api.problems import Problem
@@ -102,6 +102,7 @@ class SocketSession:
         self._changed = asyncio.Event()
         self._code: int | None = None
         self._game_id: UUID | None = None
+        self._is_playing = False
         self._batches = False
         self._caller: Caller
 
@@ -133,9 +134,18 @@ class SocketSession:
                 self._note(event)
                 self._put(event.frame_for(self.user_id))
 
+    def interrupt(self) -> None:
+        """Tell that the running game stands still; the log cannot."""
+        if self._is_playing:
+            data = {"game_id": self._game_id, "reason": "database unavailable"}
+            self._put_own("game.paused", data)
+
     def _note(self, event: LoggedEvent) -> None:
         if event.type == "game.started":
             self._game_id = UUID(json.loads(event.data)["game_id"])
+            self._is_playing = True
+        elif event.type in ("game.finished", "game.aborted"):
+            self._is_playing = False
         elif event.type == "lobby.closed":
             self._code = LOBBY_CLOSED
         elif event.type == "player.left":
@@ -201,6 +211,7 @@ class SocketSession:
             raise Closed(LOBBY_CLOSED)
         if state["game"] is not None:
             self._game_id = UUID(json.loads(state["game"])["id"])
+            self._is_playing = True
         seq: int = state["seq"]
         now = self._parts.clock.now()
         if self._last_seq is not None and await self._can_replay(self._last_seq):

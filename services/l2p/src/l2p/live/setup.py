@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from dbcommon.engine import Database
@@ -14,12 +15,14 @@ from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
 from l2p.live.hub import Hub
 from l2p.live.notices import PostgresNotices
-from l2p.live.presence import Presence
 from l2p.live.session import Actions, LiveParts
 from l2p.lobbies import service
 from l2p.log.log import LobbyLog
 from l2p.ratings.calculator import RatingCalculator
 from l2p.ratings.service import Ratings
+from l2p.presence.presence import Presence
+from l2p.settings import Settings
+from l2p.upkeep.upkeep import Upkeep
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.auth.bearer import Caller
 
@@ -34,8 +37,14 @@ class LiveGames:
     phases: Phases
     presence: Presence
     driver: Driver
+    upkeep: Upkeep
     batches: AnswerBatches
     parts: LiveParts
+
+    async def hand_over(self) -> None:
+        """Give the games of this process to others, which go on with them at once. Raises `DatabaseError`."""
+        if await self.driver.hand_over():
+            self.hub.call_for_drivers()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -45,11 +54,12 @@ class LiveGames:
             self.hub.running(),
             self.presence.running(),
             self.driver.running(),
+            self.upkeep.running(),
         ):
             yield
 
 
-def make_live_games(database: Database, provisioner: UserProvisioner) -> LiveGames:
+def make_live_games(settings: Settings, database: Database, provisioner: UserProvisioner) -> LiveGames:
     """The parts of one process, which gets a new id."""
     process_id = new_id()
     clock = DatabaseClock(database)
@@ -60,6 +70,7 @@ def make_live_games(database: Database, provisioner: UserProvisioner) -> LiveGam
     hub.watch(driver.look_again)
     batches = AnswerBatches(database, clock, stored=hub.announce_answers)
     presence = Presence(database, process_id=process_id)
+    upkeep = Upkeep(database, log, phases, idle_seconds=settings.idle_seconds, kept=timedelta(days=settings.log_days))
     parts = LiveParts(
         database=database,
         clock=clock,
@@ -76,6 +87,7 @@ def make_live_games(database: Database, provisioner: UserProvisioner) -> LiveGam
         phases=phases,
         presence=presence,
         driver=driver,
+        upkeep=upkeep,
         batches=batches,
         parts=parts,
     )

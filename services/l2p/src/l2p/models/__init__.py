@@ -2,7 +2,7 @@
 
 from l2p.models.base import Model
 from l2p.models.games import IS_RUNNING, Answer, Game, GameParticipant, GameStatus, Question, QuestionResult
-from l2p.models.live import LobbyConnection, LobbyEvent, Process
+from l2p.models.live import LobbyConnection, LobbyEvent, LobbyPresence, Process, Upkeep
 from l2p.models.lobbies import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, LobbyStatus
 from l2p.models.question_sets import QuestionSet, SetQuestion
 from l2p.models.standings import SLOT_WIDTHS, Board, GameResult, RatingChange, Standing, StandingCount
@@ -26,6 +26,7 @@ __all__ = [
     "LobbyConnection",
     "LobbyEvent",
     "LobbyPlayer",
+    "LobbyPresence",
     "LobbyStatus",
     "Model",
     "Process",
@@ -36,5 +37,6 @@ __all__ = [
     "SetQuestion",
     "Standing",
     "StandingCount",
+    "Upkeep",
     "User",
 ]

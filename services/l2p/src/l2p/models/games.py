@@ -44,6 +44,8 @@ class Game(Model):
     paused_status: Mapped[str | None]
     """The status that a paused game goes back to."""
     paused_at: Mapped[datetime | None]
+    pause_reason: Mapped[str | None]
+    """`nobody connected` for a game that goes on by itself when somebody is back."""
     lease_holder: Mapped[UUID | None]
     """The process that drives the game; null when it was handed over, or is over."""
     lease_epoch: Mapped[int] = mapped_column(server_default=text("0"))

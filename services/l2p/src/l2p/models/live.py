@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from l2p.models.base import Model
@@ -50,3 +50,31 @@ class LobbyConnection(Model):
     lobby_id: Mapped[UUID] = mapped_column(ForeignKey("lobbies.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     connected_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
+class LobbyPresence(Model):
+    """Whether a player or host of a lobby is connected, as the log told last, and when they were seen."""
+
+    __tablename__ = "lobby_presence"
+    __table_args__ = (
+        Index("idx_lobby_presence_user", "user_id"),
+        Index("idx_lobby_presence_connected", "lobby_id", postgresql_where=text("is_connected")),
+    )
+
+    lobby_id: Mapped[UUID] = mapped_column(ForeignKey("lobbies.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    is_connected: Mapped[bool] = mapped_column(server_default=text("false"))
+    seen_until: Mapped[datetime | None]
+    """A request over HTTP counts as a connection until then."""
+    left_at: Mapped[datetime | None]
+    """When the last socket or event stream was closed."""
+
+
+class Upkeep(Model):
+    """The one row that says when the lobbies were last looked after. Time in which no process did is no absence."""
+
+    __tablename__ = "upkeep"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    done_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -1,6 +1,7 @@
 """Who is connected to which lobby through this process, as rows that belong to the process's heartbeat."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,14 +11,19 @@ from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
-from l2p.live import repository
-from l2p.live.repository import Connection
+from l2p.presence import repository
+from l2p.presence.repository import Connection
 
 HEARTBEAT_SCHEDULE = Schedule(seconds=2.0, retry_seconds=0.5, at_once=True)
 """Of a process that was silent for 6 s no connection counts."""
 
+TOUCH_SECONDS = 5.0
+"""A user's calls on one lobby are stored at most so often; each counts for 15 s."""
+
+REMEMBERED = 50_000
+
 WINDOW_SECONDS = 0.05
-"""Connections are collected for so long and stored in one statement."""
+"""Connections and calls are collected for so long and stored in one statement."""
 
 _IDLE = Schedule(seconds=60.0, retry_seconds=0.5)
 
@@ -30,6 +36,9 @@ class Presence:
         self._process_id = process_id
         self._open: Counter[Connection] = Counter()
         self._stored: set[Connection] = set()
+        self._touched: dict[Connection, float] = {}
+        """Calls over HTTP, with the time of the event loop at which they were stored last."""
+        self._calls: set[Connection] = set()
         self._has_heartbeat = False
         self._wake = asyncio.Event()
 
@@ -43,6 +52,17 @@ class Presence:
         self._open[lobby_id, user_id] -= 1
         if not self._open[lobby_id, user_id]:
             del self._open[lobby_id, user_id]
+        self._wake.set()
+
+    def touch(self, lobby_or_game_id: UUID, user_id: UUID) -> None:
+        """The user called a route of a lobby or of its game: they count as connected for 15 s."""
+        call, now = (lobby_or_game_id, user_id), time.monotonic()
+        if now - self._touched.get(call, float("-inf")) < TOUCH_SECONDS:
+            return
+        if len(self._touched) >= REMEMBERED:
+            del self._touched[next(iter(self._touched))]
+        self._touched[call] = now
+        self._calls.add(call)
         self._wake.set()
 
     @asynccontextmanager
@@ -63,13 +83,15 @@ class Presence:
             self._stored.clear()
             self._wake.set()
         self._has_heartbeat = True
-        await repository.forget_dead_processes(self._database)
 
     async def _store(self) -> None:
         await asyncio.sleep(WINDOW_SECONDS)
         if not self._has_heartbeat:
             await self._beat()
         current = set(self._open)
+        calls, self._calls = self._calls, set()
+        if calls:
+            await repository.touch(self._database, calls)
         if new := current - self._stored:
             await repository.connect(self._database, self._process_id, new)
             self._stored |= new

@@ -1,0 +1,127 @@
+"""The statements on processes, and on who is connected to which lobby through them."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from dbcommon.driver_statements import DriverText
+from dbcommon.engine import Database
+
+_HEARTBEAT = DriverText(
+    text(
+        """
+        INSERT INTO processes (id, heartbeat_at) VALUES (:process_id, clock_timestamp())
+        ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
+        RETURNING xmax = 0 AS is_new
+        """
+    ).bindparams(bindparam("process_id", type_=Uuid()))
+)
+
+_FORGET = DriverText(
+    text(
+        """
+        WITH gone AS (
+            DELETE FROM lobby_connections WHERE process_id = :process_id RETURNING lobby_id, user_id
+        ), left_now AS (
+            UPDATE lobby_presence AS presence SET left_at = clock_timestamp() FROM gone
+            WHERE presence.lobby_id = gone.lobby_id AND presence.user_id = gone.user_id
+        )
+        UPDATE processes SET heartbeat_at = '-infinity' WHERE id = :process_id RETURNING id
+        """
+    ).bindparams(bindparam("process_id", type_=Uuid()))
+)
+
+_CONNECT = DriverText(
+    text(
+        """
+        WITH open AS (
+            SELECT lobbies.id AS lobby_id, users.id AS user_id
+            FROM unnest(:lobby_ids, :user_ids) AS open (lobby_id, user_id)
+            JOIN lobbies ON lobbies.id = open.lobby_id JOIN users ON users.id = open.user_id
+        ), stored AS (
+            INSERT INTO lobby_connections (process_id, lobby_id, user_id)
+            SELECT :process_id, lobby_id, user_id FROM open ON CONFLICT DO NOTHING
+        )
+        INSERT INTO lobby_presence (lobby_id, user_id) SELECT lobby_id, user_id FROM open
+        ON CONFLICT DO NOTHING RETURNING lobby_id
+        """
+    ).bindparams(
+        bindparam("process_id", type_=Uuid()),
+        bindparam("lobby_ids", type_=ARRAY(Uuid())),
+        bindparam("user_ids", type_=ARRAY(Uuid())),
+    )
+)
+
+_DISCONNECT = DriverText(
+    text(
+        """
+        WITH gone AS (
+            DELETE FROM lobby_connections AS open USING unnest(:lobby_ids, :user_ids) AS gone (lobby_id, user_id)
+            WHERE open.process_id = :process_id AND open.lobby_id = gone.lobby_id AND open.user_id = gone.user_id
+            RETURNING open.lobby_id, open.user_id
+        )
+        UPDATE lobby_presence AS presence SET left_at = clock_timestamp() FROM gone
+        WHERE presence.lobby_id = gone.lobby_id AND presence.user_id = gone.user_id
+        RETURNING presence.lobby_id
+        """
+    ).bindparams(
+        bindparam("process_id", type_=Uuid()),
+        bindparam("lobby_ids", type_=ARRAY(Uuid())),
+        bindparam("user_ids", type_=ARRAY(Uuid())),
+    )
+)
+
+_TOUCH = DriverText(
+    text(
+        """
+        INSERT INTO lobby_presence (lobby_id, user_id, seen_until)
+        SELECT DISTINCT lobbies.id, users.id, clock_timestamp() + interval '15 s'
+        FROM unnest(:ids, :user_ids) AS call (id, user_id)
+        LEFT JOIN games ON games.id = call.id
+        JOIN lobbies ON lobbies.id = coalesce(games.lobby_id, call.id)
+        JOIN users ON users.id = call.user_id
+        WHERE lobbies.status <> 'closed'
+        ORDER BY 1, 2
+        ON CONFLICT (lobby_id, user_id) DO UPDATE SET seen_until = excluded.seen_until
+        RETURNING lobby_id
+        """
+    ).bindparams(bindparam("ids", type_=ARRAY(Uuid())), bindparam("user_ids", type_=ARRAY(Uuid())))
+)
+
+Connection = tuple[UUID, UUID]
+"""A lobby and a user."""
+
+
+async def store_heartbeat(database: Database, process_id: UUID) -> bool:
+    """Say that a process runs. True when it was not known, so that no connection of it is stored."""
+    record = await database.fetch_record(_HEARTBEAT, process_id=process_id)
+    return record is not None and bool(record["is_new"])
+
+
+async def forget_process(database: Database, process_id: UUID) -> None:
+    """Say that a process ends: it has no connections any more."""
+    await database.fetch_records(_FORGET, process_id=process_id)
+
+
+async def connect(database: Database, process_id: UUID, connections: Collection[Connection]) -> None:
+    """Store that users are connected to lobbies through a process that has a heartbeat."""
+    lobby_ids, user_ids = zip(*connections, strict=True)
+    await database.fetch_records(
+        _CONNECT, process_id=process_id, lobby_ids=list(lobby_ids), user_ids=list(user_ids)
+    )
+
+
+async def disconnect(database: Database, process_id: UUID, connections: Collection[Connection]) -> None:
+    """Store that they are not any more."""
+    lobby_ids, user_ids = zip(*connections, strict=True)
+    await database.fetch_records(
+        _DISCONNECT, process_id=process_id, lobby_ids=list(lobby_ids), user_ids=list(user_ids)
+    )
+
+
+async def touch(database: Database, calls: Collection[Connection]) -> None:
+    """Store that users called routes of lobbies or their games: they count as connected for 15 s."""
+    ids, user_ids = zip(*calls, strict=True)
+    await database.fetch_records(_TOUCH, ids=list(ids), user_ids=list(user_ids))
