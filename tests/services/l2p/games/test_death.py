@@ -110,6 +110,15 @@ def check_given_back(question: dict[str, Any], resumed: dict[str, Any], *, kille
     assert parse(resumed["data"]["opens_at"]) - parse(question["opens_at"]) == given
 
 
+async def read_lease(sql: "Sql[Any]", game: dict[str, Any]) -> "asyncpg.Record":
+    """Who drives the game."""
+    lease: asyncpg.Record | None = await sql.fetchrow(
+        "SELECT lease_holder, lease_epoch FROM games WHERE id = $1", game["id"]
+    )
+    assert lease is not None
+    return lease
+
+
 @pytest.mark.long
 async def test_a_driver_that_stops_hands_over(
     settings: Settings, key_server: KeyServer, mint: TokenMint, sql: "Sql[Any]"
@@ -121,13 +130,9 @@ async def test_a_driver_that_stops_hands_over(
         async with following(other, lobby, guest) as follower:
             game = await start_game(host, lobby, questions=ONE_QUESTION)
             question = (await follower.wait_for("question.opened"))["data"]["question"]
-            before = await sql.fetchrow(
-                "SELECT lease_holder, lease_epoch FROM games WHERE id = $1", game["id"]
-            )
+            before = await read_lease(sql, game)
             await driving.stop()
-            after = await sql.fetchrow(
-                "SELECT lease_holder, lease_epoch FROM games WHERE id = $1", game["id"]
-            )
+            after = await read_lease(sql, game)
             assert after["lease_epoch"] == before["lease_epoch"] + 1
             assert after["lease_holder"] not in (None, before["lease_holder"])
             assert (await follower.answer(question, "4"))["type"] == "accepted"

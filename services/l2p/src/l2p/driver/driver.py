@@ -14,8 +14,8 @@ from dbcommon.errors import DatabaseError
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from l2p.clock.clock import DatabaseClock
-from l2p.driver import repository
 from l2p.driver.phases import Lease, LeaseLost, Phases, Position
+from l2p.leases import repository as leases
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Driver:
         """Give all games to other processes, and claim no more; gives whether there were any. Raises `DatabaseError`."""
         self._is_leaving = True
         self._held.clear()
-        return bool(await repository.release(self._database, holder=self.process_id))
+        return bool(await leases.release(self._database, holder=self.process_id))
 
     async def _turn(self) -> None:
         now = time.monotonic()
@@ -108,13 +108,13 @@ class Driver:
             # The games stood still: when their leases are over, they are claimed, and the time is given back.
             self._held.clear()
         epochs = {game_id: held.lease.epoch for game_id, held in self._held.items()}
-        kept = await repository.renew(self._database, epochs, holder=self.process_id)
+        kept = await leases.renew(self._database, epochs, holder=self.process_id)
         self._renewed = now
         for game_id in epochs.keys() - kept:
             self._held.pop(game_id, None)
 
     async def _claim(self) -> None:
-        for row in await repository.find_free(self._database, most=CLAIMED_AT_ONCE):
+        for row in await leases.find_free(self._database, most=CLAIMED_AT_ONCE):
             with contextlib.suppress(LeaseLost):
                 lease = await self._phases.take_over(row["id"], row["lobby_id"], holder=self.process_id)
                 self._held[lease.game_id] = _Held(lease)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
 from l2p.driver import repository
+from l2p.leases import repository as leases
 from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog
 from l2p.ratings.service import Proposal, Ratings, apply
@@ -79,7 +80,7 @@ class Phases:
         """
         async with self._database.transaction() as db:
             await repository.lock_lobby(db, lobby_id)
-            claimed = await repository.claim(db, game_id, holder=holder)
+            claimed = await leases.claim(db, game_id, holder=holder)
             if claimed is None:
                 raise LeaseLost
             lease = Lease(game_id=game_id, lobby_id=lobby_id, epoch=claimed.lease_epoch, holder=holder)

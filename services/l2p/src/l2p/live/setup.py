@@ -70,7 +70,9 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
     hub.watch(driver.look_again)
     batches = AnswerBatches(database, clock, stored=hub.announce_answers)
     presence = Presence(database, process_id=process_id)
-    upkeep = Upkeep(database, log, phases, idle_seconds=settings.idle_seconds, kept=timedelta(days=settings.log_days))
+    upkeep = Upkeep(
+        database, log, phases, idle_seconds=settings.idle_seconds, kept=timedelta(days=settings.log_days)
+    )
     parts = LiveParts(
         database=database,
         clock=clock,

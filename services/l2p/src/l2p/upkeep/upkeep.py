@@ -15,8 +15,8 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from l2p.driver import repository as games
 from l2p.driver.phases import Phases
-from l2p.lobbies import repository as lobbies
-from l2p.lobbies.service import abort_game
+from l2p.lobbies import service as lobby_rules
+from l2p.lobbies.repository import lock_lobby
 from l2p.log.events import EventType, NewEvent
 from l2p.log.log import LobbyLog
 from l2p.upkeep import repository
@@ -61,7 +61,7 @@ class Upkeep:
         in_need = await repository.find_lobbies_in_need(self._database, idle_seconds=self._idle_seconds)
         for lobby_id in in_need:
             async with self._database.transaction() as db:
-                if await lobbies.lock_lobby(db, lobby_id) is not None:
+                if await lock_lobby(db, lobby_id) is not None:
                     await self._attend(db, lobby_id)
 
     async def clean(self) -> None:
@@ -80,16 +80,15 @@ class Upkeep:
         if state.host_gone_seconds is not None and state.host_gone_seconds > HOST_GONE_SECONDS:
             await self._hand_over(db, state)
         if not state.somebody_here and state.empty_seconds > self._idle_seconds:
-            await self._close(db, state)
+            await lobby_rules.close_lobby(db, lobby_id, reason="idle", log=self._log)
+            logger.info("lobby %s is closed: nobody was connected for %d s", lobby_id, self._idle_seconds)
         elif state.game_id is not None:
             await self._pause_or_resume(db, state)
 
     async def _hand_over(self, db: AsyncSession, state: Row[Any]) -> None:
         successor = await repository.find_successor(db, state.lobby_id, host_id=state.host_id)
         if successor is not None:
-            await lobbies.set_host(db, state.lobby_id, host_id=successor)
-            data = {"host_id": successor}
-            await self._log.append(db, state.lobby_id, NewEvent(type="host.changed", data=data))
+            await lobby_rules.set_host(db, state.lobby_id, host_id=successor, log=self._log)
 
     async def _pause_or_resume(self, db: AsyncSession, state: Row[Any]) -> None:
         game = await games.lock_game(db, state.game_id)
@@ -100,10 +99,3 @@ class Upkeep:
                 await self._phases.resume(db, game, since=game.paused_at)
         elif not state.somebody_here and state.empty_seconds > HOST_GONE_SECONDS:
             await self._phases.pause(db, game, reason=NOBODY)
-
-    async def _close(self, db: AsyncSession, state: Row[Any]) -> None:
-        if state.game_id is not None:
-            await abort_game(db, state.lobby_id, reason="idle", log=self._log)
-        await lobbies.close_lobby(db, state.lobby_id)
-        await self._log.append(db, state.lobby_id, NewEvent(type="lobby.closed", data={"reason": "idle"}))
-        logger.info("lobby %s is closed: nobody was connected for %d s", state.lobby_id, self._idle_seconds)

@@ -1,0 +1,1 @@
+"""Leases: which process drives a game, and since when it was silent."""
