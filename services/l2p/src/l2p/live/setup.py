@@ -18,9 +18,9 @@ from l2p.live.notices import PostgresNotices
 from l2p.live.session import Actions, LiveParts
 from l2p.lobbies import service
 from l2p.log.log import LobbyLog
+from l2p.presence.presence import Presence
 from l2p.ratings.calculator import RatingCalculator
 from l2p.ratings.service import Ratings
-from l2p.presence.presence import Presence
 from l2p.settings import Settings
 from l2p.upkeep.upkeep import Upkeep
 from webcommon.accounts.provisioning.service import UserProvisioner
