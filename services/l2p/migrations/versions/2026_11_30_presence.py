@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 revision = "presence"
-down_revision = "standings"
+down_revision = "question_sets"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,8 @@ from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
 from l2p.live.session import LiveParts
 from l2p.log.log import LobbyLog
-from l2p.question_sets.reader import FileReader
 from l2p.presence.presence import Presence
+from l2p.question_sets.reader import FileReader
 from l2p.tokens import TokenSigner
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.provisioning.service import UserProvisioner
