@@ -4,7 +4,7 @@ A transaction for each answer costs a process three times as much as its share o
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -68,22 +68,27 @@ class AnswerBatches:
         batch = self._batches.get(game_id)
         if batch is None:
             batch = self._batches[game_id] = _Batch()
-            task = asyncio.create_task(self._store_all(game_id), name=f"answers of game {game_id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._store_next(game_id, pause=WINDOW_SECONDS))
         batch.submissions.append(submission)
         batch.results.append(result)
         return await result
 
-    async def _store_all(self, game_id: UUID) -> None:
-        await asyncio.sleep(WINDOW_SECONDS)
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="answers")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _store_next(self, game_id: UUID, *, pause: float) -> None:
+        await asyncio.sleep(pause)
+        batch = self._batches.pop(game_id)
+        more = _Batch(batch.submissions[LARGEST:], batch.results[LARGEST:])
         # Answers that arrive while a batch is stored are the next batch.
-        while (batch := self._batches[game_id]).submissions:
-            self._batches[game_id] = _Batch()
-            for start in range(0, len(batch.submissions), LARGEST):
-                end = start + LARGEST
-                await self._store(game_id, batch.submissions[start:end], batch.results[start:end])
-        del self._batches[game_id]
+        self._batches[game_id] = more
+        await self._store(game_id, batch.submissions[:LARGEST], batch.results[:LARGEST])
+        if more.submissions:
+            self._start(self._store_next(game_id, pause=0))
+        else:
+            del self._batches[game_id]
 
     async def _store(
         self, game_id: UUID, submissions: list[Submission], results: "list[asyncio.Future[int]]"

@@ -1,6 +1,6 @@
 """Bodies of the game routes."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -22,9 +22,9 @@ class OpenQuestion(ResponseBody):
     """A question that is shown, without its right answer."""
 
     id: UUID
-    question_text: str
-    options: list[str]
-    points: int
+    question_text: str = Field(examples=["Which planet is the largest?"])
+    options: list[str] = Field(examples=[["Mars", "Jupiter"]])
+    points: int = Field(examples=[1000])
     order_index: int
     time_limit_ms: int
     opens_at: Timestamp = Field(description="When answers begin to count.")
@@ -35,8 +35,8 @@ class Score(ResponseBody):
     """A participant's place."""
 
     user_id: UUID | None
-    username: str | None
-    score: int
+    username: str | None = Field(examples=["ada"])
+    score: int = Field(examples=[967])
     correct_answers: int
     rank: int
 
@@ -86,8 +86,8 @@ class ParticipantResult(ResponseBody):
 
     rank: int
     user_id: UUID | None
-    username: str | None
-    score: int
+    username: str | None = Field(examples=["ada"])
+    score: int = Field(examples=[967])
     correct_answers: int
     rating_before: int | None = Field(description="Null, as `rating`, unless the game has rated the player.")
     rating: int | None
@@ -118,9 +118,9 @@ class PlayedQuestion(ResponseBody):
 
     id: UUID
     order_index: int
-    question_text: str
-    options: list[str]
-    correct_answer: str
+    question_text: str = Field(examples=["Which planet is the largest?"])
+    options: list[str] = Field(examples=[["Mars", "Jupiter"]])
+    correct_answer: str = Field(examples=["Jupiter"])
     explanation: str | None
     points: int
     answers: list[PlayedAnswer]
@@ -130,6 +130,3 @@ class PlayedQuestions(ResponseBody):
     """The closed questions of a game, in their order."""
 
     items: list[PlayedQuestion]
-
-
-Json = dict[str, Any]

@@ -161,14 +161,17 @@ class Hub:
 
     async def _read(self, feed: _Feed) -> None:
         try:
-            while feed.receivers and feed.seq is not None and feed.head > feed.seq:
+            if feed.receivers and feed.seq is not None:
                 await self._pass_on(feed, after=feed.seq)
         except DatabaseError:
             logger.debug("the log of lobby %s has to wait for the next poll", feed.lobby_id)
+            return
         except Exception:
             logger.exception("reading the log of lobby %s failed; the next poll tries again", feed.lobby_id)
+            return
         finally:
             feed.is_reading = False
+        self._read_on(feed)
 
     async def _pass_on(self, feed: _Feed, *, after: int) -> None:
         events = await read_events(self._database, feed.lobby_id, after=after, receivers=feed.receivers)

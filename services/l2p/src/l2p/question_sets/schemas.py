@@ -162,6 +162,6 @@ class ImportResult(ResponseBody):
     """What an import stored."""
 
     id: UUID
-    imported: int = Field(description="Questions that were stored.")
+    imported: int = Field(description="Questions that were stored.", examples=[10])
     skipped: int = Field(description="Rows that were left out since they were at fault.")
     warnings: list[RowWarning]
