@@ -29,6 +29,7 @@ _LONGEST_BANNER = 20
 """Rows in which the header line is looked for."""
 
 _OPTION = re.compile(r"option_?([0-9]{1,2})")
+_WORDS = re.compile(r"[^\W\d_]{2}")
 _NUMBER = re.compile(r"[0-9]+([.,][0-9]+)?\.?")
 
 csv.field_size_limit(2**31 - 1)  # a file's size is limited
@@ -159,9 +160,10 @@ def _is_empty(cells: list[str]) -> bool:
 
 
 def _is_help(row: Row) -> bool:
-    """Whether the row explains the columns: it has words where numbers belong."""
-    numbers = (row.points, row.time_limit_ms)
-    return all(text is not None and not re.fullmatch(r"[-+.,0-9eE]+", text) for text in numbers)
+    """Whether the row explains the columns: it has words where numbers belong, and a right answer that is no option."""
+    numbers = [text for text in (row.points, row.time_limit_ms) if text]
+    options = {option.text for option in row.options}
+    return bool(numbers) and all(map(_WORDS.search, numbers)) and options.isdisjoint(row.right_answers)
 
 
 def _fill(row: Row, header: _Header, cells: list[str]) -> None:

@@ -14,7 +14,7 @@ from l2p.question_sets.texts import clean_title, comparable
 
 OnError = Literal["fail", "skip"]
 
-_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16-LE", b"\xfe\xff": "UTF-16-BE"}
 """Byte order marks."""
 
 _ZIP = b"PK\x03\x04"
@@ -66,16 +66,16 @@ def _decode(content: bytes) -> tuple[str, list[Note]]:
         raise FileRefused(Note(row=None, detail="is a zip or a spreadsheet; save it as CSV"))
     warnings: list[Note] = []
     mark = next((mark for mark in _MARKS if content.startswith(mark)), b"")
-    encoding = _MARKS.get(mark, "utf-8")
+    encoding = _MARKS.get(mark, "UTF-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         if mark:
-            raise _refuse_bytes(content, error) from None
+            raise _refuse_bytes(content, error, encoding) from None
         try:
             text = content.decode("cp1252")
         except UnicodeDecodeError as second:
-            raise _refuse_bytes(content, second) from None
+            raise _refuse_bytes(content, second, "Windows-1252") from None
         warnings.append(Note(row=None, detail="is not UTF-8; it was read as Windows-1252"))
     nul = text.find("\x00")
     if nul >= 0:
@@ -83,9 +83,9 @@ def _decode(content: bytes) -> tuple[str, list[Note]]:
     return text.lstrip("\ufeff"), warnings
 
 
-def _refuse_bytes(content: bytes, error: UnicodeDecodeError) -> FileRefused:
-    before = content[: error.start].decode(error.encoding, "replace")
-    detail = f"holds bytes that are no {error.encoding.upper()}"
+def _refuse_bytes(content: bytes, error: UnicodeDecodeError, encoding: str) -> FileRefused:
+    before = content[: error.start].decode(encoding, "replace")
+    detail = f"holds bytes that are no {encoding}"
     return FileRefused(Note(row=_count_rows(before), detail=detail))
 
 

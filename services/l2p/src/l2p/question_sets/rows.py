@@ -127,8 +127,8 @@ def _find_right_answer(row: Row) -> str:
 
 
 def _key(option: str) -> str:
-    # Of the beginning, since normalizing a long row of marks takes the square of its length.
-    return comparable(option[: 2 * LONGEST_OPTION])
+    # Normalizing a row of marks takes the square of its length. A text that is too long equals no other.
+    return comparable(option) if len(option) <= LONGEST_OPTION else option
 
 
 def _split(answer: str, options: Iterable[str]) -> Sequence[str]:
