@@ -54,6 +54,15 @@ async def test_a_new_lobby_has_its_creator_as_host_and_default_settings(crowd: C
     assert lobby == await host.look_at(lobby)
 
 
+async def test_a_name_keeps_markup_and_emoji_and_loses_what_nobody_sees(crowd: Crowd) -> None:
+    host = crowd.player()
+    name = "\"><img src=x onerror=alert(1)> <<a>h1> O'Brien \U0001f600"
+    lobby = await host.create(name=f"\u200b{name}\u202e\u2067")
+    assert lobby["name"] == (await host.look_at(lobby))["name"] == name
+    refused = await host.post("/v1/lobbies", {"name": "\u00ad\u200f \u2069\ufeff"})
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["#/name"]
+
+
 async def test_given_settings_are_stored(crowd: Crowd, sql: "Connection[Any]") -> None:
     given = {
         "is_private": True,

@@ -186,6 +186,13 @@ def test_every_row_at_fault_is_named_once_each() -> None:
     assert (read(content, skip=True).count, read(content, skip=True).skipped) == (400, 400)
 
 
+def test_of_many_faults_the_first_of_each_row_is_told() -> None:
+    content = rows(*[",a,b,,,,,c,,,"] * 300)
+    assert faults(content) == [(row, "question_text", "is empty") for row in range(2, 302)]
+    few = rows(*[",a,b,,,,,c,,,"] * 200)
+    assert len(faults(few)) == 400
+
+
 def test_a_file_in_which_every_row_is_at_fault_is_refused_also_with_skip() -> None:
     assert faults(rows("q,a,b,,,,,c,,,"), skip=True) == [(2, "correct_answer", "is none of the options")]
     assert faults(rows()) == [(None, None, "holds no questions")]

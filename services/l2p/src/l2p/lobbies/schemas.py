@@ -6,18 +6,11 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field
 
 from l2p.models import LobbyStatus
+from l2p.names import require_name
 from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
-
-def _trim(name: str) -> str:
-    trimmed = name.strip()
-    if not trimmed:
-        raise ValueError("is blank")
-    return trimmed
-
-
 LobbyName = Annotated[
-    Text, Field(min_length=1, max_length=100, examples=["Friday quiz"]), AfterValidator(_trim)
+    Text, Field(min_length=1, max_length=100, examples=["Friday quiz"]), AfterValidator(require_name)
 ]
 
 LobbyCode = Annotated[Text, Field(min_length=1, max_length=32, examples=["KX7DQM"])]

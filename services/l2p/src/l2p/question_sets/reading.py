@@ -6,16 +6,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from l2p.names import clean_name
 from l2p.question_sets.csv_format import read_csv
 from l2p.question_sets.json_formats import parse_json, read_json
 from l2p.question_sets.limits import LONGEST_TITLE, MAXIMUM_QUESTIONS
 from l2p.question_sets.rows import FileRefused, Note, Question, Row, make_question
-from l2p.question_sets.texts import clean_title, comparable
+from l2p.question_sets.texts import comparable
 
 OnError = Literal["fail", "skip"]
 
 _MARKS = {b"\xef\xbb\xbf": "UTF-8", b"\xff\xfe": "UTF-16-LE", b"\xfe\xff": "UTF-16-BE"}
 """Byte order marks."""
+
+MOST_FAULTS = 500
+"""Up to this number all faults of a row are told."""
 
 _ZIP = b"PK\x03\x04"
 
@@ -50,7 +54,7 @@ def read_file(content: bytes, *, on_error: OnError) -> ReadSet:
         detail = f"{len(questions):,} questions; a set has at most {MAXIMUM_QUESTIONS}"
         faults = [*faults, Note(row=None, detail=detail)]
     if faults and (on_error == "fail" or not 0 < len(questions) <= MAXIMUM_QUESTIONS):
-        raise FileRefused(*faults)
+        raise FileRefused(*_choose(faults))
     noted += [Note(row=fault.row, detail=f"skipped: {fault}") for fault in faults]
     return ReadSet(
         **_read_head(document),
@@ -112,13 +116,20 @@ def _check_rows(rows: Iterable[Row]) -> tuple[list[Question], list[Note], list[N
     return questions, faults, warnings
 
 
+def _choose(faults: list[Note]) -> Iterable[Note]:
+    """All faults, or the first of each row where they are many."""
+    if len(faults) <= MOST_FAULTS:
+        return faults
+    return reversed({fault.row: fault for fault in reversed(faults)}.values())
+
+
 def _read_head(document: Any) -> dict[str, Any]:
     """What a file says about the set, without what is no title or no flag."""
     head = document if isinstance(document, dict) else {}
     title = head.get("title")
     # JSON can contain what is no character: NUL, and half of a surrogate pair.
     readable = title.replace("\x00", "").encode(errors="ignore").decode() if isinstance(title, str) else ""
-    cleaned = clean_title(readable)
+    cleaned = clean_name(readable)
     return {
         "title": cleaned if 0 < len(cleaned) <= LONGEST_TITLE else None,
         "is_public": head.get("is_public") is True,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from l2p.names import require_name
 from l2p.question_sets.limits import (
     DEFAULT_POINTS,
     LONGEST_EXPLANATION,
@@ -18,7 +19,7 @@ from l2p.question_sets.limits import (
     MINIMUM_OPTIONS,
     SHORTEST_MS,
 )
-from l2p.question_sets.texts import clean_title, comparable
+from l2p.question_sets.texts import comparable
 from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 
@@ -34,13 +35,6 @@ def _refuse_blank(text: str) -> str:
     return text
 
 
-def _clean_title(title: str) -> str:
-    cleaned = clean_title(title)
-    if not cleaned:
-        raise ValueError("is blank")
-    return cleaned
-
-
 Option = Annotated[
     Text,
     Field(min_length=1, max_length=LONGEST_OPTION, examples=["Jupiter"]),
@@ -50,7 +44,7 @@ Option = Annotated[
 Title = Annotated[
     Text,
     Field(min_length=1, max_length=LONGEST_TITLE, examples=["Planets"]),
-    AfterValidator(_clean_title),
+    AfterValidator(require_name),
 ]
 
 Flag = Annotated[bool, Field(strict=True)]

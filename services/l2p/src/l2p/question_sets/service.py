@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from l2p.models import QuestionSet as LockedSet
+from l2p.names import clean_name
 from l2p.question_sets import repository
 from l2p.question_sets.csv_format import write_csv
 from l2p.question_sets.errors import CopyNotAllowed, NotTheOwner, QuestionSetNotFound, TooManyQuestionSets
@@ -20,7 +21,6 @@ from l2p.question_sets.limits import LONGEST_TITLE
 from l2p.question_sets.reading import ReadSet
 from l2p.question_sets.repository import NewSet, SetFilter, SetPosition
 from l2p.question_sets.schemas import ImportResult, QuestionRequest, QuestionSetRequest, RowWarning
-from l2p.question_sets.texts import clean_title
 from webcommon.api.paging import CursorCodec
 
 MEDIA_TYPE = "application/json"
@@ -153,7 +153,7 @@ def _title_of(file_name: str) -> str:
     """The name of a file without folders and ending, as a title."""
     stem = PurePosixPath(PureWindowsPath(file_name).name).stem
     readable = stem.replace("\x00", "").encode(errors="ignore").decode()
-    return clean_title(readable)[:LONGEST_TITLE].strip() or "Imported questions"
+    return clean_name(readable)[:LONGEST_TITLE].strip() or "Imported questions"
 
 
 async def export_set(database: Database, set_id: UUID, *, player_id: UUID, form: ExportFormat) -> Response:

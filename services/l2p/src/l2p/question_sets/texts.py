@@ -11,8 +11,6 @@ _OVERRIDES = re.compile("[\u202a-\u202e]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters, except tabs and line ends."""
 
-_UNSEEN_IN_NAMES = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-
 
 def trim(text: str) -> str:
     """The text without spaces and invisible characters at its ends."""
@@ -29,11 +27,6 @@ def clean(text: str) -> str:
     if found:
         raise ValueError(f"holds the control character U+{ord(found[0]):04X}")
     return cleaned
-
-
-def clean_title(title: str) -> str:
-    """The title without invisible characters, trimmed; empty when nothing else is left."""
-    return _UNSEEN_IN_NAMES.sub("", title).strip()
 
 
 def comparable(text: str) -> str:
