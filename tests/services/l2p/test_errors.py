@@ -32,7 +32,8 @@ Problem
 │   ├── FileUnreadable: 422 file-unreadable
 │   ├── NoQuestions: 422 no-questions
 │   ├── NotAnOption: 422 not-an-option
-│   └── QuestionSetUnknown: 422 question-set-unknown
+│   ├── QuestionSetUnknown: 422 question-set-unknown
+│   └── RatingHasNoPeriod: 422 rating-has-no-period
 ├── NotFound
 │   ├── GameNotFound: 404 not-found
 │   ├── LobbyNotFound: 404 not-found

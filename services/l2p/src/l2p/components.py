@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from l2p.answers.batches import AnswerBatches
+from l2p.clock.clock import DatabaseClock
 from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
 from l2p.live.session import LiveParts
@@ -25,6 +26,7 @@ class Components:
     provisioner: UserProvisioner
     file_reader: FileReader
     log: LobbyLog
+    clock: DatabaseClock
     batches: AnswerBatches
     driver: Driver
     phases: Phases

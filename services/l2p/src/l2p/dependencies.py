@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
+from l2p.clock.clock import DatabaseClock
 from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
 from l2p.settings import Settings
@@ -25,6 +26,9 @@ SignerDep = Annotated[TokenSigner, component(TokenSigner)]
 
 LogDep = Annotated[LobbyLog, component(LobbyLog)]
 """Appends events to lobbies' logs."""
+
+ClockDep = Annotated[DatabaseClock, component(DatabaseClock)]
+"""The database's time, without asking it."""
 
 SettingsDep = Annotated[Settings, component(Settings)]
 

@@ -10,6 +10,8 @@ from l2p.answers.routes import router as answers_router
 from l2p.components import Components
 from l2p.control.routes import router as control_router
 from l2p.games.routes import router as games_router
+from l2p.leaderboards.routes import router as leaderboards_router
+from l2p.leaderboards.service import merging
 from l2p.live.routes import router as live_router
 from l2p.live.setup import LiveGames, make_live_games
 from l2p.lobbies.routes import router as lobbies_router
@@ -17,6 +19,7 @@ from l2p.models import USER_COLUMNS
 from l2p.question_sets.reader import FileReader
 from l2p.question_sets.routes import router as question_sets_router
 from l2p.settings import Settings
+from l2p.statistics.routes import router as statistics_router
 from l2p.tokens import TokenSigner
 from l2p.users.routes import router as users_router
 from webcommon.accounts.passwords import PasswordHasher
@@ -53,6 +56,8 @@ def create_app(
             accounts_router,
             users_router,
             question_sets_router,
+            statistics_router,
+            leaderboards_router,
             lobbies_router,
             games_router,
             control_router,
@@ -78,6 +83,7 @@ def create_app(
             provisioner=provisioner,
             file_reader=FileReader(),
             log=live.log,
+            clock=live.clock,
             batches=live.batches,
             driver=live.driver,
             phases=live.phases,
@@ -91,5 +97,5 @@ def create_app(
 
 @asynccontextmanager
 async def _running(database: Database, live: LiveGames) -> AsyncIterator[None]:
-    async with sweeping(database), live.running():
+    async with sweeping(database), merging(database), live.running():
         yield

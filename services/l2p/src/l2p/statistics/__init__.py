@@ -1,0 +1,1 @@
+"""Statistics: a player's numbers and finished games."""
