@@ -92,6 +92,10 @@ BODIES: dict[str, Any] = {
     "create_lobby": {"name": "Friday quiz", "max_players": 8},
     "join_lobby": {"code": "ABCDEF"},
     "set_ready": {"is_ready": True},
+    "kick_player": {"user_id": str(UUID(int=1))},
+    "unban_player": {"user_id": str(UUID(int=1))},
+    "transfer_lobby": {"user_id": str(UUID(int=1))},
+    "change_lobby": {"name": "Saturday quiz"},
     "start_game": {
         "questions": [{"question_text": "2 + 2?", "options": ["4", "5"], "correct_answer": "4"}],
         "force": True,

@@ -32,9 +32,10 @@ async def command(player: Player, game: dict[str, Any], name: str) -> tuple[int,
 
 
 async def read_log(sql: "asyncpg.Connection[Any]", lobby: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Type and data of each event of the lobby."""
+    """Type and data of each event of the lobby, but for those of connections, which come by themselves."""
     rows = await sql.fetch(
-        "SELECT type, data FROM lobby_events WHERE lobby_id = $1 ORDER BY seq", lobby["id"]
+        "SELECT type, data FROM lobby_events WHERE lobby_id = $1 AND type NOT LIKE 'player.%connected' ORDER BY seq",
+        lobby["id"],
     )
     return [(row["type"], json.loads(row["data"])) for row in rows]
 

@@ -6,6 +6,7 @@ TREE = """
 Problem
 ├── Conflict
 │   ├── AlreadyAnswered: 409 already-answered
+│   ├── CannotKickHost: 409 cannot-kick-host
 │   ├── ChatOff: 409 chat-off
 │   ├── EmailTaken: 409 email-taken
 │   ├── GameOver: 409 game-over
@@ -17,12 +18,14 @@ Problem
 │   ├── PlayersNotReady: 409 players-not-ready
 │   ├── QuestionClosed: 409 question-closed
 │   ├── QuestionNotOpen: 409 question-not-open
+│   ├── SeatsTaken: 409 seats-taken
 │   ├── TooManyQuestionSets: 409 too-many-question-sets
 │   ├── UsernameTaken: 409 username-taken
 │   └── WrongPhase: 409 wrong-phase
 ├── ContentTooLarge
 │   └── FileTooLarge: 413 content-too-large
 ├── Forbidden
+│   ├── Banned: 403 banned
 │   ├── CopyNotAllowed: 403 copy-not-allowed
 │   ├── NoSeat: 403 no-seat
 │   ├── NotAPlayer: 403 not-a-player
@@ -38,6 +41,7 @@ Problem
 │   ├── GameNotFound: 404 not-found
 │   ├── LobbyNotFound: 404 not-found
 │   ├── PlayerNotFound: 404 not-found
+│   ├── PlayerNotInLobby: 404 not-found
 │   ├── QuestionSetNotFound: 404 not-found
 │   └── UnknownQuestion: 404 unknown-question
 ├── ServiceUnavailable

@@ -1,7 +1,9 @@
 """The tables of docs/l2p.md are those of the code."""
 
-from l2p.lobbies.codes import CODE_ALPHABET, CODE_LENGTH
-from l2p.lobbies.repository import GUESS_WINDOW, GUESSES
+from l2p.codes.codes import CODE_ALPHABET, CODE_LENGTH
+from l2p.codes.repository import GUESS_WINDOW, GUESSES
+from l2p.codes.service import NETWORK_GUESSES
+from l2p.lobbies.repository import LISTED_PLAYERS
 from l2p.lobbies.schemas import LobbyRequest
 from l2p.lobbies.service import CODE_ATTEMPTS
 from l2p.models import INITIAL_RATING
@@ -38,6 +40,8 @@ LIMITS = {
     "characters that a code is made of": len(CODE_ALPHABET),
     "codes tried for a new lobby before 503": CODE_ATTEMPTS,
     "wrong codes of a player in the interval": GUESSES,
+    "wrong codes of a network in the interval": NETWORK_GUESSES,
+    "players that a lobby is read with": LISTED_PLAYERS,
     "interval of wrong codes, seconds": GUESS_WINDOW.seconds,
     "characters of a search, at most": longest_search(),
     "items on a page, by default": DEFAULT_LIMIT,

@@ -10,6 +10,7 @@ from l2p.answers.routes import router as answers_router
 from l2p.components import Components
 from l2p.control.routes import router as control_router
 from l2p.games.routes import router as games_router
+from l2p.hosting.routes import router as hosting_router
 from l2p.leaderboards.routes import router as leaderboards_router
 from l2p.leaderboards.service import merging
 from l2p.live.routes import router as live_router
@@ -59,6 +60,7 @@ def create_app(
             statistics_router,
             leaderboards_router,
             lobbies_router,
+            hosting_router,
             games_router,
             control_router,
             answers_router,

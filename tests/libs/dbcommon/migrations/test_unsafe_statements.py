@@ -71,6 +71,10 @@ EXEMPT: Mapping[str, tuple[str, frozenset[str]]] = {
         f"columns of games that could not be played before; {_EMPTY}",
         frozenset({_CHECK, _INDEX, "adding-field-with-default"}),
     ),
+    "l2p hosting": (
+        f"columns of guests, who could not play before; {_EMPTY}",
+        frozenset({_CHECK, _INDEX, "adding-foreign-key-constraint"}),
+    ),
     "payment idempotency_in_progress": (
         "its table holds the keys of a day", frozenset({_CHECK, "adding-field-with-default"}),
     ),

@@ -8,7 +8,7 @@ from sqlalchemy import Integer, Row, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from l2p.lobbies.repository import reopen_lobby
+from l2p.running_games.repository import reopen_lobby
 from l2p.scoring.repository import count_scores
 
 _UTC = '\'YYYY-MM-DD"T"HH24\\:MI\\:SS.US"Z"\''

@@ -152,6 +152,10 @@ class SocketSession:
             left = json.loads(event.data)
             if left["reason"] == "kicked" and left["user_id"] == str(self.user_id):
                 self._code = NOT_ALLOWED
+        elif self._code == NOT_ALLOWED and event.type == "player.joined":
+            # A client that missed both events is in the lobby again.
+            is_back = json.loads(event.data)["user_id"] == str(self.user_id)
+            self._code = None if is_back else NOT_ALLOWED
 
     def _put(self, frame: str) -> None:
         self._queue.append(frame)

@@ -6,7 +6,6 @@ from webcommon.api.problems import (
     InvalidRequest,
     NotFound,
     ServiceUnavailable,
-    TooManyRequests,
 )
 
 
@@ -71,6 +70,16 @@ class NotTheHost(Forbidden):
         super().__init__("Ask the lobby's host to do it, or to hand over to you.")
 
 
+class Banned(Forbidden):
+    """403: the host put the caller out of the lobby for good."""
+
+    title = "You are banned from this lobby"
+    slug = "banned"
+
+    def __init__(self) -> None:
+        super().__init__("Ask the host to let you in again, or choose another lobby.")
+
+
 class ChatOff(Conflict):
     """409: the host has turned the chat off."""
 
@@ -96,16 +105,6 @@ class QuestionSetUnknown(InvalidRequest):
 
     def __init__(self, *, pointer: str) -> None:
         super().__init__("there is no such question set; leave it out or send null", pointer=pointer)
-
-
-class TooManyCodeGuesses(TooManyRequests):
-    """429: guesses are limited, since codes are short."""
-
-    title = "Too many wrong lobby codes"
-    slug = "too-many-code-guesses"
-
-    def __init__(self, *, retry_after: int) -> None:
-        super().__init__("Try again after the seconds in Retry-After.", retry_after=retry_after)
 
 
 class NoFreeCode(ServiceUnavailable):

@@ -1,7 +1,7 @@
 """The statements on lobbies, their seats and their codes."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    cast,
     delete,
     exists,
     func,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.driver_statements import DriverStatement
@@ -30,7 +31,16 @@ from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.patterns import containing
 from l2p.lobbies.schemas import LobbySettings
-from l2p.models import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, LobbyStatus, User
+from l2p.models import (
+    IS_PUBLIC,
+    IS_RUNNING,
+    Game,
+    Lobby,
+    LobbyBan,
+    LobbyPlayer,
+    LobbyStatus,
+    User,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +72,14 @@ class LobbyPosition:
     """A position in a list: after the lobby with these values."""
 
     created_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayerPosition:
+    """A position in the list of a lobby's players: after the seat with these values."""
+
+    joined_at: datetime
     id: UUID
 
 
@@ -106,26 +124,47 @@ _ITEM = json_item(
     settings=_ALL_SETTINGS,
     created_at=json_timestamp(Lobby.created_at),
 )
-_PLAYER = func.jsonb_build_object(
-    *("user_id", User.id, "username", User.username, "rating", User.rating),
-    *("is_ready", LobbyPlayer.is_ready, "joined_at", LobbyPlayer.joined_at),
+LISTED_PLAYERS = 100
+"""Players that a lobby is read with; `find_players` gives all of them, in pages."""
+
+_PLAYER = json_item(
+    user_id=User.id,
+    username=User.username,
+    rating=User.rating,
+    is_ready=LobbyPlayer.is_ready,
+    joined_at=json_timestamp(LobbyPlayer.joined_at),
+)
+_SEATED = select(_PLAYER, LobbyPlayer.joined_at, LobbyPlayer.id).join(User, User.id == LobbyPlayer.user_id)
+_FIRST = (
+    _SEATED.where(LobbyPlayer.lobby_id == Lobby.id)
+    .correlate(Lobby)
+    .order_by(LobbyPlayer.joined_at, LobbyPlayer.id)
+    .limit(LISTED_PLAYERS)
+    .lateral()
 )
 _PLAYERS = (
     select(
         func.coalesce(
-            func.jsonb_agg(aggregate_order_by(_PLAYER, LobbyPlayer.joined_at, LobbyPlayer.id)),
+            func.jsonb_agg(aggregate_order_by(cast(_FIRST.c.item, JSONB), _FIRST.c.joined_at, _FIRST.c.id)),
             text("'[]'::jsonb"),
         )
     )
-    .join(User, User.id == LobbyPlayer.user_id)
-    .where(LobbyPlayer.lobby_id == Lobby.id)
-    .correlate(Lobby)
     .scalar_subquery()
     .label("players")
 )
-_WHOLE = _SUMMARY.add_columns(_PLAYERS).where(Lobby.id == bindparam("lobby_id"))
-_IS_MEMBER = exists().where(
-    LobbyPlayer.lobby_id == Lobby.id, LobbyPlayer.user_id == bindparam("player_id", type_=Lobby.id.type)
+_RUNNING_GAME = (
+    select(Game.id)
+    .where(Game.lobby_id == Lobby.id, IS_RUNNING)
+    .correlate(Lobby)
+    .scalar_subquery()
+    .label("game_id")
+)
+_WHOLE = _SUMMARY.add_columns(_RUNNING_GAME, _PLAYERS).where(Lobby.id == bindparam("lobby_id"))
+_READER = bindparam("player_id", type_=Lobby.id.type)
+# A host who does not play has no seat.
+_IS_MEMBER = or_(
+    Lobby.host_id == _READER,
+    exists().where(LobbyPlayer.lobby_id == Lobby.id, LobbyPlayer.user_id == _READER),
 )
 _VISIBLE = _WHOLE.where(or_(IS_PUBLIC, _IS_MEMBER))
 _CAN_JOIN_WITHOUT_CODE = select(or_(IS_PUBLIC, _IS_MEMBER).label("can_join")).where(
@@ -169,13 +208,6 @@ async def can_join_without_code(database: Database, lobby_id: UUID, *, player_id
     return None if row is None else bool(row.can_join)
 
 
-async def find_open_lobby(db: AsyncSession, code: str) -> UUID | None:
-    """The open lobby with this code."""
-    # A literal, so that the planner can use the partial index on the codes of open lobbies.
-    statement = select(Lobby.id).where(Lobby.code == code, Lobby.status != text("'closed'"))
-    return (await db.execute(statement)).scalar_one_or_none()
-
-
 async def find_page(
     database: Database, wanted: LobbyFilter, *, after: LobbyPosition | None, limit: int
 ) -> "asyncpg.Record":
@@ -202,6 +234,25 @@ def _prepare_page(*, searches: bool, is_first: bool) -> DriverStatement:
     return prepare_page(statement.order_by(Lobby.created_at.desc(), Lobby.id.desc()))
 
 
+async def find_players(
+    database: Database, lobby_id: UUID, *, after: PlayerPosition | None, limit: int
+) -> "asyncpg.Record":
+    """The players of a lobby, the longest-present first: a page of the JSON of `LobbyPlayer`."""
+    parameters: dict[str, Any] = {"lobby_id": lobby_id, "limit": limit}
+    if after is not None:
+        parameters |= {"after_time": after.joined_at, "after_id": after.id}
+    return await database.fetch_page(_prepare_players(is_first=after is None), **parameters)
+
+
+@cache
+def _prepare_players(*, is_first: bool) -> DriverStatement:
+    statement = _SEATED.where(LobbyPlayer.lobby_id == bindparam("lobby_id", type_=Uuid()))
+    if not is_first:
+        last = bindparam("after_time", type_=LobbyPlayer.joined_at.type), bindparam("after_id", type_=Uuid())
+        statement = statement.where(tuple_(LobbyPlayer.joined_at, LobbyPlayer.id) > tuple_(*last))
+    return prepare_page(statement.order_by(LobbyPlayer.joined_at, LobbyPlayer.id))
+
+
 async def lock_lobby(db: AsyncSession, lobby_id: UUID) -> Lobby | None:
     """The lobby, locked until the transaction ends. Changes of its seats wait for each other here."""
     statement = select(Lobby).where(Lobby.id == lobby_id).with_for_update(key_share=True)
@@ -216,6 +267,12 @@ async def find_seats(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> Se
     return Seats(taken=taken, has_player=has_seat)
 
 
+async def is_banned(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
+    """Whether a player was put out of a lobby for good."""
+    ban = exists().where(LobbyBan.lobby_id == lobby_id, LobbyBan.user_id == player_id)
+    return bool((await db.execute(select(ban))).scalar_one())
+
+
 async def insert_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> str | None:
     """Give a player a seat in a locked lobby; gives the player's name."""
     # Not now(), the start of the transaction: others may have joined while it waited for the lobby.
@@ -228,16 +285,6 @@ async def insert_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> s
 async def find_username(db: AsyncSession, player_id: UUID) -> str | None:
     """The name of a player, which may differ from that of a token."""
     return (await db.execute(select(User.username).where(User.id == player_id))).scalar_one_or_none()
-
-
-async def is_participant(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
-    """Whether the player takes part in the running game of a lobby."""
-    return bool((await db.execute(_PARTICIPANT, {"lobby_id": lobby_id, "player_id": player_id})).scalar_one())
-
-
-async def insert_late_participant(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
-    """Let a player take part in the running game from the open question on, or from the next one."""
-    await db.execute(_LATE_PARTICIPANT, {"lobby_id": lobby_id, "player_id": player_id})
 
 
 async def set_ready(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, is_ready: bool) -> bool | None:
@@ -287,54 +334,6 @@ async def close_lobby(db: AsyncSession, lobby_id: UUID) -> None:
     )
 
 
-async def abort_game(db: AsyncSession, lobby_id: UUID) -> UUID | None:
-    """End the running game of a locked lobby without ranks; gives its id, None when no game runs."""
-    return (await db.execute(_ABORT, {"lobby_id": lobby_id})).scalar_one_or_none()
-
-
-async def reopen_lobby(db: AsyncSession, lobby_id: UUID) -> None:
-    """After a game: the lobby waits for the next one, and nobody is ready."""
-    await db.execute(_REOPEN, {"lobby_id": lobby_id})
-
-
-_ABORT = text(
-    """
-    UPDATE games SET status = 'aborted', ended_at = clock_timestamp(), phase_ends_at = NULL, lease_holder = NULL,
-        lease_until = NULL, paused_status = NULL, paused_at = NULL
-    WHERE lobby_id = :lobby_id AND status NOT IN ('finished', 'aborted') RETURNING id
-    """
-).bindparams(bindparam("lobby_id", type_=Uuid()))
-
-_REOPEN = text(
-    """
-    WITH reset AS (UPDATE lobby_players SET is_ready = false WHERE lobby_id = :lobby_id AND is_ready)
-    UPDATE lobbies SET status = 'waiting' WHERE id = :lobby_id AND status = 'in_game'
-    """
-).bindparams(bindparam("lobby_id", type_=Uuid()))
-
-_PARTICIPANT = text(
-    """
-    SELECT EXISTS (
-        SELECT FROM games JOIN game_participants AS part ON part.game_id = games.id
-        WHERE games.lobby_id = :lobby_id AND games.status NOT IN ('finished', 'aborted')
-            AND part.user_id = :player_id
-    )
-    """
-).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))
-
-_LATE_PARTICIPANT = text(
-    """
-    INSERT INTO game_participants (game_id, user_id, first_question)
-    SELECT id, :player_id, CASE
-        WHEN current_question IS NULL THEN 0
-        WHEN coalesce(paused_status, status) = 'question' THEN current_question
-        ELSE current_question + 1
-    END
-    FROM games WHERE lobby_id = :lobby_id AND status NOT IN ('finished', 'aborted') FOR SHARE
-    ON CONFLICT (game_id, user_id) DO NOTHING
-    """
-).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))
-
 _SET_READY = text(
     """
     UPDATE lobby_players SET is_ready = :is_ready FROM lobby_players AS before
@@ -342,50 +341,3 @@ _SET_READY = text(
     RETURNING before.is_ready <> :is_ready AS changed
     """
 ).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))
-
-GUESSES = 20
-GUESS_WINDOW = timedelta(minutes=1)
-"""A player has at most `GUESSES` wrong codes in any interval of this length."""
-
-_COUNT = text(
-    """
-    INSERT INTO code_guesses AS counted (user_id, guessed_at) VALUES (:player_id, ARRAY[clock_timestamp()])
-    ON CONFLICT (user_id) DO UPDATE SET guessed_at = ARRAY(
-        SELECT guess FROM unnest(counted.guessed_at) AS guess
-        WHERE guess > clock_timestamp() - :span ORDER BY guess
-    ) || clock_timestamp()
-    RETURNING cardinality(guessed_at) AS number,
-        extract(epoch FROM guessed_at[1] + :span - clock_timestamp())::float8 AS seconds
-    """
-).bindparams(bindparam("player_id", type_=CodeGuesses.user_id.type), bindparam("span", GUESS_WINDOW))
-
-_UNCOUNT = text(
-    "UPDATE code_guesses SET guessed_at = trim_array(guessed_at, 1) WHERE user_id = :player_id"
-).bindparams(bindparam("player_id", type_=CodeGuesses.user_id.type))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Guess:
-    """A guess at a code that was counted.
-
-    `number`: the player's guesses in the last minute, this one included. `seconds`: until the oldest of them expires.
-    """
-
-    number: int
-    seconds: float
-
-    @property
-    def exceeds_limit(self) -> bool:
-        """Whether the player has to wait. The caller raises then, so that the transaction, and the count, is rolled back."""
-        return self.number > GUESSES
-
-
-async def count_guess(db: AsyncSession, player_id: UUID) -> Guess:
-    """Count a guess before its code is compared. The player's other guesses wait until the transaction ends."""
-    row = (await db.execute(_COUNT, {"player_id": player_id})).one()
-    return Guess(number=row.number, seconds=row.seconds)
-
-
-async def uncount_guess(db: AsyncSession, player_id: UUID) -> None:
-    """Remove the guess that this transaction counted: its code was right."""
-    await db.execute(_UNCOUNT, {"player_id": player_id})

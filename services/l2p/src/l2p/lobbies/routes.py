@@ -6,9 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
+from l2p.codes.errors import TooManyCodeGuesses
 from l2p.dependencies import LogDep, PlayerDep, ProvisionerDep, get_player
 from l2p.lobbies import service
 from l2p.lobbies.errors import (
+    Banned,
     GameUnderWay,
     LobbyClosed,
     LobbyFull,
@@ -17,10 +19,10 @@ from l2p.lobbies.errors import (
     NoFreeCode,
     NoSeat,
     QuestionSetUnknown,
-    TooManyCodeGuesses,
 )
-from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyRequest, LobbySummary, ReadyRequest
+from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyPlayer, LobbyRequest, LobbySummary, ReadyRequest
 from l2p.models import LobbyStatus
+from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.api.schemas import Text
@@ -84,12 +86,18 @@ async def list_lobbies(
     responses=problem_responses(LobbyNotFound, TooManyCodeGuesses),
 )
 async def read_lobby_by_code(
-    code: CodeParameter, player: PlayerDep, database: DatabaseDep, provisioner: ProvisionerDep
+    code: CodeParameter,
+    player: PlayerDep,
+    database: DatabaseDep,
+    provisioner: ProvisionerDep,
+    client: ClientInfoDep,
+    guard: GuardDep,
 ) -> Lobby:
-    """The open lobby with this code, private ones too. Wrong codes are limited to 20 a minute."""
+    """The open lobby with this code, private ones too. Wrong codes are limited to 20 a minute, and by network."""
     # Counting the guess writes a row that refers to the player's.
     return await provisioner.run(
-        player, lambda: service.read_lobby_by_code(database, code, player_id=player.id)
+        player,
+        lambda: service.read_lobby_by_code(database, code, player_id=player.id, client=client, guard=guard),
     )
 
 
@@ -104,12 +112,34 @@ async def read_lobby(lobby_id: UUID, player: PlayerDep, database: DatabaseDep) -
     return await service.read_lobby(database, lobby_id, player_id=player.id)
 
 
+@router.get(
+    "/{lobby_id}/players",
+    operation_id="list_players",
+    summary="List a lobby's players",
+    response_model=Page[LobbyPlayer],
+    responses=problem_responses(LobbyNotFound),
+)
+@fast_path
+async def list_players(
+    lobby_id: UUID,
+    player: PlayerDep,
+    database: DatabaseDep,
+    cursors: CursorsDep,
+    limit: LimitParameter = DEFAULT_LIMIT,
+    cursor: CursorParameter = None,
+) -> Response:
+    """All players of a lobby that you may see, the longest-present first."""
+    return await service.list_players(
+        database, lobby_id, player_id=player.id, cursors=cursors, cursor=cursor, limit=limit
+    )
+
+
 @router.post(
     "/{lobby_id}/join",
     operation_id="join_lobby",
     summary="Join a lobby",
     responses=problem_responses(
-        LobbyNotFound, LobbyFull, LobbyClosed, LobbyLocked, GameUnderWay, TooManyCodeGuesses
+        LobbyNotFound, LobbyFull, LobbyClosed, LobbyLocked, Banned, GameUnderWay, TooManyCodeGuesses
     ),
 )
 async def join_lobby(
@@ -118,12 +148,17 @@ async def join_lobby(
     database: DatabaseDep,
     provisioner: ProvisionerDep,
     log: LogDep,
+    client: ClientInfoDep,
+    guard: GuardDep,
     body: JoinRequest | None = None,
 ) -> Lobby:
     """Take a seat. A private lobby requires its code. Joining again changes nothing."""
     code = body.code if body is not None else None
     await provisioner.run(
-        player, lambda: service.check_code(database, lobby_id, player_id=player.id, code=code)
+        player,
+        lambda: service.check_code(
+            database, lobby_id, player_id=player.id, code=code, client=client, guard=guard
+        ),
     )
     return await provisioner.write(
         player, lambda db: service.join_lobby(db, lobby_id, player_id=player.id, log=log)

@@ -109,4 +109,5 @@ class LobbySummary(ResponseBody):
 class Lobby(LobbySummary):
     """A lobby with the players who are in it, the longest-present first."""
 
-    players: list[LobbyPlayer]
+    game_id: UUID | None = Field(description="The running game; null when none runs.")
+    players: list[LobbyPlayer] = Field(description="The first hundred; `…/players` lists all.")

@@ -1,6 +1,5 @@
 """The rules of lobbies: visibility, seats, hosts and closing."""
 
-import math
 from collections.abc import Callable
 from uuid import UUID
 
@@ -9,9 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
 from dbcommon.models import new_id
+from l2p.codes.codes import generate_code
+from l2p.codes.service import find_lobby
 from l2p.lobbies import repository
-from l2p.lobbies.codes import generate_code, normalize_code
 from l2p.lobbies.errors import (
+    Banned,
     ChatOff,
     GameUnderWay,
     LobbyClosed,
@@ -22,15 +23,16 @@ from l2p.lobbies.errors import (
     NoSeat,
     NotTheHost,
     QuestionSetUnknown,
-    TooManyCodeGuesses,
 )
-from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby, Seats
+from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby, PlayerPosition, Seats
 from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings
 from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog
 from l2p.models import Lobby as LockedLobby
 from l2p.models import LobbyStatus
 from l2p.question_sets.repository import can_use
+from l2p.running_games import repository as running_games
+from webcommon.accounts.throttling.guard import ClientInfo, Guard
 from webcommon.api.paging import CursorCodec
 
 CODE_ATTEMPTS = 20
@@ -46,9 +48,7 @@ async def create_lobby(
     generate: Callable[[], str] = generate_code,
 ) -> Lobby:
     """A new lobby with its creator as the host, who has a seat if the host plays. Raises `QuestionSetUnknown`, `NoFreeCode`."""
-    set_id = request.settings.question_set_id
-    if set_id is not None and not await can_use(db, set_id, player_id=player_id):
-        raise QuestionSetUnknown(pointer="#/settings/question_set_id")
+    await check_question_set(db, request.settings, player_id=player_id)
     lobby = NewLobby(
         id=new_id(),
         host_id=player_id,
@@ -62,11 +62,19 @@ async def create_lobby(
     else:
         raise NoFreeCode
     if request.settings.host_plays:
-        await _seat(db, lobby.id, player_id=player_id, log=log)
-    return await _read_any_lobby(db, lobby.id)
+        await seat(db, lobby.id, player_id=player_id, log=log)
+    return await read_any_lobby(db, lobby.id)
 
 
-async def _seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> None:
+async def check_question_set(db: AsyncSession, settings: LobbySettings, *, player_id: UUID) -> None:
+    """Check that the player may use the set that is named. Raises `QuestionSetUnknown`."""
+    set_id = settings.question_set_id
+    if set_id is not None and not await can_use(db, set_id, player_id=player_id):
+        raise QuestionSetUnknown(pointer="#/settings/question_set_id")
+
+
+async def seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> None:
+    """Give a player a seat in a locked lobby."""
     username = await repository.insert_seat(db, lobby_id, player_id=player_id)
     data = {"user_id": player_id, "username": username}
     await log.append(db, lobby_id, NewEvent(type="player.joined", data=data))
@@ -97,20 +105,45 @@ async def read_lobby(database: Database, lobby_id: UUID, *, player_id: UUID) -> 
     return Lobby.model_validate(row)
 
 
-async def read_lobby_by_code(database: Database, code: str, *, player_id: UUID) -> Lobby:
-    """The open lobby with this code, private or not. Raises `LobbyNotFound`, `TooManyCodeGuesses`."""
-    lobby: Lobby | None = None
-    async with database.transaction() as db:
-        lobby_id = await _try_code(db, code, player_id=player_id)
-        if lobby_id is not None:
-            lobby = await _read_any_lobby(db, lobby_id)
-    # Raised after the commit, so that the wrong guess stays counted.
-    if lobby is None:
+async def list_players(
+    database: Database,
+    lobby_id: UUID,
+    *,
+    player_id: UUID,
+    cursors: CursorCodec,
+    cursor: str | None,
+    limit: int,
+) -> Response:
+    """A `Page[LobbyPlayer]` of a lobby that the player may see, the longest-present first. Raises `LobbyNotFound`."""
+    if not await repository.can_join_without_code(database, lobby_id, player_id=player_id):
         raise LobbyNotFound
-    return lobby
+    scope = f"players lobby={lobby_id}"
+    position = cursors.decode(scope, cursor)
+    after = None if position is None else PlayerPosition(joined_at=position[0], id=position[1])
+    page = await repository.find_players(database, lobby_id, after=after, limit=limit)
+    return cursors.json_page(page, scope=scope)
 
 
-async def check_code(database: Database, lobby_id: UUID, *, player_id: UUID, code: str | None) -> None:
+async def read_lobby_by_code(
+    database: Database, code: str, *, player_id: UUID, client: ClientInfo, guard: Guard
+) -> Lobby:
+    """The open lobby with this code, private or not. Raises `LobbyNotFound`, `TooManyCodeGuesses`."""
+    lobby_id = await find_lobby(database, code, player_id=player_id, client=client, guard=guard)
+    if lobby_id is None:
+        raise LobbyNotFound
+    async with database.transaction() as db:
+        return await read_any_lobby(db, lobby_id)
+
+
+async def check_code(
+    database: Database,
+    lobby_id: UUID,
+    *,
+    player_id: UUID,
+    code: str | None,
+    client: ClientInfo,
+    guard: Guard,
+) -> None:
     """Check the join code. Members, and anyone joining a public lobby, need none.
 
     Raises `LobbyNotFound`, for a private lobby without its code as for one that does not exist, and `TooManyCodeGuesses`.
@@ -120,31 +153,15 @@ async def check_code(database: Database, lobby_id: UUID, *, player_id: UUID, cod
         return
     if code is None:
         raise LobbyNotFound
-    async with database.transaction() as db:
-        found = await _try_code(db, code, player_id=player_id, lobby_id=lobby_id)
+    found = await find_lobby(database, code, player_id=player_id, client=client, guard=guard, wanted=lobby_id)
     if found is None:
         raise LobbyNotFound
-
-
-async def _try_code(
-    db: AsyncSession, code: str, *, player_id: UUID, lobby_id: UUID | None = None
-) -> UUID | None:
-    """The id of the open lobby with this code, which has to be `lobby_id` if that is given. Otherwise None, and the guess
-    counts as wrong. Raises `TooManyCodeGuesses`."""
-    guess = await repository.count_guess(db, player_id)
-    if guess.exceeds_limit:
-        raise TooManyCodeGuesses(retry_after=math.ceil(guess.seconds))
-    found = await repository.find_open_lobby(db, normalize_code(code))
-    if found is None or lobby_id not in (None, found):
-        return None
-    await repository.uncount_guess(db, player_id)
-    return found
 
 
 async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> Lobby:
     """Give the player a seat, unless they have one. While a game runs they take part in it from the open question on.
 
-    Raises `LobbyNotFound`, `LobbyClosed`, `LobbyLocked`, `GameUnderWay`, `LobbyFull`.
+    Raises `LobbyNotFound`, `LobbyClosed`, `Banned`, `LobbyLocked`, `GameUnderWay`, `LobbyFull`.
     """
     lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None:
@@ -152,25 +169,27 @@ async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: 
     seats = await repository.find_seats(db, lobby_id, player_id=player_id)
     if not seats.has_player:
         await _check_entry(db, lobby, seats, player_id=player_id)
-        await _seat(db, lobby_id, player_id=player_id, log=log)
+        await seat(db, lobby_id, player_id=player_id, log=log)
         if lobby.status == "in_game":
-            await repository.insert_late_participant(db, lobby_id, player_id=player_id)
+            await running_games.insert_late_participant(db, lobby_id, player_id=player_id)
         if lobby.host_id is None:
             # The host's account was deleted.
             await set_host(db, lobby_id, host_id=player_id, log=log)
-    return await _read_any_lobby(db, lobby_id)
+    return await read_any_lobby(db, lobby_id)
 
 
 async def _check_entry(db: AsyncSession, lobby: LockedLobby, seats: Seats, *, player_id: UUID) -> None:
     settings = LobbySettings.model_validate(lobby.settings)
     if lobby.status == "closed":
         raise LobbyClosed
+    if await repository.is_banned(db, lobby.id, player_id=player_id):
+        raise Banned
     if settings.locked:
         raise LobbyLocked
     if (
         lobby.status == "in_game"
         and not settings.allow_late_join
-        and not await repository.is_participant(db, lobby.id, player_id=player_id)
+        and not await running_games.is_participant(db, lobby.id, player_id=player_id)
     ):
         raise GameUnderWay("This lobby does not allow late joining. Try again when the game is over.")
     if seats.taken >= lobby.max_players:
@@ -199,10 +218,8 @@ async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log:
     lobby = await repository.lock_lobby(db, lobby_id)
     if lobby is None:
         raise LobbyNotFound
-    if await repository.delete_seat(db, lobby_id, player_id=player_id):
-        left = {"user_id": player_id, "reason": "left"}
-        await log.append(db, lobby_id, NewEvent(type="player.left", data=left))
-    elif lobby.host_id != player_id:
+    had_seat = await free_seat(db, lobby_id, player_id=player_id, log=log)
+    if not had_seat and lobby.host_id != player_id:
         if LobbySettings.model_validate(lobby.settings).is_private:
             raise LobbyNotFound
         return
@@ -215,11 +232,20 @@ async def leave_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log:
         await set_host(db, lobby_id, host_id=successor, log=log)
 
 
+async def free_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> bool:
+    """Free a player's seat in a locked lobby. False when there was none."""
+    had_seat = await repository.delete_seat(db, lobby_id, player_id=player_id)
+    if had_seat:
+        data = {"user_id": player_id, "reason": "left"}
+        await log.append(db, lobby_id, NewEvent(type="player.left", data=data))
+    return had_seat
+
+
 async def abort_game(db: AsyncSession, lobby_id: UUID, *, reason: str, log: LobbyLog) -> None:
     """End the running game of a locked lobby, if there is one. It rates nobody, and the lobby is open again."""
-    game_id = await repository.abort_game(db, lobby_id)
+    game_id = await running_games.abort_game(db, lobby_id)
     if game_id is not None:
-        await repository.reopen_lobby(db, lobby_id)
+        await running_games.reopen_lobby(db, lobby_id)
         data = {"game_id": game_id, "reason": reason}
         await log.append(db, lobby_id, NewEvent(type="game.aborted", data=data))
 
@@ -264,7 +290,8 @@ async def chat(db: AsyncSession, lobby_id: UUID, message: str, *, player_id: UUI
     await log.append(db, lobby_id, NewEvent(type="chat.message", data=data))
 
 
-async def _read_any_lobby(db: AsyncSession, lobby_id: UUID) -> Lobby:
+async def read_any_lobby(db: AsyncSession, lobby_id: UUID) -> Lobby:
+    """A lobby, private or not. Raises `LobbyNotFound`."""
     row = await repository.find_lobby(db, lobby_id)
     if row is None:
         raise LobbyNotFound

@@ -3,7 +3,7 @@
 from l2p.models.base import Model
 from l2p.models.games import IS_RUNNING, Answer, Game, GameParticipant, GameStatus, Question, QuestionResult
 from l2p.models.live import LobbyConnection, LobbyEvent, LobbyPresence, Process, Upkeep
-from l2p.models.lobbies import IS_PUBLIC, CodeGuesses, Lobby, LobbyPlayer, LobbyStatus
+from l2p.models.lobbies import IS_PUBLIC, CodeGuesses, Lobby, LobbyBan, LobbyPlayer, LobbyStatus
 from l2p.models.question_sets import QuestionSet, SetQuestion
 from l2p.models.standings import SLOT_WIDTHS, Board, GameResult, RatingChange, Standing, StandingCount
 from l2p.models.users import INITIAL_RATING, USER_COLUMNS, AttemptCounter, User
@@ -23,6 +23,7 @@ __all__ = [
     "GameResult",
     "GameStatus",
     "Lobby",
+    "LobbyBan",
     "LobbyConnection",
     "LobbyEvent",
     "LobbyPlayer",

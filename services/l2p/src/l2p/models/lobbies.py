@@ -62,6 +62,17 @@ class LobbyPlayer(Model):
     joined_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class LobbyBan(Model):
+    """A player whom the host put out of a lobby for good."""
+
+    __tablename__ = "lobby_bans"
+    __table_args__ = (Index("idx_lobby_bans_user", "user_id"),)
+
+    lobby_id: Mapped[UUID] = mapped_column(ForeignKey("lobbies.id", ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    banned_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+
 class CodeGuesses(Model):
     """The times of a player's recent wrong lobby codes."""
 

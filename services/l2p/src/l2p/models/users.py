@@ -1,8 +1,9 @@
 """Players, and the counters that limit logins and registrations."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,8 +25,10 @@ class User(Model):
             "password_hash IS NULL OR (username IS NOT NULL AND email IS NOT NULL)",
             name="own_account_is_named",
         ),
+        CheckConstraint("num_nonnulls(guest_lobby_id, nickname, nickname_key) IN (0, 3)", name="guest"),
         UniqueConstraint("email"),
         UniqueConstraint("username"),
+        Index("uq_users_nickname", "guest_lobby_id", "nickname_key", unique=True),
     )
 
     id: Mapped[PrimaryKey]
@@ -41,6 +44,14 @@ class User(Model):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     token_expires_at: Mapped[datetime | None]
     """When the newest token expires whose names this row has; an older token changes nothing."""
+    guest_lobby_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("lobbies.id", ondelete="CASCADE", use_alter=True)
+    )
+    """The one lobby of a guest, who has no account."""
+    nickname: Mapped[str | None] = mapped_column(CITEXT)
+    """A guest's name, which is unique in the lobby alone."""
+    nickname_key: Mapped[str | None]
+    """What all spellings of the nickname that look alike have in common."""
 
 
 USER_COLUMNS = UserColumns(
@@ -49,7 +60,7 @@ USER_COLUMNS = UserColumns(
     username=User.username,
     token_expires_at=User.token_expires_at,
     username_is_unique=True,
-    is_local=User.password_hash.is_not(None),
+    is_local=User.password_hash.is_not(None) | User.guest_lobby_id.is_not(None),
 )
 
 

@@ -8,10 +8,8 @@ from sqlalchemy import Uuid, bindparam, text
 
 from dbcommon.driver_statements import DriverText
 from dbcommon.engine import Database
+from l2p.lobbies.repository import LISTED_PLAYERS
 from l2p.lobbies.schemas import LobbySettings
-
-LISTED_PLAYERS = 100
-"""Players in the state of a lobby; the others are at `…/players`."""
 
 LISTED_SCORES = 10
 
@@ -107,7 +105,9 @@ _READ_LOBBY = DriverText(
         SELECT lobby.stream, lobby.event_seq AS seq, lobby.status, ({_LOBBY})::text AS lobby,
             (SELECT ({_GAME})::text FROM games AS game
              WHERE game.lobby_id = lobby.id AND game.status NOT IN ('finished', 'aborted')) AS game
-        FROM lobbies AS lobby WHERE lobby.id = :lobby_id AND {_MAY_SEE}
+        FROM lobbies AS lobby WHERE lobby.id = :lobby_id AND {_MAY_SEE} AND NOT EXISTS (
+            SELECT FROM lobby_bans AS ban WHERE ban.lobby_id = lobby.id AND ban.user_id = :user_id
+        )
         """
     ).bindparams(_USER, bindparam("lobby_id", type_=Uuid()))
 )

@@ -88,6 +88,11 @@ class Guard:
         key = self._keys.make(action, network_of(client.address))
         await self._throttle.consume(Counter(key=key, limit=limit))
 
+    async def start_by_network(self, action: str, *, client: ClientInfo, limit: Limit) -> Attempt:
+        """Permission for one attempt of anybody, of which failures count by network. Raises `TooManyAttempts`."""
+        key = self._keys.make(action, network_of(client.address))
+        return await self._throttle.start([Counter(key=key, limit=limit)])
+
     async def limit_action(self, action: str, *, account: UUID, limit: Limit) -> None:
         """Count an action of an account. Raises `TooManyAttempts`."""
         await self._throttle.consume(Counter(key=self._keys.make(action, str(account)), limit=limit))

@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from dbcommon.engine import Database
-from l2p.lobbies.codes import CODE_ALPHABET, generate_code
+from l2p.codes.codes import CODE_ALPHABET, generate_code
+from l2p.codes.repository import GUESSES
+from l2p.codes.service import NETWORK_GUESSES
 from l2p.lobbies.errors import NoFreeCode
-from l2p.lobbies.repository import GUESSES
 from l2p.lobbies.schemas import Lobby, LobbyRequest
 from l2p.lobbies.service import create_lobby
 from l2p.log.log import LobbyLog
@@ -23,6 +24,12 @@ from webcommon.app.service import Service
 Connection = asyncpg.Connection
 
 WRONG = "CCCCCC"
+
+
+@pytest.fixture(autouse=True)
+async def _no_guesses_of_the_network(sql: "Connection[Any]") -> None:
+    # All tests come from one network.
+    await sql.execute("DELETE FROM attempt_counters")
 
 
 async def find(player: Player, code: str) -> httpx.Response:
@@ -147,3 +154,32 @@ async def test_right_codes_do_not_count(crowd: Crowd) -> None:
 @pytest.mark.parametrize("code", ["x", "%20", "😀", "A" * 32, "' OR 1=1 --"])
 async def test_a_malformed_code_is_answered_as_a_wrong_one(crowd: Crowd, code: str) -> None:
     assert (await find(crowd.player(), code)).status_code == 404
+
+
+async def test_a_network_has_a_hundred_wrong_codes_and_others_on_it_still_find_theirs(
+    crowd: Crowd, replica: httpx.AsyncClient, sql: "Connection[Any]"
+) -> None:
+    host = crowd.player()
+    lobby = await host.create(settings={"is_private": True})
+    guessers = [crowd.player(client=(crowd.client, replica)[turn % 2]) for turn in range(15)]
+    answers = await asyncio.gather(*(find(guesser, WRONG) for guesser in guessers for _ in range(10)))
+    assert Counter(answer.status_code for answer in answers) == {404: NETWORK_GUESSES, 429: 50}
+    # Whoever has guessed wrong is refused, also with the right code.
+    refused = await guessers[0].join(lobby, code=lobby["code"])
+    assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-code-guesses")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    for turn in range(5):
+        other = crowd.player()
+        assert (await find(other, lobby["code"])).status_code == 200
+        assert (await other.join(lobby, code=lobby["code"])).status_code == 200, turn
+    other = crowd.player()
+    assert [(await find(other, code)).status_code for code in (WRONG, lobby["code"])] == [429, 429]
+
+
+async def test_right_codes_do_not_count_for_the_network(crowd: Crowd, sql: "Connection[Any]") -> None:
+    host = crowd.player()
+    lobby = await host.create(settings={"is_private": True}, max_players=500)
+    finders = crowd.players(NETWORK_GUESSES + 10)
+    answers = await asyncio.gather(*(find(finder, lobby["code"]) for finder in finders))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await sql.fetch("SELECT FROM attempt_counters WHERE cardinality(attempted_at) > 0") == []
