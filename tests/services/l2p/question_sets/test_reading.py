@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from l2p.question_sets.csv_format import HEADER
+from l2p.question_sets.errors import ImportTooSlow
 from l2p.question_sets.limits import MAXIMUM_ROWS
+from l2p.question_sets.reader import FileReader
 from l2p.question_sets.reading import ReadSet, read_file
 from l2p.question_sets.rows import FileRefused
 
@@ -331,3 +333,16 @@ def test_long_rows_of_marks_and_of_spaces_are_refused_by_their_length() -> None:
     marks = "\u0301\u0316" * 500_000
     content = ours(question_text=marks, options=[marks, "a"], correct_answer="a" + " " * 1_000_000 + "b")
     assert [column for _, column, _ in faults(content)] == ["question_text", "options/0", "correct_answer"]
+
+
+def test_a_title_that_is_none_is_left_out_with_a_warning() -> None:
+    for title in (" \u200b", "x" * 201, 7, None):
+        content = json.dumps({"title": title, "questions": json.loads(ours())})
+        assert read(content).title is None
+        assert warnings(content) == [(None, "title: has to have 1 to 200 characters")]
+
+
+async def test_a_file_that_takes_too_long_is_given_up() -> None:
+    reader = FileReader(longest_seconds=0.001)
+    with pytest.raises(ImportTooSlow):
+        await reader.read(rows(*["q,a,b,,,,,a,,,"] * 200).encode(), on_error="fail")

@@ -46,6 +46,9 @@ def read_file(content: bytes, *, on_error: OnError) -> ReadSet:
     else:
         document = None
         rows = read_csv(text)
+    head = _read_head(document)
+    if head["title"] is None and isinstance(document, dict) and "title" in document:
+        warnings.append(Note(row=None, column="title", detail=f"has to have 1 to {LONGEST_TITLE} characters"))
     questions, faults, noted = _check_rows(rows)
     skipped = len({fault.row for fault in faults})
     if not questions and not faults:
@@ -57,7 +60,7 @@ def read_file(content: bytes, *, on_error: OnError) -> ReadSet:
         raise FileRefused(*_choose(faults))
     noted += [Note(row=fault.row, detail=f"skipped: {fault}") for fault in faults]
     return ReadSet(
-        **_read_head(document),
+        **head,
         count=len(questions),
         skipped=skipped,
         warnings=[*warnings, *sorted(noted, key=lambda note: note.row or 0)],
