@@ -41,14 +41,13 @@ from l2p.question_sets.limits import MAXIMUM_SETS
 
 @dataclass(frozen=True, kw_only=True)
 class NewSet:
-    """A set to be stored. `questions` is a JSON array."""
+    """A set to be stored."""
 
     id: UUID
     owner_id: UUID
     title: str
     is_public: bool
     allow_copy: bool
-    questions: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +216,7 @@ async def lock_owner(db: AsyncSession, player_id: UUID) -> None:
 
 
 async def insert_set(db: AsyncSession, new: NewSet) -> bool:
-    """Store a set of a locked owner. False when they have as many as a player may have."""
+    """Store a set of a locked owner, without questions. False when they have as many as a player may have."""
     count = select(func.count()).where(QuestionSet.owner_id == new.owner_id).scalar_subquery()
     values: AnySelect = select(
         bindparam("id", new.id, Uuid()),
@@ -228,10 +227,7 @@ async def insert_set(db: AsyncSession, new: NewSet) -> bool:
     ).where(count < MAXIMUM_SETS)
     columns = ("id", "owner_id", "title", "is_public", "allow_copy")
     statement = insert(QuestionSet).from_select(columns, values, include_defaults=False)
-    if (await db.execute(statement.returning(QuestionSet.id))).one_or_none() is None:
-        return False
-    await insert_questions(db, new.id, new.questions)
-    return True
+    return (await db.execute(statement.returning(QuestionSet.id))).one_or_none() is not None
 
 
 _INSERT_QUESTIONS = text(
@@ -250,16 +246,18 @@ async def insert_questions(db: AsyncSession, set_id: UUID, questions: str) -> No
     await db.execute(_INSERT_QUESTIONS, {"set_id": set_id, "questions": questions})
 
 
-async def find_questions_json(db: AsyncSession, set_id: UUID) -> str:
-    """The JSON array of a set's questions, with their right answers."""
-    question = aggregate_order_by(json_object(**_QUESTION), SetQuestion.order_index)
-    statement = select(cast(func.coalesce(func.json_agg(question), literal_column("'[]'::json")), Text))
-    found: str = (await db.execute(statement.where(SetQuestion.question_set_id == set_id))).scalar_one()
-    return found
+async def copy_questions(db: AsyncSession, source_id: UUID, *, set_id: UUID) -> None:
+    """Copy the questions of a set into one that has none."""
+    columns = [column for column in SetQuestion.__table__.columns if column.name != "question_set_id"]
+    source: AnySelect = select(bindparam("set_id", set_id, Uuid()), *columns).where(
+        SetQuestion.question_set_id == source_id
+    )
+    names = ["question_set_id", *(column.name for column in columns)]
+    await db.execute(insert(SetQuestion).from_select(names, source, include_defaults=False))
 
 
 async def replace_set(db: AsyncSession, new: NewSet) -> None:
-    """Give a locked set this title, these rules and these questions."""
+    """Give a locked set this title and these rules, and delete its questions."""
     changes = {
         "title": new.title,
         "is_public": new.is_public,
@@ -268,7 +266,6 @@ async def replace_set(db: AsyncSession, new: NewSet) -> None:
     }
     await db.execute(update(QuestionSet).where(QuestionSet.id == new.id).values(changes))
     await db.execute(delete(SetQuestion).where(SetQuestion.question_set_id == new.id))
-    await insert_questions(db, new.id, new.questions)
 
 
 async def delete_set(db: AsyncSession, set_id: UUID) -> None:

@@ -38,20 +38,25 @@ def _new_set(request: QuestionSetRequest, *, set_id: UUID, owner_id: UUID) -> Ne
         title=request.title,
         is_public=request.is_public,
         allow_copy=request.allow_copy,
-        questions=_QUESTIONS.dump_json(request.questions).decode(),
     )
+
+
+def _to_json(questions: list[QuestionRequest]) -> str:
+    return _QUESTIONS.dump_json(questions).decode()
 
 
 async def create_set(db: AsyncSession, request: QuestionSetRequest, *, player_id: UUID) -> UUID:
     """Store a set of the player; gives its id. Raises `TooManyQuestionSets`."""
     await repository.lock_owner(db, player_id)
-    return await _insert(db, _new_set(request, set_id=new_id(), owner_id=player_id))
+    new = _new_set(request, set_id=new_id(), owner_id=player_id)
+    await _insert(db, new)
+    await repository.insert_questions(db, new.id, _to_json(request.questions))
+    return new.id
 
 
-async def _insert(db: AsyncSession, new: NewSet) -> UUID:
+async def _insert(db: AsyncSession, new: NewSet) -> None:
     if not await repository.insert_set(db, new):
         raise TooManyQuestionSets
-    return new.id
 
 
 async def list_sets(
@@ -88,6 +93,7 @@ async def replace_set(
     async with database.transaction() as db:
         await _lock_own(db, set_id, player_id=player_id)
         await repository.replace_set(db, _new_set(request, set_id=set_id, owner_id=player_id))
+        await repository.insert_questions(db, set_id, _to_json(request.questions))
     return await read_set(database, set_id, player_id=player_id)
 
 
@@ -119,16 +125,10 @@ async def copy_set(db: AsyncSession, set_id: UUID, *, player_id: UUID) -> UUID:
     source = await _lock_visible(db, set_id, player_id=player_id)
     if source.owner_id != player_id and not source.allow_copy:
         raise CopyNotAllowed
-    questions = await repository.find_questions_json(db, set_id)
-    copy = NewSet(
-        id=new_id(),
-        owner_id=player_id,
-        title=source.title,
-        is_public=False,
-        allow_copy=False,
-        questions=questions,
-    )
-    return await _insert(db, copy)
+    copy = NewSet(id=new_id(), owner_id=player_id, title=source.title, is_public=False, allow_copy=False)
+    await _insert(db, copy)
+    await repository.copy_questions(db, set_id, set_id=copy.id)
+    return copy.id
 
 
 async def import_set(
@@ -141,12 +141,12 @@ async def import_set(
         title=title or found.title or _title_of(file_name or ""),
         is_public=found.is_public,
         allow_copy=found.allow_copy,
-        questions=found.questions,
     )
     await repository.lock_owner(db, player_id)
     warnings = [RowWarning(row=note.row, detail=str(note)) for note in found.warnings]
-    set_id = await _insert(db, new)
-    return ImportResult(id=set_id, imported=found.count, skipped=found.skipped, warnings=warnings)
+    await _insert(db, new)
+    await repository.insert_questions(db, new.id, found.questions)
+    return ImportResult(id=new.id, imported=found.count, skipped=found.skipped, warnings=warnings)
 
 
 def _title_of(file_name: str) -> str:
