@@ -9,6 +9,7 @@ Problem
 │   ├── CannotKickHost: 409 cannot-kick-host
 │   ├── ChatOff: 409 chat-off
 │   ├── EmailTaken: 409 email-taken
+│   ├── GameNotOver: 409 game-not-over
 │   ├── GameOver: 409 game-over
 │   ├── GameUnderWay: 409 game-under-way
 │   ├── LobbyClosed: 409 lobby-closed

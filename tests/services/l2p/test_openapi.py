@@ -39,6 +39,7 @@ PROBLEMS = {
         ("post", f"/v1/games/{{game_id}}/{command}"): {"401", "403", "404", "409", "422"}
         for command in ("close", "next", "pause", "resume", "abort")
     },
+    ("post", "/v1/games/{game_id}/verify"): {"401", "404", "409", "422"},
     ("get", "/v1/games/{game_id}/results"): {"401", "404", "422"},
     ("get", "/v1/games/{game_id}/questions"): {"401", "404", "422"},
     ("post", "/v1/games/{game_id}/answers"): {"401", "403", "404", "409", "422"},

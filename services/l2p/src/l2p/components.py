@@ -10,6 +10,7 @@ from l2p.live.session import LiveParts
 from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
 from l2p.question_sets.reader import FileReader
+from l2p.ratings.calculator import RatingCalculator
 from l2p.tokens import TokenSigner
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.provisioning.service import UserProvisioner
@@ -29,6 +30,7 @@ class Components:
     clock: DatabaseClock
     batches: AnswerBatches
     driver: Driver
+    calculator: RatingCalculator
     phases: Phases
     live: LiveParts
     presence: Presence

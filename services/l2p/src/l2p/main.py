@@ -23,6 +23,7 @@ from l2p.settings import Settings
 from l2p.statistics.routes import router as statistics_router
 from l2p.tokens import TokenSigner
 from l2p.users.routes import router as users_router
+from l2p.verification.routes import router as verification_router
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.accounts.throttling.guard import Guard
@@ -63,6 +64,7 @@ def create_app(
             hosting_router,
             games_router,
             control_router,
+            verification_router,
             answers_router,
             live_router,
         ],
@@ -88,6 +90,7 @@ def create_app(
             clock=live.clock,
             batches=live.batches,
             driver=live.driver,
+            calculator=live.calculator,
             phases=live.phases,
             live=live.parts,
             presence=live.presence,

@@ -81,7 +81,8 @@ _COUNT_SEATS = text(
     "SELECT count(*) AS seats, count(*) FILTER (WHERE NOT is_ready) AS unready FROM lobby_players WHERE lobby_id = :lobby_id"
 ).bindparams(bindparam("lobby_id", type_=Uuid()))
 
-_MAY_SEE = """
+# The host and the participants of a `game`.
+MAY_SEE = """
     (EXISTS (SELECT FROM game_participants AS part WHERE part.game_id = game.id AND part.user_id = :user_id)
      OR EXISTS (SELECT FROM lobbies AS lobby WHERE lobby.id = game.lobby_id AND :user_id IN (lobby.host_id, lobby.creator_id)))
 """
@@ -115,7 +116,7 @@ _RESULTS = DriverText(
                 WHERE part.game_id = game.id
             ) AS ranked
         ) AS items
-        FROM games AS game WHERE game.id = :game_id AND {_MAY_SEE}
+        FROM games AS game WHERE game.id = :game_id AND {MAY_SEE}
         """
     ).bindparams(bindparam("game_id", type_=Uuid()), bindparam("user_id", type_=Uuid()))
 )
@@ -143,7 +144,7 @@ _PLAYED = DriverText(
             ) ORDER BY question.order_index), '[]')::text
             FROM questions AS question WHERE question.game_id = game.id AND question.closed_at IS NOT NULL
         ) AS items
-        FROM games AS game WHERE game.id = :game_id AND {_MAY_SEE}
+        FROM games AS game WHERE game.id = :game_id AND {MAY_SEE}
         """
     ).bindparams(bindparam("game_id", type_=Uuid()), bindparam("user_id", type_=Uuid()))
 )

@@ -1,8 +1,9 @@
 """`/v1/lobbies/{lobby_id}/games` and `/v1/games`."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from dbcommon.session import DatabaseDep
 from l2p.dependencies import LogDep, PlayerDep, ProvisionerDep
@@ -14,7 +15,7 @@ from l2p.games.errors import (
     NoQuestions,
     PlayersNotReady,
 )
-from l2p.games.schemas import Game, GameRequest, PlayedQuestions, Results
+from l2p.games.schemas import Game, GameRequest, PlayedQuestions, Results, ResultsFormat
 from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, NotTheHost, QuestionSetUnknown
 from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.app.fast_path import fast_path
@@ -80,12 +81,20 @@ async def read_game(game_id: UUID, player: PlayerDep, database: DatabaseDep) -> 
     operation_id="read_results",
     summary="Read the ranking",
     response_model=Results,
-    responses=problem_responses(GameNotFound),
+    responses={
+        200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
+        **problem_responses(GameNotFound),
+    },
 )
 @fast_path
-async def read_results(game_id: UUID, player: PlayerDep, database: DatabaseDep) -> Response:
+async def read_results(
+    game_id: UUID,
+    player: PlayerDep,
+    database: DatabaseDep,
+    format: Annotated[ResultsFormat, Query()] = "json",  # noqa: A002 - the name in the query
+) -> Response:
     """The ranking with each participant's closed questions, for the host and the participants."""
-    return await service.read_results(database, game_id, user_id=player.id)
+    return await service.read_results(database, game_id, user_id=player.id, form=format)
 
 
 @router.get(

@@ -1,6 +1,6 @@
 """Bodies of the game routes."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -69,6 +69,9 @@ class Game(ResponseBody):
     scores: list[Score] = Field(description="The first ten.")
     you: OwnPlace | None = Field(description="Null for spectators.")
     server_time: Timestamp
+
+
+ResultsFormat = Literal["json", "csv"]
 
 
 class ResultAnswer(ResponseBody):

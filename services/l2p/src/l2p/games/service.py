@@ -1,5 +1,6 @@
 """The rules of starting a game, and of reading it."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,8 @@ from l2p.games.errors import (
     PlayersNotReady,
 )
 from l2p.games.repository import NewGame
-from l2p.games.schemas import GameRequest
+from l2p.games.results_csv import write_csv
+from l2p.games.schemas import GameRequest, ResultsFormat
 from l2p.lobbies import repository as lobbies
 from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, NotTheHost, QuestionSetUnknown
 from l2p.lobbies.schemas import LobbySettings
@@ -125,11 +127,16 @@ async def read_state(database: Database, game_id: UUID, *, user_id: UUID) -> Res
     return Response(state, media_type=MEDIA_TYPE)
 
 
-async def read_results(database: Database, game_id: UUID, *, user_id: UUID) -> Response:
-    """The JSON of `Results`, for the host and the participants. Raises `GameNotFound`."""
+async def read_results(database: Database, game_id: UUID, *, user_id: UUID, form: ResultsFormat) -> Response:
+    """The `Results` as JSON or CSV, for the host and the participants. Raises `GameNotFound`."""
     found = await repository.find_results(database, game_id, user_id=user_id)
     if found is None:
         raise GameNotFound
+    if form == "csv":
+        headers = {"Content-Disposition": f'attachment; filename="results-{game_id}.csv"'}
+        # Of a large game this takes longer than others should wait.
+        text = await asyncio.to_thread(write_csv, found["items"])
+        return Response(text, media_type="text/csv", headers=headers)
     body = f'{{"game_id":"{game_id}","status":"{found["status"]}","items":{found["items"]}}}'
     return Response(body, media_type=MEDIA_TYPE)
 

@@ -34,6 +34,7 @@ class LiveGames:
     clock: DatabaseClock
     hub: Hub
     log: LobbyLog
+    calculator: RatingCalculator
     phases: Phases
     presence: Presence
     driver: Driver
@@ -65,7 +66,8 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
     clock = DatabaseClock(database)
     hub = Hub(database, PostgresNotices(database))
     log = LobbyLog(hub.announce)
-    phases = Phases(database, log, Ratings(database, RatingCalculator()))
+    calculator = RatingCalculator()
+    phases = Phases(database, log, Ratings(database, calculator))
     driver = Driver(database, clock, phases, process_id=process_id)
     hub.watch(driver.look_again)
     batches = AnswerBatches(database, clock, stored=hub.announce_answers)
@@ -86,6 +88,7 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         clock=clock,
         hub=hub,
         log=log,
+        calculator=calculator,
         phases=phases,
         presence=presence,
         driver=driver,

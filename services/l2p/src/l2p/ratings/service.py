@@ -12,6 +12,7 @@ from l2p.ratings import repository
 from l2p.ratings.calculation import Entry, Rating
 from l2p.ratings.calculator import RatingCalculator
 from l2p.ratings.repository import RatedPlayer
+from l2p.scoring.rules import rank_scores
 
 ATTEMPTS = 10
 """How often the ratings of a game are calculated at most before its end is tried again later."""
@@ -74,10 +75,3 @@ async def apply(db: AsyncSession, game_id: UUID, proposal: Proposal | None) -> N
         raise RatingsOutdated
     if proposal.ratings:
         await repository.store_changes(db, players, proposal.ratings)
-
-
-def rank_scores(scores: Sequence[int]) -> list[int]:
-    """Ranks by number, the highest first; equal scores share theirs: 1, 2, 2, 4."""
-    descending = sorted(scores, reverse=True)
-    first = {score: rank for rank, score in reversed(list(enumerate(descending, start=1)))}
-    return [first[score] for score in scores]

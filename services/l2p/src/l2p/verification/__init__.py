@@ -1,0 +1,1 @@
+"""Verification: a game that is over, computed anew from its answers, and compared with what is stored."""
