@@ -122,12 +122,16 @@ def test_the_header_is_found_below_a_banner_in_any_order_and_spelling() -> None:
         ("Which?", ["a", "b"], "b", 1000),
         ("Which other?", ["d", "c"], "c", 250),
     ]
-    assert [(note.row, str(note)) for note in found.warnings] == [(4, "1 unknown column(s) ignored")]
+    assert [(note.row, str(note)) for note in found.warnings] == [
+        (4, "1 unknown column(s) ignored"),
+        (5, "was skipped: it explains the columns"),
+    ]
 
 
 def test_a_line_of_explanations_below_the_header_is_skipped() -> None:
     helped = rows("Ask here,one,two,,,,,one of them,0 to 10000,milliseconds,shown after", "q,a,b,,,,,a,,,")
-    assert [one["question_text"] for one in questions(helped)] == ["q"]
+    assert [one["question_text"] for one in json.loads(read(helped).questions)] == ["q"]
+    assert warnings(helped) == [(2, "was skipped: it explains the columns")]
 
 
 def test_without_a_header_the_expected_one_is_shown() -> None:

@@ -93,7 +93,7 @@ class _Header:
 def read_csv(text: str) -> Iterator[Row]:
     """The rows with a question. Raises `FileRefused` without a header line, or with too many rows."""
     header = _find_header(text)
-    unknown = [place for place in header.places.get("", ()) if header.cells[place].strip()]
+    notes = _note_unknown(header)
     kept = 0
     for number, cells in islice(_read_records(text, header.separator), header.number, None):
         row = Row(number=number)
@@ -104,13 +104,19 @@ def read_csv(text: str) -> Iterator[Row]:
         else:
             _fill(row, header, cells)
             if number == header.number + 1 and _is_help(row):
+                notes.append(Note(row=number, detail="was skipped: it explains the columns"))
                 continue
         kept += 1
         if kept > MAXIMUM_ROWS:
             raise FileRefused(Note(row=number, detail=f"more than {MAXIMUM_ROWS:,} rows"))
-        if kept == 1 and unknown:
-            row.warnings.append(Note(row=header.number, detail=f"{len(unknown)} unknown column(s) ignored"))
+        row.warnings += notes
+        notes = []
         yield row
+
+
+def _note_unknown(header: _Header) -> list[Note]:
+    unknown = [place for place in header.places.get("", ()) if header.cells[place].strip()]
+    return [Note(row=header.number, detail=f"{len(unknown)} unknown column(s) ignored")] if unknown else []
 
 
 Record = tuple[int, "list[str] | csv.Error"]
