@@ -92,6 +92,7 @@ BODIES: dict[str, Any] = {
     "create_lobby": {"name": "Friday quiz", "max_players": 8},
     "join_lobby": {"code": "ABCDEF"},
     "set_ready": {"is_ready": True},
+    "admit_guest": {"nickname": "Ana"},
     "kick_player": {"user_id": str(UUID(int=1))},
     "unban_player": {"user_id": str(UUID(int=1))},
     "transfer_lobby": {"user_id": str(UUID(int=1))},

@@ -15,6 +15,7 @@ Problem
 │   ├── LobbyClosed: 409 lobby-closed
 │   ├── LobbyFull: 409 lobby-full
 │   ├── LobbyLocked: 409 lobby-locked
+│   ├── NicknameTaken: 409 nickname-taken
 │   ├── NoPlayers: 409 no-players
 │   ├── PlayersNotReady: 409 players-not-ready
 │   ├── QuestionClosed: 409 question-closed
@@ -28,6 +29,7 @@ Problem
 ├── Forbidden
 │   ├── Banned: 403 banned
 │   ├── CopyNotAllowed: 403 copy-not-allowed
+│   ├── GuestNotAllowed: 403 guest-not-allowed
 │   ├── NoSeat: 403 no-seat
 │   ├── NotAPlayer: 403 not-a-player
 │   ├── NotTheHost: 403 not-the-host

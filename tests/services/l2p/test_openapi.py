@@ -24,6 +24,7 @@ PROBLEMS = {
     ("get", "/v1/lobbies"): {"401", "422"},
     ("get", "/v1/lobbies/{lobby_id}"): {"401", "404", "422"},
     ("get", "/v1/lobbies/by-code/{code}"): {"401", "404", "429"},
+    ("post", "/v1/lobbies/by-code/{code}/guests"): {"404", "409", "422", "429"},
     ("get", "/v1/lobbies/{lobby_id}/players"): {"401", "404", "422"},
     ("post", "/v1/lobbies/{lobby_id}/kick"): {"401", "403", "404", "409", "422"},
     ("post", "/v1/lobbies/{lobby_id}/unban"): {"401", "403", "404", "409", "422"},
@@ -78,6 +79,9 @@ async def test_every_response_has_a_schema(client: httpx.AsyncClient) -> None:
             assert schema == {"$ref": "#/components/schemas/ProblemDocument"}
 
 
-async def test_every_route_but_those_of_accounts_requires_a_token(client: httpx.AsyncClient) -> None:
+async def test_every_route_but_those_of_accounts_and_guests_requires_a_token(
+    client: httpx.AsyncClient,
+) -> None:
     for (_, path), operation in (await read_operations(client)).items():
-        assert ("security" in operation) is not path.startswith("/v1/auth/")
+        is_open = path.startswith("/v1/auth/") or path.endswith("/guests")
+        assert ("security" in operation) is not is_open

@@ -3,12 +3,14 @@
 from l2p.codes.codes import CODE_ALPHABET, CODE_LENGTH
 from l2p.codes.repository import GUESS_WINDOW, GUESSES
 from l2p.codes.service import NETWORK_GUESSES
+from l2p.guests.schemas import LONGEST_NICKNAME
 from l2p.lobbies.repository import LISTED_PLAYERS
 from l2p.lobbies.schemas import LobbyRequest
 from l2p.lobbies.service import CODE_ATTEMPTS
 from l2p.models import INITIAL_RATING
 from l2p.question_sets import limits
 from l2p.settings import Settings
+from l2p.tokens import GUEST_SECONDS
 from tests.documented import unconnected
 from tests.service_pages import read_routes, read_settings, read_table
 from webcommon.accounts.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH, Registration
@@ -43,6 +45,8 @@ LIMITS = {
     "wrong codes of a network in the interval": NETWORK_GUESSES,
     "players that a lobby is read with": LISTED_PLAYERS,
     "interval of wrong codes, seconds": GUESS_WINDOW.seconds,
+    "characters of a nickname, at most": LONGEST_NICKNAME,
+    "seconds of a guest's token": GUEST_SECONDS,
     "characters of a search, at most": longest_search(),
     "items on a page, by default": DEFAULT_LIMIT,
     "items on a page, at most": MAXIMUM_LIMIT,

@@ -6,6 +6,7 @@ from l2p.answers.batches import AnswerBatches
 from l2p.clock.clock import DatabaseClock
 from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
+from l2p.guest_access.access import GuestAccess
 from l2p.live.session import LiveParts
 from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
@@ -34,3 +35,4 @@ class Components:
     phases: Phases
     live: LiveParts
     presence: Presence
+    guest_access: GuestAccess

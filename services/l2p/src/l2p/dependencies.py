@@ -8,6 +8,7 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 
 from l2p.clock.clock import DatabaseClock
+from l2p.guest_access.access import GuestAccess
 from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
 from l2p.settings import Settings
@@ -33,15 +34,23 @@ ClockDep = Annotated[DatabaseClock, component(DatabaseClock)]
 SettingsDep = Annotated[Settings, component(Settings)]
 
 
+GuestAccessDep = Annotated[GuestAccess, component(GuestAccess)]
 PresenceDep = Annotated[Presence, component(Presence)]
 
 
 async def get_player(
-    caller: CallerDep, provisioner: ProvisionerDep, presence: PresenceDep, connection: HTTPConnection
+    caller: CallerDep,
+    provisioner: ProvisionerDep,
+    presence: PresenceDep,
+    guests: GuestAccessDep,
+    connection: HTTPConnection,
 ) -> Caller:
-    """The caller, stored in `users`. A call on a lobby or a game counts as a connection to it for a while."""
-    await provisioner.ensure_user(caller)
+    """The caller, stored in `users`. A call on a lobby or a game counts as a connection to it for a while.
+
+    Raises `GuestNotAllowed`."""
     parameters = connection.path_params
+    await guests.check(caller, parameters)
+    await provisioner.ensure_user(caller)
     if identifier := parameters.get("lobby_id") or parameters.get("game_id"):
         with contextlib.suppress(ValueError):
             presence.touch(UUID(str(identifier)), caller.id)

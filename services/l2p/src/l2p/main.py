@@ -10,6 +10,8 @@ from l2p.answers.routes import router as answers_router
 from l2p.components import Components
 from l2p.control.routes import router as control_router
 from l2p.games.routes import router as games_router
+from l2p.guest_access.access import GuestAccess
+from l2p.guests.routes import router as guests_router
 from l2p.hosting.routes import router as hosting_router
 from l2p.leaderboards.routes import router as leaderboards_router
 from l2p.leaderboards.service import merging
@@ -62,6 +64,7 @@ def create_app(
             leaderboards_router,
             lobbies_router,
             hosting_router,
+            guests_router,
             games_router,
             control_router,
             verification_router,
@@ -94,6 +97,7 @@ def create_app(
             phases=live.phases,
             live=live.parts,
             presence=live.presence,
+            guest_access=GuestAccess(database),
         )
     )
     app.on_drain(live.hand_over)

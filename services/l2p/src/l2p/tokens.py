@@ -6,6 +6,7 @@ The signing key is derived from the service's secret, so every replica has the s
 import json
 import time
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives import serialization
@@ -18,6 +19,12 @@ from webcommon.keys import derive_key
 from webcommon.signing import encode_base64url, hash_base64url
 
 AUDIENCE = "l2p"
+
+GUEST_SCOPE = "lobby:"
+"""Begins the scope of a guest's token, which the id of the one lobby follows."""
+
+GUEST_SECONDS = 12 * 3600
+"""The lifetime of a guest's token."""
 
 CLOCK_DIFFERENCE_SECONDS = 30
 """`nbf` is this long before `iat`, for replicas whose clocks differ."""
@@ -51,26 +58,32 @@ class TokenSigner:
 
     def sign(self, *, user_id: UUID, email: str, username: str) -> AccessToken:
         """A token for an account that has just signed in with its password."""
+        own = {"email": email, "email_verified": False, "username": username, "roles": ["user"]}
+        return self._sign(user_id, own, lifetime=self._lifetime)
+
+    def sign_guest(self, *, user_id: UUID, lobby_id: UUID) -> AccessToken:
+        """A token for a guest, good for this lobby only."""
+        own = {"scope": f"{GUEST_SCOPE}{lobby_id}", "roles": ["guest"]}
+        return self._sign(user_id, own, lifetime=GUEST_SECONDS)
+
+    def _sign(self, user_id: UUID, own: dict[str, Any], *, lifetime: int) -> AccessToken:
         now = int(time.time())
         claims = {
             "iss": self.issuer.issuer,
             "sub": str(user_id),
             "aud": AUDIENCE,
             "client_id": AUDIENCE,
-            "exp": now + self._lifetime,
+            "exp": now + lifetime,
             "iat": now,
             "nbf": now - CLOCK_DIFFERENCE_SECONDS,
             "jti": str(uuid4()),
             "sid": str(uuid4()),
             "auth_time": now,
-            "email": email,
-            "email_verified": False,
-            "username": username,
-            "roles": ["user"],
+            **own,
         }
         header = {"typ": TOKEN_TYPE, "kid": self._kid}
         text = jwt.encode(claims, self._private, algorithm=ALGORITHM, headers=header)
-        return AccessToken(text=text, expires_in=self._lifetime)
+        return AccessToken(text=text, expires_in=lifetime)
 
 
 def _derive_private_key(secret: str) -> ec.EllipticCurvePrivateKey:

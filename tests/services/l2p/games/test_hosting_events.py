@@ -1,11 +1,13 @@
 """What sockets are told of the host's commands, and which of them are closed."""
 
+from uuid import UUID
+
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
 from tests.services.l2p.games.conftest import Pair
 from tests.services.l2p.games.playing import QUICK, following, start_game
-from tests.services.l2p.players import Crowd
+from tests.services.l2p.players import Crowd, Player
 from tests.tokens import TokenMint
 
 
@@ -68,3 +70,23 @@ async def test_the_host_turns_the_chat_off(pair: Pair, mint: TokenMint) -> None:
         await follower.socket.send({"type": "chat", "text": "Hello?", "ref": "1"})
         refused = await follower.socket.receive_until("type", "error")
         assert (refused["data"]["code"], refused["data"]["ref"]) == ("chat-off", "1")
+
+
+async def test_a_guest_follows_the_own_lobby_only(pair: Pair, mint: TokenMint) -> None:
+    host = Crowd(pair[0].client, mint).player()
+    lobby, other = await host.create(), await host.create()
+    admitted = await pair[0].client.post(
+        f"/v1/lobbies/by-code/{lobby['code']}/guests", json={"nickname": "Ana"}
+    )
+    body = admitted.json()
+    headers = {"Authorization": f"Bearer {body['access_token']}"}
+    guest = Player(client=pair[1].client, id=UUID(body["user"]["id"]), headers=headers)
+    async with following(pair[1], lobby, guest) as follower:
+        assert follower.welcome["data"]["lobby"]["players"][1]["username"] == "Ana"
+        await follower.socket.send({"type": "chat", "text": "Hello"})
+        assert (await follower.wait_for("chat.message"))["data"]["username"] == "Ana"
+    with pytest.raises(ConnectionClosedError) as refused:
+        async with following(pair[1], other, guest):
+            pass
+    assert refused.value.rcvd is not None
+    assert refused.value.rcvd.code == 4403

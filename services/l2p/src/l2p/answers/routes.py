@@ -15,10 +15,13 @@ from l2p.answers.errors import (
 )
 from l2p.answers.schemas import AnswerAccepted, AnswerRequest
 from l2p.dependencies import PlayerDep
+from l2p.guest_access.errors import GuestNotAllowed
 from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.app.fast_path import fast_path
 
-router = APIRouter(prefix="/v1/games", tags=["games"], responses=problem_responses(Unauthorized))
+router = APIRouter(
+    prefix="/v1/games", tags=["games"], responses=problem_responses(Unauthorized, GuestNotAllowed)
+)
 
 
 @router.post(

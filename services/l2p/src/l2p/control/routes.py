@@ -16,13 +16,16 @@ from l2p.driver.dependencies import PhasesDep
 from l2p.games.errors import GameNotFound
 from l2p.games.schemas import Game
 from l2p.games.service import read_state
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.lobbies.errors import LobbyClosed, NotTheHost
 from webcommon.api.problems import Unauthorized, problem_responses
 
 router = APIRouter(
     prefix="/v1/games/{game_id}",
     tags=["games"],
-    responses=problem_responses(Unauthorized, NotTheHost, GameNotFound, GameOver, LobbyClosed, WrongPhase),
+    responses=problem_responses(
+        Unauthorized, GuestNotAllowed, NotTheHost, GameNotFound, GameOver, LobbyClosed, WrongPhase
+    ),
 )
 
 

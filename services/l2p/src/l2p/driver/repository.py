@@ -98,11 +98,12 @@ _CLOSED_DATA = (
         'scores', (
             SELECT coalesce(jsonb_agg(to_jsonb(listed) ORDER BY listed.rank, listed.username), '[]')
             FROM (
-                SELECT part.user_id, player.username, result.score, result.points, result.rank
+                SELECT part.user_id, coalesce(player.username, player.nickname) AS username,
+                    result.score, result.points, result.rank
                 FROM question_results AS result
                 JOIN game_participants AS part ON part.id = result.participant_id
                 LEFT JOIN users AS player ON player.id = part.user_id
-                WHERE result.question_id = question.id ORDER BY result.rank, player.username LIMIT 10
+                WHERE result.question_id = question.id ORDER BY result.rank, username LIMIT 10
             ) AS listed
         )
     ) AS data
@@ -140,11 +141,12 @@ _PODIUM = (
         """
     SELECT coalesce(jsonb_agg(to_jsonb(listed) ORDER BY listed.rank, listed.username), '[]') AS data
     FROM (
-        SELECT part.user_id, player.username, part.score, part.correct_answers, part.rank,
+        SELECT part.user_id, coalesce(player.username, player.nickname) AS username,
+            part.score, part.correct_answers, part.rank,
             change.rating_before, change.rating
         FROM game_participants AS part LEFT JOIN users AS player ON player.id = part.user_id
         LEFT JOIN rating_changes AS change ON change.participant_id = part.id
-        WHERE part.game_id = :game_id ORDER BY part.rank, player.username LIMIT 10
+        WHERE part.game_id = :game_id ORDER BY part.rank, username LIMIT 10
     ) AS listed
     """
     )

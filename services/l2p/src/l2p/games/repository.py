@@ -109,7 +109,8 @@ _RESULTS = DriverText(
                 'rating', ranked.rating, 'answers', ({_RESULT_ANSWERS})
             ) ORDER BY ranked.rank, ranked.username, ranked.id), '[]')::text
             FROM (
-                SELECT part.id, part.user_id, player.username, part.score, part.correct_answers,
+                SELECT part.id, part.user_id, coalesce(player.username, player.nickname) AS username,
+                    part.score, part.correct_answers,
                     rank() OVER (ORDER BY part.score DESC) AS rank, change.rating_before, change.rating
                 FROM game_participants AS part LEFT JOIN users AS player ON player.id = part.user_id
                 LEFT JOIN rating_changes AS change ON change.participant_id = part.id
@@ -123,10 +124,10 @@ _RESULTS = DriverText(
 
 _PLAYED_ANSWERS = """
     SELECT coalesce(jsonb_agg(jsonb_build_object(
-        'user_id', part.user_id, 'username', player.username, 'answer', given.answer,
+        'user_id', part.user_id, 'username', coalesce(player.username, player.nickname), 'answer', given.answer,
         'is_correct', coalesce(given.is_correct, false), 'time_taken_ms', given.time_taken_ms,
         'points', result.points
-    ) ORDER BY result.rank, player.username, part.id), '[]')
+    ) ORDER BY result.rank, coalesce(player.username, player.nickname), part.id), '[]')
     FROM question_results AS result JOIN game_participants AS part ON part.id = result.participant_id
     LEFT JOIN users AS player ON player.id = part.user_id
     LEFT JOIN answers AS given ON given.question_id = question.id AND given.participant_id = part.id

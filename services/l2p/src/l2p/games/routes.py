@@ -16,11 +16,12 @@ from l2p.games.errors import (
     PlayersNotReady,
 )
 from l2p.games.schemas import Game, GameRequest, PlayedQuestions, Results, ResultsFormat
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, NotTheHost, QuestionSetUnknown
 from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.app.fast_path import fast_path
 
-router = APIRouter(prefix="/v1", tags=["games"], responses=problem_responses(Unauthorized))
+router = APIRouter(prefix="/v1", tags=["games"], responses=problem_responses(Unauthorized, GuestNotAllowed))
 
 
 @router.post(

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from dbcommon.session import SessionDep
 from l2p.dependencies import LogDep, PlayerDep
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.hosting import service
 from l2p.hosting.errors import CannotKickHost, PlayerNotInLobby, SeatsTaken
 from l2p.hosting.schemas import KickRequest, LobbyChange, PlayerRequest
@@ -16,7 +17,7 @@ from webcommon.api.problems import Unauthorized, problem_responses
 router = APIRouter(
     prefix="/v1/lobbies/{lobby_id}",
     tags=["lobbies"],
-    responses=problem_responses(Unauthorized, NotTheHost, LobbyNotFound, LobbyClosed),
+    responses=problem_responses(Unauthorized, GuestNotAllowed, NotTheHost, LobbyNotFound, LobbyClosed),
 )
 
 

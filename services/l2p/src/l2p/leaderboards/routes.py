@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from dbcommon.session import DatabaseDep
 from l2p.dependencies import ClockDep, PlayerDep
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.leaderboards import service
 from l2p.leaderboards.errors import RatingHasNoPeriod
 from l2p.leaderboards.periods import Period
@@ -16,7 +17,9 @@ from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.app.fast_path import fast_path
 from webcommon.app.state import CursorsDep
 
-router = APIRouter(prefix="/v1/leaderboard", tags=["leaderboard"], responses=problem_responses(Unauthorized))
+router = APIRouter(
+    prefix="/v1/leaderboard", tags=["leaderboard"], responses=problem_responses(Unauthorized, GuestNotAllowed)
+)
 
 PeriodParameter = Annotated[
     Period, Query(description="The current one, in UTC; weeks begin on Monday. Only `all` for ratings.")

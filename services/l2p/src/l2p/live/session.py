@@ -17,6 +17,7 @@ from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from l2p.answers.batches import AnswerBatches
 from l2p.clock.clock import DatabaseClock
+from l2p.guest_access.access import find_guest_lobby
 from l2p.live import frames
 from l2p.live.frames import (
     CLIENT_MESSAGES,
@@ -184,6 +185,8 @@ class SocketSession:
             raise Closed(INVALID_TOKEN) from None
         except KeysUnavailable:
             raise Closed(TRY_LATER) from None
+        if find_guest_lobby(self._caller) not in (None, self._lobby_id):
+            raise Closed(NOT_ALLOWED)
         await self._parts.provisioner.ensure_user(self._caller)
 
     async def _serve(self) -> None:

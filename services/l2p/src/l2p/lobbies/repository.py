@@ -32,6 +32,7 @@ from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.patterns import containing
 from l2p.lobbies.schemas import LobbySettings
 from l2p.models import (
+    DISPLAY_NAME,
     IS_PUBLIC,
     IS_RUNNING,
     Game,
@@ -129,7 +130,7 @@ LISTED_PLAYERS = 100
 
 _PLAYER = json_item(
     user_id=User.id,
-    username=User.username,
+    username=DISPLAY_NAME,
     rating=User.rating,
     is_ready=LobbyPlayer.is_ready,
     joined_at=json_timestamp(LobbyPlayer.joined_at),
@@ -284,7 +285,7 @@ async def insert_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> s
 
 async def find_username(db: AsyncSession, player_id: UUID) -> str | None:
     """The name of a player, which may differ from that of a token."""
-    return (await db.execute(select(User.username).where(User.id == player_id))).scalar_one_or_none()
+    return (await db.execute(select(DISPLAY_NAME).where(User.id == player_id))).scalar_one_or_none()
 
 
 async def set_ready(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, is_ready: bool) -> bool | None:

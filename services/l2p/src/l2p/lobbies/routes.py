@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from dbcommon.session import DatabaseDep, SessionDep
 from l2p.codes.errors import TooManyCodeGuesses
 from l2p.dependencies import LogDep, PlayerDep, ProvisionerDep, get_player
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.lobbies import service
 from l2p.lobbies.errors import (
     Banned,
@@ -29,7 +30,9 @@ from webcommon.api.schemas import Text
 from webcommon.app.fast_path import fast_path
 from webcommon.app.state import CursorsDep
 
-router = APIRouter(prefix="/v1/lobbies", tags=["lobbies"], responses=problem_responses(Unauthorized))
+router = APIRouter(
+    prefix="/v1/lobbies", tags=["lobbies"], responses=problem_responses(Unauthorized, GuestNotAllowed)
+)
 
 SearchParameter = Annotated[
     Text | None, Query(max_length=100, description="Part of the name, in upper or lower case.")

@@ -6,9 +6,10 @@ from l2p.models.live import LobbyConnection, LobbyEvent, LobbyPresence, Process,
 from l2p.models.lobbies import IS_PUBLIC, CodeGuesses, Lobby, LobbyBan, LobbyPlayer, LobbyStatus
 from l2p.models.question_sets import QuestionSet, SetQuestion
 from l2p.models.standings import SLOT_WIDTHS, Board, GameResult, RatingChange, Standing, StandingCount
-from l2p.models.users import INITIAL_RATING, USER_COLUMNS, AttemptCounter, User
+from l2p.models.users import DISPLAY_NAME, INITIAL_RATING, USER_COLUMNS, AttemptCounter, User
 
 __all__ = [
+    "DISPLAY_NAME",
     "INITIAL_RATING",
     "IS_PUBLIC",
     "IS_RUNNING",

@@ -54,6 +54,9 @@ class User(Model):
     """What all spellings of the nickname that look alike have in common."""
 
 
+DISPLAY_NAME = func.coalesce(User.username, User.nickname)
+"""A player's name as others see it."""
+
 USER_COLUMNS = UserColumns(
     id=User.id,
     email=User.email,

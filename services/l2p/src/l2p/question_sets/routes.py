@@ -7,6 +7,7 @@ from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 
 from dbcommon.session import DatabaseDep, SessionDep
 from l2p.dependencies import PlayerDep, ProvisionerDep
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.question_sets import service
 from l2p.question_sets.dependencies import FileReaderDep
 from l2p.question_sets.errors import (
@@ -36,7 +37,9 @@ from webcommon.app.fast_path import fast_path
 from webcommon.app.state import CursorsDep
 
 router = APIRouter(
-    prefix="/v1/question-sets", tags=["question sets"], responses=problem_responses(Unauthorized)
+    prefix="/v1/question-sets",
+    tags=["question sets"],
+    responses=problem_responses(Unauthorized, GuestNotAllowed),
 )
 
 SearchParameter = Annotated[

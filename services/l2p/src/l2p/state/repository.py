@@ -36,10 +36,11 @@ _QUESTION = f"""
 _SCORES = f"""
     SELECT coalesce(jsonb_agg(to_jsonb(ranked) ORDER BY ranked.rank, ranked.username), '[]')
     FROM (
-        SELECT part.user_id, player.username, part.score, part.correct_answers,
+        SELECT part.user_id, coalesce(player.username, player.nickname) AS username,
+            part.score, part.correct_answers,
             rank() OVER (ORDER BY part.score DESC) AS rank
         FROM game_participants AS part LEFT JOIN users AS player ON player.id = part.user_id
-        WHERE part.game_id = game.id ORDER BY part.score DESC, player.username LIMIT {LISTED_SCORES}
+        WHERE part.game_id = game.id ORDER BY part.score DESC, username LIMIT {LISTED_SCORES}
     ) AS ranked
 """
 
@@ -72,7 +73,7 @@ _PLAYERS = f"""
     SELECT coalesce(jsonb_agg(seated.item ORDER BY seated.joined_at, seated.id), '[]')
     FROM (
         SELECT seat.id, seat.joined_at, jsonb_build_object(
-            'user_id', player.id, 'username', player.username, 'rating', player.rating,
+            'user_id', player.id, 'username', coalesce(player.username, player.nickname), 'rating', player.rating,
             'is_ready', seat.is_ready, 'joined_at', {_utc("seat.joined_at")}
         ) AS item
         FROM lobby_players AS seat JOIN users AS player ON player.id = seat.user_id

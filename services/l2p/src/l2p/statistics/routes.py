@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from dbcommon.session import DatabaseDep
 from l2p.dependencies import get_player
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.statistics import service
 from l2p.statistics.schemas import PlayedGame, Statistics
 from l2p.users.errors import PlayerNotFound
@@ -17,7 +18,7 @@ from webcommon.app.state import CursorsDep
 router = APIRouter(
     prefix="/v1/users/{user_id}",
     tags=["users"],
-    responses=problem_responses(Unauthorized, PlayerNotFound),
+    responses=problem_responses(Unauthorized, GuestNotAllowed, PlayerNotFound),
     dependencies=[Depends(get_player)],
 )
 

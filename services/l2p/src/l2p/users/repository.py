@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, select
 
 from dbcommon.engine import Database
-from l2p.models import User
+from l2p.models import DISPLAY_NAME, User
 
-PUBLIC_COLUMNS = (User.id, User.username, User.rating, User.created_at)
+PUBLIC_COLUMNS = (User.id, DISPLAY_NAME.label("username"), User.rating, User.created_at)
 OWN_COLUMNS = (*PUBLIC_COLUMNS, User.email)
 
 _PUBLIC = select(*PUBLIC_COLUMNS).where(User.id == bindparam("user_id"))

@@ -6,13 +6,16 @@ from fastapi import APIRouter, Depends
 
 from dbcommon.session import DatabaseDep
 from l2p.dependencies import PlayerDep, get_player
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.users import service
 from l2p.users.errors import PlayerNotFound
 from l2p.users.schemas import OwnUser, PublicUser
 from webcommon.api.problems import Unauthorized, problem_responses
 
 router = APIRouter(
-    prefix="/v1/users", tags=["users"], responses=problem_responses(Unauthorized, PlayerNotFound)
+    prefix="/v1/users",
+    tags=["users"],
+    responses=problem_responses(Unauthorized, GuestNotAllowed, PlayerNotFound),
 )
 
 

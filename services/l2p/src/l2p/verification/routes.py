@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from dbcommon.session import DatabaseDep
 from l2p.dependencies import PlayerDep
 from l2p.games.errors import GameNotFound
+from l2p.guest_access.errors import GuestNotAllowed
 from l2p.ratings.calculator import RatingCalculator
 from l2p.verification import service
 from l2p.verification.errors import GameNotOver
@@ -15,7 +16,9 @@ from l2p.verification.schemas import Verification
 from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.app.state import component
 
-router = APIRouter(prefix="/v1/games", tags=["games"], responses=problem_responses(Unauthorized))
+router = APIRouter(
+    prefix="/v1/games", tags=["games"], responses=problem_responses(Unauthorized, GuestNotAllowed)
+)
 
 CalculatorDep = Annotated[RatingCalculator, component(RatingCalculator)]
 

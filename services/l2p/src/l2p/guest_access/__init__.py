@@ -1,0 +1,1 @@
+"""What a guest's token opens: one lobby and its games."""

@@ -1,0 +1,1 @@
+"""Guests: players without an account, by a nickname in one lobby."""
