@@ -14,7 +14,7 @@ from l2p.guest_access.access import GuestAccess
 from l2p.guests.routes import router as guests_router
 from l2p.hosting.routes import router as hosting_router
 from l2p.leaderboards.routes import router as leaderboards_router
-from l2p.leaderboards.service import merging
+from l2p.leaderboards.service import maintaining
 from l2p.live.routes import router as live_router
 from l2p.live.setup import LiveGames, make_live_games
 from l2p.lobbies.routes import router as lobbies_router
@@ -106,5 +106,5 @@ def create_app(
 
 @asynccontextmanager
 async def _running(database: Database, live: LiveGames) -> AsyncIterator[None]:
-    async with sweeping(database), merging(database), live.running():
+    async with sweeping(database), maintaining(database, live.clock), live.running():
         yield

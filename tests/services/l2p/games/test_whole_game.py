@@ -44,6 +44,9 @@ async def test_players_on_two_processes_play_a_game(pair: Pair, mint: TokenMint)
             finished = await follower.wait_for("game.finished")
             assert len(finished["data"]["podium"]) == PLAYERS
             assert finished["data"]["you"]["correct_answers"] == len(QUESTIONS)
+            # All are as quick, so most likely nobody gained anything; but all were rated.
+            assert finished["data"]["you"]["rating_before"] == 1500
+            assert finished["data"]["you"]["rating"] is not None
     for follower in followers:
         seqs = [event["seq"] for event in follower.events]
         first = follower.welcome["seq"] + 1

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
 from l2p.leaderboards import repository
+from l2p.leaderboards.service import forget_past
 from l2p.models import SLOT_WIDTHS
 from tests.services.l2p.fast_games import FastGames, FastQuestion
 from tests.services.l2p.leaderboards.boards import add_finished_game, add_players, expect_board, read_all
@@ -25,6 +27,8 @@ EXPECTED = """
     FROM standings CROSS JOIN unnest($1::integer[]) AS width
     GROUP BY 1, 2, 3, 4 ORDER BY board, period, width, slot
 """
+NOW = datetime(2026, 6, 17, 12, tzinfo=UTC)
+
 SCORES = """
     SELECT part.user_id, sum(part.score) AS value FROM game_participants AS part
     JOIN games AS game ON game.id = part.game_id
@@ -81,6 +85,28 @@ async def test_games_of_the_same_players_that_end_at_once_all_count(
         "SELECT value FROM standings WHERE board = 'score' AND period = 'all' AND user_id = ANY($1)", players
     )
     assert [row["value"] for row in values] == [8 * 136] * 6
+
+
+async def test_boards_of_past_periods_are_deleted_with_their_counts(
+    fast_games: FastGames, sql: "Connection[Any]"
+) -> None:
+    player = await fast_games.add_player()
+    for age in (0, 2, 9, 40):
+        game = await add_finished_game(sql, {player: 100})
+        await sql.execute("UPDATE games SET ended_at = $1 WHERE id = $2", NOW - timedelta(days=age), game)
+    await forget_past(fast_games.database, now=NOW)
+    kept = await sql.fetch(
+        "SELECT period, value FROM standings WHERE user_id = $1 AND board = 'score'", player
+    )
+    assert {row["period"]: row["value"] for row in kept} == {
+        "all": 400,
+        "month 2026-06": 300,
+        "week 2026-06-15": 200,
+        "day 2026-06-15": 100,
+        "day 2026-06-17": 100,
+        "week 2026-06-08": 100,
+    }
+    await check_counts(sql)
 
 
 def find_nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,9 @@ from typing import Literal
 
 Period = Literal["all", "month", "week", "day"]
 
+KEPT = timedelta(days=7)
+"""How long the board of a period is kept after its end: cursors of its pages go on until then."""
+
 
 def name_period(period: Period, moment: datetime) -> str:
     """The period that holds a moment, as `standings.period` names it. Weeks begin on Monday."""
@@ -18,3 +21,9 @@ def name_period(period: Period, moment: datetime) -> str:
             return f"week {day - timedelta(days=day.weekday())}"
         case "day":
             return f"day {day}"
+
+
+def list_past(now: datetime) -> list[tuple[str, str]]:
+    """The periods whose boards are not needed any more, as ranges of names: from the first, and before the second."""
+    kinds: tuple[Period, ...] = ("month", "week", "day")
+    return [(f"{kind} ", name_period(kind, now - KEPT)) for kind in kinds]

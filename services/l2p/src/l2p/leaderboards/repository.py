@@ -12,8 +12,8 @@ from sqlalchemy.types import TypeEngine
 from dbcommon.driver_statements import DriverText
 from dbcommon.engine import Database
 
-MERGED_AT_ONCE = 1000
-"""Rows of counts that one statement merges."""
+BATCH = 1000
+"""Rows that one statement merges or deletes."""
 
 _OF_BOARD = "board = :board AND period = :period"
 
@@ -137,6 +137,28 @@ _MERGE = DriverText(
 )
 
 
+# The counts follow by the triggers.
+_FORGET = DriverText(
+    text(
+        """
+        WITH old AS (
+            SELECT board, period, user_id FROM standings
+            WHERE board IN ('score', 'wins') AND period >= :first AND period < :before
+            LIMIT :most FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM standings USING old
+            WHERE (standings.board, standings.period, standings.user_id) = (old.board, old.period, old.user_id)
+        )
+        SELECT count(*) AS number FROM old
+        """
+    ).bindparams(
+        bindparam("first", type_=Text()),
+        bindparam("before", type_=Text()),
+        bindparam("most", type_=Integer()),
+    )
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class BoardFilter:
     """A board in one period."""
@@ -173,6 +195,13 @@ async def find_around(database: Database, wanted: BoardFilter, *, me: UUID, limi
 
 async def merge_counts(database: Database) -> int:
     """Merge the oldest new counts with those of their slots; gives how many there were."""
-    (row,) = await database.fetch_records(_MERGE, most=MERGED_AT_ONCE)
+    (row,) = await database.fetch_records(_MERGE, most=BATCH)
+    number: int = row["number"]
+    return number
+
+
+async def forget_period(database: Database, *, first: str, before: str) -> int:
+    """Delete places on boards whose period's name is in this range; gives how many."""
+    (row,) = await database.fetch_records(_FORGET, first=first, before=before, most=BATCH)
     number: int = row["number"]
     return number

@@ -1,7 +1,9 @@
 """The rules of leaderboards: what may be asked for, and where the next page begins."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from fastapi import Response
@@ -10,15 +12,18 @@ from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_batches
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
+from l2p.clock.clock import DatabaseClock
 from l2p.leaderboards import repository
 from l2p.leaderboards.errors import RatingHasNoPeriod
-from l2p.leaderboards.periods import Period, name_period
-from l2p.leaderboards.repository import MERGED_AT_ONCE, BoardFilter, BoardPosition
+from l2p.leaderboards.periods import Period, list_past, name_period
+from l2p.leaderboards.repository import BATCH, BoardFilter, BoardPosition
 from l2p.models import Board
 from webcommon.api.paging import CursorCodec
 
 MERGE_SCHEDULE = Schedule(seconds=5.0)
 """How often the counts are merged that changes of standings have added."""
+
+FORGET_SCHEDULE = Schedule(seconds=3600.0)
 
 
 async def read_board(
@@ -53,10 +58,29 @@ async def read_board(
     return Response(body, media_type="application/json")
 
 
-def merging(database: Database) -> AbstractAsyncContextManager[None]:
-    """Merge counts while the block runs. Ranks are right without it, but add up more rows with each change."""
+@asynccontextmanager
+async def maintaining(database: Database, clock: DatabaseClock) -> AsyncIterator[None]:
+    """Merge counts and forget past periods while the block runs.
+
+    Ranks are right without it, but add up more rows with each change.
+    """
 
     async def merge() -> None:
-        await repeat_batches(lambda: repository.merge_counts(database), batch=MERGED_AT_ONCE)
+        await repeat_batches(lambda: repository.merge_counts(database), batch=BATCH)
 
-    return run_every(MERGE_SCHEDULE, merge, name="the merging of leaderboards' counts")
+    async def forget() -> None:
+        await forget_past(database, now=clock.now())
+
+    async with (
+        run_every(MERGE_SCHEDULE, merge, name="the merging of leaderboards' counts"),
+        run_every(FORGET_SCHEDULE, forget, name="the deletion of past leaderboards"),
+    ):
+        yield
+
+
+async def forget_past(database: Database, *, now: datetime) -> None:
+    """Delete the boards of periods that ended long ago."""
+    for first, before in list_past(now):
+        await repeat_batches(
+            partial(repository.forget_period, database, first=first, before=before), batch=BATCH
+        )
