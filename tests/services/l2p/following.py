@@ -43,3 +43,8 @@ async def read_log(sql: "asyncpg.Connection[Any]", lobby: dict[str, Any]) -> lis
 async def count_events(sql: "asyncpg.Connection[Any]", lobby: dict[str, Any], kind: str) -> int:
     """How many events of this type the lobby has."""
     return sum(type_ == kind for type_, _ in await read_log(sql, lobby))
+
+
+async def has_event(sql: "asyncpg.Connection[Any]", lobby: dict[str, Any], kind: str) -> bool:
+    """Whether the lobby has an event of this type."""
+    return await count_events(sql, lobby, kind) > 0

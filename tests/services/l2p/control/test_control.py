@@ -3,16 +3,23 @@
 import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
 
+from dbcommon.engine import Database
+from l2p.clock.clock import DatabaseClock
+from l2p.driver.driver import Driver
+from l2p.driver.phases import Phases
 from tests.libs.dbcommon.pools import until
-from tests.services.l2p.following import command, count_events, read_log, wait_for_phase
+from tests.services.l2p.following import command, count_events, has_event, read_log, wait_for_phase
 from tests.services.l2p.games.playing import QUESTIONS, start_game
 from tests.services.l2p.players import Crowd, Player
+from webcommon.app.service import Service
 
 Connection = asyncpg.Connection
 
@@ -260,3 +267,27 @@ async def test_an_answer_on_its_way_when_the_game_is_paused_counts(
             played.game["id"],
         )
     assert (await sent).status_code == 202
+
+
+async def test_a_driver_that_gets_no_notices_hears_of_commands_and_answers(
+    played: Played, app: Service, sql: "Connection[Any]"
+) -> None:
+    state = await played.start(reveal_ms=0)
+    parts = app.component(Database), app.component(DatabaseClock), app.component(Phases)
+    deaf = Driver(*parts, process_id=uuid4())
+    take = (
+        "UPDATE games SET lease_holder = $2, lease_until = clock_timestamp() + interval '3 s' WHERE id = $1"
+    )
+    await sql.execute(take, played.game["id"], deaf.process_id)
+    until_when = "SELECT lease_until FROM games WHERE id = $1 AND lease_until > $2"
+    async with deaf.running():
+        deaf.take(UUID(played.game["id"]), UUID(played.lobby["id"]))
+        taken = await sql.fetchval("SELECT lease_until FROM games WHERE id = $1", played.game["id"])
+        for _ in range(2):  # its first step is taken by then
+            await until(partial(sql.fetchval, until_when, played.game["id"], taken))
+            taken = await sql.fetchval("SELECT lease_until FROM games WHERE id = $1", played.game["id"])
+        await played.answer(state, "4")
+        await until(partial(has_event, sql, played.lobby, "answer.received"))
+        assert await command(played.away, played.game, "close") == (200, "reveal")
+        assert (await wait_for_phase(played.host, played.game, "question"))["current_question"] == 1
+        await command(played.host, played.game, "abort")

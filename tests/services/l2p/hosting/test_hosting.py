@@ -380,3 +380,21 @@ async def test_a_lobby_is_read_with_its_first_hundred_players(crowd: Crowd, sql:
     listed = (await host.get(f"/v1/lobbies/{lobby['id']}/players", limit=100)).json()
     assert listed["items"] == seen["players"]
     assert listed["next_cursor"] is not None
+
+
+async def test_markup_in_texts_is_kept_byte_for_byte(crowd: Crowd) -> None:
+    text = "\"><img onerror=…> <<a>h1> O'Brien 🦊"
+    host = crowd.player()
+    lobby = await host.create(name=text, settings=SLOW)
+    question = {"question_text": text, "options": [text, "<b>"], "correct_answer": "<b>", "explanation": text}
+    game = await start_game(host, lobby, questions=[question])
+    assert (await host.look_at(lobby))["name"] == text
+    shown = (await wait_for_phase(host, game, "question"))["question"]
+    assert (shown["question_text"], shown["options"]) == (text, [text, "<b>"])
+    body = {"question_id": shown["id"], "answer": text}
+    response = await host.post(f"/v1/games/{game['id']}/answers", body)
+    assert response.status_code == 202
+    assert response.headers["x-content-type-options"] == "nosniff"
+    await command(host, game, "close")
+    (played,) = (await host.get(f"/v1/games/{game['id']}/questions")).json()["items"]
+    assert (played["explanation"], played["answers"][0]["answer"]) == (text, text)

@@ -115,6 +115,26 @@ async def test_a_host_who_leaves_hands_over_to_the_longest_present(
     assert [player["user_id"] for player in seen["players"]] == [str(second.id), str(first.id)]
 
 
+async def test_a_host_who_leaves_hands_over_to_one_who_is_connected(
+    crowd: Crowd, sql: "Connection[Any]"
+) -> None:
+    host, gone, here = crowd.players(3)
+    lobby = await host.create()
+    for player in (gone, here):
+        await player.join(lobby)
+    await sql.execute(
+        "INSERT INTO lobby_presence (lobby_id, user_id, seen_until) VALUES ($1, $2, now())"
+        " ON CONFLICT (lobby_id, user_id) DO UPDATE SET seen_until = excluded.seen_until",
+        lobby["id"],
+        gone.id,
+    )
+    await host.leave(lobby)
+    assert await state(sql, lobby) == ("waiting", here.id)
+    await sql.execute("UPDATE lobby_presence SET seen_until = now() WHERE lobby_id = $1", lobby["id"])
+    await here.leave(lobby)
+    assert await state(sql, lobby) == ("waiting", gone.id)
+
+
 async def test_presence_counts_from_the_seat_and_not_from_the_request(crowd: Crowd, app: Service) -> None:
     host, early, late = crowd.players(3)
     lobby = await host.create()

@@ -42,6 +42,8 @@ class _Held:
     due: float | None = 0.0
     """The time of the event loop at which a step is due; None while the host decides."""
     has_answers: bool = False
+    mark: tuple[int, int] = (0, 0)
+    """What the last heartbeat found of the game. Notices of changes may be lost, so it is compared with the next."""
     told: float = 0.0
     is_stepping: bool = False
 
@@ -110,8 +112,11 @@ class Driver:
         epochs = {game_id: held.lease.epoch for game_id, held in self._held.items()}
         kept = await leases.renew(self._database, epochs, holder=self.process_id)
         self._renewed = now
-        for game_id in epochs.keys() - kept:
+        for game_id in epochs.keys() - kept.keys():
             self._held.pop(game_id, None)
+        for game_id, mark in kept.items():
+            if (held := self._held.get(game_id)) is not None and held.mark != mark:
+                held.mark, held.has_answers = mark, True
 
     async def _claim(self) -> None:
         for row in await leases.find_free(self._database, most=CLAIMED_AT_ONCE):

@@ -19,7 +19,11 @@ _RENEW = DriverText(
         FROM unnest(:game_ids, :epochs) AS held (game_id, epoch)
         WHERE games.id = held.game_id AND games.lease_epoch = held.epoch AND games.lease_holder = :holder
             AND games.status NOT IN ('finished', 'aborted')
-        RETURNING games.id
+        RETURNING games.id, (SELECT event_seq FROM lobbies WHERE lobbies.id = games.lobby_id) AS seq, (
+            SELECT count(*) FROM questions JOIN answers ON answers.question_id = questions.id
+            WHERE questions.game_id = games.id AND questions.order_index = games.current_question
+                AND questions.closed_at IS NULL
+        ) AS answered
         """
     ).bindparams(
         bindparam("game_ids", type_=ARRAY(Uuid())),
@@ -61,12 +65,12 @@ _RELEASE = DriverText(
 )
 
 
-async def renew(database: Database, epochs: dict[UUID, int], *, holder: UUID) -> set[UUID]:
-    """Renew leases; gives the games that are still held."""
+async def renew(database: Database, epochs: dict[UUID, int], *, holder: UUID) -> dict[UUID, tuple[int, int]]:
+    """Renew leases; gives for each game that is still held the `seq` of its lobby, and how many answered the question."""
     records = await database.fetch_records(
         _RENEW, game_ids=list(epochs), epochs=list(epochs.values()), holder=holder
     )
-    return {record["id"] for record in records}
+    return {record["id"]: (record["seq"], record["answered"]) for record in records}
 
 
 async def find_free(database: Database, *, most: int) -> "list[asyncpg.Record]":

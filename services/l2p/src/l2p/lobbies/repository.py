@@ -38,7 +38,9 @@ from l2p.models import (
     Game,
     Lobby,
     LobbyBan,
+    LobbyConnection,
     LobbyPlayer,
+    LobbyPresence,
     LobbyStatus,
     User,
 )
@@ -159,6 +161,14 @@ _RUNNING_GAME = (
     .correlate(Lobby)
     .scalar_subquery()
     .label("game_id")
+)
+# The presence of one who has just joined is stored a moment later.
+_IS_GONE = exists().where(
+    LobbyPresence.lobby_id == LobbyPlayer.lobby_id,
+    LobbyPresence.user_id == LobbyPlayer.user_id,
+    func.coalesce(LobbyPresence.seen_until <= func.clock_timestamp(), True),
+) & ~exists().where(
+    LobbyConnection.lobby_id == LobbyPlayer.lobby_id, LobbyConnection.user_id == LobbyPlayer.user_id
 )
 _WHOLE = _SUMMARY.add_columns(_RUNNING_GAME, _PLAYERS).where(Lobby.id == bindparam("lobby_id"))
 _READER = bindparam("player_id", type_=Lobby.id.type)
@@ -306,11 +316,12 @@ async def delete_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> b
 
 
 async def find_longest_present(db: AsyncSession, lobby_id: UUID) -> UUID | None:
-    """The player who has been in a lobby for the longest time; None when it is empty."""
+    """The player who has been in a lobby for the longest time, one who is connected if there is one; None when it is
+    empty."""
     statement = (
         select(LobbyPlayer.user_id)
         .where(LobbyPlayer.lobby_id == lobby_id)
-        .order_by(LobbyPlayer.joined_at, LobbyPlayer.id)
+        .order_by(_IS_GONE, LobbyPlayer.joined_at, LobbyPlayer.id)
         .limit(1)
     )
     return (await db.execute(statement)).scalar_one_or_none()

@@ -77,7 +77,7 @@ _TOUCH = DriverText(
     text(
         """
         INSERT INTO lobby_presence (lobby_id, user_id, seen_until)
-        SELECT DISTINCT lobbies.id, users.id, clock_timestamp() + interval '15 s'
+        SELECT DISTINCT ON (lobbies.id, users.id) lobbies.id, users.id, clock_timestamp() + interval '15 s'
         FROM unnest(:ids, :user_ids) AS call (id, user_id)
         LEFT JOIN games ON games.id = call.id
         JOIN lobbies ON lobbies.id = coalesce(games.lobby_id, call.id)
