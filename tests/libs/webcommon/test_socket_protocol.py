@@ -1,9 +1,7 @@
 """Web sockets on a running server: clients that do not read, send too much, or send what is no text."""
 
 import asyncio
-import base64
 import contextlib
-import os
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -13,6 +11,7 @@ import pytest
 from websockets.frames import Opcode
 
 from tests.libs.webcommon.tiny_process import Running, started
+from tests.raw_sockets import open_unread, write_frame
 from tests.sockets import open_socket
 from webcommon.app.socket_protocol import MESSAGE_LIMIT, PING_SECONDS
 
@@ -25,40 +24,6 @@ async def service() -> AsyncIterator[Running]:
         yield running
 
 
-@contextlib.asynccontextmanager
-async def opened(port: int, path: str) -> AsyncIterator[socket.socket]:
-    """A web socket after its handshake, as a socket that nobody reads."""
-    loop = asyncio.get_running_loop()
-    with socket.socket() as raw:
-        raw.setblocking(False)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        await loop.sock_connect(raw, ("127.0.0.1", port))
-        key = base64.b64encode(os.urandom(16)).decode()
-        lines = [
-            f"GET {path} HTTP/1.1",
-            "Host: x",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {key}",
-            "",
-            "",
-        ]
-        await loop.sock_sendall(raw, "\r\n".join(lines).encode())
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += await loop.sock_recv(raw, 1)
-        assert answer.startswith(b"HTTP/1.1 101")
-        yield raw
-
-
-def write_frame(opcode: int, payload: bytes, *, is_last: bool = True) -> bytes:
-    """A client's frame, masked with zeros."""
-    length = len(payload)
-    size = bytes([0x80 | length]) if length < 126 else bytes([0xFE]) + struct.pack("!H", length)
-    return bytes([opcode | (0x80 if is_last else 0)]) + size + bytes(4) + payload
-
-
 def has_connection_of(service: Running, raw: socket.socket) -> bool:
     """Whether the server's process still has the other end."""
     port = raw.getsockname()[1]
@@ -67,7 +32,7 @@ def has_connection_of(service: Running, raw: socket.socket) -> bool:
 
 
 async def test_a_client_that_does_not_read_is_cut_off(service: Running) -> None:
-    async with opened(service.port, "/v1/flood") as raw:
+    async with open_unread(service.port, "/v1/flood") as raw:
         assert has_connection_of(service, raw)
         async with asyncio.timeout(SECONDS):
             while has_connection_of(service, raw):  # noqa: ASYNC110 - another process ends it
@@ -88,7 +53,7 @@ async def test_a_client_that_reads_again_gets_the_code(service: Running) -> None
 async def test_pings_of_a_client_that_does_not_read_are_not_all_answered(service: Running) -> None:
     loop = asyncio.get_running_loop()
     pings = 40_000
-    async with opened(service.port, "/v1/echo") as raw:
+    async with open_unread(service.port, "/v1/echo") as raw:
         for _ in range(pings // 1000):
             await loop.sock_sendall(raw, write_frame(Opcode.PING, bytes(125)) * 1000)
         await loop.sock_sendall(raw, write_frame(Opcode.TEXT, b"last"))
@@ -117,7 +82,7 @@ async def test_a_message_far_above_the_limit_closes_with_1009(service: Running) 
 
 async def test_a_message_of_too_many_empty_fragments_closes_with_1009(service: Running) -> None:
     loop = asyncio.get_running_loop()
-    async with opened(service.port, "/v1/echo") as raw:
+    async with open_unread(service.port, "/v1/echo") as raw:
         first = write_frame(Opcode.TEXT, b"", is_last=False)
         await loop.sock_sendall(raw, first + write_frame(Opcode.CONT, b"", is_last=False) * 2000)
         assert await read_close_code(raw) == 1009
@@ -125,7 +90,7 @@ async def test_a_message_of_too_many_empty_fragments_closes_with_1009(service: R
 
 @pytest.mark.parametrize("payload", [b"\xff", b"abc\xed\xa0\x80", b"\xf0\x9f"])
 async def test_a_text_that_is_not_utf_8_closes_with_1007(service: Running, payload: bytes) -> None:
-    async with opened(service.port, "/v1/echo") as raw:
+    async with open_unread(service.port, "/v1/echo") as raw:
         await asyncio.get_running_loop().sock_sendall(raw, write_frame(Opcode.TEXT, payload))
         assert await read_close_code(raw) == 1007
     assert not any("Invalid UTF-8" in line for line in service.output)

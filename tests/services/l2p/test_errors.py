@@ -49,9 +49,12 @@ Problem
 │   └── UnknownQuestion: 404 unknown-question
 ├── ServiceUnavailable
 │   ├── ImportTooSlow: 503 import-too-slow
-│   └── NoFreeCode: 503 no-free-code
+│   ├── NoFreeCode: 503 no-free-code
+│   └── TooManySockets: 503 too-many-sockets
 ├── TooManyRequests
-│   └── TooManyCodeGuesses: 429 too-many-code-guesses
+│   ├── TooManyCodeGuesses: 429 too-many-code-guesses
+│   ├── TooManySpectators: 429 too-many-spectators
+│   └── TooManyUnauthenticated: 429 too-many-unauthenticated
 └── Unauthorized
     └── LoginFailed: 401 login-failed
 """

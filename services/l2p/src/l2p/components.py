@@ -7,7 +7,7 @@ from l2p.clock.clock import DatabaseClock
 from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
 from l2p.guest_access.access import GuestAccess
-from l2p.live.session import LiveParts
+from l2p.live.parts import LiveParts
 from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
 from l2p.question_sets.reader import FileReader

@@ -15,6 +15,7 @@ from l2p.guests.routes import router as guests_router
 from l2p.hosting.routes import router as hosting_router
 from l2p.leaderboards.routes import router as leaderboards_router
 from l2p.leaderboards.service import maintaining
+from l2p.live.routes import EVENTS_PATH
 from l2p.live.routes import router as live_router
 from l2p.live.setup import LiveGames, make_live_games
 from l2p.lobbies.routes import router as lobbies_router
@@ -73,7 +74,8 @@ def create_app(
         ],
         database=database,
         issuers=issuers,
-        lifespan=lambda _: _running(database, live),
+        get_only=(EVENTS_PATH,),
+        lifespan=lambda app: _running(app, database, live),
     )
     signer = TokenSigner(
         settings.secret.get_secret_value(), issuer=settings.issuer, lifetime=settings.token_seconds
@@ -105,6 +107,6 @@ def create_app(
 
 
 @asynccontextmanager
-async def _running(database: Database, live: LiveGames) -> AsyncIterator[None]:
-    async with sweeping(database), maintaining(database, live.clock), live.running():
+async def _running(app: Service, database: Database, live: LiveGames) -> AsyncIterator[None]:
+    async with sweeping(database), maintaining(database, live.clock), live.running(app.verifier):
         yield

@@ -3,17 +3,20 @@
 FastAPI's routes, unlike Starlette's, accept only the methods that they name.
 """
 
+import re
 from collections.abc import Collection
+from functools import cache
 
 from starlette.applications import Starlette
-from starlette.routing import Match
+from starlette.routing import Match, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadRequests:
     """Answers HEAD as the application answers GET, where no route of its own accepts HEAD.
 
-    Paths of `get_only` are left out: their GET takes a step of a process, which a scanner of links must not take.
+    Paths of `get_only`, as routes write them, are left out: their GET takes a step of a process, which a scanner of links
+    must not take, or has no end.
     """
 
     def __init__(self, app: ASGIApp, *, owner: Starlette, get_only: Collection[str]) -> None:
@@ -47,7 +50,14 @@ def accepts_method(app: Starlette, scope: Scope, *, method: str, get_only: Colle
     """Whether this method is answered at the request's path: by a route of its own, or HEAD as GET."""
     if is_routed(app, scope, method=method):
         return True
-    return method == "HEAD" and scope["path"] not in get_only and is_routed(app, scope, method="GET")
+    if method != "HEAD" or any(_compile(path).fullmatch(scope["path"]) for path in get_only):
+        return False
+    return is_routed(app, scope, method="GET")
+
+
+@cache
+def _compile(path: str) -> re.Pattern[str]:
+    return compile_path(path)[0]
 
 
 def is_routed(app: Starlette, scope: Scope, *, method: str) -> bool:

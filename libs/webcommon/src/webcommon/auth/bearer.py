@@ -120,6 +120,12 @@ class TokenVerifier:
             raise TokenRefused("expired, or its session has ended")
         return caller
 
+    def trusts_still(self, caller: Caller, *, grace_seconds: int) -> bool:
+        """Whether the session of a caller of a long connection goes on, and the token expired at most so long ago."""
+        if caller.expires_at + grace_seconds <= self._clock():
+            return False
+        return not any(caller.session_id in issuer.ended for issuer in self._issuers.values())
+
     def _remember(self, digest: str, known: _Verified) -> None:
         if len(self._remembered) >= self._limit:
             # Dictionaries keep insertion order: this is the oldest.

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from l2p.live.session import LiveParts
+from l2p.live.parts import LiveParts
 from webcommon.app.state import component
 
 LivePartsDep = Annotated[LiveParts, component(LiveParts)]

@@ -27,8 +27,8 @@ POLL_SECONDS = 0.5
 
 FAILURES_TO_TELL = 2
 
-BATCH = 500
-"""Events read in one statement."""
+BATCH = 64
+"""Events read in one statement: far fewer than may wait for a client, which would otherwise have no time to read."""
 
 
 class Receiver(Protocol):

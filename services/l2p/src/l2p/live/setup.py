@@ -13,9 +13,11 @@ from l2p.answers.batches import AnswerBatches
 from l2p.clock.clock import CLOCK_SCHEDULE, DatabaseClock
 from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
+from l2p.live.beginning import Beginning
 from l2p.live.hub import Hub
 from l2p.live.notices import PostgresNotices
-from l2p.live.session import Actions, LiveParts
+from l2p.live.parts import Actions, LiveParts
+from l2p.live.sessions import Sessions
 from l2p.lobbies import service
 from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
@@ -24,7 +26,7 @@ from l2p.ratings.service import Ratings
 from l2p.settings import Settings
 from l2p.upkeep.upkeep import Upkeep
 from webcommon.accounts.provisioning.service import UserProvisioner
-from webcommon.auth.bearer import Caller
+from webcommon.auth.bearer import Caller, TokenVerifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class LiveGames:
             self.hub.call_for_drivers()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, verifier: TokenVerifier) -> AsyncIterator[None]:
         """Measure the clock, deliver, and drive while the block runs."""
         async with (
             run_every(CLOCK_SCHEDULE, self.clock.measure, name="the database's clock"),
@@ -56,6 +58,7 @@ class LiveGames:
             self.presence.running(),
             self.driver.running(),
             self.upkeep.running(),
+            self.parts.sessions.running(verifier),
         ):
             yield
 
@@ -75,6 +78,7 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
     upkeep = Upkeep(
         database, log, phases, idle_seconds=settings.idle_seconds, kept=timedelta(days=settings.log_days)
     )
+    sessions = Sessions()
     parts = LiveParts(
         database=database,
         clock=clock,
@@ -83,6 +87,8 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         batches=batches,
         provisioner=provisioner,
         actions=_make_actions(provisioner, log),
+        sessions=sessions,
+        beginning=Beginning(database, clock, hub, sessions),
     )
     return LiveGames(
         clock=clock,

@@ -53,6 +53,16 @@ class LoggedEvent:
         """The message for receivers without a row of their own."""
         return self._write(self.data)
 
+    @cached_property
+    def size(self) -> int:
+        """The bytes of `frame`."""
+        return len(self.frame.encode())
+
+    @cached_property
+    def content(self) -> Any:
+        """`data`, read once for all receivers."""
+        return json.loads(self.data)
+
     def frame_for(self, user_id: UUID) -> str:
         """The message for one receiver."""
         row = self.personal.get(user_id)

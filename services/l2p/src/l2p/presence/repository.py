@@ -90,6 +90,19 @@ _TOUCH = DriverText(
     ).bindparams(bindparam("ids", type_=ARRAY(Uuid())), bindparam("user_ids", type_=ARRAY(Uuid())))
 )
 
+_FIND_SPECTATORS = DriverText(
+    text(
+        """
+        SELECT DISTINCT open.user_id FROM lobby_connections AS open
+        JOIN processes ON processes.id = open.process_id JOIN lobbies AS lobby ON lobby.id = open.lobby_id
+        WHERE open.lobby_id = :lobby_id AND processes.heartbeat_at > clock_timestamp() - interval '6 s'
+            AND open.user_id IS DISTINCT FROM lobby.host_id AND NOT EXISTS (
+                SELECT FROM lobby_players AS seat WHERE seat.lobby_id = lobby.id AND seat.user_id = open.user_id
+            )
+        """
+    ).bindparams(bindparam("lobby_id", type_=Uuid()))
+)
+
 Connection = tuple[UUID, UUID]
 """A lobby and a user."""
 
@@ -125,3 +138,8 @@ async def touch(database: Database, calls: Collection[Connection]) -> None:
     """Store that users called routes of lobbies or their games: they count as connected for 15 s."""
     ids, user_ids = zip(*calls, strict=True)
     await database.fetch_records(_TOUCH, ids=list(ids), user_ids=list(user_ids))
+
+
+async def find_spectators(database: Database, lobby_id: UUID) -> set[UUID]:
+    """The connected users who have no seat on a lobby and do not host it."""
+    return {record["user_id"] for record in await database.fetch_records(_FIND_SPECTATORS, lobby_id=lobby_id)}

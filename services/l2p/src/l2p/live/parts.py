@@ -1,0 +1,52 @@
+"""What all sockets and event streams of a process share."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from dbcommon.engine import Database
+from l2p.answers.batches import AnswerBatches
+from l2p.clock.clock import DatabaseClock
+from l2p.live.beginning import Beginning
+from l2p.live.hub import Hub
+from l2p.live.sessions import Session, Sessions
+from l2p.presence.presence import Presence
+from webcommon.accounts.provisioning.service import UserProvisioner
+from webcommon.auth.bearer import Caller
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actions:
+    """What a client may do by a message, as routes of the API do it. Each raises `Problem` and `DatabaseError`."""
+
+    set_ready: Callable[[Caller, UUID, bool], Awaitable[None]]
+    chat: Callable[[Caller, UUID, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveParts:
+    """What all sockets and event streams of a process share."""
+
+    database: Database
+    clock: DatabaseClock
+    hub: Hub
+    presence: Presence
+    batches: AnswerBatches
+    provisioner: UserProvisioner
+    actions: Actions
+    sessions: Sessions
+    beginning: Beginning
+
+    @asynccontextmanager
+    async def following(self, session: Session) -> AsyncIterator[None]:
+        """Events reach the session's outbox, and its user counts as connected, while the block runs."""
+        lobby_id, user_id = session.lobby_id, session.caller.id
+        self.hub.add(lobby_id, session.outbox)
+        self.presence.connected(lobby_id, user_id)
+        try:
+            with self.sessions.entered(session):
+                yield
+        finally:
+            self.hub.remove(lobby_id, session.outbox)
+            self.presence.disconnected(lobby_id, user_id)

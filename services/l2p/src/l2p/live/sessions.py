@@ -1,0 +1,116 @@
+"""The open sockets and event streams of this process: how many there may be, and which have to end."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
+from uuid import UUID
+
+from dbcommon.jobs.periodic import run_every
+from dbcommon.schedule import Schedule
+from l2p.live.codes import INVALID_TOKEN, REPLACED
+from l2p.live.errors import TooManySockets, TooManyUnauthenticated
+from l2p.live.limits import RENEWAL_SECONDS, SocketLimits
+from l2p.live.outbox import Outbox
+from webcommon.auth.bearer import Caller, TokenVerifier
+
+_CHECKS = Schedule(seconds=1.0)
+
+
+class Session(Protocol):
+    """A socket or an event stream whose user is known."""
+
+    lobby_id: UUID
+    caller: Caller
+    outbox: Outbox
+
+
+class Admission:
+    """The place of one socket."""
+
+    def __init__(self, waiting: Counter[str], network: str) -> None:
+        self._waiting = waiting
+        self._network: str | None = network
+        waiting[network] += 1
+
+    def authenticated(self) -> None:
+        """The user is known now, or will never be."""
+        if self._network is not None:
+            self._waiting[self._network] -= 1
+            if not self._waiting[self._network]:
+                del self._waiting[self._network]
+            self._network = None
+
+
+class Sessions:
+    """Counts sockets and event streams, and ends those that may not go on."""
+
+    def __init__(self, limits: SocketLimits | None = None) -> None:
+        self.limits = limits or SocketLimits()
+        self.count = 0
+        self._waiting: Counter[str] = Counter()
+        self._entered: dict[UUID, list[Session]] = {}
+        """By lobby, the oldest first."""
+
+    @contextmanager
+    def admitted(self, network: str) -> Iterator[Admission]:
+        """A place for a socket whose user is not known yet. Raises `TooManySockets`, `TooManyUnauthenticated`."""
+        if self._waiting[network] >= self.limits.unauthenticated:
+            raise TooManyUnauthenticated
+        with self.place():
+            admission = Admission(self._waiting, network)
+            try:
+                yield admission
+            finally:
+                admission.authenticated()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for an event stream, whose user is known. Raises `TooManySockets`."""
+        if self.count >= self.limits.in_all:
+            raise TooManySockets
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1
+
+    @contextmanager
+    def entered(self, session: Session) -> Iterator[None]:
+        """The session's lobby has it. If its user has too many there, the oldest one ends."""
+        there = self._entered.setdefault(session.lobby_id, [])
+        there.append(session)
+        own = [other for other in there if other.caller.id == session.caller.id]
+        for other in own[: -self.limits.of_user]:
+            other.outbox.end(REPLACED)
+        try:
+            yield
+        finally:
+            there.remove(session)
+            if not there:
+                del self._entered[session.lobby_id]
+
+    def find_spectators(self, lobby_id: UUID) -> set[UUID]:
+        """Users who have no seat on the lobby and do not host it."""
+        return {
+            session.caller.id for session in self._entered.get(lobby_id, ()) if not session.outbox.is_member
+        }
+
+    def check(self, verifier: TokenVerifier) -> None:
+        """End sessions whose token has expired or whose user has signed out, and those whose client does not read."""
+        now = asyncio.get_running_loop().time()
+        for session in [session for there in self._entered.values() for session in there]:
+            session.outbox.end_if_stalled(now)
+            if not verifier.trusts_still(session.caller, grace_seconds=RENEWAL_SECONDS):
+                session.outbox.end(INVALID_TOKEN)
+
+    @asynccontextmanager
+    async def running(self, verifier: TokenVerifier) -> AsyncIterator[None]:
+        """Check all sessions once a second while the block runs."""
+
+        async def check() -> None:
+            self.check(verifier)
+
+        async with run_every(_CHECKS, check, name="the check of open sockets"):
+            yield
