@@ -1,7 +1,7 @@
 """A game computed anew from its answers, question by question. No input or output."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -40,14 +40,18 @@ class Recomputation:
     def __post_init__(self) -> None:
         self._players = {row.id: _Player(row) for row in self.participants}
 
-    def add_question(self, question: Row[Any], rows: Sequence[Row[Any]]) -> None:
-        """Compute the next closed question; `rows` are its answers and stored results."""
+    def add_question(self, question: Row[Any], rows: Sequence[Row[Any]]) -> Iterator[None]:
+        """Compute the next closed question, and compare; `rows` are its answers and stored results.
+
+        It yields between the two: for 500 players each takes about 10 ms.
+        """
         by_participant = {row.participant_id: row for row in rows}
         players = [
             player for player in self._players.values() if player.row.first_question <= question.order_index
         ]
         computed = [self._answer(player, question, by_participant.get(player.row.id)) for player in players]
         ranks = rank_scores([player.score for player in players])
+        yield
         for player, (is_correct, points), rank in zip(players, computed, ranks, strict=True):
             row = by_participant.get(player.row.id)
             numbers = (is_correct, points, player.streak, player.score, rank)

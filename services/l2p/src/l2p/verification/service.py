@@ -1,5 +1,6 @@
 """The rules of verification."""
 
+import asyncio
 from uuid import UUID
 
 from dbcommon.engine import Database
@@ -20,7 +21,7 @@ async def verify_game(
 ) -> Verification:
     """Compare a game that is over with its answers. Raises `GameNotFound`, `GameNotOver`.
 
-    It reads a question at a time, so that other requests are answered between two.
+    It reads a question at a time, so that other requests are answered in between.
     """
     game = await repository.find_game(database, game_id, user_id=user_id)
     if game is None:
@@ -31,7 +32,8 @@ async def verify_game(
     rules = ScoreRules(speed_bonus=settings.speed_bonus, streak_bonus=settings.streak_bonus)
     anew = Recomputation(await repository.find_participants(database, game_id), rules)
     for question in await repository.find_questions(database, game_id):
-        anew.add_question(question, await repository.find_rows(database, question.id))
+        for _ in anew.add_question(question, await repository.find_rows(database, question.id)):
+            await asyncio.sleep(0)
     is_finished = game.status == "finished"
     anew.add_end(is_finished=is_finished)
     rated = anew.find_rated() if is_finished else []
