@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -22,11 +22,16 @@ class Refused(Exception):
         self.body = body
 
 
-class Socket:
-    """An open web socket."""
+Check = Callable[[Any], None]
+"""Raises when a message is not as it should be."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+
+class Socket:
+    """An open web socket; every message that is received is checked."""
+
+    def __init__(self, connection: ClientConnection, check: Check | None = None) -> None:
         self.connection = connection
+        self._check = check
 
     async def send(self, message: Any) -> None:
         """Send a message as JSON."""
@@ -43,14 +48,12 @@ class Socket:
     async def receive_text(self, *, seconds: float = ANSWER_SECONDS) -> str:
         """The next message as received. Raises as `receive` does; AssertionError when it is binary."""
         async with asyncio.timeout(seconds):
-            message = await self.connection.recv()
-        assert isinstance(message, str), "a binary message"
-        return message
+            return await self._receive_text()
 
     async def receive_until(self, name: str, value: Any, *, seconds: float = ANSWER_SECONDS) -> Any:
         """The next message whose member `name` is `value`; earlier ones are dropped."""
         async with asyncio.timeout(seconds):
-            while (message := json.loads(await self.connection.recv())).get(name) != value:
+            while (message := json.loads(await self._receive_text())).get(name) != value:
                 pass
         return message
 
@@ -59,15 +62,27 @@ class Socket:
         async with asyncio.timeout(seconds):
             with contextlib.suppress(ConnectionClosed):
                 while True:
-                    await self.connection.recv()
+                    await self._receive_text()
         close_code = self.connection.close_code
         assert close_code is not None
         return int(close_code)
 
+    async def _receive_text(self) -> str:
+        message = await self.connection.recv()
+        assert isinstance(message, str), "a binary message"
+        if self._check is not None:
+            self._check(json.loads(message))
+        return message
+
 
 @contextlib.asynccontextmanager
 async def open_socket(
-    port: int, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    port: int,
+    path: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    check: Check | None = None,
+    **options: Any,
 ) -> AsyncIterator[Socket]:
     """A web socket to a port of 127.0.0.1 until the block ends; `options` are `websockets.connect`'s.
 
@@ -79,4 +94,4 @@ async def open_socket(
     except InvalidStatus as error:
         raise Refused(error.response.status_code, bytes(error.response.body or b"")) from error
     async with connection:
-        yield Socket(connection)
+        yield Socket(connection, check)

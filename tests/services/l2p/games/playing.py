@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.processes import Running
+from tests.services.l2p.described import check_frame
 from tests.services.l2p.players import Player
 from tests.sockets import Socket, open_socket
 
@@ -67,7 +68,9 @@ async def following(
     """The player's socket on the lobby at one process, after its welcome."""
     port = process.client.base_url.port
     assert port is not None
-    async with open_socket(port, f"/v1/lobbies/{lobby['id']}/events", subprotocols=["quartet.v1"]) as socket:
+    async with open_socket(
+        port, f"/v1/lobbies/{lobby['id']}/events", subprotocols=["quartet.v1"], check=check_frame
+    ) as socket:
         await socket.send({"type": "auth", "token": token_of(player), **auth})
         yield Follower(socket, welcome=await socket.receive())
 

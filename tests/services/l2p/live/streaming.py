@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.services.l2p.described import check_frame
 from tests.services.l2p.players import Player
 from tests.sockets import ANSWER_SECONDS
 
@@ -30,6 +31,7 @@ class Stream:
                     self.ids.append(int(value))
                 elif name == "data":
                     message = json.loads(value)
+                    check_frame(message)
         return await self.receive(seconds=seconds) if message is None else message
 
     async def wait_for(self, kind: str) -> Any:

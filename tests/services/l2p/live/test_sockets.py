@@ -12,6 +12,7 @@ import pytest
 from l2p.live.limits import MESSAGES_AT_ONCE, MOST_REFUSED
 from tests.processes import Running
 from tests.raw_sockets import open_unread
+from tests.services.l2p.described import check_frame
 from tests.services.l2p.games.conftest import Pair
 from tests.services.l2p.games.playing import Follower, following, token_of
 from tests.services.l2p.players import Crowd, Player
@@ -47,7 +48,9 @@ def port_of(process: Running) -> int:
 async def opened(process: Running, lobby: dict[str, Any]) -> Any:
     """A socket on the lobby that has sent nothing yet."""
     path = f"/v1/lobbies/{lobby['id']}/events"
-    async with open_socket(port_of(process), path, subprotocols=["x", "quartet.v1"]) as socket:
+    async with open_socket(
+        port_of(process), path, subprotocols=["x", "quartet.v1"], check=check_frame
+    ) as socket:
         yield socket
 
 

@@ -3,10 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, WebSocket
+from fastapi import APIRouter, Header, Query, Request, WebSocket
+from fastapi.responses import JSONResponse
 
 from l2p.dependencies import PlayerDep
 from l2p.guest_access.errors import GuestNotAllowed
+from l2p.live.asyncapi import describe
 from l2p.live.dependencies import LivePartsDep
 from l2p.live.errors import TooManySockets, TooManySpectators
 from l2p.live.frames import SUBPROTOCOL
@@ -86,3 +88,9 @@ async def stream_events(
     the whole state unless the client has an event already; `/asyncapi.json` describes them. A comment comes every 15 s."""
     last_seq = after if last_event_id is None else last_event_id
     return EventStream(parts, player, lobby_id, last_seq=last_seq, stream=stream)
+
+
+@router.get("/asyncapi.json", include_in_schema=False)
+async def read_asyncapi(request: Request) -> JSONResponse:
+    """The live channel as an AsyncAPI 3 document."""
+    return JSONResponse(describe(version=request.app.version))

@@ -87,6 +87,8 @@ _LOBBY = f"""
         'creator_id', lobby.creator_id, 'host_id', lobby.host_id, 'max_players', lobby.max_players,
         'player_count', (SELECT count(*) FROM lobby_players AS seat WHERE seat.lobby_id = lobby.id),
         'settings', '{_DEFAULTS}'::jsonb || lobby.settings, 'created_at', {_utc("lobby.created_at")},
+        'game_id', (SELECT game.id FROM games AS game
+                    WHERE game.lobby_id = lobby.id AND game.status NOT IN ('finished', 'aborted')),
         'players', ({_PLAYERS})
     )
 """
