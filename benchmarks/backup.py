@@ -47,7 +47,7 @@ _TABLE = """
 
 def make_rows(count: int) -> Iterator[tuple[str, str, int, str, int, str, str]]:
     """Videos with descriptions of words, as people write them."""
-    chosen = random.Random(7)  # noqa: S311 - the same rows each time
+    chosen = random.Random(7)  # the same rows each time
     words = ["".join(chosen.choices("aeioulnrst", k=chosen.randint(2, 11))) for _ in range(3000)]
     for number in range(count):
         title = " ".join(chosen.choices(words, k=5))

@@ -17,8 +17,7 @@ from starlette.routing import Route
 from bare_app import leave_alone
 from l2p.settings import Settings
 from measuring import answer
-from webcommon.app.service import auth_issuer
-from webcommon.auth.bearer import TokenVerifier
+from webcommon.auth.bearer import Issuer, TokenVerifier
 from webcommon.auth.jwks import JwksCache
 from webcommon.observability.tracing import TracedClient
 
@@ -52,7 +51,9 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     ):
         keys = JwksCache(settings.jwks_url, client=client)
         async with keys.running():
-            app.state.verifier = TokenVerifier(auth_issuer(settings, keys=keys, ended=frozenset()))
+            app.state.verifier = TokenVerifier(
+                Issuer(issuer=settings.auth_issuer, audience=settings.auth_audience, keys=keys)
+            )
             app.state.pool = pool
             rows = await pool.fetch("SELECT user_id, id FROM game_participants")
             app.state.participants = {row["user_id"]: row["id"] for row in rows}

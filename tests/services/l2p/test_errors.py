@@ -49,6 +49,7 @@ Problem
 │   └── UnknownQuestion: 404 unknown-question
 ├── ServiceUnavailable
 │   ├── ImportTooSlow: 503 import-too-slow
+│   ├── LobbyBusy: 503 lobby-busy
 │   ├── NoFreeCode: 503 no-free-code
 │   └── TooManySockets: 503 too-many-sockets
 ├── TooManyRequests

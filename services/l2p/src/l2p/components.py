@@ -13,6 +13,7 @@ from l2p.presence.presence import Presence
 from l2p.question_sets.reader import FileReader
 from l2p.ratings.calculator import RatingCalculator
 from l2p.tokens import TokenSigner
+from l2p.turns import LobbyTurns
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.accounts.throttling.guard import Guard
@@ -36,3 +37,4 @@ class Components:
     live: LiveParts
     presence: Presence
     guest_access: GuestAccess
+    turns: LobbyTurns

@@ -1,6 +1,7 @@
 """The dependencies of routes besides the database: the caller as a player, and the application's objects."""
 
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
 from l2p.settings import Settings
 from l2p.tokens import TokenSigner
+from l2p.turns import LobbyTurns
 from webcommon.accounts.passwords import PasswordHasher
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.app.state import component
@@ -30,6 +32,18 @@ LogDep = Annotated[LobbyLog, component(LobbyLog)]
 
 ClockDep = Annotated[DatabaseClock, component(DatabaseClock)]
 """The database's time, without asking it."""
+
+TurnsDep = Annotated[LobbyTurns, component(LobbyTurns)]
+
+
+async def take_turn(lobby_id: UUID, turns: TurnsDep) -> AsyncIterator[None]:
+    """Wait for the lobby's turn before the route takes a connection. Raises `LobbyBusy`."""
+    async with turns.turn(lobby_id):
+        yield
+
+
+LobbyTurn = Depends(take_turn, scope="function")
+"""For routes that change a lobby which many may change at once."""
 
 SettingsDep = Annotated[Settings, component(Settings)]
 

@@ -100,6 +100,7 @@ def create_app(
             live=live.parts,
             presence=live.presence,
             guest_access=GuestAccess(database),
+            turns=live.turns,
         )
     )
     app.on_drain(live.hand_over)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,9 @@ FAILURES_TO_TELL = 2
 
 BATCH = 64
 """Events read in one statement: far fewer than may wait for a client, which would otherwise have no time to read."""
+PAUSE_FOR_EACH = 0.0002
+LONGEST_PAUSE = 0.1
+"""A log is read again after so many seconds for each receiver, and after the longest pause at the latest."""
 
 
 class Receiver(Protocol):
@@ -54,6 +58,12 @@ class _Feed:
     head: int = 0
     receivers: list[Receiver] = field(default_factory=list)
     is_reading: bool = False
+    read_at: float = 0.0
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two reads: what happens meanwhile goes to each receiver in one go."""
+        return min(len(self.receivers) * PAUSE_FOR_EACH, LONGEST_PAUSE)
 
 
 Watcher = Callable[[UUID | None], None]
@@ -161,6 +171,8 @@ class Hub:
 
     async def _read(self, feed: _Feed) -> None:
         try:
+            await asyncio.sleep(feed.read_at + feed.pause - time.monotonic())
+            feed.read_at = time.monotonic()
             if feed.receivers and feed.seq is not None:
                 await self._pass_on(feed, after=feed.seq)
         except DatabaseError:

@@ -24,6 +24,7 @@ from l2p.presence.presence import Presence
 from l2p.ratings.calculator import RatingCalculator
 from l2p.ratings.service import Ratings
 from l2p.settings import Settings
+from l2p.turns import LobbyTurns
 from l2p.upkeep.upkeep import Upkeep
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.auth.bearer import Caller, TokenVerifier
@@ -41,6 +42,7 @@ class LiveGames:
     presence: Presence
     driver: Driver
     upkeep: Upkeep
+    turns: LobbyTurns
     batches: AnswerBatches
     parts: LiveParts
 
@@ -79,6 +81,7 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         database, log, phases, idle_seconds=settings.idle_seconds, kept=timedelta(days=settings.log_days)
     )
     sessions = Sessions()
+    turns = LobbyTurns()
     parts = LiveParts(
         database=database,
         clock=clock,
@@ -86,9 +89,9 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         presence=presence,
         batches=batches,
         provisioner=provisioner,
-        actions=_make_actions(provisioner, log),
         sessions=sessions,
         beginning=Beginning(database, clock, hub, sessions),
+        actions=_make_actions(provisioner, log, turns),
     )
     return LiveGames(
         clock=clock,
@@ -99,21 +102,24 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         presence=presence,
         driver=driver,
         upkeep=upkeep,
+        turns=turns,
         batches=batches,
         parts=parts,
     )
 
 
-def _make_actions(provisioner: UserProvisioner, log: LobbyLog) -> Actions:
+def _make_actions(provisioner: UserProvisioner, log: LobbyLog, turns: LobbyTurns) -> Actions:
     async def set_ready(caller: Caller, lobby_id: UUID, is_ready: bool) -> None:
-        await provisioner.write(
-            caller,
-            lambda db: service.set_ready(db, lobby_id, player_id=caller.id, is_ready=is_ready, log=log),
-        )
+        async with turns.turn(lobby_id):
+            await provisioner.write(
+                caller,
+                lambda db: service.set_ready(db, lobby_id, player_id=caller.id, is_ready=is_ready, log=log),
+            )
 
     async def chat(caller: Caller, lobby_id: UUID, message: str) -> None:
-        await provisioner.write(
-            caller, lambda db: service.chat(db, lobby_id, message, player_id=caller.id, log=log)
-        )
+        async with turns.turn(lobby_id):
+            await provisioner.write(
+                caller, lambda db: service.chat(db, lobby_id, message, player_id=caller.id, log=log)
+            )
 
     return Actions(set_ready=set_ready, chat=chat)

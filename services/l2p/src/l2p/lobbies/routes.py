@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
 from l2p.codes.errors import TooManyCodeGuesses
-from l2p.dependencies import LogDep, PlayerDep, ProvisionerDep, get_player
+from l2p.dependencies import LobbyTurn, LogDep, PlayerDep, ProvisionerDep, get_player
 from l2p.guest_access.errors import GuestNotAllowed
 from l2p.lobbies import service
 from l2p.lobbies.errors import (
@@ -140,6 +140,7 @@ async def list_players(
 @router.post(
     "/{lobby_id}/join",
     operation_id="join_lobby",
+    dependencies=[LobbyTurn],
     summary="Join a lobby",
     responses=problem_responses(
         LobbyNotFound, LobbyFull, LobbyClosed, LobbyLocked, Banned, GameUnderWay, TooManyCodeGuesses
@@ -171,6 +172,7 @@ async def join_lobby(
 @router.post(
     "/{lobby_id}/leave",
     operation_id="leave_lobby",
+    dependencies=[LobbyTurn],
     summary="Leave a lobby",
     status_code=204,
     responses=problem_responses(LobbyNotFound),
@@ -183,6 +185,7 @@ async def leave_lobby(lobby_id: UUID, player: PlayerDep, db: SessionDep, log: Lo
 @router.post(
     "/{lobby_id}/ready",
     operation_id="set_ready",
+    dependencies=[LobbyTurn],
     summary="Say whether you are ready",
     status_code=204,
     responses=problem_responses(NoSeat),
