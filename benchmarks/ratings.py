@@ -38,7 +38,7 @@ async def measure(calculator: RatingCalculator | None, entries: list[Entry]) -> 
 
 async def run(*, players: int, rounds: int) -> dict[str, Any]:
     """The figures of each way to calculate."""
-    source = random.Random(7)  # noqa: S311 - reproducible, and nothing secret
+    source = random.Random(7)
     # Few distinct ranks: all sixteen orders are needed.
     entries = [
         Entry(source.randint(1, players // 4), Rating(source.gauss(25, 5), 6.0)) for _ in range(players)
