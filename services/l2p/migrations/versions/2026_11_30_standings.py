@@ -10,14 +10,16 @@ down_revision = "live_games"
 branch_labels = None
 depends_on = None
 
-# Ranks and the number of players are those of the whole game; rows are only for those who have an account.
+# Ranks and the number of players are those of the whole game; rows are only for those who have an account. A game of plain
+# SQL may have no `ended_at`.
 RESULTS = """
     SELECT placed.* FROM (
-        SELECT part.id AS participant_id, part.user_id, part.game_id, game.ended_at, part.score,
+        SELECT part.id AS participant_id, part.user_id, part.game_id,
+            coalesce(game.ended_at, game.started_at) AS ended_at, part.score,
             rank() OVER (PARTITION BY part.game_id ORDER BY part.score DESC)::integer AS rank,
             (count(*) OVER (PARTITION BY part.game_id))::integer AS player_count
         FROM games AS game JOIN game_participants AS part ON part.game_id = game.id
-        WHERE game.id = ANY(changed_games) AND game.status = 'finished' AND game.ended_at IS NOT NULL
+        WHERE game.id = ANY(changed_games) AND game.status = 'finished'
     ) AS placed JOIN users AS player ON player.id = placed.user_id AND NOT player.is_guest
 """
 

@@ -109,6 +109,18 @@ async def test_a_shared_first_rank_wins_and_a_game_alone_does_not(
     assert (statistics["games_played"], statistics["games_won"], statistics["total_score"]) == (2, 1, 1000)
 
 
+async def test_a_finished_game_of_plain_sql_without_an_end_counts(
+    crowd: Crowd, sql: "Connection[Any]", fast_games: FastGames
+) -> None:
+    player = await stored(crowd)
+    game = await add_finished_game(sql, {player.id: 500, await fast_games.add_player(): 20})
+    await sql.execute("UPDATE games SET ended_at = NULL WHERE id = $1", game)
+    statistics = await read(player)
+    assert (statistics["games_played"], statistics["games_won"], statistics["total_score"]) == (1, 1, 500)
+    items = (await player.get(f"/v1/users/{player.id}/games")).json()["items"]
+    assert [item["ended_at"] for item in items] == [items[0]["started_at"]]
+
+
 async def test_who_came_late_is_not_wrong_in_what_was_before(crowd: Crowd, fast_games: FastGames) -> None:
     player, host = await stored(crowd), await stored(crowd)
     questions = [
