@@ -92,11 +92,12 @@ async def test_the_driver_ends_a_phase_that_began_at_another_process(played: Pla
     assert state["question"]["order_index"] == 1
 
 
-@pytest.mark.parametrize("name", ["close", "next", "pause", "abort"])
+@pytest.mark.parametrize("name", ["close", "next", "pause", "resume", "abort"])
 async def test_ten_commands_at_once_are_one(played: Played, sql: "Connection[Any]", name: str) -> None:
     await played.start(advance="host")
-    if name == "next":
-        await command(played.host, played.game, "close")
+    first = {"next": "close", "resume": "pause"}.get(name)
+    if first is not None:
+        await command(played.host, played.game, first)
     before = len(await read_log(sql, played.lobby))
     senders = (played.host, played.away)
     results = await asyncio.gather(*(command(senders[turn % 2], played.game, name) for turn in range(10)))
