@@ -58,3 +58,5 @@ async def test_only_the_host_starts_a_game_and_only_with_players(crowd: Crowd) -
     for player in (guest, stranger):
         assert await start(player, lobby, force=True) == (403, "/problems/not-the-host")
     assert await start(host, lobby, force=True) == STARTED
+    hidden = await host.create(settings={"is_private": True})
+    assert await start(stranger, hidden, force=True) == (404, "/problems/not-found")

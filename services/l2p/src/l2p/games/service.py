@@ -22,8 +22,9 @@ from l2p.games.repository import NewGame
 from l2p.games.results_csv import write_csv
 from l2p.games.schemas import GameRequest, ResultsFormat
 from l2p.lobbies import repository as lobbies
-from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyNotFound, NotTheHost, QuestionSetUnknown
+from l2p.lobbies.errors import GameUnderWay, QuestionSetUnknown
 from l2p.lobbies.schemas import LobbySettings
+from l2p.lobbies.service import lock_as_host
 from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog
 from l2p.question_sets.schemas import QuestionRequest
@@ -46,13 +47,7 @@ async def start_game(
     Raises `LobbyNotFound`, `LobbyClosed`, `NotTheHost`, `GameUnderWay`, `NoQuestions`, `NoPlayers`, `PlayersNotReady`,
     `QuestionSetUnknown`.
     """
-    lobby = await lobbies.lock_lobby(db, lobby_id)
-    if lobby is None:
-        raise LobbyNotFound
-    if lobby.status == "closed":
-        raise LobbyClosed
-    if lobby.host_id != player_id:
-        raise NotTheHost
+    lobby = await lock_as_host(db, lobby_id, player_id=player_id)
     running = await repository.find_running(db, lobby_id)
     if running is not None:
         raise GameUnderWay("Wait until it is over, or abort it.", game_id=str(running))
