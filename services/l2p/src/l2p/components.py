@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from l2p.answers.batches import AnswerBatches
 from l2p.clock.clock import DatabaseClock
+from l2p.codes.service import CodeFinder
 from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
 from l2p.guest_access.access import GuestAccess
@@ -25,6 +26,7 @@ class Components:
 
     signer: TokenSigner
     guard: Guard
+    codes: CodeFinder
     hasher: PasswordHasher
     provisioner: UserProvisioner
     file_reader: FileReader

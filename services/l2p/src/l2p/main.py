@@ -7,6 +7,7 @@ from dbcommon.engine import Database
 from l2p import __version__
 from l2p.accounts.routes import router as accounts_router
 from l2p.answers.routes import router as answers_router
+from l2p.codes.service import CodeFinder
 from l2p.components import Components
 from l2p.control.routes import router as control_router
 from l2p.games.routes import router as games_router
@@ -84,10 +85,12 @@ def create_app(
         issuers if issuers is not None else [auth_issuer(settings, keys=app.jwks, ended=app.ended_sessions)]
     )
     app.verifier = TokenVerifier(*trusted, signer.issuer)
+    guard = Guard(settings, database=database, url=settings.issuer)
     app.keep(
         Components(
             signer=signer,
-            guard=Guard(settings, database=database, url=settings.issuer),
+            guard=guard,
+            codes=CodeFinder(database, guard),
             hasher=hasher or PasswordHasher(),
             provisioner=provisioner,
             file_reader=FileReader(),

@@ -211,3 +211,11 @@ async def test_wrong_codes_of_guests_count_for_their_network(
     assert told(refused) == (429, "/problems/too-many-code-guesses")
     # A player with an account still finds the lobby.
     assert (await crowd.player().get(f"/v1/lobbies/by-code/{lobby['code']}")).status_code == 200
+
+
+async def test_more_guests_at_once_than_a_network_has_guesses_are_all_admitted(crowd: Crowd) -> None:
+    lobby = await crowd.player().create(max_players=500)
+    answers = await asyncio.gather(
+        *(knock(crowd.client, lobby["code"], f"Guest {turn}") for turn in range(130))
+    )
+    assert Counter(answer.status_code for answer in answers) == {201: 130}

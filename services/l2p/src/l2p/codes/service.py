@@ -1,5 +1,6 @@
 """The rules of guessing codes: wrong ones are limited by player and by network, right ones are not counted."""
 
+import asyncio
 import math
 from datetime import timedelta
 from uuid import UUID
@@ -16,39 +17,61 @@ NETWORK_GUESSES = 100
 _NETWORK_LIMIT = Limit(count=NETWORK_GUESSES, window=timedelta(minutes=1))
 
 
-async def find_lobby(
-    database: Database,
-    code: str,
-    *,
-    player_id: UUID | None,
-    client: ClientInfo,
-    guard: Guard,
-    wanted: UUID | None = None,
-) -> UUID | None:
-    """The open lobby with this code, which has to be `wanted` if that is given; None, and a wrong guess, otherwise.
+AT_ONCE = 16
+"""Codes that a process looks up at once. Each reserves a guess of its network until it turns out to be right, so that a
+class of two hundred would use up all of them."""
 
-    Once the network has no guess left, a right code is still found by a player who made no wrong guess in the last
-    minute; others, and callers without an account, are refused. Raises `TooManyCodeGuesses`.
-    """
-    refusal: TooManyCodeGuesses | None = None
-    attempt: Attempt | None = None
-    try:
-        attempt = await guard.start_by_network("lobby code", client=client, limit=_NETWORK_LIMIT)
-    except TooManyAttempts as error:
-        refusal = TooManyCodeGuesses(retry_after=int(error.headers["Retry-After"]))
-        if player_id is None:
-            raise refusal from None
-    try:
-        found = await _guess(database, code, player_id=player_id, wanted=wanted, refusal=refusal)
-    except BaseException:
+LONGEST_WAIT_SECONDS = 10.0
+
+
+class CodeFinder:
+    """Finds lobbies by their codes."""
+
+    def __init__(self, database: Database, guard: Guard) -> None:
+        self._database = database
+        self._guard = guard
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def find(
+        self, code: str, *, player_id: UUID | None, client: ClientInfo, wanted: UUID | None = None
+    ) -> UUID | None:
+        """The open lobby with this code, which has to be `wanted` if that is given; None, and a wrong guess, otherwise.
+
+        Once the network has no guess left, a right code is still found by a player who made no wrong guess in the last
+        minute; others, and callers without an account, are refused. Raises `TooManyCodeGuesses`.
+        """
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise TooManyCodeGuesses(retry_after=1) from None
+        try:
+            return await self._find(code, player_id=player_id, client=client, wanted=wanted)
+        finally:
+            self._slots.release()
+
+    async def _find(
+        self, code: str, *, player_id: UUID | None, client: ClientInfo, wanted: UUID | None
+    ) -> UUID | None:
+        refusal: TooManyCodeGuesses | None = None
+        attempt: Attempt | None = None
+        try:
+            attempt = await self._guard.start_by_network("lobby code", client=client, limit=_NETWORK_LIMIT)
+        except TooManyAttempts as error:
+            refusal = TooManyCodeGuesses(retry_after=int(error.headers["Retry-After"]))
+            if player_id is None:
+                raise refusal from None
+        try:
+            found = await _guess(self._database, code, player_id=player_id, wanted=wanted, refusal=refusal)
+        except BaseException:
+            if attempt is not None:
+                await attempt.succeed()
+            raise
         if attempt is not None:
-            await attempt.succeed()
-        raise
-    if attempt is not None:
-        await (attempt.fail() if found is None else attempt.succeed())
-    elif found is None and refusal is not None:
-        raise refusal
-    return found
+            await (attempt.fail() if found is None else attempt.succeed())
+        elif found is None and refusal is not None:
+            raise refusal
+        return found
 
 
 async def _guess(

@@ -3,14 +3,15 @@
 from fastapi import APIRouter
 
 from dbcommon.session import DatabaseDep
+from l2p.codes.dependencies import CodesDep
 from l2p.codes.errors import TooManyCodeGuesses
-from l2p.dependencies import LogDep, SignerDep
+from l2p.dependencies import LogDep, SignerDep, TurnsDep
 from l2p.guests import service
 from l2p.guests.errors import NicknameTaken
 from l2p.guests.schemas import GuestAdmitted, GuestRequest
 from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyFull, LobbyLocked, LobbyNotFound
 from l2p.lobbies.routes import CodeParameter
-from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep
 from webcommon.api.problems import problem_responses
 
 router = APIRouter(prefix="/v1/lobbies/by-code", tags=["lobbies"])
@@ -30,11 +31,12 @@ async def admit_guest(
     body: GuestRequest,
     database: DatabaseDep,
     client: ClientInfoDep,
-    guard: GuardDep,
+    codes: CodesDep,
     signer: SignerDep,
     log: LogDep,
+    turns: TurnsDep,
 ) -> GuestAdmitted:
     """Take a seat without an account. The token is good for this lobby and its games, for twelve hours."""
     return await service.admit_guest(
-        database, code, body.nickname, client=client, guard=guard, signer=signer, log=log
+        database, code, body.nickname, client=client, codes=codes, signer=signer, log=log, turns=turns
     )

@@ -2,7 +2,7 @@
 
 from dbcommon.engine import Database
 from dbcommon.models import new_id
-from l2p.codes.service import find_lobby
+from l2p.codes.service import CodeFinder
 from l2p.guests import repository
 from l2p.guests.errors import NicknameTaken
 from l2p.guests.nicknames import make_key
@@ -12,8 +12,9 @@ from l2p.lobbies.repository import lock_lobby
 from l2p.lobbies.service import join_lobby
 from l2p.log.log import LobbyLog
 from l2p.tokens import TokenSigner
+from l2p.turns import LobbyTurns
 from l2p.users.schemas import PublicUser
-from webcommon.accounts.throttling.guard import ClientInfo, Guard
+from webcommon.accounts.throttling.guard import ClientInfo
 
 
 async def admit_guest(
@@ -22,19 +23,20 @@ async def admit_guest(
     nickname: str,
     *,
     client: ClientInfo,
-    guard: Guard,
+    codes: CodeFinder,
     signer: TokenSigner,
     log: LobbyLog,
+    turns: LobbyTurns,
 ) -> GuestAdmitted:
     """Give a guest a seat in the lobby with this code, as `join_lobby` does, and a token for it.
 
-    Raises `LobbyNotFound`, `TooManyCodeGuesses`, `NicknameTaken`, and what `join_lobby` does.
+    Raises `LobbyNotFound`, `TooManyCodeGuesses`, `LobbyBusy`, `NicknameTaken`, and what `join_lobby` does.
     """
-    lobby_id = await find_lobby(database, code, player_id=None, client=client, guard=guard)
+    lobby_id = await codes.find(code, player_id=None, client=client)
     if lobby_id is None:
         raise LobbyNotFound
     key = make_key(nickname)
-    async with database.transaction() as db:
+    async with turns.turn(lobby_id), database.transaction() as db:
         await lock_lobby(db, lobby_id)
         if await repository.has_player_named(db, lobby_id, key):
             raise NicknameTaken

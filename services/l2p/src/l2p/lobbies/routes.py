@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
+from l2p.codes.dependencies import CodesDep
 from l2p.codes.errors import TooManyCodeGuesses
 from l2p.dependencies import LobbyTurn, LogDep, PlayerDep, ProvisionerDep, get_player
 from l2p.guest_access.errors import GuestNotAllowed
@@ -23,7 +24,7 @@ from l2p.lobbies.errors import (
 )
 from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyPlayer, LobbyRequest, LobbySummary, ReadyRequest
 from l2p.models import LobbyStatus
-from webcommon.accounts.throttling.dependencies import ClientInfoDep, GuardDep
+from webcommon.accounts.throttling.dependencies import ClientInfoDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.api.problems import Unauthorized, problem_responses
 from webcommon.api.schemas import Text
@@ -94,13 +95,13 @@ async def read_lobby_by_code(
     database: DatabaseDep,
     provisioner: ProvisionerDep,
     client: ClientInfoDep,
-    guard: GuardDep,
+    codes: CodesDep,
 ) -> Lobby:
     """The open lobby with this code, private ones too. Wrong codes are limited to 20 a minute, and by network."""
     # Counting the guess writes a row that refers to the player's.
     return await provisioner.run(
         player,
-        lambda: service.read_lobby_by_code(database, code, player_id=player.id, client=client, guard=guard),
+        lambda: service.read_lobby_by_code(database, code, player_id=player.id, client=client, codes=codes),
     )
 
 
@@ -153,7 +154,7 @@ async def join_lobby(
     provisioner: ProvisionerDep,
     log: LogDep,
     client: ClientInfoDep,
-    guard: GuardDep,
+    codes: CodesDep,
     body: JoinRequest | None = None,
 ) -> Lobby:
     """Take a seat. A private lobby requires its code. Joining again changes nothing."""
@@ -161,7 +162,7 @@ async def join_lobby(
     await provisioner.run(
         player,
         lambda: service.check_code(
-            database, lobby_id, player_id=player.id, code=code, client=client, guard=guard
+            database, lobby_id, player_id=player.id, code=code, client=client, codes=codes
         ),
     )
     return await provisioner.write(

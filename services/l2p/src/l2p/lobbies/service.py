@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from l2p.codes.codes import generate_code
-from l2p.codes.service import find_lobby
+from l2p.codes.service import CodeFinder
 from l2p.lobbies import repository
 from l2p.lobbies.errors import (
     Banned,
@@ -32,7 +32,7 @@ from l2p.models import Lobby as LockedLobby
 from l2p.models import LobbyStatus
 from l2p.question_sets.repository import can_use
 from l2p.running_games import repository as running_games
-from webcommon.accounts.throttling.guard import ClientInfo, Guard
+from webcommon.accounts.throttling.guard import ClientInfo
 from webcommon.api.paging import CursorCodec
 
 CODE_ATTEMPTS = 20
@@ -125,10 +125,10 @@ async def list_players(
 
 
 async def read_lobby_by_code(
-    database: Database, code: str, *, player_id: UUID, client: ClientInfo, guard: Guard
+    database: Database, code: str, *, player_id: UUID, client: ClientInfo, codes: CodeFinder
 ) -> Lobby:
     """The open lobby with this code, private or not. Raises `LobbyNotFound`, `TooManyCodeGuesses`."""
-    lobby_id = await find_lobby(database, code, player_id=player_id, client=client, guard=guard)
+    lobby_id = await codes.find(code, player_id=player_id, client=client)
     if lobby_id is None:
         raise LobbyNotFound
     async with database.transaction() as db:
@@ -142,7 +142,7 @@ async def check_code(
     player_id: UUID,
     code: str | None,
     client: ClientInfo,
-    guard: Guard,
+    codes: CodeFinder,
 ) -> None:
     """Check the join code. Members, and anyone joining a public lobby, need none.
 
@@ -153,7 +153,7 @@ async def check_code(
         return
     if code is None:
         raise LobbyNotFound
-    found = await find_lobby(database, code, player_id=player_id, client=client, guard=guard, wanted=lobby_id)
+    found = await codes.find(code, player_id=player_id, client=client, wanted=lobby_id)
     if found is None:
         raise LobbyNotFound
 
