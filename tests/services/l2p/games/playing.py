@@ -63,10 +63,10 @@ def token_of(player: Player) -> str:
 
 @contextlib.asynccontextmanager
 async def following(
-    process: Running, lobby: dict[str, Any], player: Player, **auth: Any
+    process: Running, lobby: dict[str, Any], player: Player, *, port: int | None = None, **auth: Any
 ) -> AsyncIterator[Follower]:
-    """The player's socket on the lobby at one process, after its welcome."""
-    port = process.client.base_url.port
+    """The player's socket on the lobby at one process, after its welcome; `port` is one that leads there."""
+    port = port or process.client.base_url.port
     assert port is not None
     async with open_socket(
         port, f"/v1/lobbies/{lobby['id']}/events", subprotocols=["quartet.v1"], check=check_frame

@@ -16,6 +16,7 @@ from tests.services.l2p.described import check_frame
 from tests.services.l2p.games.conftest import Pair
 from tests.services.l2p.games.playing import Follower, following, token_of
 from tests.services.l2p.players import Crowd, Player
+from tests.slow_network import slow_network
 from tests.sockets import Refused, Socket, open_socket
 from tests.tokens import TokenMint
 
@@ -284,3 +285,22 @@ async def receive_arrays(socket: Socket, head: int) -> list[Any]:
         received += frame if isinstance(frame, list) else [frame]
     assert arrays
     return received
+
+
+async def close_far_away(process: Running, mint: TokenMint, port: int) -> tuple[str, int]:
+    """The last event that a far client gets of a lobby that closes, and the code after it."""
+    host, guest = Crowd(process.client, mint).players(2)
+    lobby = await host.create()
+    async with following(process, lobby, guest, port=port) as follower:
+        await host.leave(lobby)
+        last = await follower.wait_for("lobby.closed")
+        return last["type"], await follower.socket.closed()
+
+
+@pytest.mark.parametrize("times", [5, pytest.param(100, marks=pytest.mark.long)])
+async def test_a_far_client_gets_the_last_event_and_the_code(
+    process: Running, mint: TokenMint, times: int
+) -> None:
+    async with slow_network(port_of(process), seconds=0.05) as port:
+        ends = [await close_far_away(process, mint, port) for _ in range(times)]
+    assert ends == [("lobby.closed", 4410)] * times

@@ -56,13 +56,20 @@ class AnswerBatches:
         """The batch that is collected for a game. The game is missing when nothing of it is collected or stored."""
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def submit(self, game_id: UUID, *, user_id: UUID, question_id: UUID, answer: str) -> int:
+    async def submit(
+        self, game_id: UUID, *, user_id: UUID, question_id: UUID, answer: str, lag_ms: int = 0
+    ) -> int:
         """Store an answer that arrives now; gives its `time_taken_ms` once it is committed.
 
-        A repeated answer gives the time of the first. Raises the errors of this package, and `DatabaseError`.
+        `lag_ms`, the round trip to the player as the server measured it, is taken off the time, as far as the limits of a
+        question and of a game go. A repeated answer gives the time of the first. Raises the errors of this package, and `DatabaseError`.
         """
         submission = Submission(
-            user_id=user_id, question_id=question_id, answer=answer, arrived_at=self._clock.now()
+            user_id=user_id,
+            question_id=question_id,
+            answer=answer,
+            arrived_at=self._clock.now(),
+            lag_ms=lag_ms,
         )
         result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         batch = self._batches.get(game_id)

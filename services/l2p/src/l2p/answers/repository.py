@@ -1,4 +1,5 @@
 """The statement that stores a batch of answers to one game."""
+# ruff: noqa: S608 - composed of constants of this file; every value is a parameter
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +7,14 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Text, Uuid, bindparam, text
+from sqlalchemy import Integer, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from dbcommon.driver_statements import DriverText
 from dbcommon.engine import Database
+
+LAG_PER_QUESTION, LAG_PER_GAME = 500, 3000
+"""Milliseconds at most that the way over the network is taken off a player's time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,23 +25,30 @@ class Submission:
     question_id: UUID
     answer: str
     arrived_at: datetime
+    lag_ms: int
+    """The round trip to the player as the server measured it."""
 
 
 # `game` is locked against the transaction that closes a question, not against other batches. Rows are inserted in one
 # order, so that two processes with answers of the same players wait for each other, and do not deadlock.
 _STORE = DriverText(
     text(
-        """
+        f"""
         WITH game AS (
             SELECT id, lobby_id, coalesce(paused_status, status) AS status, paused_at FROM games
             WHERE id = :game_id FOR SHARE
         ), sent AS (
-            SELECT * FROM unnest(:user_ids, :question_ids, :answers, :arrived_at)
-                WITH ORDINALITY AS sent (user_id, question_id, answer, arrived_at, number)
+            SELECT * FROM unnest(:user_ids, :question_ids, :answers, :arrived_at, :lags)
+                WITH ORDINALITY AS sent (user_id, question_id, answer, arrived_at, lag_ms, number)
         ), checked AS (
             SELECT sent.number, sent.answer, part.id AS participant_id, question.id AS question_id,
                 question.correct_answer = sent.answer AS is_correct,
-                floor(extract(epoch FROM sent.arrived_at - question.opens_at) * 1000) AS milliseconds,
+                greatest(floor(extract(epoch FROM sent.arrived_at - question.opens_at) * 1000), 0)::integer
+                    AS milliseconds,
+                least(sent.lag_ms, {LAG_PER_QUESTION}, CASE WHEN sent.lag_ms > 0 THEN {LAG_PER_GAME} - (
+                    SELECT coalesce(sum(given.lag_credit_ms), 0) FROM answers AS given
+                    WHERE given.participant_id = part.id
+                ) END)::integer AS lag_credit_ms,
                 CASE
                     WHEN seat.id IS NULL THEN 'not a player'
                     WHEN question.id IS NULL THEN 'unknown question'
@@ -55,10 +66,13 @@ _STORE = DriverText(
             LEFT JOIN lobby_players AS seat ON seat.lobby_id = game.lobby_id AND seat.user_id = part.user_id
             LEFT JOIN questions AS question ON question.game_id = game.id AND question.id = sent.question_id
         ), stored AS (
-            INSERT INTO answers (participant_id, question_id, answer, is_correct, time_taken_ms, submitted_at)
+            INSERT INTO answers (
+                participant_id, question_id, answer, is_correct, time_taken_ms, lag_credit_ms, submitted_at
+            )
             SELECT DISTINCT ON (participant_id, question_id)
                 checked.participant_id, checked.question_id, checked.answer, checked.is_correct,
-                greatest(checked.milliseconds, 0)::integer, sent.arrived_at
+                greatest(checked.milliseconds - checked.lag_credit_ms, 0),
+                least(checked.lag_credit_ms, checked.milliseconds), sent.arrived_at
             FROM checked JOIN sent ON sent.number = checked.number WHERE checked.verdict = 'accepted'
             ORDER BY participant_id, question_id, checked.number
             ON CONFLICT (participant_id, question_id) DO NOTHING
@@ -81,6 +95,7 @@ _STORE = DriverText(
         bindparam("question_ids", type_=ARRAY(Uuid())),
         bindparam("answers", type_=ARRAY(Text())),
         bindparam("arrived_at", type_=ARRAY(TIMESTAMP(timezone=True))),
+        bindparam("lags", type_=ARRAY(Integer())),
     )
 )
 
@@ -106,6 +121,7 @@ async def store(
         question_ids=[submission.question_id for submission in submissions],
         answers=[submission.answer for submission in submissions],
         arrived_at=[submission.arrived_at for submission in submissions],
+        lags=[submission.lag_ms for submission in submissions],
     )
 
 

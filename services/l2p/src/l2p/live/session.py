@@ -177,8 +177,13 @@ class SocketSession:
             case AnswerMessage():
                 # Without a game no id is a game's, and the answer is refused as one of a stranger.
                 game_id = self.outbox.game_id or message.question_id
+                lag = 0.0 if self._connection is None else self._connection.round_trip
                 time_taken_ms = await parts.batches.submit(
-                    game_id, user_id=self.caller.id, question_id=message.question_id, answer=message.answer
+                    game_id,
+                    user_id=self.caller.id,
+                    question_id=message.question_id,
+                    answer=message.answer,
+                    lag_ms=round(lag * 1000),
                 )
                 return {"time_taken_ms": time_taken_ms}
             case ReadyMessage():

@@ -123,6 +123,8 @@ class Answer(Model):
     answer: Mapped[str]
     is_correct: Mapped[bool]
     time_taken_ms: Mapped[int]
+    lag_credit_ms: Mapped[int] = mapped_column(server_default=text("0"))
+    """What was taken off the time for the way over the network."""
     submitted_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
