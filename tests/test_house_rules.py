@@ -21,6 +21,7 @@ KNOWN_SQL = frozenset({"services/auth/src/auth/users/sign_in_methods.py"})
 KNOWN_SQL_STRINGS = frozenset(
     {
         "services/auth/src/auth/after_restore.py",
+        "services/l2p/src/l2p/after_restore.py",
         "services/auth/src/auth/sessions/recognised_devices.py",
     }
 )

@@ -48,6 +48,9 @@ ROWS = {
 }
 """`$1` is the secret text."""
 
+RENEWED = {"stream"}
+"""Columns that a service's hook gives new values: the streams of Learn2Play's logs."""
+
 _ROWS = 'SELECT to_jsonb(t)::text FROM "{}" t'
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
 
@@ -98,10 +101,10 @@ class FilledServer:
         return set(self.fetch("postgres", "SELECT datname FROM pg_database"))
 
     def contents(self, database: str, *, role: str = "postgres") -> dict[str, list[str]]:
-        """Every row of every table, as sorted JSON."""
+        """Every row of every table, as sorted JSON, without `RENEWED`."""
         return {
             table: sorted(
-                json.dumps(json.loads(row), sort_keys=True)
+                json.dumps({k: v for k, v in json.loads(row).items() if k not in RENEWED}, sort_keys=True)
                 for row in self.fetch(database, _ROWS.format(table), role=role)
             )
             for table in self.fetch(database, _TABLES)

@@ -20,8 +20,8 @@ HOOK = '''
 
 async def after_restore(restored, previous):
     """Leave a trace, and fail unless the database was mended."""
-    await restored.execute("INSERT INTO users (username) VALUES ('made safe')")
-    await restored.execute("SELECT 1 / (SELECT count(*) FROM users WHERE username = 'mended')")
+    await restored.execute("INSERT INTO lobbies (name) VALUES ('made safe')")
+    await restored.execute("SELECT 1 / (SELECT count(*) FROM lobbies WHERE name = 'mended')")
     return ["a trace was left", "with" if previous else "without"]
 '''
 FAILED = r"is kept, but l2p could not make it safe to use \(division by zero\): mend that, then `(.*)`$"
@@ -39,28 +39,30 @@ AT_WORK = (
 
 @pytest.fixture(scope="module")
 def dumps(filled: FilledServer) -> Iterator[Workplace]:
-    """A folder with Learn2Play's database as plain SQL, and Auth's, of which ending its sessions takes for ever."""
+    """A folder with databases as plain SQL, and Auth's among them, of which ending its sessions takes for ever."""
     with workplace(**filled.told) as place:
         filled.execute(
             "auth_db",
             WAIT,
             "CREATE TRIGGER wait AFTER UPDATE ON sessions EXECUTE FUNCTION wait()",
         )
-        for service in ("l2p", "auth"):
+        for service in ("l2p", "auth", "payment"):
             dumped = place.quartet("backup", "dump", service).stdout
             (place.folder / f"{service}.sql").write_text(dumped)
         filled.execute("auth_db", "DROP FUNCTION wait CASCADE")
         yield place
 
 
-MEND = "INSERT INTO users (username) VALUES ('mended')"
+MEND = "INSERT INTO lobbies (name) VALUES ('mended')"
 
 
 @pytest.fixture
 def hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Learn2Play has one that fails, until one of its users is called `mended`."""
+    """Learn2Play has one that fails, until one of its lobbies is called `mended`."""
     (tmp_path / "after_restore.py").write_text(HOOK)
-    monkeypatch.setattr(l2p, "__path__", [*l2p.__path__, str(tmp_path)])
+    # Its real one never fails.
+    monkeypatch.setattr(l2p, "__path__", [str(tmp_path), *l2p.__path__])
+    sys.modules.pop("l2p.after_restore", None)
     yield
     del sys.modules["l2p.after_restore"]
 
@@ -90,7 +92,7 @@ def test_a_hook_that_fails_changes_nothing_and_is_run_again(filled: FilledServer
     done = dumps.call(*again)
     assert (done.returncode, done.stdout) == (0, "l2p: restored into beside\n"), done.stderr
     assert done.stderr == "l2p: a trace was left\nl2p: without\n"
-    assert len(filled.contents("beside")["users"]) == len(before["users"]) + 2
+    assert len(filled.contents("beside")["lobbies"]) == len(before["lobbies"]) + 2
     filled.execute("postgres", "DROP DATABASE beside")
 
 
@@ -105,7 +107,7 @@ def test_a_hook_that_fails_keeps_a_database_from_its_place(filled: FilledServer,
     filled.execute(restored, MEND)
     done = dumps.call(*again)
     assert done.stderr == "l2p: a trace was left\nl2p: with\n"
-    assert len(filled.contents("l2p_db")["users"]) == len(before["users"]) + 2
+    assert len(filled.contents("l2p_db")["lobbies"]) == len(before["lobbies"]) + 2
     # What is put back is made safe too; as long as it is not, it stays as closed as it was.
     [previous] = databases_of(filled, "l2p_db_before_")
     assert fail(dumps, "--undo")[-2:] == [previous, "--swap"]
@@ -115,16 +117,16 @@ def test_a_hook_that_fails_keeps_a_database_from_its_place(filled: FilledServer,
     filled.execute("postgres", f'ALTER DATABASE "{previous}" ALLOW_CONNECTIONS true')
     filled.execute(previous, MEND)
     assert dumps.call("restore", "--service", "l2p", "--undo").returncode == 0
-    filled.execute("l2p_db", "DELETE FROM users WHERE username IN ('mended', 'made safe')")
+    filled.execute("l2p_db", "DELETE FROM lobbies WHERE name IN ('mended', 'made safe')")
     assert filled.contents("l2p_db") == before
     assert dumps.call("restore", "--service", "l2p", "--forget").returncode == 0
 
 
 def test_a_service_without_a_hook_is_named(filled: FilledServer, dumps: Workplace) -> None:
-    done = dumps.call("restore", "--service", "l2p", "--from", "l2p.sql", "--into", "beside")
+    done = dumps.call("restore", "--service", "payment", "--from", "payment.sql", "--into", "beside")
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == (
-        "l2p: no l2p.after_restore: what is in the database was left as it was then"
+        "payment: no payment.after_restore: what is in the database was left as it was then"
     )
     filled.execute("postgres", "DROP DATABASE beside")
 
