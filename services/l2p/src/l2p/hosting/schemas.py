@@ -11,7 +11,7 @@ from webcommon.api.schemas import RequestBody
 class PlayerRequest(RequestBody):
     """A player."""
 
-    user_id: UUID
+    user_id: UUID = Field(examples=["018f4e6c-7a3b-7c1e-9d3e-2b7a1c9e5f10"])
 
 
 class KickRequest(PlayerRequest):

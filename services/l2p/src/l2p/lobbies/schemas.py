@@ -85,7 +85,7 @@ class LobbyPlayer(ResponseBody):
     """A player in a lobby."""
 
     user_id: UUID
-    username: str | None
+    username: str | None = Field(examples=["ada"])
     rating: int
     is_ready: bool
     joined_at: Timestamp

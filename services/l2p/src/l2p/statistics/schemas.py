@@ -19,7 +19,7 @@ class RatingPoint(ResponseBody):
 class Statistics(ResponseBody):
     """A player's numbers over all finished games; zeros without one."""
 
-    games_played: int
+    games_played: int = Field(examples=[12])
     games_won: int = Field(description="Games of two or more in which nobody had a higher score.")
     win_rate: float = Field(description="From 0 to 1.")
     questions_answered: int
@@ -38,7 +38,7 @@ class PlayedGame(ResponseBody):
     game_id: UUID
     started_at: Timestamp
     ended_at: Timestamp
-    question_count: int
+    question_count: int = Field(examples=[10])
     player_count: int
     rank: int
     score: int

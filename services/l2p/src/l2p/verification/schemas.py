@@ -37,6 +37,6 @@ class Verification(ResponseBody):
     """Whether the stored scores, ranks and rating changes are those that the answers give."""
 
     game_id: UUID
-    is_equal: bool
+    is_equal: bool = Field(examples=[True])
     difference_count: int
     differences: list[Difference] = Field(description="The first hundred.")
