@@ -1,9 +1,12 @@
 """The tables of docs/l2p.md are those of the code."""
 
+from l2p.answers.repository import LAG_PER_GAME, LAG_PER_QUESTION
 from l2p.codes.codes import CODE_ALPHABET, CODE_LENGTH
 from l2p.codes.repository import GUESS_WINDOW, GUESSES
 from l2p.codes.service import NETWORK_GUESSES
 from l2p.guests.schemas import LONGEST_NICKNAME
+from l2p.live import limits as live
+from l2p.live.stream import SILENT_SECONDS
 from l2p.lobbies.repository import LISTED_PLAYERS
 from l2p.lobbies.schemas import LobbyRequest
 from l2p.lobbies.service import CODE_ATTEMPTS
@@ -16,6 +19,7 @@ from tests.service_pages import read_routes, read_settings, read_table
 from webcommon.accounts.credentials import MAXIMUM_PASSWORD_LENGTH, MINIMUM_PASSWORD_LENGTH, Registration
 from webcommon.accounts.throttling.settings import SIGN_UPS
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
+from webcommon.app.socket_protocol import MESSAGE_LIMIT, PING_SECONDS, PONG_SECONDS
 
 USERNAME = Registration.model_json_schema()["properties"]["username"]
 LOBBY = LobbyRequest.model_json_schema()["properties"]
@@ -28,6 +32,8 @@ def longest_search() -> int:
     length: int = search["anyOf"][0]["maxLength"]
     return length
 
+
+SOCKETS = live.SocketLimits()
 
 LIMITS = {
     "characters of a username, at least": USERNAME["minLength"],
@@ -62,6 +68,28 @@ LIMITS = {
     "points of a question, at most": limits.MAXIMUM_POINTS,
     "time limit of a question, at least, ms": limits.SHORTEST_MS,
     "time limit of a question, at most, ms": limits.LONGEST_MS,
+    "bytes of a client's message": MESSAGE_LIMIT,
+    "seconds for the first message of a socket": int(live.AUTH_SECONDS),
+    "messages of a socket a second": live.MESSAGES_PER_SECOND,
+    "messages of a socket at once": live.MESSAGES_AT_ONCE,
+    "chat messages of a socket a second": live.CHATS_PER_SECOND,
+    "chat messages of a socket at once": live.CHATS_AT_ONCE,
+    "refused messages that close a socket": live.MOST_REFUSED,
+    "messages that wait for a client": live.QUEUED_MESSAGES,
+    "bytes that wait for a client": live.QUEUED_BYTES,
+    "seconds that a client may take nothing": int(live.STALLED_SECONDS),
+    "seconds between two pings": int(PING_SECONDS),
+    "seconds for the answer to a ping": int(PONG_SECONDS),
+    "seconds between two comments of an event stream": int(SILENT_SECONDS),
+    "seconds to renew an expired token": live.RENEWAL_SECONDS,
+    "sockets and event streams of a process": SOCKETS.in_all,
+    "sockets of a network without a token": SOCKETS.unauthenticated,
+    "sockets of a user on a lobby": SOCKETS.of_user,
+    "spectators of a lobby": SOCKETS.spectators,
+    "events that a client may have missed": live.REPLAYED_EVENTS,
+    "seconds that a client may have been away": live.REPLAYED_SECONDS,
+    "milliseconds taken off an answer for the network": LAG_PER_QUESTION,
+    "milliseconds taken off a game for the network": LAG_PER_GAME,
     "bytes of an imported file": limits.LARGEST_FILE,
     "rows of an imported file": limits.MAXIMUM_ROWS,
 }
