@@ -188,6 +188,7 @@ AUTH = [
 ]
 
 L2P = [
+    graph("Sockets", "Open web sockets and event streams.", ('sum(l2p_sockets{job="l2p"})', "sockets")),
     answers(
         "Joining a lobby",
         "200: joined; 403: wrong code; 409: full, or no longer open.",

@@ -16,6 +16,7 @@ from l2p.guests.routes import router as guests_router
 from l2p.hosting.routes import router as hosting_router
 from l2p.leaderboards.routes import router as leaderboards_router
 from l2p.leaderboards.service import maintaining
+from l2p.live.metrics import add_live_metrics
 from l2p.live.routes import EVENTS_PATH
 from l2p.live.routes import router as live_router
 from l2p.live.setup import LiveGames, make_live_games
@@ -106,6 +107,7 @@ def create_app(
             turns=live.turns,
         )
     )
+    add_live_metrics(app.request_metrics.registry, live.parts.sessions)
     app.on_drain(live.hand_over)
     return app
 

@@ -208,6 +208,13 @@ async def wait_for_seq(follower: Follower, seq: int) -> None:
         await follower.receive()
 
 
+async def count_sockets(process: Running) -> int:
+    """The gauge of open sockets."""
+    metrics = (await process.client.get("/metrics")).text
+    (line,) = (line for line in metrics.splitlines() if line.startswith("l2p_sockets "))
+    return int(float(line.split(" ")[1]))
+
+
 def count_connections(process: Running, port: int) -> int:
     """How many connections the process has to this port of a client."""
     ends = psutil.Process(process.process.pid).net_connections("tcp")
@@ -253,8 +260,12 @@ async def test_sockets_that_are_reset_disturb_no_other(
             head = await append_chat(sql, lobby, EVENTS)
             others = asyncio.gather(*(wait_for_seq(follower, head) for follower in followers[1:]))
             await wait_for_seq(followers[0], head - EVENTS // 2)
+            before = await count_sockets(process)
             raw.reset()
             await asyncio.gather(others, wait_for_seq(followers[0], head))
+            async with asyncio.timeout(SECONDS):
+                while await count_sockets(process) != before - 1:  # noqa: ASYNC110  another process counts
+                    await asyncio.sleep(0.05)
     for follower in followers:
         seqs = [event["seq"] for event in follower.events]
         assert seqs == list(range(follower.welcome["seq"] + 1, seqs[-1] + 1))
