@@ -111,6 +111,22 @@ async def test_chat_has_a_limit_of_its_own(process: Running, player: Player) -> 
         await receive(follower, "pong")
 
 
+async def test_chat_arrives_as_it_was_written(process: Running, player: Player) -> None:
+    lobby = await player.create()
+    written = [
+        '"><img src=x onerror="a()">',
+        "<<a>h1>",
+        "O'Brien & \u202eנעמה",
+        "🎉👩‍👩‍👧",
+        "\\n\n\t</script>",
+    ]
+    async with following(process, lobby, player) as follower:
+        for text in written:
+            await follower.socket.send({"type": "chat", "text": text})
+        received = [(await follower.wait_for("chat.message"))["data"]["text"] for _ in written]
+    assert received == written
+
+
 async def test_a_sixth_socket_of_a_user_closes_the_first(process: Running, player: Player) -> None:
     lobby = await player.create()
     async with contextlib.AsyncExitStack() as stack:
