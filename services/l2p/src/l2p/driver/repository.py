@@ -157,7 +157,15 @@ _PODIUM = (
 _SHIFT = (
     text(
         f"""
-    WITH span AS (SELECT clock_timestamp() - :since AS pause), shifted AS (
+    WITH span AS (
+        -- The driver was alive when the question was shown, though its last heartbeat may be older.
+        SELECT clock_timestamp() - greatest(:since, max(
+            question.opens_at - coalesce((game.settings ->> 'read_ms')::integer, 0) * interval '1 ms'
+        )) AS pause
+        FROM games AS game LEFT JOIN questions AS question
+            ON question.game_id = game.id AND question.opens_at IS NOT NULL AND question.closed_at IS NULL
+        WHERE game.id = :game_id
+    ), shifted AS (
         UPDATE questions SET opens_at = opens_at + span.pause, closes_at = closes_at + span.pause
         FROM span WHERE game_id = :game_id AND opens_at IS NOT NULL AND closed_at IS NULL
         RETURNING id, opens_at, closes_at

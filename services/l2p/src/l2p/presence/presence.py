@@ -17,6 +17,9 @@ from l2p.presence.repository import Connection
 HEARTBEAT_SCHEDULE = Schedule(seconds=2.0, retry_seconds=0.5, at_once=True)
 """Of a process that was silent for 6 s no connection counts."""
 
+SILENT_SECONDS = 4.0
+"""After a longer silence of its own a process stores its connections anew."""
+
 TOUCH_SECONDS = 5.0
 """A user's calls on one lobby are stored at most so often; each counts for 15 s."""
 
@@ -40,6 +43,7 @@ class Presence:
         """Calls over HTTP, with the time of the event loop at which they were stored last."""
         self._calls: set[Connection] = set()
         self._has_heartbeat = False
+        self._beat_at = time.monotonic()
         self._wake = asyncio.Event()
 
     def connected(self, lobby_id: UUID, user_id: UUID) -> None:
@@ -79,9 +83,13 @@ class Presence:
             return  # Its heartbeat will be too old soon.
 
     async def _beat(self) -> None:
-        if await repository.store_heartbeat(self._database, self._process_id):
+        is_new = await repository.store_heartbeat(self._database, self._process_id)
+        now = time.monotonic()
+        if is_new or now - self._beat_at > SILENT_SECONDS:
+            # Its connections were deleted, or may have been since the database was away.
             self._stored.clear()
             self._wake.set()
+        self._beat_at = now
         self._has_heartbeat = True
 
     async def _store(self) -> None:
