@@ -1,7 +1,5 @@
 """The description of the live channel."""
 
-import json
-from pathlib import Path
 from typing import Any, get_args
 
 import httpx
@@ -10,10 +8,65 @@ import pytest
 
 from l2p.live.messages import SERVER_MESSAGES
 from l2p.log.events import EventType
-from tests import third_party
 from tests.services.l2p.described import NotAsDescribed, check_frame
 
-SCHEMA = Path(third_party.__file__).parent / "asyncapi/3.0.0.json"
+TEXT = {"type": "string", "minLength": 1}
+REFERENCE = {
+    "type": "object",
+    "properties": {"$ref": {"type": "string", "pattern": "^#/"}},
+    "required": ["$ref"],
+    "additionalProperties": False,
+}
+
+
+def fixed(required: list[str], **fields: Any) -> dict[str, Any]:
+    """An object with these fixed fields, as the specification calls them, and no others."""
+    return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
+
+
+def keyed(value: dict[str, Any]) -> dict[str, Any]:
+    """An object with any keys, and such values."""
+    return {"type": "object", "minProperties": 1, "additionalProperties": value}
+
+
+ASYNCAPI_3 = fixed(
+    ["asyncapi", "info", "channels", "operations", "components"],
+    asyncapi={"const": "3.0.0"},
+    info=fixed(["title", "version"], title=TEXT, version=TEXT, description=TEXT),
+    defaultContentType={"const": "application/json"},
+    servers=keyed(fixed(["host", "protocol"], host=TEXT, protocol={"enum": ["ws", "wss", "http", "https"]})),
+    channels=keyed(
+        fixed(
+            ["address", "messages"],
+            address={"type": "string", "pattern": "^/"},
+            title=TEXT,
+            summary=TEXT,
+            description=TEXT,
+            parameters=keyed(fixed([], description=TEXT)),
+            messages=keyed(REFERENCE),
+            bindings=keyed({"type": "object"}),
+        )
+    ),
+    operations=keyed(
+        fixed(
+            ["action", "channel"],
+            action={"enum": ["send", "receive"]},
+            channel=REFERENCE,
+            title=TEXT,
+            summary=TEXT,
+            description=TEXT,
+            messages={"type": "array", "items": REFERENCE, "minItems": 1},
+        )
+    ),
+    components=fixed(
+        ["messages", "schemas"],
+        messages=keyed(
+            fixed(["payload"], name=TEXT, title=TEXT, summary=TEXT, description=TEXT, payload=REFERENCE)
+        ),
+        schemas=keyed({"type": "object"}),
+    ),
+)
+"""The objects of AsyncAPI 3.0.0 that the document uses, with the fields that the specification has for them."""
 
 
 @pytest.fixture
@@ -25,15 +78,15 @@ async def document(client: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def test_the_document_is_one_of_asyncapi_3(document: dict[str, Any]) -> None:
-    published = jsonschema_rs.Draft7Validator(json.loads(SCHEMA.read_text()))
-    published.validate(document)
+    specified = jsonschema_rs.Draft7Validator(ASYNCAPI_3)
+    specified.validate(document)
     for broken in (
         {**document, "asyncapi": "2.0.0"},
         {**document, "channels": {"lobby": {"place": "/"}}},
         {**document, "operations": {"send": {"action": "sends", "channel": {"$ref": "#/channels/lobby"}}}},
     ):
         with pytest.raises(jsonschema_rs.ValidationError):
-            published.validate(broken)
+            specified.validate(broken)
 
 
 async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
