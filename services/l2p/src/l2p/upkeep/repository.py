@@ -65,10 +65,10 @@ _STATE = f"""
             AS successor_here,
         coalesce(bool_or(presence.is_connected IS DISTINCT FROM CASE WHEN presence.is_connected
             THEN NOT {_IS_GONE} ELSE {_IS_HERE} END), false) AS something_to_tell,
-        extract(epoch FROM clock_timestamp() - max(greatest(presence.seen_until, presence.left_at))
+        extract(epoch FROM clock_timestamp() - max(greatest(presence.seen_until - interval '15 s', presence.left_at))
             FILTER (WHERE presence.user_id = lobby.host_id AND NOT {_IS_HERE}))::float8 AS host_gone_seconds,
         extract(epoch FROM clock_timestamp()
-            - coalesce(max(greatest(presence.seen_until, presence.left_at)), lobby.created_at))::float8 AS empty_seconds
+            - coalesce(max(greatest(presence.seen_until - interval '15 s', presence.left_at)), lobby.created_at))::float8 AS empty_seconds
     FROM lobbies AS lobby
     LEFT JOIN lobby_presence AS presence ON presence.lobby_id = lobby.id AND (
         presence.user_id = lobby.host_id

@@ -1,0 +1,81 @@
+"""Who is gone is told, an absent host hands over, an empty game waits, an idle lobby closes."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from l2p.settings import Settings
+from tests.libs.webcommon.test_jwks import KeyServer
+from tests.processes import Running, two_processes
+from tests.services.l2p.games.playing import QUESTIONS, following, start_game
+from tests.services.l2p.players import Crowd
+from tests.tokens import TokenMint
+
+Pair = tuple[Running, Running]
+SLOW = {"starting_ms": 0, "time_limit_ms": 120_000}
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
+@pytest.mark.long
+async def test_those_who_are_gone(settings: Settings, key_server: KeyServer, mint: TokenMint) -> None:
+    assert settings.database is not None
+    names = {"AUTH_JWKS_URL": key_server.url, "L2P_IDLE_SECONDS": "30"}
+    async with two_processes("l2p", settings.database, **names) as pair:
+        await asyncio.gather(
+            hand_over_when_the_host_is_gone(pair, mint),
+            wait_while_nobody_is_there(pair, mint),
+            close_when_nobody_comes_back(pair, mint),
+        )
+
+
+async def hand_over_when_the_host_is_gone(pair: Pair, mint: TokenMint) -> None:
+    host, guest = Crowd(pair[0].client, mint).player(), Crowd(pair[1].client, mint).player()
+    lobby = await host.create(settings=SLOW)
+    await guest.join(lobby)
+    async with following(pair[1], lobby, guest) as follower:
+        async with following(pair[0], lobby, host):
+            await follower.wait_for("player.connected")
+            game = await start_game(host, lobby)
+            await follower.wait_for("question.opened")
+        await asyncio.sleep(10)  # a wait for an event has a limit of ten seconds
+        left = await follower.wait_for("player.disconnected")
+        assert left["data"]["user_id"] == str(host.id)
+        changed = await follower.wait_for("host.changed")
+        assert changed["data"]["host_id"] == str(guest.id)
+        assert (await guest.post(f"/v1/games/{game['id']}/abort")).status_code == 200
+        started = next(event for event in follower.events if event["type"] == "game.started")
+        # The host's last call started the game, and the socket was closed just after it.
+        assert seconds_between(started["at"], changed["at"]) >= 14.5
+        assert [event["type"] for event in follower.events].count("host.changed") == 1
+
+
+async def wait_while_nobody_is_there(pair: Pair, mint: TokenMint) -> None:
+    host = Crowd(pair[0].client, mint).player()
+    lobby = await host.create(settings=SLOW)
+    async with following(pair[0], lobby, host) as follower:
+        await start_game(host, lobby, questions=QUESTIONS[:1])
+        opened = await follower.wait_for("question.opened")
+        stream, last_seq = follower.welcome["data"]["stream"], follower.events[-1]["seq"]
+    await asyncio.sleep(18)
+    async with following(pair[1], lobby, host, stream=stream, last_seq=last_seq) as follower:
+        paused = await follower.wait_for("game.paused")
+        assert paused["data"]["reason"] == "nobody connected"
+        resumed = await follower.wait_for("game.resumed")
+        given = seconds_between(opened["data"]["question"]["closes_at"], resumed["data"]["closes_at"])
+        assert given == pytest.approx(seconds_between(paused["at"], resumed["at"]), abs=0.1)
+        answered = await follower.answer(opened["data"]["question"], str(QUESTIONS[0]["correct_answer"]))
+        assert answered["type"] == "accepted"
+        await follower.wait_for("question.closed")
+
+
+async def close_when_nobody_comes_back(pair: Pair, mint: TokenMint) -> None:
+    host = Crowd(pair[0].client, mint).player()
+    lobby = await host.create(settings=SLOW)
+    game = await start_game(host, lobby)
+    await asyncio.sleep(33)
+    assert (await host.look_at(lobby))["status"] == "closed"
+    assert (await host.get(f"/v1/games/{game['id']}")).json()["status"] == "aborted"
