@@ -124,6 +124,12 @@ NEEDS_NO_DATABASE = {
 SHARES_ITS_WAIT = {"read_revocations", "list_development_mails", "answer_question"}
 """Operations whose concurrent callers share one call to the database."""
 
+TAKES_TURNS = {"join_lobby", "leave_lobby", "set_ready", "admit_guest"}
+"""Operations whose callers wait for their turn before they wait for a connection."""
+
+ONE_CONNECTION_EACH = {"stream_events"}
+"""Operations of which a user may have a few at once: the oldest one more is closed, and no failure of the database."""
+
 OAUTH_ERRORS = {"exchange_grant", "introspect_token", "revoke_token"}
 """Operations with the error responses of OAuth (RFC 6749, section 5.2)."""
 
@@ -246,11 +252,15 @@ async def test_six_callers_of_each_route_are_answered_in_time(
             if call.name != "read_revocations":  # whose response is repeated for half a second
                 await call.send(client)
         async with state(migrated, app):
-            sent = (call.send(client) for call in calls for _ in range(CALLERS))
+            sent = (
+                call.send(client)
+                for call in calls
+                for _ in range(1 if call.name in ONE_CONNECTION_EACH else CALLERS)
+            )
             for call, answer in await asyncio.gather(*sent):
                 told = f"{call.name}: {answer.status_code} after waits of {call.waits} s"
                 if state is _full_pool and call.name not in NEEDS_NO_DATABASE | SHARES_ITS_WAIT:
-                    assert len(call.waits) == 1, told
+                    assert len(call.waits) == 1 or (call.name in TAKES_TURNS and not call.waits), told
                 if call.name in NEEDS_NO_DATABASE and answer.status_code != 503:
                     continue
                 assert answer.status_code == 503, told

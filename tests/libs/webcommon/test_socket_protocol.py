@@ -73,11 +73,14 @@ async def test_a_message_at_the_limit_is_taken_and_one_above_it_closes_with_1009
 
 
 async def test_a_message_far_above_the_limit_closes_with_1009(service: Running) -> None:
-    async with open_socket(service.port, "/v1/echo") as client:
-        sending = asyncio.create_task(client.send_text("x" * 5_000_000))
-        assert await client.closed() == 1009
-        with contextlib.suppress(Exception):
-            await sending
+    # The client's library may fail to close a connection that the server has cut off.
+    with contextlib.suppress(AttributeError):
+        async with open_socket(service.port, "/v1/echo") as client:
+            sending = asyncio.create_task(client.send_text("x" * 5_000_000))
+            close_code = await client.closed()
+            with contextlib.suppress(Exception):
+                await sending
+    assert close_code == 1009
 
 
 async def test_a_message_of_too_many_empty_fragments_closes_with_1009(service: Running) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from quartet.provision.plan import SERVICES
-from tests.ops.backup.servers import SECRET_TEXT, FilledServer
+from tests.ops.backup.servers import ADDED_UP, SECRET_TEXT, FilledServer
 from tests.ops.command import Workplace, workplace
 
 pytestmark = pytest.mark.database
@@ -60,7 +60,10 @@ def test_the_manifest_has_the_rows_of_every_table(filled: FilledServer, backed_u
     [manifest] = backed_up.call_json("backup", "list")
     for part in manifest["parts"][: len(SERVICES)]:
         rows = {f"public.{table}": len(found) for table, found in filled.contents(part["database"]).items()}
-        assert {table["name"]: table["rows"] for table in part["tables"]} == rows
+        listed = {table["name"]: table["rows"] for table in part["tables"]}
+        assert {
+            name: count for name, count in listed.items() if name[len("public.") :] not in ADDED_UP
+        } == rows
 
 
 @pytest.mark.parametrize("service", SERVICES)

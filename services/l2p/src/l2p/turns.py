@@ -11,7 +11,8 @@ from uuid import UUID
 
 from webcommon.api.problems import ServiceUnavailable
 
-LONGEST_WAIT_SECONDS = 10.0
+LONGEST_WAIT_SECONDS = 2.0
+"""As long as a request waits for a connection."""
 
 AT_ONCE = 2
 """Requests of one lobby that hold a connection: one that works, and one that is ready to."""

@@ -126,7 +126,7 @@ async def import_question_set(
 
 
 @router.get(
-    "/{set_id}",
+    "/{set_id:uuid}",
     operation_id="read_question_set",
     summary="Read a question set",
     response_model=QuestionSet,
@@ -139,7 +139,7 @@ async def read_question_set(set_id: UUID, player: PlayerDep, database: DatabaseD
 
 
 @router.put(
-    "/{set_id}",
+    "/{set_id:uuid}",
     operation_id="replace_question_set",
     summary="Replace a question set",
     response_model=QuestionSet,
@@ -154,7 +154,7 @@ async def replace_question_set(
 
 
 @router.delete(
-    "/{set_id}",
+    "/{set_id:uuid}",
     operation_id="delete_question_set",
     summary="Delete a question set",
     status_code=204,
@@ -166,7 +166,7 @@ async def delete_question_set(set_id: UUID, player: PlayerDep, db: SessionDep) -
 
 
 @router.post(
-    "/{set_id}/copy",
+    "/{set_id:uuid}/copy",
     operation_id="copy_question_set",
     summary="Copy a question set",
     status_code=201,
@@ -182,7 +182,7 @@ async def copy_question_set(
 
 
 @router.get(
-    "/{set_id}/export",
+    "/{set_id:uuid}/export",
     operation_id="export_question_set",
     summary="Export a question set",
     response_model=ExportedSet,
