@@ -110,7 +110,8 @@ async def read_close_code(raw: socket.socket) -> int:
     received = bytearray()
     async with asyncio.timeout(SECONDS):
         await read_into(raw, received)
-    start = received.index(bytes([0x80 | Opcode.CLOSE]))
+    # A ping before it may have that byte among its random ones.
+    start = received.rindex(bytes([0x80 | Opcode.CLOSE]))
     (code,) = struct.unpack("!H", received[start + 2 : start + 4])
     return int(code)
 
