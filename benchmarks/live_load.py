@@ -15,6 +15,9 @@ from typing import Any
 import httpx
 import uvloop
 from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+PROTOCOL = Subprotocol("quartet.v1")
 
 JOINING_SECONDS = 8.0
 """Within which the players come."""
@@ -48,7 +51,7 @@ class Player:
 
     async def play(self) -> None:
         """Join by the socket's events, get ready, answer, until the game is over."""
-        async with connect(self._url, subprotocols=["quartet.v1"], compression=None, proxy=None) as socket:  # type: ignore[list-item]
+        async with connect(self._url, subprotocols=[PROTOCOL], compression=None, proxy=None) as socket:
             await socket.send(json.dumps({"type": "auth", "token": self._token, "batch": True}))
             seq = None
             async for text in socket:

@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
+PROTOCOL = Subprotocol("quartet.v1")
 QUESTIONS = [
     {
         "question_text": "Which planet is the largest?",
@@ -52,7 +54,7 @@ class Player:
     async def play_by_socket(self, lobby_id: str) -> None:
         """Follow the lobby's events, and answer each question when it opens."""
         url = str(self._client.base_url).replace("http", "ws", 1).rstrip("/")
-        async with connect(f"{url}/v1/lobbies/{lobby_id}/events", subprotocols=["quartet.v1"]) as socket:  # type: ignore[list-item]
+        async with connect(f"{url}/v1/lobbies/{lobby_id}/events", subprotocols=[PROTOCOL]) as socket:
             await socket.send(json.dumps({"type": "auth", "token": self._token}))
             async for text in socket:
                 message = json.loads(text)
