@@ -1,5 +1,5 @@
-"""The processes of the tests of games."""
+"""The keys that the processes of this folder fetch."""
 
-from tests.services.l2p.games.conftest import key_server, pair
+from tests.services.l2p.games.conftest import key_server
 
-__all__ = ["key_server", "pair"]
+__all__ = ["key_server"]

@@ -2,7 +2,9 @@
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
+import asyncpg
 import pytest
 
 from l2p.settings import Settings
@@ -20,19 +22,41 @@ def seconds_between(earlier: str, later: str) -> float:
     return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
+class States:
+    """Reads lobbies by plain SQL: a request would count as a connection."""
+
+    def __init__(self, sql: "asyncpg.Connection[Any]") -> None:
+        self._sql = sql
+        self._turn = asyncio.Lock()
+
+    async def wait_for(self, column: str, value: str, lobby: dict[str, Any]) -> None:
+        """Wait until the column of the lobby has the value. Raises `TimeoutError`."""
+        statement = f"SELECT {column} FROM lobbies WHERE id = $1"  # noqa: S608 - a column of this file
+        async with asyncio.timeout(120):
+            while await self._read(statement, lobby["id"]) != value:  # noqa: ASYNC110 - plain rows
+                await asyncio.sleep(0.5)
+
+    async def _read(self, statement: str, lobby_id: str) -> Any:
+        async with self._turn:
+            return await self._sql.fetchval(statement, lobby_id)
+
+
 @pytest.mark.long
-async def test_those_who_are_gone(settings: Settings, key_server: KeyServer, mint: TokenMint) -> None:
+async def test_those_who_are_gone(
+    settings: Settings, key_server: KeyServer, mint: TokenMint, sql: "asyncpg.Connection[Any]"
+) -> None:
     assert settings.database is not None
     names = {"AUTH_JWKS_URL": key_server.url, "L2P_IDLE_SECONDS": "30"}
+    states = States(sql)
     async with two_processes("l2p", settings.database, **names) as pair:
         await asyncio.gather(
-            hand_over_when_the_host_is_gone(pair, mint),
-            wait_while_nobody_is_there(pair, mint),
-            close_when_nobody_comes_back(pair, mint),
+            hand_over_when_the_host_is_gone(pair, mint, states),
+            wait_while_nobody_is_there(pair, mint, states),
+            close_when_nobody_comes_back(pair, mint, states),
         )
 
 
-async def hand_over_when_the_host_is_gone(pair: Pair, mint: TokenMint) -> None:
+async def hand_over_when_the_host_is_gone(pair: Pair, mint: TokenMint, states: States) -> None:
     host, guest = Crowd(pair[0].client, mint).player(), Crowd(pair[1].client, mint).player()
     lobby = await host.create(settings=SLOW)
     await guest.join(lobby)
@@ -41,7 +65,7 @@ async def hand_over_when_the_host_is_gone(pair: Pair, mint: TokenMint) -> None:
             await follower.wait_for("player.connected")
             game = await start_game(host, lobby)
             await follower.wait_for("question.opened")
-        await asyncio.sleep(10)  # a wait for an event has a limit of ten seconds
+        await states.wait_for("host_id::text", str(guest.id), lobby)
         left = await follower.wait_for("player.disconnected")
         assert left["data"]["user_id"] == str(host.id)
         changed = await follower.wait_for("host.changed")
@@ -53,14 +77,14 @@ async def hand_over_when_the_host_is_gone(pair: Pair, mint: TokenMint) -> None:
         assert [event["type"] for event in follower.events].count("host.changed") == 1
 
 
-async def wait_while_nobody_is_there(pair: Pair, mint: TokenMint) -> None:
+async def wait_while_nobody_is_there(pair: Pair, mint: TokenMint, states: States) -> None:
     host = Crowd(pair[0].client, mint).player()
     lobby = await host.create(settings=SLOW)
     async with following(pair[0], lobby, host) as follower:
         await start_game(host, lobby, questions=QUESTIONS[:1])
         opened = await follower.wait_for("question.opened")
         stream, last_seq = follower.welcome["data"]["stream"], follower.events[-1]["seq"]
-    await asyncio.sleep(18)
+    await states.wait_for("(SELECT status FROM games WHERE lobby_id = lobbies.id)", "paused", lobby)
     async with following(pair[1], lobby, host, stream=stream, last_seq=last_seq) as follower:
         paused = await follower.wait_for("game.paused")
         assert paused["data"]["reason"] == "nobody connected"
@@ -72,10 +96,10 @@ async def wait_while_nobody_is_there(pair: Pair, mint: TokenMint) -> None:
         await follower.wait_for("question.closed")
 
 
-async def close_when_nobody_comes_back(pair: Pair, mint: TokenMint) -> None:
+async def close_when_nobody_comes_back(pair: Pair, mint: TokenMint, states: States) -> None:
     host = Crowd(pair[0].client, mint).player()
     lobby = await host.create(settings=SLOW)
     game = await start_game(host, lobby)
-    await asyncio.sleep(33)
+    await states.wait_for("status", "closed", lobby)
     assert (await host.look_at(lobby))["status"] == "closed"
     assert (await host.get(f"/v1/games/{game['id']}")).json()["status"] == "aborted"
