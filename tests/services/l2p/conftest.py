@@ -1,6 +1,7 @@
-"""A running Learn2Play on a fresh database of its own for each test module."""
+"""A running Learn2Play on a fresh database of its own for each test module, and two processes of it for all modules."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,8 @@ from dbcommon.settings import DatabaseSettings
 from l2p.main import create_app
 from l2p.settings import Settings
 from tests.clients import quick_hasher, running
+from tests.libs.webcommon.test_jwks import KeyServer, published
+from tests.processes import Running, two_processes
 from tests.servers import TestServer
 from tests.services.l2p.fast_games import FastGames, fast_games_on
 from tests.services.l2p.players import Crowd
@@ -19,6 +22,7 @@ from tests.tokens import TokenMint
 from webcommon.app.service import Service
 
 NewDatabase = Callable[[], Awaitable[DatabaseSettings]]
+Pair = tuple[Running, Running]
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +66,14 @@ async def replica(settings: Settings, mint: TokenMint) -> AsyncIterator[httpx.As
 async def sql(settings: Settings) -> AsyncIterator["asyncpg.Connection[Any]"]:
     """A connection of the runtime role, for plain SQL."""
     assert settings.database is not None
-    arguments = settings.database.url.connect_arguments(application_name="tests")
+    async with connected(settings.database) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def connected(database: DatabaseSettings) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection of the runtime role."""
+    arguments = database.url.connect_arguments(application_name="tests")
     connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments)
     try:
         yield connection
@@ -82,3 +93,35 @@ async def fast_games(settings: Settings, sql: "asyncpg.Connection[Any]") -> Asyn
     assert settings.database is not None
     async with fast_games_on(settings.database, sql) as games:
         yield games
+
+
+@pytest.fixture(scope="session")
+async def key_server(mint: TokenMint) -> AsyncIterator[KeyServer]:
+    """Serves the keys that processes fetch from Auth."""
+    server = KeyServer()
+    server.publish(published(mint))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def pair_database(new_database: NewDatabase) -> DatabaseSettings:
+    """The database of the two processes."""
+    return await new_database()
+
+
+@pytest.fixture(scope="session")
+async def pair(pair_database: DatabaseSettings, key_server: KeyServer) -> AsyncIterator[Pair]:
+    """Two processes of Learn2Play, for tests that leave them running: a start takes longer than most of them."""
+    async with two_processes("l2p", pair_database, AUTH_JWKS_URL=key_server.url) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+async def pair_sql(pair_database: DatabaseSettings) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A connection to the database of the two processes, for plain SQL."""
+    async with connected(pair_database) as connection:
+        yield connection

@@ -35,7 +35,7 @@ async def find_answer(sql: "asyncpg.Connection[Any]", player: Player) -> "asyncp
 
 
 async def test_a_far_player_has_the_way_back_and_a_client_of_http_nothing(
-    pair: Pair, mint: TokenMint, sql: "asyncpg.Connection[Any]"
+    pair: Pair, mint: TokenMint, pair_sql: "asyncpg.Connection[Any]"
 ) -> None:
     far, near = Crowd(pair[0].client, mint).players(2)
     lobby = await far.create(settings=QUICK)
@@ -51,11 +51,11 @@ async def test_a_far_player_has_the_way_back_and_a_client_of_http_nothing(
         body = {"question_id": question["id"], "answer": "4"}
         assert (await near.post(f"/v1/games/{game['id']}/answers", body)).status_code == 202
         accepted = await follower.answer(question, "4")
-    row = await find_answer(sql, far)
+    row = await find_answer(pair_sql, far)
     assert 2 * WAY_SECONDS * 1000 <= row["lag_credit_ms"] <= LAG_PER_QUESTION
     assert row["time_taken_ms"] == row["passed_ms"] - row["lag_credit_ms"]
     assert accepted["data"]["time_taken_ms"] == row["time_taken_ms"]
-    over_http = await find_answer(sql, near)
+    over_http = await find_answer(pair_sql, near)
     assert (over_http["lag_credit_ms"], over_http["time_taken_ms"]) == (0, over_http["passed_ms"])
 
 

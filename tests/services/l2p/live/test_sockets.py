@@ -238,7 +238,7 @@ def count_connections(process: Running, port: int) -> int:
 
 
 async def test_a_client_that_never_reads_is_cut_off_and_nobody_else_notices(
-    process: Running, player: Player, mint: TokenMint, sql: "asyncpg.Connection[Any]"
+    process: Running, player: Player, mint: TokenMint, pair_sql: "asyncpg.Connection[Any]"
 ) -> None:
     lobby = await player.create()
     sleeper = Crowd(process.client, mint).player()
@@ -249,7 +249,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_nobody_else_notices(
         open_unread(port_of(process), path, subprotocol="quartet.v1", first=json.dumps(auth)) as raw,
     ):
         port = raw.getsockname()[1]
-        await flood(sql, lobby, follower)
+        await flood(pair_sql, lobby, follower)
         async with asyncio.timeout(SECONDS):
             while count_connections(process, port):  # noqa: ASYNC110  another process ends it
                 await asyncio.sleep(0.05)
@@ -259,7 +259,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_nobody_else_notices(
 
 
 async def test_sockets_that_are_reset_disturb_no_other(
-    process: Running, player: Player, mint: TokenMint, sql: "asyncpg.Connection[Any]"
+    process: Running, player: Player, mint: TokenMint, pair_sql: "asyncpg.Connection[Any]"
 ) -> None:
     lobby = await player.create()
     crowd = Crowd(process.client, mint)
@@ -273,7 +273,7 @@ async def test_sockets_that_are_reset_disturb_no_other(
         async with open_unread(
             port_of(process), path, subprotocol="quartet.v1", first=json.dumps(auth)
         ) as raw:
-            head = await append_chat(sql, lobby, EVENTS)
+            head = await append_chat(pair_sql, lobby, EVENTS)
             others = asyncio.gather(*(wait_for_seq(follower, head) for follower in followers[1:]))
             await wait_for_seq(followers[0], head - EVENTS // 2)
             before = await count_sockets(process)
@@ -288,13 +288,13 @@ async def test_sockets_that_are_reset_disturb_no_other(
 
 
 async def test_frames_of_many_messages_are_arrays_for_who_asks(
-    process: Running, player: Player, sql: "asyncpg.Connection[Any]"
+    process: Running, player: Player, pair_sql: "asyncpg.Connection[Any]"
 ) -> None:
     lobby = await player.create()
     async with opened(process, lobby) as socket:
         await socket.send({"type": "auth", "token": token_of(player), "batch": True})
         welcome = await socket.receive()
-        head = await append_chat(sql, lobby, EVENTS)
+        head = await append_chat(pair_sql, lobby, EVENTS)
         received = await receive_arrays(socket, head)
     seqs = [event["seq"] for event in received]
     assert seqs == list(range(welcome["seq"] + 1, seqs[-1] + 1))

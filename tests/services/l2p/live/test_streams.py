@@ -101,7 +101,7 @@ async def test_who_may_not_follow_is_refused(process: Running, player: Player, m
 
 
 async def test_a_stream_that_nobody_reads_is_cut_off(
-    process: Running, player: Player, sql: "asyncpg.Connection[Any]"
+    process: Running, player: Player, pair_sql: "asyncpg.Connection[Any]"
 ) -> None:
     lobby = await player.create()
     loop = asyncio.get_running_loop()
@@ -111,7 +111,7 @@ async def test_a_stream_that_nobody_reads_is_cut_off(
         await loop.sock_sendall(raw, "\r\n".join([*lines, "", ""]).encode())
         port = raw.getsockname()[1]
         async with following(process, lobby, player) as follower:
-            await flood(sql, lobby, follower)
+            await flood(pair_sql, lobby, follower)
             async with asyncio.timeout(30):
                 while count_connections(process, port):  # noqa: ASYNC110  another process ends it
                     await asyncio.sleep(0.05)

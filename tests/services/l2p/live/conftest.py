@@ -1,5 +1,0 @@
-"""The processes of the games' tests."""
-
-from tests.services.l2p.games.conftest import key_server, pair
-
-__all__ = ["key_server", "pair"]
