@@ -1,6 +1,6 @@
 """A running Learn2Play on a fresh database of its own for each test module, and two processes of it for all modules."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from l2p.settings import Settings
 from tests.clients import quick_hasher, running
 from tests.libs.webcommon.test_jwks import KeyServer, published
 from tests.processes import Running, two_processes
+from tests.redis_server import RedisServer, running_redis
 from tests.servers import TestServer
 from tests.services.l2p.fast_games import FastGames, fast_games_on
 from tests.services.l2p.players import Crowd
@@ -125,3 +126,10 @@ async def pair_sql(pair_database: DatabaseSettings) -> AsyncIterator["asyncpg.Co
     """A connection to the database of the two processes, for plain SQL."""
     async with connected(pair_database) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis or Valkey to kill and to freeze."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server

@@ -98,6 +98,7 @@ COMPUTED = {
         f"{SIGN_UPS['production']} an hour in production, {SIGN_UPS['development']:,} in development"
     ),
     "`L2P_TRUSTED_PROXIES`": "none",
+    "`REDIS_URL`": "none: PostgreSQL carries the notices between processes",
 }
 """The settings without a fixed default."""
 

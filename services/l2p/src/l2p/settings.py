@@ -1,11 +1,35 @@
 """The settings of Learn2Play, read from the environment."""
 
+import re
 from typing import ClassVar, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from webcommon.accounts.throttling.settings import ThrottledSettings
+
+_REDIS_URL = re.compile(
+    r"rediss?://([^\s/?#@]*@)?([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/\d*)?(\?\S*)?"
+    r"|unix://([^\s/?#@]*@)?/[^\s?]+(\?\S*)?"
+)
+
+
+def _is_redis_url(text: str) -> bool:
+    try:
+        return _REDIS_URL.fullmatch(text) is not None and urlsplit(text).port != 0
+    except ValueError:  # a port out of range
+        return False
+
+
+def _check_options(url: str) -> None:
+    # Only the client knows them, and importing it takes a third of a second.
+    from redis.asyncio import ConnectionPool  # noqa: PLC0415
+
+    try:
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its options are not those of redis-py: {error}") from None
 
 
 class Settings(ThrottledSettings):
@@ -44,6 +68,24 @@ class Settings(ThrottledSettings):
         le=365,
         description="How long the log of a closed lobby stays. Games and results stay for good.",
     )
+
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias="REDIS_URL",
+        description="Redis or Valkey for the notices between processes of Learn2Play; without it PostgreSQL carries them.",
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_redis_url(url.get_secret_value()):
+            raise ValueError(
+                "it is no URL; write redis://:password@host:port, rediss://… for TLS, or unix:///socket, with special"
+                " characters as %XX"
+            )
+        if url is not None:
+            _check_options(url.get_secret_value())
+        return url
 
     @model_validator(mode="after")
     def _check_issuer(self) -> Self:

@@ -8,8 +8,9 @@ from typing import Any
 
 from tests.processes import Running
 from tests.services.l2p.described import check_frame
-from tests.services.l2p.players import Player
+from tests.services.l2p.players import Crowd, Player
 from tests.sockets import Socket, open_socket
+from tests.tokens import TokenMint
 
 QUESTIONS = [
     {"question_text": "2 + 2?", "options": ["3", "4", "5"], "correct_answer": "4"},
@@ -91,3 +92,26 @@ def without_own_rows(events: list[dict[str, Any]]) -> list[str]:
         json.dumps({**event, "data": {name: value for name, value in event["data"].items() if name != "you"}})
         for event in events
     ]
+
+
+async def play_together(host: Player, lobby: dict[str, Any], guest: Follower) -> None:
+    """A whole game of two players at two processes."""
+    game = await start_game(host, lobby)
+    for answer in ("4", "Mars"):
+        question = (await guest.wait_for("question.opened"))["data"]["question"]
+        assert (await guest.answer(question, answer))["type"] == "accepted"
+        body = {"question_id": question["id"], "answer": answer}
+        assert (await host.post(f"/v1/games/{game['id']}/answers", body)).status_code == 202
+    await guest.wait_for("game.finished")
+
+
+@contextlib.asynccontextmanager
+async def seated(
+    pair: tuple[Running, Running], mint: TokenMint
+) -> AsyncIterator[tuple[Player, dict[str, Any], Follower]]:
+    """A host at one process, the lobby, and a guest's socket at the other."""
+    host, guest = (Crowd(process.client, mint).player() for process in pair)
+    lobby = await host.create(settings=QUICK)
+    await guest.join(lobby)
+    async with following(pair[1], lobby, guest) as follower:
+        yield host, lobby, follower

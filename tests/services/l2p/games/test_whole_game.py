@@ -1,15 +1,22 @@
-"""A game from its start to its results, with players on two processes."""
+"""A game from its start to its results, with players on two processes, also while nothing tells one of the other."""
 
 import asyncio
 import contextlib
+import os
+import signal
 from typing import Any
 
+import asyncpg
+
+from tests.libs.dbcommon.pools import until
 from tests.services.l2p.games.conftest import Pair
 from tests.services.l2p.games.playing import (
     QUESTIONS,
     QUICK,
     Follower,
     following,
+    play_together,
+    seated,
     start_game,
     without_own_rows,
 )
@@ -17,6 +24,7 @@ from tests.services.l2p.players import Crowd, Player
 from tests.tokens import TokenMint
 
 PLAYERS = 4
+LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'l2p-listener' AND datname = current_database()"
 
 
 async def test_players_on_two_processes_play_a_game(pair: Pair, mint: TokenMint) -> None:
@@ -73,3 +81,46 @@ async def answer_by_http(
     body = {"question_id": opened["data"]["question"]["id"], "answer": wanted["correct_answer"]}
     response = await player.post(f"/v1/games/{game['id']}/answers", body)
     assert response.status_code == 202, response.text
+
+
+async def find_listeners(sql: "asyncpg.Connection[Any]") -> set[int]:
+    """The processes of PostgreSQL that notify our own."""
+    return {row["pid"] for row in await sql.fetch(LISTENERS)}
+
+
+async def until_listening(sql: "asyncpg.Connection[Any]", *, besides: set[int]) -> None:
+    """Wait until both processes have a listener, which is not one of those."""
+
+    async def both() -> bool:
+        return len(await find_listeners(sql) - besides) == 2
+
+    await until(both)
+
+
+async def test_a_game_goes_on_when_the_listeners_are_killed(
+    pair: Pair, mint: TokenMint, pair_sql: "asyncpg.Connection[Any]"
+) -> None:
+    await until_listening(pair_sql, besides=set())
+    async with seated(pair, mint) as (host, lobby, follower):
+        killed = await find_listeners(pair_sql)
+        for pid in killed:
+            assert await pair_sql.fetchval("SELECT pg_terminate_backend($1)", pid)
+        await play_together(host, lobby, follower)
+        await until_listening(pair_sql, besides=killed)
+
+
+async def test_a_game_goes_on_when_the_listeners_are_frozen(
+    pair: Pair, mint: TokenMint, pair_sql: "asyncpg.Connection[Any]"
+) -> None:
+    await until_listening(pair_sql, besides=set())
+    async with seated(pair, mint) as (host, lobby, follower):
+        frozen = await find_listeners(pair_sql)
+        try:
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            await play_together(host, lobby, follower)
+            await until_listening(pair_sql, besides=frozen)
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+        await play_together(host, lobby, follower)

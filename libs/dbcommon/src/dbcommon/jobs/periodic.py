@@ -12,7 +12,7 @@ from dbcommon.schedule import Schedule
 logger = logging.getLogger(__name__)
 
 FAILURES_TO_WARN = 10
-"""After this many expected failures in a row one warning is logged."""
+"""After this many expected failures in a row one warning is logged, by default."""
 
 
 @contextlib.asynccontextmanager
@@ -23,16 +23,24 @@ async def run_every(
     name: str,
     wake: asyncio.Event | None = None,
     expected: tuple[type[Exception], ...] = (),
+    failures_to_warn: int = FAILURES_TO_WARN,
     stop_seconds: float = 0.0,
 ) -> AsyncIterator[None]:
     """Repeat `work` while the block runs. A failure is logged under `name`, and the work goes on.
 
     Setting `wake` ends the current pause; set during a run, it causes another run at once. A `DatabaseError` and the
     `expected` errors are logged at debug level, since the pool's maintenance reports an absent database; the last of
-    `FAILURES_TO_WARN` in a row is a warning. At the end of the block a run in progress gets `stop_seconds` to finish
+    `failures_to_warn` in a row is a warning. At the end of the block a run in progress gets `stop_seconds` to finish
     before it is cancelled.
     """
-    loop = _Loop(schedule, work, name=name, wake=wake or asyncio.Event(), expected=(DatabaseError, *expected))
+    loop = _Loop(
+        schedule,
+        work,
+        name=name,
+        wake=wake or asyncio.Event(),
+        expected=(DatabaseError, *expected),
+        failures_to_warn=failures_to_warn,
+    )
     task = asyncio.create_task(loop.run(), name=name)
     try:
         yield
@@ -51,6 +59,7 @@ class _Loop:
     name: str = field(kw_only=True)
     wake: asyncio.Event = field(kw_only=True)
     expected: tuple[type[Exception], ...] = field(kw_only=True)
+    failures_to_warn: int = field(kw_only=True)
     stopping: bool = False
     failures: int = 0
 
@@ -71,7 +80,7 @@ class _Loop:
             await self.work()
         except self.expected as error:
             number = self.failures + 1
-            level = logging.WARNING if number == FAILURES_TO_WARN else logging.DEBUG
+            level = logging.WARNING if number == self.failures_to_warn else logging.DEBUG
             logger.log(level, "%s has to wait, failure %d in a row: %s", self.name, number, error)
             return False
         # A loop that dies is not restarted.

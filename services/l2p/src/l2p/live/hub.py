@@ -14,7 +14,7 @@ from dbcommon.errors import DatabaseError
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from l2p.live import repository as personal_rows
-from l2p.live.notices import ALL_LOBBIES, PostgresNotices
+from l2p.live.notices import ALL_LOBBIES, Notices
 from l2p.log import repository
 from l2p.log.events import PERSONAL, LoggedEvent
 
@@ -73,7 +73,7 @@ Watcher = Callable[[UUID | None], None]
 class Hub:
     """Passes events to the receivers of this process, and tells other processes of this one's changes."""
 
-    def __init__(self, database: Database, notices: PostgresNotices) -> None:
+    def __init__(self, database: Database, notices: Notices) -> None:
         self._database = database
         self._notices = notices
         self._feeds: dict[UUID, _Feed] = {}

@@ -15,7 +15,7 @@ from l2p.driver.driver import Driver
 from l2p.driver.phases import Phases
 from l2p.live.beginning import Beginning
 from l2p.live.hub import Hub
-from l2p.live.notices import PostgresNotices
+from l2p.live.notices import Carrier, Notices, PostgresCarrier
 from l2p.live.parts import Actions, LiveParts
 from l2p.live.sessions import Sessions
 from l2p.lobbies import service
@@ -69,7 +69,7 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
     """The parts of one process, which gets a new id."""
     process_id = new_id()
     clock = DatabaseClock(database)
-    hub = Hub(database, PostgresNotices(database))
+    hub = Hub(database, Notices(_make_carrier(settings, database)))
     log = LobbyLog(hub.announce)
     calculator = RatingCalculator()
     phases = Phases(database, log, Ratings(database, calculator))
@@ -106,6 +106,15 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         batches=batches,
         parts=parts,
     )
+
+
+def _make_carrier(settings: Settings, database: Database) -> Carrier:
+    if settings.redis_url is None:
+        return PostgresCarrier(database)
+    # Importing the client takes a third of a second.
+    from l2p.live.redis_carrier import RedisCarrier  # noqa: PLC0415
+
+    return RedisCarrier(settings.redis_url.get_secret_value())
 
 
 def _make_actions(provisioner: UserProvisioner, log: LobbyLog, turns: LobbyTurns) -> Actions:
