@@ -79,7 +79,8 @@ async def service_process(
             stdout=output,
             stderr=None if log == os.devnull else output,
         )
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    # The service closes a connection after 5 s without a request: one that is as old might be closed while it is used.
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200, keepalive_expiry=2)
     try:
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}",

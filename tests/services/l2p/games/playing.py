@@ -17,6 +17,11 @@ QUESTIONS = [
     {"question_text": "The largest planet?", "options": ["Mars", "Jupiter"], "correct_answer": "Jupiter"},
 ]
 
+LARGEST_FRAME = 64 * 1024 - 1
+"""Bytes: the server's frames stay below 64 kB."""
+
+LONGEST_REF = 64
+
 QUICK = {"starting_ms": 0, "reveal_ms": 0, "time_limit_ms": 5000}
 """The settings of a game that takes no longer than its answers."""
 
@@ -50,10 +55,11 @@ class Follower:
 
     async def answer(self, question: dict[str, Any], text: str) -> dict[str, Any]:
         """Answer a question, and give the response to it."""
-        await self.socket.send({"type": "answer", "question_id": question["id"], "answer": text, "ref": text})
+        ref = text[:LONGEST_REF]
+        await self.socket.send({"type": "answer", "question_id": question["id"], "answer": text, "ref": ref})
         while True:
             message = await self.receive()
-            if message["type"] in ("accepted", "error") and message["data"]["ref"] == text:
+            if message["type"] in ("accepted", "error") and message["data"]["ref"] == ref:
                 return message
 
 
@@ -70,7 +76,11 @@ async def following(
     port = port or process.client.base_url.port
     assert port is not None
     async with open_socket(
-        port, f"/v1/lobbies/{lobby['id']}/events", subprotocols=["quartet.v1"], check=check_frame
+        port,
+        f"/v1/lobbies/{lobby['id']}/events",
+        subprotocols=["quartet.v1"],
+        check=check_frame,
+        max_size=LARGEST_FRAME,
     ) as socket:
         await socket.send({"type": "auth", "token": token_of(player), **auth})
         yield Follower(socket, welcome=await socket.receive())

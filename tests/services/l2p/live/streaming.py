@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from tests.services.l2p.described import check_frame
+from tests.services.l2p.games.playing import LARGEST_FRAME
 from tests.services.l2p.players import Player
 from tests.sockets import ANSWER_SECONDS
 
@@ -30,6 +31,7 @@ class Stream:
                 if name == "id":
                     self.ids.append(int(value))
                 elif name == "data":
+                    assert len(value.encode()) <= LARGEST_FRAME
                     message = json.loads(value)
                     check_frame(message)
         return await self.receive(seconds=seconds) if message is None else message

@@ -1,0 +1,151 @@
+"""Many lobbies at once, and as many players in one as it may have."""
+
+import asyncio
+import itertools
+import json
+import re
+from typing import Any
+
+import asyncpg
+
+from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.games.playing import QUESTIONS, QUICK, following, start_game
+from tests.services.l2p.live.streaming import streaming
+from tests.services.l2p.players import Crowd, Player
+from tests.tokens import TokenMint
+
+LOBBIES = 20
+SEATS = 500
+LARGEST = "\x01"
+"""A character that has six bytes in JSON, as none has more."""
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+async def play(pair: Pair, mint: TokenMint) -> set[str]:
+    """A game of two on two processes; gives all ids that their sockets received."""
+    host, guest = (Crowd(process.client, mint).player() for process in pair)
+    lobby = await host.create(settings=QUICK)
+    await guest.join(lobby)
+    async with following(pair[0], lobby, host) as here, following(pair[1], lobby, guest) as there:
+        await start_game(host, lobby)
+        await there.socket.send({"type": "chat", "text": lobby["id"]})
+        for wanted in QUESTIONS:
+            for follower in (here, there):
+                question = (await follower.wait_for("question.opened"))["data"]["question"]
+                answered = await follower.answer(question, str(wanted["correct_answer"]))
+                assert answered["type"] == "accepted"
+        for follower in (here, there):
+            await follower.wait_for("game.finished")
+            seqs = [event["seq"] for event in follower.events]
+            assert seqs == list(range(follower.welcome["seq"] + 1, seqs[-1] + 1))
+            assert follower.welcome["data"]["lobby"]["id"] == lobby["id"]
+    return set(_ID.findall(json.dumps([here.welcome, there.welcome, here.events, there.events])))
+
+
+async def test_of_twenty_lobbies_at_once_none_receives_an_event_of_another(
+    pair: Pair, mint: TokenMint
+) -> None:
+    received = await asyncio.gather(*(play(tuple(pair[::turn]), mint) for turn in (1, -1) * (LOBBIES // 2)))
+    for ids in received:
+        # The lobby, its stream, the game, two questions, two players.
+        assert len(ids) == 7
+    for one, other in itertools.combinations(received, 2):
+        assert one.isdisjoint(other)
+
+
+async def seat_guests(sql: "asyncpg.Connection[Any]", lobby: dict[str, Any], number: int) -> None:
+    """Take so many seats, for guests with names of the longest kind."""
+    await sql.execute(
+        """
+        WITH guest AS (
+            INSERT INTO users (is_guest, guest_lobby_id, nickname, nickname_key)
+            SELECT true, $1, repeat(chr(1), 28) || lpad(number::text, 4, '0'), number::text
+            FROM generate_series(1, $2) AS number RETURNING id
+        )
+        INSERT INTO lobby_players (lobby_id, user_id) SELECT $1, id FROM guest
+        """,
+        lobby["id"],
+        number,
+    )
+
+
+async def answer_for_guests(sql: "asyncpg.Connection[Any]", question: dict[str, Any]) -> None:
+    """The answers of all guests of the question's game, which are right."""
+    await sql.execute(
+        """
+        INSERT INTO answers (participant_id, question_id, answer, is_correct, time_taken_ms)
+        SELECT part.id, question.id, question.correct_answer, true, 400
+        FROM questions AS question JOIN game_participants AS part USING (game_id)
+        JOIN users ON users.id = part.user_id WHERE question.id = $1 AND is_guest
+        """,
+        question["id"],
+    )
+
+
+async def read_players(player: Player, lobby: dict[str, Any]) -> list[str]:
+    """The players on all pages of a lobby's list."""
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await player.get(f"/v1/lobbies/{lobby['id']}/players", **cursor)).json()
+        found += [item["user_id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            return found
+        cursor = {"cursor": page["next_cursor"]}
+
+
+def longest_question() -> dict[str, Any]:
+    """A question whose texts have as many bytes as may be."""
+    options = [str(number).rjust(300, LARGEST) for number in range(6)]
+    return {
+        "question_text": LARGEST * 1000,
+        "options": options,
+        "correct_answer": options[5],
+        "explanation": LARGEST * 2000,
+    }
+
+
+async def test_frames_of_a_full_lobby_stay_small_and_name_the_first_ten_and_oneself(
+    pair: Pair, mint: TokenMint, sql: "asyncpg.Connection[Any]"
+) -> None:
+    # Sockets and streams of the tests take no larger frame.
+    host, last = (Crowd(process.client, mint).player() for process in pair)
+    lobby = await host.create(max_players=SEATS, settings=QUICK | {"time_limit_ms": 60_000})
+    await seat_guests(sql, lobby, SEATS - 2)
+    assert (await last.join(lobby)).status_code == 200
+    async with (
+        following(pair[0], lobby, host) as here,
+        following(pair[1], lobby, last) as there,
+        streaming(pair[1].client, lobby, last) as stream,
+    ):
+        assert here.welcome["data"]["lobby"]["player_count"] == SEATS
+        assert len(here.welcome["data"]["lobby"]["players"]) == 100
+        game = await start_game(host, lobby, questions=[longest_question()])
+        question = (await there.wait_for("question.opened"))["data"]["question"]
+        async with following(pair[0], lobby, last, stream=lobby["id"], last_seq=1) as back:
+            assert back.welcome["type"] == "resync"
+            assert back.welcome["data"]["game"]["participant_count"] == SEATS
+            assert len(back.welcome["data"]["game"]["scores"]) == 10
+        await answer_for_guests(sql, question)
+        await here.answer(question, question["options"][5])
+        await there.answer(question, question["options"][0])
+        for channel in (there, stream):
+            await check_end(channel, last)
+        told = [event["data"]["user_ids"] for event in there.events if event["type"] == "answer.received"]
+        assert len({user_id for user_ids in told for user_id in user_ids}) == SEATS
+    players = await read_players(last, lobby)
+    assert len(players) == len(set(players)) == SEATS
+    assert players[-1] == str(last.id)
+    results = (await last.get(f"/v1/games/{game['id']}/results")).json()
+    assert len(results["items"]) == SEATS
+
+
+async def check_end(channel: Any, player: Player) -> None:
+    """The first ten and the player's own row stand in the events that end a question and a game."""
+    closed = (await channel.wait_for("question.closed"))["data"]
+    assert [row["rank"] for row in closed["scores"]] == [1] * 10
+    assert (closed["you"]["is_correct"], closed["you"]["rank"]) == (False, SEATS)
+    finished = (await channel.wait_for("game.finished"))["data"]
+    assert [row["rank"] for row in finished["podium"]] == [1] * 10
+    assert finished["you"]["rank"] == SEATS
+    assert str(player.id) not in [row["user_id"] for row in finished["podium"]]
