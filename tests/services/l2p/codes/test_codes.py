@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -183,3 +184,27 @@ async def test_right_codes_do_not_count_for_the_network(crowd: Crowd, sql: "Conn
     answers = await asyncio.gather(*(find(finder, lobby["code"]) for finder in finders))
     assert {answer.status_code for answer in answers} == {200}
     assert await sql.fetch("SELECT FROM attempt_counters WHERE cardinality(attempted_at) > 0") == []
+
+
+@pytest.mark.parametrize("guesses", [240, pytest.param(10_000, marks=pytest.mark.long)])
+async def test_a_flood_of_guesses_finds_nothing_and_keeps_nobody_from_the_right_code(
+    crowd: Crowd, replica: httpx.AsyncClient, guesses: int
+) -> None:
+    host = crowd.player()
+    lobby = await host.create(settings={"is_private": True}, max_players=500)
+    guessers = [crowd.player(client=(crowd.client, replica)[turn % 2]) for turn in range(20)]
+    began = asyncio.get_running_loop().time()
+
+    async def guess(guesser: Player) -> list[int]:
+        return [(await find(guesser, WRONG)).status_code for _ in range(guesses // len(guessers))]
+
+    async def join() -> list[int]:
+        others = crowd.players(guesses // 20)
+        return [(await other.join(lobby, code=lobby["code"])).status_code for other in others[:400]]
+
+    flood, joined = await asyncio.gather(asyncio.gather(*map(guess, guessers)), join())
+    minutes = math.ceil((asyncio.get_running_loop().time() - began) / 60)
+    answered = Counter(status for statuses in flood for status in statuses)
+    assert answered.keys() == {404, 429}
+    assert NETWORK_GUESSES <= answered[404] <= NETWORK_GUESSES * minutes
+    assert set(joined) == {200}
