@@ -1,13 +1,17 @@
-"""Many lobbies at once, and as many players in one as it may have."""
+"""Many lobbies at once, and as many players and spectators in one as it may have."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import asyncpg
+from websockets.exceptions import ConnectionClosed
 
+from tests.processes import Running
 from tests.services.l2p.games.conftest import Pair
 from tests.services.l2p.games.playing import QUESTIONS, QUICK, following, start_game
 from tests.services.l2p.live.streaming import streaming
@@ -16,6 +20,7 @@ from tests.tokens import TokenMint
 
 LOBBIES = 20
 SEATS = 500
+SPECTATORS = 200
 LARGEST = "\x01"
 """A character that has six bytes in JSON, as none has more."""
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -149,3 +154,55 @@ async def check_end(channel: Any, player: Player) -> None:
     assert [row["rank"] for row in finished["podium"]] == [1] * 10
     assert finished["you"]["rank"] == SEATS
     assert str(player.id) not in [row["user_id"] for row in finished["podium"]]
+
+
+async def add_spectators(sql: "asyncpg.Connection[Any]", lobby: dict[str, Any], number: int) -> None:
+    """Rows of so many users who watch the lobby through one of the processes."""
+    await sql.execute(
+        """
+        WITH watcher AS (
+            INSERT INTO users (username) SELECT 'watcher' || number FROM generate_series(1, $2) AS number RETURNING id
+        )
+        INSERT INTO lobby_connections (process_id, lobby_id, user_id)
+        SELECT (SELECT id FROM processes ORDER BY heartbeat_at DESC LIMIT 1), $1, id FROM watcher
+        """,
+        lobby["id"],
+        number,
+    )
+
+
+async def watch(
+    stack: contextlib.AsyncExitStack, process: Running, lobby: dict[str, Any], player: Player
+) -> int | None:
+    """Open a socket, which stays open; its close code if it was refused."""
+    try:
+        await stack.enter_async_context(following(process, lobby, player))
+    except ConnectionClosed as closed:
+        return None if closed.rcvd is None else closed.rcvd.code
+    return None
+
+
+async def test_of_twenty_spectators_at_once_as_many_are_let_in_as_there_are_places(
+    pair: Pair, mint: TokenMint, sql: "asyncpg.Connection[Any]"
+) -> None:
+    host, guest, late = Crowd(pair[1].client, mint).players(3)
+    lobby = await host.create()
+    await add_spectators(sql, lobby, SPECTATORS - 10)
+    async with contextlib.AsyncExitStack() as stack:
+        watching = [
+            watch(stack, process, lobby, player)
+            for process in pair
+            for player in Crowd(process.client, mint).players(10)
+        ]
+        assert Counter(await asyncio.gather(*watching)) == {None: 10, 1013: 10}
+        refused = await late.get(f"/v1/lobbies/{lobby['id']}/events")
+        assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-spectators")
+        # Players and hosts are no spectators.
+        await guest.join(lobby)
+        assert [await watch(stack, process, lobby, guest) for process in pair] == [None, None]
+        assert await watch(stack, pair[0], lobby, host) is None
+        assert await watch(stack, pair[0], lobby, late) == 1013
+    # The places of those who left are free again.
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(20):
+        while await watch(stack, pair[0], lobby, late) is not None:
+            await asyncio.sleep(0.05)

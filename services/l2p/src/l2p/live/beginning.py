@@ -10,20 +10,22 @@ from l2p.live.codes import LOBBY_CLOSED, NOT_ALLOWED, TRY_LATER, Closed
 from l2p.live.hub import Hub, read_events
 from l2p.live.limits import REPLAYED_EVENTS, REPLAYED_SECONDS
 from l2p.live.outbox import Outbox, Write
-from l2p.live.sessions import Sessions
 from l2p.log import repository as log_repository
-from l2p.presence.repository import find_spectators
+from l2p.presence.presence import Presence
 from l2p.state.repository import read_lobby
 
 
 class Beginning:
     """Puts the state of a lobby, or what a client missed, into its outbox. The hub knows the outbox already."""
 
-    def __init__(self, database: Database, clock: DatabaseClock, hub: Hub, sessions: Sessions) -> None:
+    def __init__(
+        self, database: Database, clock: DatabaseClock, hub: Hub, presence: Presence, *, spectators: int
+    ) -> None:
         self._database = database
         self._clock = clock
         self._hub = hub
-        self._sessions = sessions
+        self._presence = presence
+        self._spectators = spectators
 
     async def begin(
         self,
@@ -43,9 +45,12 @@ class Beginning:
             raise Closed(NOT_ALLOWED)
         if state["status"] == "closed" and last_seq is None:
             raise Closed(LOBBY_CLOSED)
-        outbox.is_member = state["is_member"]
-        if not outbox.is_member:
-            await self._check_spectators(lobby_id)
+        if not state["is_member"] and not await self._presence.admit_spectator(
+            lobby_id, outbox.user_id, most=self._spectators
+        ):
+            raise Closed(TRY_LATER)
+        self._presence.connected(lobby_id, outbox.user_id)
+        outbox.is_connected = True
         if state["game"] is not None:
             outbox.game_id, outbox.is_playing = UUID(json.loads(state["game"])["id"]), True
         seq: int = state["seq"]
@@ -69,11 +74,6 @@ class Beginning:
             outbox.put_text(text, seq=seq)
         self._hub.start(lobby_id, seq=seq)
         outbox.start(seq)
-
-    async def _check_spectators(self, lobby_id: UUID) -> None:
-        here = self._sessions.find_spectators(lobby_id)
-        if len(here | await find_spectators(self._database, lobby_id)) > self._sessions.limits.spectators:
-            raise Closed(TRY_LATER)
 
     async def _can_replay(self, lobby_id: UUID, last_seq: int) -> bool:
         start = await log_repository.find_start(self._database, lobby_id, last_seq=last_seq)

@@ -40,8 +40,8 @@ class Outbox:
         self.game_id: UUID | None = None
         self.is_playing = False
         """Whether a game of the lobby runs."""
-        self.is_member = True
-        """Whether the user has a seat or hosts, as far as it is known yet."""
+        self.is_connected = False
+        """Whether the user counts as connected."""
         self._early: list[LoggedEvent] = []
         self._queue: deque[Message] = deque()
         self._bytes = 0
@@ -175,10 +175,8 @@ class Outbox:
             case "lobby.closed":
                 self._last_code = LOBBY_CLOSED
             case "player.joined" if event.content["user_id"] == str(self.user_id):
-                self.is_member = True
                 # A client that missed both events is in the lobby again.
                 self._last_code = None
             case "player.left" if event.content["user_id"] == str(self.user_id):
-                self.is_member = False
                 if event.content["reason"] == "kicked":
                     self._last_code = NOT_ALLOWED

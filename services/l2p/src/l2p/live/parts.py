@@ -40,13 +40,13 @@ class LiveParts:
 
     @asynccontextmanager
     async def following(self, session: Session) -> AsyncIterator[None]:
-        """Events reach the session's outbox, and its user counts as connected, while the block runs."""
-        lobby_id, user_id = session.lobby_id, session.caller.id
-        self.hub.add(lobby_id, session.outbox)
-        self.presence.connected(lobby_id, user_id)
+        """Events reach the session's outbox while the block runs. Its user counts as connected once it has begun."""
+        lobby_id, outbox = session.lobby_id, session.outbox
+        self.hub.add(lobby_id, outbox)
         try:
             with self.sessions.entered(session):
                 yield
         finally:
-            self.hub.remove(lobby_id, session.outbox)
-            self.presence.disconnected(lobby_id, user_id)
+            self.hub.remove(lobby_id, outbox)
+            if outbox.is_connected:
+                self.presence.disconnected(lobby_id, outbox.user_id)

@@ -91,12 +91,6 @@ class Sessions:
             if not there:
                 del self._entered[session.lobby_id]
 
-    def find_spectators(self, lobby_id: UUID) -> set[UUID]:
-        """Users who have no seat on the lobby and do not host it."""
-        return {
-            session.caller.id for session in self._entered.get(lobby_id, ()) if not session.outbox.is_member
-        }
-
     def check(self, verifier: TokenVerifier) -> None:
         """End sessions whose token has expired or whose user has signed out, and those whose client does not read."""
         now = asyncio.get_running_loop().time()

@@ -90,7 +90,7 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         batches=batches,
         provisioner=provisioner,
         sessions=sessions,
-        beginning=Beginning(database, clock, hub, sessions),
+        beginning=Beginning(database, clock, hub, presence, spectators=sessions.limits.spectators),
         actions=_make_actions(provisioner, log, turns),
     )
     return LiveGames(

@@ -51,6 +51,23 @@ class Presence:
         self._open[lobby_id, user_id] += 1
         self._wake.set()
 
+    async def admit_spectator(self, lobby_id: UUID, user_id: UUID, *, most: int) -> bool:
+        """Whether a user without a seat is one of the lobby's `most` spectators, counted over all processes.
+
+        Call `connected` at once if so. Raises `DatabaseError`.
+        """
+        connection = lobby_id, user_id
+        if not self._has_heartbeat:
+            await self._beat()
+        try:
+            async with self._database.transaction() as db:
+                await repository.lock_lobby(db, lobby_id)
+                return await repository.admit_spectator(db, self._process_id, connection, most=most)
+        finally:
+            # A client that left on the way here is found to be gone.
+            self._stored.add(connection)
+            self._wake.set()
+
     def disconnected(self, lobby_id: UUID, user_id: UUID) -> None:
         """One of them was closed."""
         self._open[lobby_id, user_id] -= 1

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.driver_statements import DriverText
 from dbcommon.engine import Database
@@ -90,17 +91,31 @@ _TOUCH = DriverText(
     ).bindparams(bindparam("ids", type_=ARRAY(Uuid())), bindparam("user_ids", type_=ARRAY(Uuid())))
 )
 
-_FIND_SPECTATORS = DriverText(
-    text(
-        """
-        SELECT DISTINCT open.user_id FROM lobby_connections AS open
+_LOCK_LOBBY = text("SELECT FROM lobbies WHERE id = :lobby_id FOR NO KEY UPDATE").bindparams(
+    bindparam("lobby_id", type_=Uuid())
+)
+
+# Users whose process is alive, who have no seat on the lobby and do not host it.
+_ADMIT_SPECTATOR = text(
+    """
+    INSERT INTO lobby_connections (process_id, lobby_id, user_id)
+    SELECT :process_id, :lobby_id, :user_id
+    WHERE :most > (
+        SELECT count(DISTINCT open.user_id) FROM lobby_connections AS open
         JOIN processes ON processes.id = open.process_id JOIN lobbies AS lobby ON lobby.id = open.lobby_id
-        WHERE open.lobby_id = :lobby_id AND processes.heartbeat_at > clock_timestamp() - interval '6 s'
+        WHERE open.lobby_id = :lobby_id AND open.user_id <> :user_id
+            AND processes.heartbeat_at > clock_timestamp() - interval '6 s'
             AND open.user_id IS DISTINCT FROM lobby.host_id AND NOT EXISTS (
                 SELECT FROM lobby_players AS seat WHERE seat.lobby_id = lobby.id AND seat.user_id = open.user_id
             )
-        """
-    ).bindparams(bindparam("lobby_id", type_=Uuid()))
+    )
+    ON CONFLICT (process_id, lobby_id, user_id) DO UPDATE SET connected_at = lobby_connections.connected_at
+    RETURNING user_id
+    """
+).bindparams(
+    bindparam("process_id", type_=Uuid()),
+    bindparam("lobby_id", type_=Uuid()),
+    bindparam("user_id", type_=Uuid()),
 )
 
 Connection = tuple[UUID, UUID]
@@ -140,6 +155,13 @@ async def touch(database: Database, calls: Collection[Connection]) -> None:
     await database.fetch_records(_TOUCH, ids=list(ids), user_ids=list(user_ids))
 
 
-async def find_spectators(database: Database, lobby_id: UUID) -> set[UUID]:
-    """The connected users who have no seat on a lobby and do not host it."""
-    return {record["user_id"] for record in await database.fetch_records(_FIND_SPECTATORS, lobby_id=lobby_id)}
+async def lock_lobby(db: AsyncSession, lobby_id: UUID) -> None:
+    """Lock a lobby until the transaction ends: its spectators are counted one after the other."""
+    await db.execute(_LOCK_LOBBY, {"lobby_id": lobby_id})
+
+
+async def admit_spectator(db: AsyncSession, process_id: UUID, connection: Connection, *, most: int) -> bool:
+    """Store the connection of a user without a seat to a locked lobby, unless `most` others are connected."""
+    lobby_id, user_id = connection
+    parameters = {"process_id": process_id, "lobby_id": lobby_id, "user_id": user_id, "most": most}
+    return (await db.execute(_ADMIT_SPECTATOR, parameters)).one_or_none() is not None
