@@ -51,6 +51,7 @@ Problem
 │   ├── ImportTooSlow: 503 import-too-slow
 │   ├── LobbyBusy: 503 lobby-busy
 │   ├── NoFreeCode: 503 no-free-code
+│   ├── RatingsBusy: 503 ratings-busy
 │   └── TooManySockets: 503 too-many-sockets
 ├── TooManyRequests
 │   ├── TooManyCodeGuesses: 429 too-many-code-guesses

@@ -292,3 +292,26 @@ async def test_a_driver_that_gets_no_notices_hears_of_commands_and_answers(
         assert await command(played.away, played.game, "close") == (200, "reveal")
         assert (await wait_for_phase(played.host, played.game, "question"))["current_question"] == 1
         await command(played.host, played.game, "abort")
+
+
+async def set_sigma(sql: "Connection[Any]", player: Player, value: float | None) -> None:
+    await sql.execute("UPDATE users SET rating_sigma = $2 WHERE id = $1", player.id, value)
+
+
+async def test_a_game_whose_ratings_never_stand_still_is_finished_later(
+    played: Played, sql: "Connection[Any]"
+) -> None:
+    state = await played.start(advance="host", question_count=1)
+    for player in (played.host, played.guest):
+        assert (await played.answer(state, "4", player=player)).status_code == 202
+    await wait_for_phase(played.host, played.game, "reveal")
+    # No number is equal to NaN: this rating seems to be another one at each look.
+    await set_sigma(sql, played.guest, float("nan"))
+    busy = await played.host.post(f"/v1/games/{played.game['id']}/next")
+    assert (busy.status_code, busy.json()["type"]) == (503, "/problems/ratings-busy")
+    assert busy.headers["Retry-After"] == "2"
+    assert (await wait_for_phase(played.host, played.game, "reveal"))["current_question"] == 0
+    await set_sigma(sql, played.guest, None)
+    assert await command(played.host, played.game, "next") == (200, "finished")
+    changes = "SELECT count(*) FROM rating_changes JOIN game_participants AS part ON part.id = participant_id"
+    assert await sql.fetchval(f"{changes} WHERE part.game_id = $1", played.game["id"]) == 2

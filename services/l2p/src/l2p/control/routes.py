@@ -18,6 +18,7 @@ from l2p.games.schemas import Game
 from l2p.games.service import read_state
 from l2p.guest_access.errors import GuestNotAllowed
 from l2p.lobbies.errors import LobbyClosed, NotTheHost
+from l2p.ratings.errors import RatingsBusy
 from webcommon.api.problems import Unauthorized, problem_responses
 
 router = APIRouter(
@@ -55,7 +56,13 @@ async def close_question(command: CommandDep, phases: PhasesDep) -> Response:
     )
 
 
-@router.post("/next", operation_id="open_next_question", summary="End the reveal", response_model=Game)
+@router.post(
+    "/next",
+    operation_id="open_next_question",
+    summary="End the reveal",
+    response_model=Game,
+    responses=problem_responses(RatingsBusy),
+)
 async def open_next_question(command: CommandDep, phases: PhasesDep) -> Response:
     """Open the next question, or finish the game after the last; the host only. Several at once are one step."""
     return await phases.ratings.propose_for(

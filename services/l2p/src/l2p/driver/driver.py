@@ -16,6 +16,7 @@ from dbcommon.schedule import Schedule
 from l2p.clock.clock import DatabaseClock
 from l2p.driver.phases import Lease, LeaseLost, Phases, Position
 from l2p.leases import repository as leases
+from l2p.ratings.errors import RatingsBusy
 
 logger = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ class Driver:
                 held.due = time.monotonic() + self._clock.seconds_until(position.due_at)
         except LeaseLost:
             self._drop(held)
-        except DatabaseError as error:
+        except (DatabaseError, RatingsBusy) as error:
             logger.debug("game %s has to wait: %s", held.lease.game_id, error)
             held.due = time.monotonic() + RETRY_SECONDS
         except Exception:

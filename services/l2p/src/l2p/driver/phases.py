@@ -52,7 +52,7 @@ class Phases:
         self.ratings = ratings
 
     async def step(self, lease: Lease) -> Position:
-        """Take the step that is due, if one is."""
+        """Take the step that is due, if one is. Raises `RatingsBusy`, too."""
         return await self.ratings.propose_for(lease.game_id, lambda ratings: self._step(lease, ratings))
 
     async def _step(self, lease: Lease, ratings: Proposal | None) -> Position:

@@ -11,6 +11,7 @@ from dbcommon.engine import Database
 from l2p.ratings import repository
 from l2p.ratings.calculation import Entry, Rating
 from l2p.ratings.calculator import RatingCalculator
+from l2p.ratings.errors import RatingsBusy
 from l2p.ratings.repository import RatedPlayer
 from l2p.scoring.rules import rank_scores
 
@@ -45,7 +46,7 @@ class Ratings:
         """The result of `work`, which may finish the game in a transaction of its own.
 
         It is called without ratings at first. When it raises `RatingsOutdated`, they are calculated, while no transaction
-        is open, and it is called again.
+        is open, and it is called again. Raises `RatingsBusy` when that went on for too long.
         """
         proposal = None
         for _ in range(ATTEMPTS):
@@ -53,7 +54,10 @@ class Ratings:
                 return await work(proposal)
             except RatingsOutdated:
                 proposal = await self._propose(game_id)
-        return await work(proposal)
+        try:
+            return await work(proposal)
+        except RatingsOutdated:
+            raise RatingsBusy from None
 
     async def _propose(self, game_id: UUID) -> Proposal:
         players = await repository.find_rated(self._database, game_id)
