@@ -15,6 +15,7 @@ from l2p.settings import Settings
 from tests.libs.webcommon.test_jwks import KeyServer
 from tests.processes import Running, two_processes
 from tests.services.l2p.games.playing import following, start_game
+from tests.services.l2p.live.streaming import streaming
 from tests.services.l2p.players import Crowd
 from tests.tokens import TokenMint
 
@@ -24,6 +25,10 @@ STORED_ANSWERS = """
     SELECT count(*) FROM answers JOIN questions ON questions.id = answers.question_id WHERE questions.game_id = $1
 """
 ONE_QUESTION = [{"question_text": "2 + 2?", "options": ["3", "4"], "correct_answer": "4"}]
+
+
+ENDING = 15
+"""Games that end about when their driver is killed."""
 
 
 @asynccontextmanager
@@ -120,25 +125,41 @@ async def read_lease(sql: "Sql[Any]", game: dict[str, Any]) -> "asyncpg.Record":
 
 
 @pytest.mark.long
-async def test_a_driver_that_stops_hands_over(
+async def test_a_driver_that_stops_hands_over_and_its_clients_go_on_elsewhere(
     settings: Settings, key_server: KeyServer, mint: TokenMint, sql: "Sql[Any]"
 ) -> None:
     async with processes(settings, key_server) as (driving, other):
         host, guest = Crowd(driving.client, mint).player(), Crowd(other.client, mint).player()
         lobby = await host.create(settings=RULES)
         await guest.join(lobby)
-        async with following(other, lobby, guest) as follower:
+        async with (
+            following(other, lobby, guest) as follower,
+            following(driving, lobby, host) as socket,
+            streaming(driving.client, lobby, host) as stream,
+        ):
             game = await start_game(host, lobby, questions=ONE_QUESTION)
             question = (await follower.wait_for("question.opened"))["data"]["question"]
+            await asyncio.gather(socket.wait_for("question.opened"), stream.wait_for("question.opened"))
             before = await read_lease(sql, game)
-            await driving.stop()
+            stopping = asyncio.create_task(driving.stop())
+            assert (await stream.wait_for("closed"))["data"] == {"code": 1012}
+            with pytest.raises(StopAsyncIteration):
+                await stream.receive()
+            assert await socket.socket.closed() == 1012
+            await stopping
             after = await read_lease(sql, game)
             assert after["lease_epoch"] == before["lease_epoch"] + 1
             assert after["lease_holder"] not in (None, before["lease_holder"])
             assert (await follower.answer(question, "4"))["type"] == "accepted"
             closed = await follower.wait_for("question.closed")
+            await follower.wait_for("game.finished")
+        async with streaming(other.client, lobby, host, last_event_id=stream.ids[-1]) as resumed:
+            await resumed.wait_for("game.finished")
     assert closed["data"]["question_id"] == question["id"]
     assert "game.resumed" not in [event["type"] for event in follower.events]
+    # The first is that of `welcome`, which is the last one that the client had.
+    assert resumed.ids == list(range(stream.ids[-1], resumed.ids[-1] + 1))
+    assert stream.ids == list(range(stream.ids[0], stream.ids[-1] + 1))
 
 
 @pytest.mark.long
@@ -164,3 +185,52 @@ async def test_all_processes_die_and_the_question_goes_on(
         assert (await follower.answer(question, "4"))["type"] == "accepted"
         assert (await follower.wait_for("question.closed"))["data"]["you"]["is_correct"]
         await follower.wait_for("game.finished")
+
+
+@pytest.mark.long
+async def test_games_whose_driver_is_killed_at_their_end_rate_once(
+    settings: Settings, key_server: KeyServer, mint: TokenMint, sql: "Sql[Any]"
+) -> None:
+    instants = random.Random(0)  # noqa: S311 - any instants will do
+    answered = asyncio.Barrier(ENDING + 1)
+    async with processes(settings, key_server) as (driving, other):
+        games = [
+            asyncio.create_task(play_to_the_end(driving, other, mint, answered, pause=instants.uniform(0, 2)))
+            for _ in range(ENDING)
+        ]
+        await answered.wait()
+        await asyncio.sleep(1)
+        await driving.kill()
+        for game_id in await asyncio.gather(*games):
+            changes = await sql.fetch(RATED, game_id)
+            # Each rating is that of the one change.
+            assert [change["is_standing"] for change in changes] == [True, True]
+
+
+RATED = """
+    SELECT change.rating = users.rating AND change.rating_before = 1500 AS is_standing
+    FROM rating_changes AS change JOIN game_participants AS part ON part.id = change.participant_id
+    JOIN users ON users.id = part.user_id WHERE part.game_id = $1
+"""
+
+
+async def play_to_the_end(
+    driving: Running, other: Running, mint: TokenMint, answered: asyncio.Barrier, *, pause: float
+) -> UUID:
+    """A game of two that ends so long after all games began; gives its id."""
+    host = Crowd(driving.client, mint).player()
+    players = Crowd(other.client, mint).players(2)
+    lobby = await host.create(settings=RULES)
+    for player in players:
+        assert (await player.join(lobby)).status_code == 200
+    async with following(other, lobby, players[0]) as first, following(other, lobby, players[1]) as second:
+        game = await start_game(host, lobby, questions=ONE_QUESTION)
+        question = (await first.wait_for("question.opened"))["data"]["question"]
+        assert (await first.answer(question, "4"))["type"] == "accepted"
+        await answered.wait()
+        await asyncio.sleep(pause)
+        assert (await second.answer(question, "3"))["type"] == "accepted"
+        for follower in (first, second):
+            await follower.wait_for("game.finished")
+            assert [event["type"] for event in follower.events].count("game.finished") == 1
+    return UUID(game["id"])
