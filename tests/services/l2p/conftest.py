@@ -18,6 +18,7 @@ from tests.processes import Running, two_processes
 from tests.redis_server import RedisServer, running_redis
 from tests.servers import TestServer
 from tests.services.l2p.fast_games import FastGames, fast_games_on
+from tests.services.l2p.played import Played
 from tests.services.l2p.players import Crowd
 from tests.tokens import TokenMint
 from webcommon.app.service import Service
@@ -86,6 +87,12 @@ async def connected(database: DatabaseSettings) -> AsyncIterator["asyncpg.Connec
 def crowd(client: httpx.AsyncClient, mint: TokenMint) -> Crowd:
     """Makes players of the application."""
     return Crowd(client, mint)
+
+
+@pytest.fixture
+def played(crowd: Crowd, replica: httpx.AsyncClient) -> Played:
+    """A game to be started."""
+    return Played(crowd, replica)
 
 
 @pytest.fixture(scope="module")

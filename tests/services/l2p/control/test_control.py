@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
 import pytest
 
 from dbcommon.engine import Database
@@ -18,46 +17,14 @@ from l2p.driver.phases import Phases
 from tests.libs.dbcommon.pools import until
 from tests.services.l2p.following import command, count_events, has_event, read_log, wait_for_phase
 from tests.services.l2p.games.playing import QUESTIONS, start_game
+from tests.services.l2p.played import WAITS_FOR_US, Played
 from tests.services.l2p.players import Crowd, Player
 from webcommon.app.service import Service
 
 Connection = asyncpg.Connection
 
-SLOW = {"starting_ms": 0, "time_limit_ms": 120_000, "reveal_ms": 60_000}
-WAITS_FOR_US = (
-    "SELECT bool_or(pg_backend_pid() = ANY (pg_blocking_pids(pid))) FROM pg_locks WHERE NOT granted"
-)
 WRONG_PHASE = (409, "/problems/wrong-phase")
 OVER = (409, "/problems/game-over")
-
-
-class Played:
-    """A game with its host and one more player; `away` is the host at another process."""
-
-    def __init__(self, crowd: Crowd, replica: httpx.AsyncClient) -> None:
-        self.host, self.guest = crowd.players(2)
-        self.away = Player(client=replica, id=self.host.id, headers=self.host.headers)
-        self.lobby: dict[str, Any] = {}
-        self.game: dict[str, Any] = {}
-
-    async def start(self, **settings: Any) -> dict[str, Any]:
-        """Start, and give the state with the first question open."""
-        self.lobby = await self.host.create(settings=SLOW | settings)
-        assert (await self.guest.join(self.lobby, code=self.lobby["code"])).status_code == 200
-        self.game = await start_game(self.host, self.lobby)
-        return await wait_for_phase(self.host, self.game, "question")
-
-    async def answer(
-        self, state: dict[str, Any], text: str, *, player: Player | None = None
-    ) -> httpx.Response:
-        """The player's answer to the open question; the guest's unless told otherwise."""
-        body = {"question_id": state["question"]["id"], "answer": text}
-        return await (player or self.guest).post(f"/v1/games/{self.game['id']}/answers", body)
-
-
-@pytest.fixture
-def played(crowd: Crowd, replica: httpx.AsyncClient) -> Played:
-    return Played(crowd, replica)
 
 
 async def test_a_host_paces_a_game_from_another_process(played: Played, sql: "Connection[Any]") -> None:

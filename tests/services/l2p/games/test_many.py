@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.processes import Running
 from tests.services.l2p.games.conftest import Pair
-from tests.services.l2p.games.playing import QUESTIONS, QUICK, following, start_game
+from tests.services.l2p.games.playing import QUESTIONS, QUICK, Follower, following, start_game
 from tests.services.l2p.live.streaming import streaming
 from tests.services.l2p.players import Crowd, Player
 from tests.tokens import TokenMint
@@ -50,7 +50,8 @@ async def play(pair: Pair, mint: TokenMint) -> set[str]:
 async def test_of_twenty_lobbies_at_once_none_receives_an_event_of_another(
     pair: Pair, mint: TokenMint
 ) -> None:
-    received = await asyncio.gather(*(play(tuple(pair[::turn]), mint) for turn in (1, -1) * (LOBBIES // 2)))
+    pairs = [pair, (pair[1], pair[0])] * (LOBBIES // 2)
+    received = await asyncio.gather(*(play(processes, mint) for processes in pairs))
     for ids in received:
         # The lobby, its stream, the game, two questions, two players.
         assert len(ids) == 7
@@ -206,3 +207,42 @@ async def test_of_twenty_spectators_at_once_as_many_are_let_in_as_there_are_plac
     async with contextlib.AsyncExitStack() as stack, asyncio.timeout(20):
         while await watch(stack, pair[0], lobby, late) is not None:  # noqa: ASYNC110 - another process frees them
             await asyncio.sleep(0.05)
+
+
+async def test_twenty_answers_of_a_player_at_once_are_one(
+    pair: Pair, mint: TokenMint, sql: "asyncpg.Connection[Any]"
+) -> None:
+    host, player = Crowd(pair[0].client, mint).players(2)
+    elsewhere = Player(client=pair[1].client, id=player.id, headers=player.headers)
+    lobby = await host.create(settings=QUICK)
+    await player.join(lobby)
+    async with following(pair[0], lobby, player) as here, following(pair[1], lobby, player) as there:
+        game = await start_game(host, lobby, questions=[SIX_OPTIONS])
+        for follower in (here, there):
+            question = (await follower.wait_for("question.opened"))["data"]["question"]
+        path, options = f"/v1/games/{game['id']}/answers", question["options"]
+
+        async def post(sender: Player, option: str) -> int:
+            body = {"question_id": question["id"], "answer": option}
+            return (await sender.post(path, body)).status_code
+
+        async def send(follower: Follower) -> int:
+            answers = [(await follower.answer(question, option))["type"] for option in options[:4]]
+            return answers.count("accepted")
+
+        posts = [post(sender, option) for sender in (player, elsewhere) for option in options]
+        answered = await asyncio.gather(send(here), send(there), *posts)
+        (standing,) = await sql.fetch("SELECT answer FROM answers WHERE question_id = $1", question["id"])
+        # Each who sent the answer that stands was told that it is accepted.
+        is_sent = standing["answer"] in options[:4]
+        assert answered[:2] == [is_sent, is_sent]
+        assert Counter(answered[2:]) == {202: 2, 409: 10}
+        await host.post(f"/v1/games/{game['id']}/close")
+        await here.wait_for("game.finished")
+    told = [event["data"]["user_ids"] for event in here.events if event["type"] == "answer.received"]
+    assert told == [[str(player.id)]]
+    results = (await host.get(f"/v1/games/{game['id']}/results")).json()["items"]
+    assert [row["user_id"] for row in results].count(str(player.id)) == 1
+
+
+SIX_OPTIONS = {"question_text": "Which?", "options": list("abcdef"), "correct_answer": "a"}
