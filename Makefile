@@ -15,10 +15,12 @@ SCHEMA := $(SHARED) $(wildcard tests/services/*/test_migrations.py)
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40
 # A file or a test that is named runs as it stands; a folder, its fast tests.
 NAMED := $(if $(findstring .py,$(T)),--durations=5,$(PARALLEL) -m "not long") $(T)
-# Which half of the services' files the packaged server takes in `make test-once`; the system's takes the other. The other long
-# tests (drills) run only in one half of their files, on the packaged server.
-HALF ?= all
-OTHER_HALF := $(or $(if $(filter even,$(HALF)),odd),$(if $(filter odd,$(HALF)),even),$(HALF))
+# Which half of the services' files the packaged server takes in `make test-once` (even or odd); the system's takes the other.
+# Without one each takes all.
+HALF ?=
+OTHER_HALF := $(if $(filter even,$(HALF)),odd,$(if $(filter odd,$(HALF)),even))
+# Which share of the long tests (drills) `make test-once` runs, by their names, on the packaged server.
+DRILLS ?= 0/4
 
 # Tests start many processes: compile each module once, not in each of them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,10 +45,10 @@ ifneq ($(SYSTEM_PG),)
 endif
 endif
 
-test-once: $(VENV)/development.stamp system-pg  ## as in CI; HALF=even|odd|all of the services on 18, and of the drills
-	@$(PYTEST) $(PARALLEL) --half=$(HALF)
-	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) --half=$(OTHER_HALF) \
-		-m "database and (not long or service)" $(SHARED) tests/services
+test-once: $(VENV)/development.stamp system-pg  ## as in CI; HALF=even|odd: of the services on 18; DRILLS=0/4|…|3/4|0/2|1/2|0/1
+	@$(PYTEST) $(PARALLEL) --drills=$(DRILLS) $(addprefix --half=,$(HALF))
+	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) $(addprefix --half=,$(OTHER_HALF)) \
+		-m "database and not long" $(SHARED) tests/services
 
 test-system: $(VENV)/development.stamp system-pg  ## the services' tests once more, on the system's PostgreSQL 15
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" tests/services

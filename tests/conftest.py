@@ -14,7 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from dbcommon.settings import DatabaseSettings, PoolSettings
 from tests.servers import TestServer, throw_away_server
-from tests.shares import SERVICES, UnitScheduling, count_workers, half_of
+from tests.shares import SERVICES, Share, UnitScheduling, count_workers, is_chosen
 from tests.tokens import TokenMint
 
 CopyDatabase = Callable[..., Awaitable[DatabaseSettings]]
@@ -47,12 +47,17 @@ def pytest_configure() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let CI run each half of the services' files on another PostgreSQL, and half of the drills."""
+    """Let CI run each half of the services' files on another PostgreSQL, and a share of the drills."""
     parser.addoption(
         "--half",
-        choices=("all", "even", "odd"),
-        default="all",
-        help="of the services' tests that use a database, and of the long ones, only those of this half of the files",
+        choices=("even", "odd"),
+        help="of the services' tests that use a database, only those of this half of the files",
+    )
+    parser.addoption(
+        "--drills",
+        choices=[f"{number}/{count}" for count in (1, 2, 4) for number in range(count)],
+        default="0/1",
+        help="of the long tests, only those of this share, counted from 0",
     )
 
 
@@ -67,7 +72,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> UnitSched
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that use PostgreSQL and those of a service, and select CI's half. Files with long tests come first,
+    """Mark the tests that use PostgreSQL and those of a service, and select what CI runs. Files with long tests come first,
     so that no core waits for another at the end."""
     for item in items:
         if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
@@ -76,8 +81,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.service)
     long_files = {item.path for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.path not in long_files)
-    half = config.getoption("half")
-    others = [item for item in items if half != "all" and half_of(item) not in (None, half)]
+    half, drills = config.getoption("half"), Share.parse(config.getoption("drills"))
+    others = [item for item in items if not is_chosen(item, half, drills)]
     if others:
         config.hook.pytest_deselected(items=others)
         dropped = set(others)

@@ -1,9 +1,10 @@
-"""How the tests are divided: among worker processes, between two servers, and between two runs of CI."""
+"""How the tests are divided: among worker processes, between two servers, and among runs of CI."""
 
 import functools
 import os
 import zlib
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -25,7 +26,7 @@ def count_workers() -> int:
 
 
 def unit_of(file: str) -> str:
-    """What stays together in one worker, and in one half: a file (its path from the root), or those on one stack."""
+    """What stays together in one worker, and in one share: a file (its path from the root), or those on one stack."""
     return "tests/suite/stack.py" if file in ON_ONE_STACK else file
 
 
@@ -36,11 +37,38 @@ class UnitScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no 
         return unit_of(nodeid.partition("::")[0])
 
 
+@dataclass(frozen=True)
+class Share:
+    """Of so many shares of the long tests (drills) the one with this number, from 0."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Share":
+        """What `--drills` says: `1/4`."""
+        number, count = text.split("/")
+        return cls(int(number), int(count))
+
+    def has(self, test: str) -> bool:
+        """Whether this share runs the drill with this id: by its name, so that no other change moves a drill into the share
+        that has just run. Those on one stack run together."""
+        file = test.partition("::")[0]
+        name = unit_of(file) if file in ON_ONE_STACK else test
+        return zlib.crc32(name.encode()) % self.count == self.number
+
+
+def is_chosen(item: pytest.Item, half: Half | None, drills: Share) -> bool:
+    """Whether a test runs: a drill in its share, another test of a service that uses a database in its half, the rest always."""
+    if item.get_closest_marker("long"):
+        return drills.has(item.nodeid)
+    return half is None or half_of(item) in (None, half)
+
+
 def half_of(item: pytest.Item) -> Half | None:
-    """The half of a service's test that uses a database, or of a drill; None for tests that run with either."""
-    if item.get_closest_marker("service"):
-        return _halves_of_services().get(item.path) if item.get_closest_marker("database") else None
-    return half_of_drill(item.path) if item.get_closest_marker("long") else None
+    """The half of a service's test that uses a database; None for tests that run with either."""
+    is_halved = item.get_closest_marker("service") and item.get_closest_marker("database")
+    return _halves_of_services().get(item.path) if is_halved else None
 
 
 @functools.cache
@@ -53,9 +81,3 @@ def _halves_of_services() -> dict[Path, Half]:
         found[path] = min(taken, key=lambda half: taken[half])
         taken[found[path]] += size
     return found
-
-
-def half_of_drill(path: Path) -> Half:
-    """By the file's name, so that no other change moves a drill into the half that has just run."""
-    name = PurePosixPath(unit_of(path.relative_to(ROOT).as_posix())).stem
-    return "odd" if zlib.crc32(name.encode()) % 2 else "even"

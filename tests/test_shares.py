@@ -1,22 +1,30 @@
 """How the tests are divided."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.shares import ON_ONE_STACK, ROOT, half_of, half_of_drill, unit_of
+from tests.shares import ON_ONE_STACK, ROOT, Share, half_of, is_chosen, unit_of
+
+QUARTERS = [Share(number, 4) for number in range(4)]
 
 
-def test_files_on_one_stack_are_one_unit_in_one_half() -> None:
+def test_files_on_one_stack_are_one_unit_in_one_share() -> None:
     assert all((ROOT / file).is_file() for file in ON_ONE_STACK)
     assert {unit_of(file) for file in ON_ONE_STACK} == {"tests/suite/stack.py"}
-    assert {half_of_drill(ROOT / file) for file in ON_ONE_STACK} == {"even"}
+    tests = [f"{file}::test_{number}" for file in ON_ONE_STACK for number in range(10)]
+    assert [sum(share.has(test) for test in tests) for share in QUARTERS].count(0) == 3
 
 
-def test_a_drills_half_depends_on_its_files_name_alone() -> None:
-    assert half_of_drill(ROOT / "tests/test_readme.py") == "odd"
-    assert half_of_drill(ROOT / "tests/ops/test_stack.py") == "odd"
-    assert half_of_drill(ROOT / "tests/libs/test_stack.py") == "odd"
+def test_each_drill_is_in_one_of_the_shares_and_they_are_about_as_large() -> None:
+    tests = [f"tests/test_a.py::test_{number}" for number in range(1000)]
+    for shares in (QUARTERS, [Share(0, 2), Share(1, 2)], [Share(0, 1)]):
+        assert all(sum(share.has(test) for share in shares) == 1 for test in tests)
+    assert all(200 < sum(share.has(test) for test in tests) < 300 for share in QUARTERS)
+
+
+def test_a_drills_share_depends_on_its_name_alone() -> None:
+    assert Share.parse("3/4") == Share(3, 4)
+    assert [share.has("tests/test_a.py::test_it[1]") for share in QUARTERS] == [False, True, False, False]
+    assert [share.has("tests/test_a.py::test_it[2]") for share in QUARTERS] == [False, False, True, False]
 
 
 class Item(pytest.Item):
@@ -28,16 +36,31 @@ class Item(pytest.Item):
 
 @pytest.fixture
 def item(request: pytest.FixtureRequest) -> pytest.Item:
-    """A test of a file that has a half."""
+    """A fast test of a file that has no half."""
     return Item.from_parent(request.node.parent, name="item")
 
 
-def test_only_drills_and_the_services_tests_with_a_database_are_halved(item: pytest.Item) -> None:
+def test_fast_tests_run_with_either_half_unless_they_use_a_services_database(item: pytest.Item) -> None:
     assert half_of(item) is None
-    item.add_marker(pytest.mark.long)
-    assert half_of(item) == half_of_drill(Path(__file__))
+    assert all(is_chosen(item, half, Share(0, 4)) for half in ("even", "odd", None))
     item.add_marker(pytest.mark.service)
     assert half_of(item) is None
     item.path = next((ROOT / "tests/services/auth").rglob("test_login.py"))
     item.add_marker(pytest.mark.database)
-    assert half_of(item) in ("even", "odd")
+    own = half_of(item)
+    assert own in ("even", "odd")
+    assert [is_chosen(item, half, Share(0, 4)) for half in ("even", "odd", None)] == [
+        own == "even",
+        own == "odd",
+        True,
+    ]
+
+
+def test_a_drill_runs_in_its_share_with_either_half(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.long)
+    item.add_marker(pytest.mark.service)
+    item.add_marker(pytest.mark.database)
+    for half in ("even", "odd", None):
+        assert [is_chosen(item, half, share) for share in QUARTERS] == [
+            share.has(item.nodeid) for share in QUARTERS
+        ]
