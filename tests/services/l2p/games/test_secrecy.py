@@ -50,11 +50,11 @@ async def observe(pair: Pair, mint: TokenMint, *, correct: str) -> Observed:
     """Play a question, and the next one up to its close, which is not observed. `correct` is the right answer to that one."""
     owner, host, player, spectator, stranger = Crowd(pair[0].client, mint).players(5)
     asked = {"question_text": "1 + 1?", "options": OPTIONS, "correct_answer": correct, "explanation": correct}
-    sums = {"title": "Sums", "is_public": True, "questions": [EARLIER, asked]}
+    sums = {"title": f"Sums {host.id}", "is_public": True, "questions": [EARLIER, asked]}
     stored = await owner.post("/v1/question-sets", sums)
     assert stored.status_code == 201, stored.text
     set_id = stored.json()["id"]
-    lobby = await host.create(settings=RULES)
+    lobby = await host.create(name=f"Sums {host.id}", settings=RULES)
     await player.join(lobby)
     observed = Observed()
     async with (
@@ -112,14 +112,14 @@ async def look_around(
         (f"/v1/lobbies/{lobby['id']}", {}),
         (f"/v1/lobbies/{lobby['id']}/players", {}),
         (f"/v1/lobbies/by-code/{lobby['code']}", {}),
-        ("/v1/lobbies", {"status": "in_game"}),
-        ("/v1/question-sets", {"scope": "public"}),
+        ("/v1/lobbies", {"status": "in_game", "q": lobby["name"]}),
+        ("/v1/question-sets", {"scope": "public", "q": lobby["name"]}),
         (f"/v1/question-sets/{set_id}", {}),
         (f"/v1/question-sets/{set_id}/export", {"format": "csv"}),
         (f"/v1/question-sets/{set_id}/export", {"format": "json"}),
         (f"/v1/users/{person.id}/stats", {}),
         (f"/v1/users/{person.id}/games", {}),
-        ("/v1/leaderboard", {"by": "score"}),
+        ("/v1/leaderboard", {"by": "score", "around": "me"}),
     ]
     for path, query in reads:
         observed.note(await person.get(path, **query))
