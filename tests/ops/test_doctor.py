@@ -22,6 +22,7 @@ from quartet.settings import load_settings
 from tests.ops.command import Workplace, workplace
 from tests.ops.inspected import call, connected, settings_for
 from tests.ops.places import SYSTEM_BINDIR, on_small_disk, open_folder
+from tests.redis_server import running_redis
 from tests.servers import TestServer, throw_away_server
 
 pytestmark = pytest.mark.database
@@ -87,6 +88,19 @@ async def test_a_wrong_password(place: Workplace) -> None:
     ((severity, what, fix),) = await findings(place, "server", POSTGRES_PASSWORD="wrong")
     assert (severity, "refuses the password of postgres" in what) == ("failure", True)
     assert "POSTGRES_PASSWORD" in fix
+
+
+async def test_a_redis_that_is_refused_or_away(place: Workplace, tmp_path: Path) -> None:
+    assert await findings(place, "redis") == []
+    with running_redis(tmp_path) as server:
+        assert await findings(place, "redis", REDIS_URL=server.url()) == []
+        ((severity, refused, fix),) = await findings(place, "redis", REDIS_URL=server.url("not-this-one"))
+    ((_, away, _),) = await findings(place, "redis", REDIS_URL=server.url())
+    assert severity == "warning"
+    assert "correct REDIS_URL" in fix
+    assert "invalid username-password pair" in refused
+    assert "not-this-one" not in refused
+    assert f"connecting to 127.0.0.1:{server.port}" in away
 
 
 async def test_a_missing_database(broken: TestServer, place: Workplace) -> None:

@@ -14,6 +14,7 @@ from quartet.doctor.reaching import (
     check_connections,
     check_logins,
     check_migrations,
+    check_redis,
     check_server,
     check_services,
 )
@@ -31,7 +32,7 @@ from quartet.settings import OperatorSettings
 
 Outcome = Literal["pass", "warn", "fail", "skipped"]
 
-WITHOUT_SERVER: tuple[Check, ...] = (check_server, check_disk, check_backups, check_services)
+WITHOUT_SERVER: tuple[Check, ...] = (check_server, check_disk, check_backups, check_services, check_redis)
 
 WITH_SERVER: tuple[Check, ...] = (
     check_logins,

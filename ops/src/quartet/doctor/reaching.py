@@ -14,6 +14,7 @@ from quartet.schema import read_status
 from quartet.settings.operator import ADMIN_PASSWORD, BACKUP_PASSWORD
 
 CONNECT_SECONDS = 10
+REDIS_SECONDS = 2.0
 
 NEARLY_ALL = 0.8
 """The share of a limit from which on it is said."""
@@ -85,6 +86,27 @@ async def check_services(subject: Subject) -> list[Finding]:
         for report in reports
         if report.status != "pass"
     ]
+
+
+async def check_redis(subject: Subject) -> list[Finding]:
+    """The server of REDIS_URL answers, and takes the password."""
+    url = subject.settings.value("REDIS_URL")
+    if not url:
+        return []
+    # Importing the client takes a third of a second.
+    from redis.asyncio import Redis  # noqa: PLC0415
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
+    waits = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
+    try:
+        async with Redis.from_url(url, retry=Retry(NoBackoff(), 0), **waits) as client:
+            await client.ping()
+    except (RedisError, OSError, TypeError, ValueError) as error:
+        fix = "start it, or correct REDIS_URL; meanwhile players at two processes see each other up to a second later"
+        return [warning(f"Redis is of no use: {str(error).rstrip('.')}", fix=fix)]
+    return []
 
 
 def _logins(subject: Subject) -> Iterator[tuple[DatabaseUrl, str]]:

@@ -123,6 +123,6 @@ class RedisCarrier:
 
     def _explain(self, error: Exception) -> str:
         return (
-            f"{self._place}: {error}. Until it is back events are found by polling, up to a second later."
+            f"{self._place}: {str(error).rstrip('.')}. Meanwhile events are found by polling, up to a second later."
             " Is the server up, and is REDIS_URL right?"
         )
