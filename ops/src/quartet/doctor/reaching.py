@@ -99,9 +99,13 @@ async def check_redis(subject: Subject) -> list[Finding]:
     from redis.backoff import NoBackoff  # noqa: PLC0415
     from redis.exceptions import RedisError  # noqa: PLC0415
 
-    waits = {"socket_timeout": REDIS_SECONDS, "socket_connect_timeout": REDIS_SECONDS}
     try:
-        async with Redis.from_url(url, retry=Retry(NoBackoff(), 0), **waits) as client:
+        async with Redis.from_url(
+            url,
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        ) as client:
             await client.ping()
     except (RedisError, OSError, TypeError, ValueError) as error:
         fix = "start it, or correct REDIS_URL; meanwhile players at two processes see each other up to a second later"
