@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.ops.command import Workplace, workplace
-from tests.ops.provisioned_server import ProvisionedServer, provisioned_server
+from tests.ops.provisioned_server import ProvisionedServer, copied_server
 
 
 @pytest.fixture(scope="module")
 def provisioned() -> Iterator[ProvisionedServer]:
     """A provisioned server behind the real access rules, one a module."""
-    with provisioned_server() as server:
+    with copied_server() as server:
         yield server
 
 

@@ -1,6 +1,5 @@
 """A provisioned server with the real access rules, and connections to it as any role."""
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,7 @@ from dbcommon.dsn import DatabaseUrl
 from quartet.postgres import Cluster
 from quartet.provision import AdminConnection, Plan, embedded_access_rules, provision
 from tests.ops.places import FAST, open_folder
+from tests.servers import copy_provisioned_server, run_blocking
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -72,14 +72,29 @@ def provisioned_server() -> Iterator[ProvisionedServer]:
         cluster = Cluster(folder / "cluster", max_connections=plan.max_connections, settings=FAST)
         server = ProvisionedServer(cluster, plan, secrets.token_urlsafe(32))
         cluster.initialise(superuser_password=server.password)
-        cluster.set_access_rules(embedded_access_rules(plan))
-        cluster.start()
-        try:
-            with asyncio.Runner() as runner:
-                runner.run(provision(server.admin, plan))
+        with _behind_its_rules(server):
+            run_blocking(lambda: provision(server.admin, plan))
             yield server
-        finally:
-            cluster.stop("immediate")
+
+
+@contextlib.contextmanager
+def copied_server() -> Iterator[ProvisionedServer]:
+    """The same, a copy of one that was provisioned before."""
+    with open_folder() as folder:
+        made = copy_provisioned_server(folder / "cluster")
+        cluster = Cluster(made.folder, max_connections=made.plan.max_connections, settings=FAST)
+        with _behind_its_rules(ProvisionedServer(cluster, made.plan, made.password)) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def _behind_its_rules(server: ProvisionedServer) -> Iterator[ProvisionedServer]:
+    server.cluster.set_access_rules(embedded_access_rules(server.plan))
+    server.cluster.start()
+    try:
+        yield server
+    finally:
+        server.cluster.stop("immediate")
 
 
 def owner_url(server: ProvisionedServer, service: str) -> DatabaseUrl:
