@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,9 @@ import asyncpg
 import pytest
 
 from l2p.settings import Settings
+from tests.libs.dbcommon.pools import until
 from tests.libs.webcommon.test_jwks import KeyServer
-from tests.processes import Running, two_processes
+from tests.processes import Running, replica, two_processes
 from tests.services.l2p.games.playing import following, start_game
 from tests.services.l2p.live.streaming import streaming
 from tests.services.l2p.players import Crowd
@@ -162,9 +164,15 @@ async def test_a_driver_that_stops_hands_over_and_its_clients_go_on_elsewhere(
     assert stream.ids == list(range(stream.ids[0], stream.ids[-1] + 1))
 
 
+async def until_closed(sql: "Sql[Any]", question: dict[str, Any]) -> None:
+    """Wait until the time of the question would have been over."""
+    is_over = "SELECT closes_at < clock_timestamp() FROM questions WHERE id = $1"
+    await until(partial(sql.fetchval, is_over, question["id"]))
+
+
 @pytest.mark.long
 async def test_all_processes_die_and_the_question_goes_on(
-    settings: Settings, key_server: KeyServer, mint: TokenMint
+    settings: Settings, key_server: KeyServer, mint: TokenMint, sql: "Sql[Any]"
 ) -> None:
     async with processes(settings, key_server) as (first, second):
         host = Crowd(first.client, mint).player()
@@ -175,6 +183,7 @@ async def test_all_processes_die_and_the_question_goes_on(
             question = (await follower.wait_for("question.opened"))["data"]["question"]
             stream, last_seq = follower.welcome["data"]["stream"], follower.events[-1]["seq"]
         await asyncio.gather(first.kill(), second.kill())
+    await until_closed(sql, question)
     async with (
         processes(settings, key_server) as (_, second),
         following(second, lobby, host, stream=stream, last_seq=last_seq) as follower,
@@ -185,6 +194,35 @@ async def test_all_processes_die_and_the_question_goes_on(
         assert (await follower.answer(question, "4"))["type"] == "accepted"
         assert (await follower.wait_for("question.closed"))["data"]["you"]["is_correct"]
         await follower.wait_for("game.finished")
+
+
+@pytest.mark.long
+async def test_both_processes_are_killed_in_turn_and_the_question_goes_on(
+    settings: Settings, key_server: KeyServer, mint: TokenMint, sql: "Sql[Any]"
+) -> None:
+    assert settings.database is not None
+    async with processes(settings, key_server) as (first, second):
+        host, player = Crowd(first.client, mint).player(), Crowd(second.client, mint).player()
+        # Longer than a process needs to start.
+        lobby = await host.create(settings=RULES | {"time_limit_ms": 120_000})
+        assert (await player.join(lobby)).status_code == 200
+        async with following(second, lobby, player) as follower:
+            await start_game(host, lobby, questions=ONE_QUESTION)
+            question = (await follower.wait_for("question.opened"))["data"]["question"]
+            killed_at = await kill(first, sql)
+            resumed = await follower.wait_for("game.resumed")
+            check_given_back(question, resumed, killed_at=killed_at)
+            stream, last_seq = follower.welcome["data"]["stream"], follower.events[-1]["seq"]
+        async with replica("l2p", settings.database, AUTH_JWKS_URL=key_server.url) as third:
+            killed_at = await kill(second, sql)
+            async with following(third, lobby, player, stream=stream, last_seq=last_seq) as follower:
+                again = await follower.wait_for("game.resumed")
+                check_given_back(resumed["data"], again, killed_at=killed_at)
+                assert (await follower.answer(question, "4"))["type"] == "accepted"
+                assert (await follower.wait_for("question.closed"))["data"]["you"]["is_correct"]
+                await follower.wait_for("game.finished")
+    seqs = [event["seq"] for event in follower.events]
+    assert seqs == list(range(last_seq + 1, seqs[-1] + 1))
 
 
 @pytest.mark.long

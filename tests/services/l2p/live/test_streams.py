@@ -115,13 +115,3 @@ async def test_a_stream_that_nobody_reads_is_cut_off(
             async with asyncio.timeout(30):
                 while count_connections(process, port):  # noqa: ASYNC110  another process ends it
                     await asyncio.sleep(0.05)
-
-
-@pytest.mark.long
-async def test_a_silent_stream_gets_comments(process: Running, player: Player) -> None:
-    lobby = await player.create()
-    async with streaming(process.client, lobby, player) as stream:
-        for _ in range(2):
-            async with asyncio.timeout(40):
-                while await anext(stream.lines) != ": ":
-                    pass

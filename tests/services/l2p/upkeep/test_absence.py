@@ -12,6 +12,7 @@ from tests.libs.webcommon.test_jwks import KeyServer
 from tests.processes import Running, two_processes
 from tests.services.l2p.games.playing import QUESTIONS, following, start_game
 from tests.services.l2p.players import Crowd
+from tests.sockets import open_socket
 from tests.tokens import TokenMint
 
 Pair = tuple[Running, Running]
@@ -49,10 +50,14 @@ async def test_those_who_are_gone(
     names = {"AUTH_JWKS_URL": key_server.url, "L2P_IDLE_SECONDS": "30"}
     states = States(sql)
     async with two_processes("l2p", settings.database, **names) as pair:
+        handed_over = asyncio.Event()
         await asyncio.gather(
             hand_over_when_the_host_is_gone(pair, mint, states),
             wait_while_nobody_is_there(pair, mint, states),
             close_when_nobody_comes_back(pair, mint, states),
+            *(hand_over_in(phase, pair, mint, states) for phase in PHASES),
+            hand_over_whoever_knocks(pair, mint, states, handed_over),
+            keep_the_host_who_comes_back(pair, mint, states, handed_over),
         )
 
 
@@ -103,3 +108,89 @@ async def close_when_nobody_comes_back(pair: Pair, mint: TokenMint, states: Stat
     await states.wait_for("status", "closed", lobby)
     assert (await host.look_at(lobby))["status"] == "closed"
     assert (await host.get(f"/v1/games/{game['id']}")).json()["status"] == "aborted"
+
+
+PHASES = {
+    "starting": {"starting_ms": 10_000},
+    "reveal": {"starting_ms": 0, "reveal_ms": 60_000, "time_limit_ms": 120_000},
+    "paused": SLOW,
+}
+
+
+async def hand_over_in(phase: str, pair: Pair, mint: TokenMint, states: States) -> None:
+    """A host who is gone in this phase is followed by one who can do all that a host does."""
+    host, guest = Crowd(pair[0].client, mint).player(), Crowd(pair[1].client, mint).player()
+    lobby = await host.create(settings=PHASES[phase])
+    await guest.join(lobby)
+    async with following(pair[1], lobby, guest) as follower:
+        async with following(pair[0], lobby, host):
+            game = await start_game(host, lobby)
+            if phase != "starting":
+                await follower.wait_for("question.opened")
+                command = {"reveal": "close", "paused": "pause"}[phase]
+                assert (await host.post(f"/v1/games/{game['id']}/{command}")).status_code == 200
+        await states.wait_for("host_id::text", str(guest.id), lobby)
+        await follower.wait_for("host.changed")
+        assert (await guest.post(f"/v1/games/{game['id']}/abort")).status_code == 200
+        kicked = await guest.post(f"/v1/lobbies/{lobby['id']}/kick", {"user_id": str(host.id)})
+        assert kicked.status_code == 204
+        assert (await start_game(guest, lobby))["id"] != game["id"]
+        assert [event["type"] for event in follower.events].count("host.changed") == 1
+
+
+async def knock(pair: Pair, lobby: dict[str, Any], first: dict[str, Any] | None) -> int:
+    """Open a socket and send this message, or none; gives the code with which it is closed."""
+    port = pair[0].client.base_url.port
+    assert port is not None
+    path = f"/v1/lobbies/{lobby['id']}/events"
+    async with open_socket(port, path, subprotocols=["quartet.v1"]) as socket:
+        if first is not None:
+            await socket.send(first)
+        return await socket.closed()
+
+
+async def hand_over_whoever_knocks(
+    pair: Pair, mint: TokenMint, states: States, handed_over: asyncio.Event
+) -> None:
+    """Sockets of others, and sockets that never say whose they are, do not count for the host."""
+    host, stranger = Crowd(pair[0].client, mint).players(2)
+    guest = Crowd(pair[1].client, mint).player()
+    lobby = await host.create(settings=SLOW)
+    await guest.join(lobby)
+    async with following(pair[1], lobby, guest) as follower, following(pair[0], lobby, stranger):
+        async with following(pair[0], lobby, host):
+            ready = await host.post(f"/v1/lobbies/{lobby['id']}/ready", {"is_ready": True})
+            assert ready.status_code == 204
+        codes = [await knock(pair, lobby, first) for first in ({"type": "auth", "token": "x"}, None)]
+        assert codes == [4401, 4401]
+        await states.wait_for("host_id::text", str(guest.id), lobby)
+        last = await follower.wait_for("player.ready")
+        changed = await follower.wait_for("host.changed")
+        assert seconds_between(last["at"], changed["at"]) >= 14.5
+        assert [event["type"] for event in follower.events].count("host.changed") == 1
+    handed_over.set()
+
+
+async def keep_the_host_who_comes_back(
+    pair: Pair, mint: TokenMint, states: States, handed_over: asyncio.Event
+) -> None:
+    """A host who is back after ten seconds still hosts when one who is not does not any more."""
+    host, guest = Crowd(pair[0].client, mint).player(), Crowd(pair[1].client, mint).player()
+    lobby = await host.create(settings=SLOW)
+    await guest.join(lobby)
+    async with following(pair[1], lobby, guest) as follower:
+        async with following(pair[0], lobby, host):
+            pass
+        await states.wait_for(AWAY_FOR_TEN_SECONDS, "true", lobby)
+        async with following(pair[1], lobby, host):
+            await handed_over.wait()
+            await guest.post(f"/v1/lobbies/{lobby['id']}/ready", {"is_ready": True})
+            await follower.wait_for("player.ready")
+        assert "host.changed" not in [event["type"] for event in follower.events]
+    assert (await guest.look_at(lobby))["host_id"] == str(host.id)
+
+
+AWAY_FOR_TEN_SECONDS = """
+    (SELECT (left_at < clock_timestamp() - interval '10 s')::text FROM lobby_presence
+     WHERE lobby_id = lobbies.id AND user_id = lobbies.host_id)
+"""
