@@ -121,10 +121,13 @@ NEEDS_NO_DATABASE = {
 }
 """Operations that respond without the database. They have to be as quick, and a 503 has Retry-After."""
 
-SHARES_ITS_WAIT = {"read_revocations", "list_development_mails", "answer_question"}
+SHARES_ITS_WAIT = {
+    *("read_revocations", "list_development_mails", "answer_question"),
+    *("join_lobby", "set_ready", "admit_guest"),
+}
 """Operations whose concurrent callers share one call to the database."""
 
-TAKES_TURNS = {"join_lobby", "leave_lobby", "set_ready", "admit_guest"}
+TAKES_TURNS = {"leave_lobby"}
 """Operations whose callers wait for their turn before they wait for a connection."""
 
 ONE_CONNECTION_EACH = {"stream_events"}

@@ -13,6 +13,7 @@ from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
 from l2p.question_sets.reader import FileReader
 from l2p.ratings.calculator import RatingCalculator
+from l2p.seats.seats import LobbySeats
 from l2p.tokens import TokenSigner
 from l2p.turns import LobbyTurns
 from webcommon.accounts.passwords import PasswordHasher
@@ -40,3 +41,4 @@ class Components:
     presence: Presence
     guest_access: GuestAccess
     turns: LobbyTurns
+    seats: LobbySeats

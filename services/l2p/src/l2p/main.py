@@ -24,6 +24,7 @@ from l2p.lobbies.routes import router as lobbies_router
 from l2p.models import USER_COLUMNS
 from l2p.question_sets.reader import FileReader
 from l2p.question_sets.routes import router as question_sets_router
+from l2p.seats.routes import router as seats_router
 from l2p.settings import Settings
 from l2p.statistics.routes import router as statistics_router
 from l2p.tokens import TokenSigner
@@ -66,6 +67,7 @@ def create_app(
             statistics_router,
             leaderboards_router,
             lobbies_router,
+            seats_router,
             hosting_router,
             guests_router,
             games_router,
@@ -105,6 +107,7 @@ def create_app(
             presence=live.presence,
             guest_access=GuestAccess(database),
             turns=live.turns,
+            seats=live.seats,
         )
     )
     add_live_metrics(app.request_metrics.registry, live.parts.sessions)

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from dbcommon.engine import Database
-from l2p.lobbies.service import join_lobby
 from l2p.log.log import LobbyLog
+from l2p.seats.entrants import Entrant
+from l2p.seats.service import Joined, join_lobby
 from tests.services.l2p.players import Crowd
 from webcommon.app.service import Service
 
@@ -142,8 +143,10 @@ async def test_presence_counts_from_the_seat_and_not_from_the_request(crowd: Cro
     async with app.component(Database).transaction() as db:
         await db.execute(text("SELECT now()"))  # the transaction of the late player starts
         await early.join(lobby)
-        joined = await join_lobby(db, UUID(lobby["id"]), player_id=late.id, log=app.component(LobbyLog))
-    assert [player.user_id for player in joined.players] == [host.id, early.id, late.id]
+        entrants = [Entrant(user_id=late.id)]
+        [joined] = await join_lobby(db, UUID(lobby["id"]), entrants, log=app.component(LobbyLog))
+    assert isinstance(joined, Joined)
+    assert [player.user_id for player in joined.lobby.players] == [host.id, early.id, late.id]
 
 
 async def test_a_guest_who_leaves_does_not_change_the_host(crowd: Crowd, sql: "Connection[Any]") -> None:

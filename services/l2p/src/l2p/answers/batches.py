@@ -1,11 +1,6 @@
-"""Collects the answers to a game that arrive within a few milliseconds, and stores them together.
+"""Stores the answers to a game in batches."""
 
-A transaction for each answer costs a process three times as much as its share of a batch.
-"""
-
-import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -20,14 +15,9 @@ from l2p.answers.errors import (
     UnknownQuestion,
 )
 from l2p.answers.repository import Submission
+from l2p.batches import Batches
 from l2p.clock.clock import DatabaseClock
 from webcommon.api.problems import Problem
-
-WINDOW_SECONDS = 0.005
-"""How long the first answer of a batch waits for others."""
-
-LARGEST = 500
-"""Answers in one statement."""
 
 _REFUSALS: dict[str, Callable[[], Problem]] = {
     "not a player": NotAPlayer,
@@ -38,12 +28,6 @@ _REFUSALS: dict[str, Callable[[], Problem]] = {
 }
 
 
-@dataclass(eq=False)
-class _Batch:
-    submissions: list[Submission] = field(default_factory=list)
-    results: "list[asyncio.Future[int]]" = field(default_factory=list)
-
-
 class AnswerBatches:
     """Stores answers in batches; one statement a game at a time. `stored` is called with a lobby whose game has
     new answers."""
@@ -52,9 +36,7 @@ class AnswerBatches:
         self._database = database
         self._clock = clock
         self._stored = stored
-        self._batches: dict[UUID, _Batch] = {}
-        """The batch that is collected for a game. The game is missing when nothing of it is collected or stored."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._batches: Batches[UUID, Submission, int] = Batches(self._store)
 
     async def submit(
         self, game_id: UUID, *, user_id: UUID, question_id: UUID, answer: str, lag_ms: int = 0
@@ -71,52 +53,17 @@ class AnswerBatches:
             arrived_at=self._clock.now(),
             lag_ms=lag_ms,
         )
-        result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        batch = self._batches.get(game_id)
-        if batch is None:
-            batch = self._batches[game_id] = _Batch()
-            self._start(self._store_next(game_id, pause=WINDOW_SECONDS))
-        batch.submissions.append(submission)
-        batch.results.append(result)
-        return await result
+        return await self._batches.submit(game_id, submission)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="answers")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _store_next(self, game_id: UUID, *, pause: float) -> None:
-        await asyncio.sleep(pause)
-        batch = self._batches.pop(game_id)
-        more = _Batch(batch.submissions[LARGEST:], batch.results[LARGEST:])
-        # Answers that arrive while a batch is stored are the next batch.
-        self._batches[game_id] = more
-        await self._store(game_id, batch.submissions[:LARGEST], batch.results[:LARGEST])
-        if more.submissions:
-            self._start(self._store_next(game_id, pause=0))
-        else:
-            del self._batches[game_id]
-
-    async def _store(
-        self, game_id: UUID, submissions: list[Submission], results: "list[asyncio.Future[int]]"
-    ) -> None:
-        try:
-            records = await repository.store(self._database, game_id, submissions)
-            outcomes = [
-                await self._judge(record, submission)
-                for record, submission in zip(records, submissions, strict=True)
-            ]
-        except BaseException as error:
-            for result in results:
-                _settle(result, error)
-            # Each caller has the error. What is no answer of the database ends this task as well.
-            if not isinstance(error, Exception):
-                raise
-            return
-        for result, outcome in zip(results, outcomes, strict=True):
-            _settle(result, outcome)
+    async def _store(self, game_id: UUID, submissions: list[Submission]) -> list[int | Problem]:
+        records = await repository.store(self._database, game_id, submissions)
+        outcomes = [
+            await self._judge(record, submission)
+            for record, submission in zip(records, submissions, strict=True)
+        ]
         if any(record["is_new"] for record in records):
             self._stored(records[0]["lobby_id"])
+        return outcomes
 
     async def _judge(self, record: Any, submission: Submission) -> int | Problem:
         """The time taken of an accepted answer, or why it is refused."""
@@ -133,13 +80,3 @@ class AnswerBatches:
         if verdict in ("closed", "not open") or standing is None or standing["standing"] is None:
             return _REFUSALS[verdict]()
         return AlreadyAnswered(answer=standing["standing"])
-
-
-def _settle(result: "asyncio.Future[int]", outcome: int | BaseException) -> None:
-    # A caller that was cancelled waits no longer.
-    if result.done():
-        return
-    if isinstance(outcome, int):
-        result.set_result(outcome)
-    else:
-        result.set_exception(outcome)

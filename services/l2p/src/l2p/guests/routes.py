@@ -2,15 +2,15 @@
 
 from fastapi import APIRouter
 
-from dbcommon.session import DatabaseDep
 from l2p.codes.dependencies import CodesDep
 from l2p.codes.errors import TooManyCodeGuesses
-from l2p.dependencies import LogDep, SignerDep, TurnsDep
+from l2p.dependencies import SignerDep
 from l2p.guests import service
-from l2p.guests.errors import NicknameTaken
 from l2p.guests.schemas import GuestAdmitted, GuestRequest
 from l2p.lobbies.errors import GameUnderWay, LobbyClosed, LobbyFull, LobbyLocked, LobbyNotFound
 from l2p.lobbies.routes import CodeParameter
+from l2p.seats.dependencies import SeatsDep
+from l2p.seats.errors import NicknameTaken
 from webcommon.accounts.throttling.dependencies import ClientInfoDep
 from webcommon.api.problems import problem_responses
 
@@ -29,14 +29,12 @@ router = APIRouter(prefix="/v1/lobbies/by-code", tags=["lobbies"])
 async def admit_guest(
     code: CodeParameter,
     body: GuestRequest,
-    database: DatabaseDep,
     client: ClientInfoDep,
     codes: CodesDep,
     signer: SignerDep,
-    log: LogDep,
-    turns: TurnsDep,
+    seats: SeatsDep,
 ) -> GuestAdmitted:
     """Take a seat without an account. The token is good for this lobby and its games, for twelve hours."""
     return await service.admit_guest(
-        database, code, body.nickname, client=client, codes=codes, signer=signer, log=log, turns=turns
+        body.nickname, code, client=client, codes=codes, signer=signer, seats=seats
     )

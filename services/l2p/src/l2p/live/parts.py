@@ -12,16 +12,12 @@ from l2p.live.beginning import Beginning
 from l2p.live.hub import Hub
 from l2p.live.sessions import Session, Sessions
 from l2p.presence.presence import Presence
+from l2p.seats.seats import LobbySeats
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.auth.bearer import Caller
 
-
-@dataclass(frozen=True, kw_only=True)
-class Actions:
-    """What a client may do by a message, as routes of the API do it. Each raises `Problem` and `DatabaseError`."""
-
-    set_ready: Callable[[Caller, UUID, bool], Awaitable[None]]
-    chat: Callable[[Caller, UUID, str], Awaitable[None]]
+Chat = Callable[[Caller, UUID, str], Awaitable[None]]
+"""Writes a player's message to a lobby. Raises `Problem` and `DatabaseError`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +30,8 @@ class LiveParts:
     presence: Presence
     batches: AnswerBatches
     provisioner: UserProvisioner
-    actions: Actions
+    seats: LobbySeats
+    chat: Chat
     sessions: Sessions
     beginning: Beginning
 

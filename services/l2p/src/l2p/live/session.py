@@ -187,9 +187,9 @@ class SocketSession:
                 )
                 return {"time_taken_ms": time_taken_ms}
             case ReadyMessage():
-                await parts.actions.set_ready(self.caller, self.lobby_id, message.is_ready)
+                await parts.seats.set_ready(self.lobby_id, self.caller.id, is_ready=message.is_ready)
             case ChatMessage():
-                await parts.actions.chat(self.caller, self.lobby_id, message.text)
+                await parts.chat(self.caller, self.lobby_id, message.text)
             case AuthMessage():
                 await self._renew(message)
         return {}

@@ -16,13 +16,14 @@ from l2p.driver.phases import Phases
 from l2p.live.beginning import Beginning
 from l2p.live.hub import Hub
 from l2p.live.notices import Carrier, Notices, PostgresCarrier
-from l2p.live.parts import Actions, LiveParts
+from l2p.live.parts import Chat, LiveParts
 from l2p.live.sessions import Sessions
 from l2p.lobbies import service
 from l2p.log.log import LobbyLog
 from l2p.presence.presence import Presence
 from l2p.ratings.calculator import RatingCalculator
 from l2p.ratings.service import Ratings
+from l2p.seats.seats import LobbySeats
 from l2p.settings import Settings
 from l2p.turns import LobbyTurns
 from l2p.upkeep.upkeep import Upkeep
@@ -43,6 +44,7 @@ class LiveGames:
     driver: Driver
     upkeep: Upkeep
     turns: LobbyTurns
+    seats: LobbySeats
     batches: AnswerBatches
     parts: LiveParts
 
@@ -82,6 +84,7 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
     )
     sessions = Sessions()
     turns = LobbyTurns()
+    seats = LobbySeats(database, log)
     parts = LiveParts(
         database=database,
         clock=clock,
@@ -91,7 +94,8 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         provisioner=provisioner,
         sessions=sessions,
         beginning=Beginning(database, clock, hub, presence, spectators=sessions.limits.spectators),
-        actions=_make_actions(provisioner, log, turns),
+        seats=seats,
+        chat=_make_chat(provisioner, log, turns),
     )
     return LiveGames(
         clock=clock,
@@ -103,6 +107,7 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
         driver=driver,
         upkeep=upkeep,
         turns=turns,
+        seats=seats,
         batches=batches,
         parts=parts,
     )
@@ -117,18 +122,11 @@ def _make_carrier(settings: Settings, database: Database) -> Carrier:
     return RedisCarrier(settings.redis_url.get_secret_value())
 
 
-def _make_actions(provisioner: UserProvisioner, log: LobbyLog, turns: LobbyTurns) -> Actions:
-    async def set_ready(caller: Caller, lobby_id: UUID, is_ready: bool) -> None:
-        async with turns.turn(lobby_id):
-            await provisioner.write(
-                caller,
-                lambda db: service.set_ready(db, lobby_id, player_id=caller.id, is_ready=is_ready, log=log),
-            )
-
+def _make_chat(provisioner: UserProvisioner, log: LobbyLog, turns: LobbyTurns) -> Chat:
     async def chat(caller: Caller, lobby_id: UUID, message: str) -> None:
         async with turns.turn(lobby_id):
             await provisioner.write(
                 caller, lambda db: service.chat(db, lobby_id, message, player_id=caller.id, log=log)
             )
 
-    return Actions(set_ready=set_ready, chat=chat)
+    return chat

@@ -298,13 +298,6 @@ async def find_username(db: AsyncSession, player_id: UUID) -> str | None:
     return (await db.execute(select(DISPLAY_NAME).where(User.id == player_id))).scalar_one_or_none()
 
 
-async def set_ready(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, is_ready: bool) -> bool | None:
-    """Set whether a player is ready; gives whether that changed something, None without a seat."""
-    parameters = {"lobby_id": lobby_id, "player_id": player_id, "is_ready": is_ready}
-    row = (await db.execute(_SET_READY, parameters)).one_or_none()
-    return None if row is None else bool(row.changed)
-
-
 async def delete_seat(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
     """Free a player's seat in a locked lobby. False when there was none."""
     statement = (
@@ -344,12 +337,3 @@ async def close_lobby(db: AsyncSession, lobby_id: UUID) -> None:
         .where(Lobby.id == lobby_id)
         .values(status="closed", host_id=None, closed_at=func.clock_timestamp())
     )
-
-
-_SET_READY = text(
-    """
-    UPDATE lobby_players SET is_ready = :is_ready FROM lobby_players AS before
-    WHERE lobby_players.lobby_id = :lobby_id AND lobby_players.user_id = :player_id AND before.id = lobby_players.id
-    RETURNING before.is_ready <> :is_ready AS changed
-    """
-).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))

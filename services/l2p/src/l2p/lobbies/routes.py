@@ -12,17 +12,11 @@ from l2p.dependencies import LobbyTurn, LogDep, PlayerDep, ProvisionerDep, get_p
 from l2p.guest_access.errors import GuestNotAllowed
 from l2p.lobbies import service
 from l2p.lobbies.errors import (
-    Banned,
-    GameUnderWay,
-    LobbyClosed,
-    LobbyFull,
-    LobbyLocked,
     LobbyNotFound,
     NoFreeCode,
-    NoSeat,
     QuestionSetUnknown,
 )
-from l2p.lobbies.schemas import JoinRequest, Lobby, LobbyPlayer, LobbyRequest, LobbySummary, ReadyRequest
+from l2p.lobbies.schemas import Lobby, LobbyPlayer, LobbyRequest, LobbySummary
 from l2p.models import LobbyStatus
 from webcommon.accounts.throttling.dependencies import ClientInfoDep
 from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
@@ -139,38 +133,6 @@ async def list_players(
 
 
 @router.post(
-    "/{lobby_id}/join",
-    operation_id="join_lobby",
-    dependencies=[LobbyTurn],
-    summary="Join a lobby",
-    responses=problem_responses(
-        LobbyNotFound, LobbyFull, LobbyClosed, LobbyLocked, Banned, GameUnderWay, TooManyCodeGuesses
-    ),
-)
-async def join_lobby(
-    lobby_id: UUID,
-    player: PlayerDep,
-    database: DatabaseDep,
-    provisioner: ProvisionerDep,
-    log: LogDep,
-    client: ClientInfoDep,
-    codes: CodesDep,
-    body: JoinRequest | None = None,
-) -> Lobby:
-    """Take a seat. A private lobby requires its code. Joining again changes nothing."""
-    code = body.code if body is not None else None
-    await provisioner.run(
-        player,
-        lambda: service.check_code(
-            database, lobby_id, player_id=player.id, code=code, client=client, codes=codes
-        ),
-    )
-    return await provisioner.write(
-        player, lambda db: service.join_lobby(db, lobby_id, player_id=player.id, log=log)
-    )
-
-
-@router.post(
     "/{lobby_id}/leave",
     operation_id="leave_lobby",
     dependencies=[LobbyTurn],
@@ -181,18 +143,3 @@ async def join_lobby(
 async def leave_lobby(lobby_id: UUID, player: PlayerDep, db: SessionDep, log: LogDep) -> None:
     """Free your seat. A host hands over to the longest-present player; the last one out closes the lobby."""
     await service.leave_lobby(db, lobby_id, player_id=player.id, log=log)
-
-
-@router.post(
-    "/{lobby_id}/ready",
-    operation_id="set_ready",
-    dependencies=[LobbyTurn],
-    summary="Say whether you are ready",
-    status_code=204,
-    responses=problem_responses(NoSeat),
-)
-async def set_ready(
-    lobby_id: UUID, body: ReadyRequest, player: PlayerDep, db: SessionDep, log: LogDep
-) -> None:
-    """Ready for the next game, or not. Nobody is at first, and after each game."""
-    await service.set_ready(db, lobby_id, player_id=player.id, is_ready=body.is_ready, log=log)

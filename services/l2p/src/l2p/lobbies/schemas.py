@@ -67,20 +67,6 @@ class LobbyRequest(RequestBody):
     settings: LobbySettingsRequest = LobbySettingsRequest()
 
 
-class JoinRequest(RequestBody):
-    """The code of a private lobby; others need none."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"code": "KX7DQM"}]})
-
-    code: LobbyCode | None = None
-
-
-class ReadyRequest(RequestBody):
-    """Whether the caller is ready."""
-
-    is_ready: Flag = Field(examples=[True])
-
-
 class LobbyPlayer(ResponseBody):
     """A player in a lobby."""
 

@@ -12,19 +12,15 @@ from l2p.codes.codes import generate_code
 from l2p.codes.service import CodeFinder
 from l2p.lobbies import repository
 from l2p.lobbies.errors import (
-    Banned,
     ChatOff,
-    GameUnderWay,
     LobbyClosed,
-    LobbyFull,
-    LobbyLocked,
     LobbyNotFound,
     NoFreeCode,
     NoSeat,
     NotTheHost,
     QuestionSetUnknown,
 )
-from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby, PlayerPosition, Seats
+from l2p.lobbies.repository import LobbyFilter, LobbyPosition, NewLobby, PlayerPosition
 from l2p.lobbies.schemas import Lobby, LobbyRequest, LobbySettings
 from l2p.log.events import NewEvent
 from l2p.log.log import LobbyLog
@@ -158,44 +154,6 @@ async def check_code(
         raise LobbyNotFound
 
 
-async def join_lobby(db: AsyncSession, lobby_id: UUID, *, player_id: UUID, log: LobbyLog) -> Lobby:
-    """Give the player a seat, unless they have one. While a game runs they take part in it from the open question on.
-
-    Raises `LobbyNotFound`, `LobbyClosed`, `Banned`, `LobbyLocked`, `GameUnderWay`, `LobbyFull`.
-    """
-    lobby = await repository.lock_lobby(db, lobby_id)
-    if lobby is None:
-        raise LobbyNotFound
-    seats = await repository.find_seats(db, lobby_id, player_id=player_id)
-    if not seats.has_player:
-        await _check_entry(db, lobby, seats, player_id=player_id)
-        await seat(db, lobby_id, player_id=player_id, log=log)
-        if lobby.status == "in_game":
-            await running_games.insert_late_participant(db, lobby_id, player_id=player_id)
-        if lobby.host_id is None:
-            # The host's account was deleted.
-            await set_host(db, lobby_id, host_id=player_id, log=log)
-    return await read_any_lobby(db, lobby_id)
-
-
-async def _check_entry(db: AsyncSession, lobby: LockedLobby, seats: Seats, *, player_id: UUID) -> None:
-    settings = LobbySettings.model_validate(lobby.settings)
-    if lobby.status == "closed":
-        raise LobbyClosed
-    if await repository.is_banned(db, lobby.id, player_id=player_id):
-        raise Banned
-    if settings.locked:
-        raise LobbyLocked
-    if (
-        lobby.status == "in_game"
-        and not settings.allow_late_join
-        and not await running_games.is_participant(db, lobby.id, player_id=player_id)
-    ):
-        raise GameUnderWay("This lobby does not allow late joining. Try again when the game is over.")
-    if seats.taken >= lobby.max_players:
-        raise LobbyFull(lobby.max_players)
-
-
 async def lock_as_host(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> LockedLobby:
     """The open lobby, locked for a change by its host. Raises `LobbyNotFound`, `LobbyClosed`, `NotTheHost`."""
     lobby = await repository.lock_lobby(db, lobby_id)
@@ -261,18 +219,6 @@ async def set_host(db: AsyncSession, lobby_id: UUID, *, host_id: UUID, log: Lobb
     """Make a player the host of a locked lobby."""
     await repository.set_host(db, lobby_id, host_id=host_id)
     await log.append(db, lobby_id, NewEvent(type="host.changed", data={"host_id": host_id}))
-
-
-async def set_ready(
-    db: AsyncSession, lobby_id: UUID, *, player_id: UUID, is_ready: bool, log: LobbyLog
-) -> None:
-    """Set whether the player is ready. Raises `NoSeat`."""
-    changed = await repository.set_ready(db, lobby_id, player_id=player_id, is_ready=is_ready)
-    if changed is None:
-        raise NoSeat
-    if changed:
-        data = {"user_id": player_id, "is_ready": is_ready}
-        await log.append(db, lobby_id, NewEvent(type="player.ready", data=data))
 
 
 async def chat(db: AsyncSession, lobby_id: UUID, message: str, *, player_id: UUID, log: LobbyLog) -> None:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 _ABORT = text(
@@ -20,38 +21,24 @@ _REOPEN = text(
     """
 ).bindparams(bindparam("lobby_id", type_=Uuid()))
 
-_PARTICIPANT = text(
-    """
-    SELECT EXISTS (
-        SELECT FROM games JOIN game_participants AS part ON part.game_id = games.id
-        WHERE games.lobby_id = :lobby_id AND games.status NOT IN ('finished', 'aborted')
-            AND part.user_id = :player_id
-    )
-    """
-).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))
-
-_LATE_PARTICIPANT = text(
+_LATE_PARTICIPANTS = text(
     """
     INSERT INTO game_participants (game_id, user_id, first_question)
-    SELECT id, :player_id, CASE
+    SELECT games.id, player.id, CASE
         WHEN current_question IS NULL THEN 0
         WHEN coalesce(paused_status, status) = 'question' THEN current_question
         ELSE current_question + 1
     END
-    FROM games WHERE lobby_id = :lobby_id AND status NOT IN ('finished', 'aborted') FOR SHARE
+    FROM games, unnest(:player_ids) AS player (id)
+    WHERE lobby_id = :lobby_id AND status NOT IN ('finished', 'aborted') FOR SHARE OF games
     ON CONFLICT (game_id, user_id) DO NOTHING
     """
-).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_id", type_=Uuid()))
+).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("player_ids", type_=ARRAY(Uuid())))
 
 
-async def is_participant(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> bool:
-    """Whether the player takes part in the running game of a lobby."""
-    return bool((await db.execute(_PARTICIPANT, {"lobby_id": lobby_id, "player_id": player_id})).scalar_one())
-
-
-async def insert_late_participant(db: AsyncSession, lobby_id: UUID, *, player_id: UUID) -> None:
-    """Let a player take part in the running game from the open question on, or from the next one."""
-    await db.execute(_LATE_PARTICIPANT, {"lobby_id": lobby_id, "player_id": player_id})
+async def insert_late_participants(db: AsyncSession, lobby_id: UUID, *, player_ids: list[UUID]) -> None:
+    """Let players take part in the running game from the open question on, or from the next one."""
+    await db.execute(_LATE_PARTICIPANTS, {"lobby_id": lobby_id, "player_ids": player_ids})
 
 
 async def abort_game(db: AsyncSession, lobby_id: UUID) -> UUID | None:

@@ -1,0 +1,39 @@
+"""Takes seats in batches: five hundred players may join a lobby, and get ready, within seconds."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from dbcommon.engine import Database
+from l2p.batches import Batches
+from l2p.log.log import LobbyLog
+from l2p.seats import service
+from l2p.seats.entrants import Entrant
+from l2p.seats.service import Joined
+from webcommon.api.problems import Problem
+
+
+class LobbySeats:
+    """The requests of this process for seats; one transaction a lobby at a time."""
+
+    def __init__(self, database: Database, log: LobbyLog) -> None:
+        self._database = database
+        self._log = log
+        self._joining: Batches[UUID, Entrant, Joined] = Batches(self._join)
+        self._ready: Batches[UUID, tuple[UUID, bool], None] = Batches(self._set_ready)
+
+    async def join(self, lobby_id: UUID, entrant: Entrant) -> Joined:
+        """Give an entrant a seat, unless they have one. Raises what `service.join_lobby` gives, and `IntegrityError` when the
+        row of a player of the batch has vanished."""
+        return await self._joining.submit(lobby_id, entrant)
+
+    async def set_ready(self, lobby_id: UUID, player_id: UUID, *, is_ready: bool) -> None:
+        """Set whether a player is ready. Raises `NoSeat`."""
+        await self._ready.submit(lobby_id, (player_id, is_ready))
+
+    async def _join(self, lobby_id: UUID, entrants: list[Entrant]) -> Sequence[Joined | Problem]:
+        async with self._database.transaction() as db:
+            return await service.join_lobby(db, lobby_id, entrants, log=self._log)
+
+    async def _set_ready(self, lobby_id: UUID, wishes: list[tuple[UUID, bool]]) -> Sequence[Problem | None]:
+        async with self._database.transaction() as db:
+            return await service.set_ready(db, lobby_id, wishes, log=self._log)
