@@ -1,6 +1,6 @@
 """Live games at size: 50 lobbies of 10, 1 lobby of 500, and 500 answers within 100 ms, at one process of Learn2Play.
 
-    python benchmarks/live.py [--json]
+    python benchmarks/live.py [--json] [--only "1 lobby of 500"]
 
 The players are sockets of one other process, so that on two cores half of the delays are theirs. Each player joins over
 HTTP, connects, gets ready and answers two questions.
@@ -10,10 +10,12 @@ import argparse
 import contextlib
 import secrets
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from measuring import Server, put_load, serve, sign_in, tell, throw_away_databases
+from measuring import Server, put_load, serve, tell, throw_away_databases
+from minting import minted_tokens
 
 PLAYERS = 500
 QUESTIONS = 2
@@ -33,20 +35,22 @@ def memory_mb(server: Server) -> float:
     raise RuntimeError("the process has ended")
 
 
-def run() -> dict[str, Any]:
-    """What the players measured, and the server's CPU seconds and memory, for each case."""
+def run(names: Sequence[str]) -> dict[str, Any]:
+    """What the players measured, and the server's CPU seconds and memory, for each of these cases."""
     result: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        urls = stack.enter_context(throw_away_databases("auth", "l2p"))
-        environment = {"LOG_FORMAT": "json", "LOG_LEVEL": "info"}
-        for service, url in urls.items():
-            environment[f"{service.upper()}_DATABASE_URL"] = url.reveal()
-            environment[f"{service.upper()}_SECRET"] = secrets.token_urlsafe(32)
-        auth = stack.enter_context(serve("auth", "-m", "auth", environment=environment))
-        environment["AUTH_JWKS_URL"] = f"http://127.0.0.1:{auth.port}/.well-known/jwks.json"
-        tokens = [sign_in(auth.port, number) for number in range(PLAYERS)]
+        urls = stack.enter_context(throw_away_databases("l2p"))
+        keys, tokens = stack.enter_context(minted_tokens(PLAYERS))
+        environment = {
+            "LOG_FORMAT": "json",
+            "LOG_LEVEL": "info",
+            "L2P_DATABASE_URL": urls["l2p"].reveal(),
+            "L2P_SECRET": secrets.token_urlsafe(32),
+            "AUTH_JWKS_URL": keys,
+        }
         shipped = stack.enter_context(serve("l2p", "-m", "l2p", environment=environment))
-        for name, (lobbies, burst) in CASES.items():
+        for name in names:
+            lobbies, burst = CASES[name]
             before = shipped.cpu_seconds()
             seen = put_load(
                 "live_load.py",
@@ -66,8 +70,9 @@ def main() -> None:
     """Measure, and print. Exits with 1 when an event was lost or an answer refused."""
     parser = argparse.ArgumentParser(description="Live games at size.")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--only", choices=list(CASES), help="this case alone")
     options = parser.parse_args()
-    result = run()
+    result = run([options.only] if options.only else list(CASES))
     lines = [
         f"{name}: " + ", ".join(f"{key} {value}" for key, value in figures.items())
         for name, figures in result.items()

@@ -1,5 +1,6 @@
 """How long a process trusts its memory of stored callers."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
@@ -82,3 +83,24 @@ async def test_address_that_this_process_gave_away_comes_back_at_once(database: 
     for user_id, later in ((owner, 0), (other, 5), (owner, 10)):
         await provisioner.ensure_user(_caller(user_id, email=email, later=later))
     assert (await _email(sql, owner), await _email(sql, other)) == (email, None)
+
+
+async def test_newcomers_who_come_at_once_to_two_processes_are_all_stored_once(
+    database: Database, sql: Sql
+) -> None:
+    callers = [_caller(uuid4(), email=f"{uuid4()}@example.com") for _ in range(60)]
+    processes = [UserProvisioner(database, USER_COLUMNS) for _ in range(2)]
+    await asyncio.gather(
+        *(processes[0].ensure_user(caller) for caller in callers),
+        *(processes[1].ensure_user(caller) for caller in reversed(callers)),
+    )
+    stored = await sql.fetch("SELECT id, email FROM users WHERE id = ANY($1)", [each.id for each in callers])
+    assert {row["id"]: row["email"] for row in stored} == {each.id: each.email for each in callers}
+
+
+async def test_of_two_first_tokens_of_one_caller_the_newer_names_stay(database: Database, sql: Sql) -> None:
+    provisioner, user_id = UserProvisioner(database, USER_COLUMNS), uuid4()
+    newer = _caller(user_id, email=f"new-{user_id}@example.com", later=60)
+    older = _caller(user_id, email=f"old-{user_id}@example.com")
+    await asyncio.gather(provisioner.ensure_user(older), provisioner.ensure_user(newer))
+    assert await _email(sql, user_id) == newer.email

@@ -15,9 +15,9 @@ from l2p.answers.errors import (
     UnknownQuestion,
 )
 from l2p.answers.repository import Submission
-from l2p.batches import Batches
 from l2p.clock.clock import DatabaseClock
 from webcommon.api.problems import Problem
+from webcommon.batches import Batches
 
 _REFUSALS: dict[str, Callable[[], Problem]] = {
     "not a player": NotAPlayer,

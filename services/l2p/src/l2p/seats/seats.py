@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from dbcommon.engine import Database
-from l2p.batches import Batches
 from l2p.log.log import LobbyLog
 from l2p.seats import service
 from l2p.seats.entrants import Entrant
 from l2p.seats.service import Joined
 from webcommon.api.problems import Problem
+from webcommon.batches import Batches
 
 
 class LobbySeats:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Row, Select, false, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, Select, Text, Uuid, false, func, literal, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
@@ -57,6 +58,29 @@ async def store_names(db: AsyncSession, users: UserColumns, claims: Claims, reso
             where=~users.is_local & is_older,
         )
     )
+
+
+async def insert_new(
+    db: AsyncSession, users: UserColumns, rows: Sequence[tuple[Claims, Resolution]]
+) -> set[UUID]:
+    """Insert rows of new callers; gives the ids of those that no other row was in the way of."""
+    # In one order, so that two processes with the same callers wait for each other, and do not deadlock.
+    ordered = sorted(rows, key=lambda row: row[0].id)
+    keys = [column.key for column in (users.id, users.email, users.username, users.token_expires_at)]
+    new = (
+        func.unnest(
+            literal([claims.id for claims, _ in ordered], ARRAY(Uuid())),
+            literal([resolution.email for _, resolution in ordered], ARRAY(Text())),
+            literal([resolution.username for _, resolution in ordered], ARRAY(Text())),
+            literal([claims.expires_at for claims, _ in ordered], ARRAY(TIMESTAMP(timezone=True))),
+        )
+        .table_valued(*keys, name="new")
+        .render_derived()
+    )
+    statement = (
+        insert(users.model).from_select(keys, select(*new.c)).on_conflict_do_nothing().returning(users.id)
+    )
+    return set((await db.execute(statement)).scalars())
 
 
 def _conflicts(users: UserColumns, claims: Claims) -> Select[*tuple[Any, ...]]:

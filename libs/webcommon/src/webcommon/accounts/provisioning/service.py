@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -15,8 +15,9 @@ from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
 from webcommon.accounts.provisioning import repository
 from webcommon.accounts.provisioning.columns import UserColumns
-from webcommon.accounts.provisioning.conflicts import Claims, Resolution, resolve_conflicts
+from webcommon.accounts.provisioning.conflicts import Claims, Resolution, StoredUser, resolve_conflicts
 from webcommon.auth.bearer import Caller
+from webcommon.batches import Batches
 
 REMEMBERED = 50_000
 """The size of the cache; the oldest entry goes first."""
@@ -52,6 +53,8 @@ class UserProvisioner:
         self._users = users
         self._clock = clock
         self._known: dict[UUID, _Known] = {}
+        # A class whose pupils all come at once would otherwise take every connection.
+        self._new: Batches[None, tuple[Claims, Resolution], bool] = Batches(self._insert_new)
 
     async def ensure_user(self, caller: Caller) -> None:
         """Store the caller with the names of this token, unless the row has those of a newer one."""
@@ -98,7 +101,7 @@ class UserProvisioner:
     async def _store(self, claims: Claims) -> None:
         found = await repository.find_conflicts(self._database, self._users, claims)
         resolution = resolve_conflicts(claims, found)
-        if resolution is None or await self._store_free_names(claims, resolution):
+        if resolution is None or await self._store_free_names(claims, resolution, found=found):
             return
         async with self._database.transaction() as db:
             await repository.own_names(db, self._users)
@@ -111,10 +114,14 @@ class UserProvisioner:
         for loser in resolution.losers:
             self._forget(loser)
 
-    async def _store_free_names(self, claims: Claims, resolution: Resolution) -> bool:
+    async def _store_free_names(
+        self, claims: Claims, resolution: Resolution, *, found: Sequence[StoredUser]
+    ) -> bool:
         """Store a row that takes no name from another. False when it would, or when another transaction was faster."""
         if resolution.losers:
             return False
+        if all(row.id != claims.id for row in found):
+            return await self._new.submit(None, (claims, resolution))
         try:
             async with self._database.transaction() as db:
                 await repository.store_names(db, self._users, claims, resolution)
@@ -123,6 +130,14 @@ class UserProvisioner:
                 raise
             return False
         return True
+
+    async def _insert_new(self, _: None, rows: list[tuple[Claims, Resolution]]) -> list[bool]:
+        first: dict[UUID, tuple[Claims, Resolution]] = {}
+        for row in rows:
+            first.setdefault(row[0].id, row)
+        async with self._database.transaction() as db:
+            stored = await repository.insert_new(db, self._users, list(first.values()))
+        return [row is first[row[0].id] and row[0].id in stored for row in rows]
 
 
 def _read_claims(caller: Caller) -> Claims:

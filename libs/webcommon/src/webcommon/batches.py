@@ -1,7 +1,6 @@
 """Collects requests that arrive within a few milliseconds, and has them done together.
 
-A transaction for each answer, or for each player who joins, costs a process three times as much as its share of a batch; and
-those that change one lobby wait for each other anyway.
+A transaction for each of many small writes costs a process three times as much as its share of a batch, and a connection each.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from l2p.batches import LARGEST, Batches
+from webcommon.batches import LARGEST, Batches
 
 
 async def test_items_that_arrive_together_are_one_batch_in_their_order() -> None:

@@ -1,0 +1,170 @@
+"""The players of `live.py`: sockets of many lobbies in one process, which measures what they receive.
+
+Reads a JSON object from standard input (`port`, `tokens`, `lobbies`: players by lobby, `burst`: seconds within which the
+players of a lobby answer, `questions`, `seconds`: the time limit) and prints delays in milliseconds and counts.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import uvloop
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+PROTOCOL = Subprotocol("quartet.v1")
+
+JOINING_SECONDS = 15.0
+"""Within which the players come."""
+
+SETTINGS = {"starting_ms": 1000, "reveal_ms": 1000, "time_limit_ms": 10_000}
+
+
+@dataclass
+class Measured:
+    """What the players saw, in milliseconds and numbers."""
+
+    acknowledged: list[float] = field(default_factory=list)
+    opened: list[list[float]] = field(default_factory=list)
+    lost_events: int = 0
+    accepted: int = 0
+    refused: int = 0
+    joining_seconds: float = 0.0
+
+
+class Player:
+    """A socket of a lobby."""
+
+    def __init__(self, measured: Measured, token: str, lobby_id: str, *, port: int, burst: float) -> None:
+        self._measured, self._token, self._lobby_id = measured, token, lobby_id
+        self._url = f"ws://127.0.0.1:{port}/v1/lobbies/{lobby_id}/events"
+        self._burst = burst
+        self._sent: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.welcomed = asyncio.Event()
+        self.opened_at: dict[str, float] = {}
+
+    async def play(self) -> None:
+        """Join by the socket's events, get ready, answer, until the game is over."""
+        async with connect(self._url, subprotocols=[PROTOCOL], compression=None, proxy=None) as socket:
+            await socket.send(json.dumps({"type": "auth", "token": self._token, "batch": True}))
+            seq = None
+            async for text in socket:
+                received = json.loads(text)
+                for message in received if isinstance(received, list) else [received]:
+                    if message["type"] == "welcome":
+                        seq = message["seq"]
+                        await socket.send(json.dumps({"type": "ready", "is_ready": True}))
+                        self.welcomed.set()
+                        continue
+                    if message["seq"] is not None and seq is not None:
+                        self._measured.lost_events += message["seq"] != seq + 1
+                        seq = message["seq"]
+                    if await self._take(socket, message):
+                        return
+
+    async def _take(self, socket: Any, message: dict[str, Any]) -> bool:
+        kind, data = message["type"], message["data"]
+        if kind == "question.opened":
+            self.opened_at[data["question"]["id"]] = time.perf_counter()
+            task = asyncio.create_task(self._answer(socket, data["question"]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif kind == "accepted" and data["ref"] in self._sent:
+            self._measured.accepted += 1
+            self._measured.acknowledged.append((time.perf_counter() - self._sent[data["ref"]]) * 1000)
+        elif kind == "error":
+            self._measured.refused += 1
+        return kind in ("game.finished", "game.aborted")
+
+    async def _answer(self, socket: Any, question: dict[str, Any]) -> None:
+        await asyncio.sleep(random.uniform(0, self._burst))
+        self._sent[question["id"]] = time.perf_counter()
+        answer = random.choice(question["options"])
+        message = {"type": "answer", "question_id": question["id"], "answer": answer, "ref": question["id"]}
+        await socket.send(json.dumps(message))
+
+
+def check(response: httpx.Response) -> None:
+    """Raise RuntimeError for a refusal."""
+    if response.is_error:
+        raise RuntimeError(response.text)
+
+
+async def play_lobby(
+    measured: Measured,
+    client: httpx.AsyncClient,
+    tokens: list[str],
+    *,
+    port: int,
+    burst: float,
+    questions: int,
+) -> None:
+    """A game of these players; the first one hosts."""
+    headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
+    body = {"name": "Load", "max_players": len(tokens), "settings": SETTINGS}
+    lobby = (await client.post("/v1/lobbies", json=body, headers=headers[0])).raise_for_status().json()
+    started = time.perf_counter()
+    players = [Player(measured, token, lobby["id"], port=port, burst=burst) for token in tokens]
+
+    async def enter(player: Player, own: dict[str, str]) -> "asyncio.Task[None]":
+        await asyncio.sleep(random.uniform(0, JOINING_SECONDS))
+        check(await client.post(f"/v1/lobbies/{lobby['id']}/join", headers=own))
+        return asyncio.create_task(player.play())
+
+    tasks = await asyncio.gather(*(enter(player, own) for player, own in zip(players, headers, strict=True)))
+    await asyncio.gather(*(player.welcomed.wait() for player in players))
+    measured.joining_seconds = max(measured.joining_seconds, time.perf_counter() - started)
+    await asyncio.sleep(1)
+    asked = [
+        {"question_text": f"{number}?", "options": ["a", "b", "c", "d"], "correct_answer": "a"}
+        for number in range(questions)
+    ]
+    start = {"questions": asked, "force": True}
+    check(await client.post(f"/v1/lobbies/{lobby['id']}/games", json=start, headers=headers[0]))
+    await asyncio.gather(*tasks)
+    for question_id in players[0].opened_at:
+        moments = [player.opened_at[question_id] for player in players]
+        measured.opened.append([(moment - min(moments)) * 1000 for moment in moments])
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that this share of the values does not exceed."""
+    return round(sorted(values)[min(int(len(values) * share), len(values) - 1)], 1)
+
+
+async def drive(
+    *, port: int, tokens: list[str], lobbies: list[int], burst: float, questions: int, seconds: float
+) -> dict[str, Any]:
+    """Play all lobbies at once, for at most so many seconds."""
+    measured = Measured()
+    # The server closes idle connections after 5 s, and might do so as a request is sent.
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=2)
+    base = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
+        games, first = [], 0
+        for size in lobbies:
+            own = tokens[first : first + size]
+            games.append(play_lobby(measured, client, own, port=port, burst=burst, questions=questions))
+            first += size
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*games)
+    spreads = [delay for question in measured.opened for delay in question]
+    return {
+        "acknowledged_p99_ms": percentile(measured.acknowledged, 0.99),
+        "acknowledged_worst_ms": percentile(measured.acknowledged, 1),
+        "opened_spread_p99_ms": percentile(spreads, 0.99),
+        "joining_seconds": round(measured.joining_seconds, 1),
+        "accepted": measured.accepted,
+        "refused": measured.refused,
+        "lost_events": measured.lost_events,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(uvloop.run(drive(**json.load(sys.stdin)))))
