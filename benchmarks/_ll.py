@@ -162,8 +162,8 @@ async def drive(
 ) -> dict[str, Any]:
     """Play all lobbies at once, for at most so many seconds."""
     measured = Measured()
-    # The server closes idle connections after 5 s, and might do so as a request is sent.
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=2)
+    # Each player has a connection of their own.
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
     base = f"http://127.0.0.1:{port}"
     async with httpx.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
         games, first = [], 0
