@@ -12,6 +12,7 @@ import pytest
 
 from dbcommon.engine import Database
 from l2p.answers.repository import Submission, store
+from l2p.driver.phases import CLOSE_DELAY
 from tests.libs.dbcommon.pools import until
 from tests.services.l2p.following import command, read_log, wait_for_phase
 from tests.services.l2p.played import WAITS_FOR_US, Played
@@ -129,3 +130,6 @@ async def test_an_answer_in_time_that_a_lock_holds_up_past_the_end_counts(
     assert closed["reason"] == "time"
     assert {row["option"]: row["count"] for row in closed["spread"]} == {"3": 0, "4": 1, "5": 0}
     assert [row["points"] > 0 for row in closed["scores"]] == [True, False]
+    # Others may be on their way as well.
+    waited = "SELECT closed_at - closes_at FROM questions WHERE id = $1"
+    assert await sql.fetchval(waited, state["question"]["id"]) >= CLOSE_DELAY

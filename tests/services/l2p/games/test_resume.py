@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.services.l2p.games.conftest import Pair
@@ -75,6 +76,56 @@ async def test_what_cannot_be_replayed_is_a_resync(pair: Pair, mint: TokenMint) 
             assert follower.welcome["type"] == "resync"
             assert follower.welcome["data"]["stream"] == stream
             assert follower.welcome["data"]["lobby"]["id"] == lobby["id"]
+
+
+async def append_silence(
+    sql: "asyncpg.Connection[Any]", lobby: dict[str, Any], number: int, *, minutes: int
+) -> int:
+    """Write so many events, as old as that, at the end of the lobby's log; gives the last `seq`."""
+    head: int = await sql.fetchval(
+        """
+        WITH moved AS (
+            UPDATE lobbies SET event_seq = event_seq + $2 WHERE id = $1 RETURNING event_seq - $2 AS before
+        ), written AS (
+            INSERT INTO lobby_events (lobby_id, seq, type, data, at)
+            SELECT $1, before + number, 'player.ready', jsonb_build_object('user_id', $3::uuid, 'is_ready', true),
+                clock_timestamp() - $4 * interval '1 minute'
+            FROM moved, generate_series(1, $2) AS number
+        )
+        SELECT before + $2 FROM moved
+        """,
+        lobby["id"],
+        number,
+        lobby["host_id"],
+        minutes,
+    )
+    return head
+
+
+@pytest.mark.parametrize(
+    ("missed", "minutes", "kind"),
+    [(1000, 0, "welcome"), (1001, 0, "resync"), (1, 9, "welcome"), (1, 11, "resync")],
+)
+async def test_a_thousand_events_of_ten_minutes_are_replayed(
+    pair: Pair, mint: TokenMint, pair_sql: "asyncpg.Connection[Any]", missed: int, minutes: int, kind: str
+) -> None:
+    player = Crowd(pair[0].client, mint).player()
+    lobby = await player.create()
+    # Its connections are told in the log as well.
+    await pair_sql.execute("UPDATE lobbies SET status = 'closed' WHERE id = $1", lobby["id"])
+    head = await append_silence(pair_sql, lobby, missed, minutes=minutes)
+    async with following(
+        pair[1], lobby, player, last_seq=head - missed, stream=await read_stream(pair_sql, lobby)
+    ) as follower:
+        assert follower.welcome["type"] == kind
+        if kind == "welcome":
+            while len(follower.events) < missed:
+                await follower.receive()
+            assert follower.events[-1]["seq"] == head
+
+
+async def read_stream(sql: "asyncpg.Connection[Any]", lobby: dict[str, Any]) -> str:
+    return str(await sql.fetchval("SELECT stream FROM lobbies WHERE id = $1", lobby["id"]))
 
 
 async def test_events_that_happen_during_the_welcome_are_not_lost(pair: Pair, mint: TokenMint) -> None:

@@ -123,6 +123,7 @@ async def look_around(
     ]
     for path, query in reads:
         observed.note(await person.get(path, **query))
+    assert '"correct_answer"' not in (await person.get(f"/v1/games/{game['id']}")).text
     observed.note(await person.post(f"/v1/question-sets/{set_id}/copy"))
     observed.note(await person.post(f"/v1/games/{game['id']}/verify"))
 

@@ -173,6 +173,25 @@ async def test_the_subprotocol_is_chosen_and_required(process: Running, player: 
         assert refusal.value.status == 400
 
 
+async def test_a_token_in_the_address_is_refused(process: Running, player: Player) -> None:
+    lobby = await player.create()
+    path = f"/v1/lobbies/{lobby['id']}/events?token={token_of(player)}"
+    with pytest.raises(Refused) as refusal:
+        await open_socket(port_of(process), path, subprotocols=["quartet.v1"]).__aenter__()
+    assert refusal.value.status == 400
+
+
+async def test_a_private_lobby_is_followed_by_its_players_alone(
+    process: Running, player: Player, mint: TokenMint
+) -> None:
+    lobby = await player.create(settings={"is_private": True})
+    async with opened(process, lobby) as socket:
+        await socket.send({"type": "auth", "token": token_of(Crowd(process.client, mint).player())})
+        assert await socket.closed() == 4403
+    async with following(process, lobby, player) as follower:
+        assert follower.welcome["data"]["lobby"]["id"] == lobby["id"]
+
+
 async def test_a_token_is_renewed_by_its_own_user_alone(
     process: Running, player: Player, mint: TokenMint
 ) -> None:

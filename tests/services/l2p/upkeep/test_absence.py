@@ -1,6 +1,7 @@
 """Who is gone is told, an absent host hands over, an empty game waits, an idle lobby closes."""
 
 import asyncio
+import contextlib
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +59,7 @@ async def test_those_who_are_gone(
             *(hand_over_in(phase, pair, mint, states) for phase in PHASES),
             hand_over_whoever_knocks(pair, mint, states, handed_over),
             keep_the_host_who_comes_back(pair, mint, states, handed_over),
+            say_nothing_of_an_old_socket(pair, mint, handed_over),
         )
 
 
@@ -190,7 +192,22 @@ async def keep_the_host_who_comes_back(
     assert (await guest.look_at(lobby))["host_id"] == str(host.id)
 
 
+async def say_nothing_of_an_old_socket(pair: Pair, mint: TokenMint, handed_over: asyncio.Event) -> None:
+    """Who has a newer socket, at another process, is not gone when the old one ends."""
+    host, guest = Crowd(pair[0].client, mint).player(), Crowd(pair[1].client, mint).player()
+    lobby = await host.create(settings=SLOW)
+    await guest.join(lobby)
+    async with following(pair[1], lobby, guest) as follower, contextlib.AsyncExitStack() as old:
+        await old.enter_async_context(following(pair[0], lobby, host))
+        async with following(pair[1], lobby, host):
+            await old.aclose()
+            await handed_over.wait()
+            await guest.post(f"/v1/lobbies/{lobby['id']}/ready", {"is_ready": True})
+            await follower.wait_for("player.ready")
+    assert {"player.disconnected", "host.changed"}.isdisjoint(event["type"] for event in follower.events)
+
+
 AWAY_FOR_TEN_SECONDS = """
-    (SELECT (left_at < clock_timestamp() - interval '10 s')::text FROM lobby_presence
-     WHERE lobby_id = lobbies.id AND user_id = lobbies.host_id)
+    (SELECT (greatest(seen_until - interval '15 s', left_at) < clock_timestamp() - interval '10 s')::text
+     FROM lobby_presence WHERE lobby_id = lobbies.id AND user_id = lobbies.host_id)
 """

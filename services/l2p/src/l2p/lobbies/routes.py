@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from dbcommon.session import DatabaseDep, SessionDep
 from l2p.codes.dependencies import CodesDep
 from l2p.codes.errors import TooManyCodeGuesses
-from l2p.dependencies import LobbyTurn, LogDep, PlayerDep, ProvisionerDep, get_player
+from l2p.dependencies import LobbyTurn, LogDep, PlayerDep, PresenceDep, ProvisionerDep, get_player
 from l2p.guest_access.errors import GuestNotAllowed
 from l2p.lobbies import service
 from l2p.lobbies.errors import (
@@ -45,12 +45,19 @@ CodeParameter = Annotated[
     responses=problem_responses(QuestionSetUnknown, NoFreeCode),
 )
 async def create_lobby(
-    body: LobbyRequest, response: Response, player: PlayerDep, provisioner: ProvisionerDep, log: LogDep
+    body: LobbyRequest,
+    response: Response,
+    player: PlayerDep,
+    provisioner: ProvisionerDep,
+    presence: PresenceDep,
+    log: LogDep,
 ) -> Lobby:
     """Open a lobby. You are its host and its first player; others join with its code."""
     lobby = await provisioner.write(
         player, lambda db: service.create_lobby(db, body, player_id=player.id, log=log)
     )
+    # As any call on it: a host who never comes back is missed then.
+    presence.touch(lobby.id, player.id)
     response.headers["Location"] = f"/v1/lobbies/{lobby.id}"
     return lobby
 
