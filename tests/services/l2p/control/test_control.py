@@ -1,6 +1,7 @@
 """Closing, going on, pausing and aborting: each command once, in its phases, at any process."""
 
 import asyncio
+import logging
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
@@ -282,3 +283,21 @@ async def test_a_game_whose_ratings_never_stand_still_is_finished_later(
     assert await command(played.host, played.game, "next") == (200, "finished")
     changes = "SELECT count(*) FROM rating_changes JOIN game_participants AS part ON part.id = participant_id"
     assert await sql.fetchval(f"{changes} WHERE part.game_id = $1", played.game["id"]) == 2
+
+
+async def test_a_driver_tries_again_to_finish_such_a_game(
+    played: Played, sql: "Connection[Any]", caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "l2p.driver.driver")
+    state = await played.start(reveal_ms=0, question_count=1)
+    await set_sigma(sql, played.guest, float("nan"))
+    for player in (played.host, played.guest):
+        assert (await played.answer(state, "4", player=player)).status_code == 202
+
+    async def has_waited() -> bool:
+        return f"game {played.game['id']} has to wait" in caplog.text
+
+    await until(has_waited)
+    await set_sigma(sql, played.guest, None)
+    await wait_for_phase(played.host, played.game, "finished")
+    assert "failed" not in caplog.text
