@@ -2,8 +2,10 @@
 
 import asyncio
 import csv
+import gzip
 import io
 import json
+import zipfile
 from typing import Any
 
 import asyncpg
@@ -167,6 +169,17 @@ async def test_a_file_may_have_ten_megabytes_and_not_a_byte_more(crowd: Crowd) -
     for too_large in (allowed + b" ", allowed + b" " * 1024**2):
         refused = await upload(owner, too_large)
         assert (refused.status_code, refused.json()["type"]) == (413, "/problems/content-too-large")
+
+
+async def test_files_that_would_be_huge_unpacked_are_not_unpacked(crowd: Crowd) -> None:
+    owner, zeros = crowd.player(), bytes(100 * 1024**2)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("questions.json", zeros)
+    for bomb in (archive.getvalue(), gzip.compress(zeros)):
+        assert len(bomb) < 1024**2
+        refused = await upload(owner, bomb)
+        assert (refused.status_code, refused.json()["type"]) == (422, "/problems/file-unreadable")
 
 
 async def test_many_files_at_once_are_all_read(crowd: Crowd) -> None:
