@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,19 +10,16 @@ from l2p.clock.clock import DatabaseClock
 from l2p.live import frames
 from l2p.live.codes import LOBBY_CLOSED, NOT_ALLOWED, TOO_SLOW, Closed
 from l2p.live.limits import FRAME_BYTES, QUEUED_BYTES, QUEUED_MESSAGES, STALLED_SECONDS
-from l2p.log.events import LoggedEvent
+from l2p.log.events import LoggedEvent, Message
 
 Write = Callable[[], Awaitable[None]]
 """Takes a message out of an outbox, and writes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message to be written; `seq` is null for one that is not in the log."""
-
-    text: str
-    size: int
-    seq: int | None
+NOTED = frozenset(
+    {"game.started", "game.finished", "game.aborted", "lobby.closed", "player.joined", "player.left"}
+)
+"""The events that say something about the client itself."""
 
 
 class Outbox:
@@ -68,10 +64,9 @@ class Outbox:
 
     def replay(self, event: LoggedEvent) -> None:
         """Put in an event. Those that are delivered wait for `start` meanwhile."""
-        self._note(event)
-        text = event.frame_for(self.user_id)
-        size = event.size if text is event.frame else len(text.encode())
-        self.put(Message(text, size, event.seq))
+        if event.type in NOTED:
+            self._note(event)
+        self.put(event.message_for(self.user_id))
 
     def start(self, seq: int) -> None:
         """The client has, or will have, everything up to `seq`: put in what was delivered since."""
@@ -90,7 +85,7 @@ class Outbox:
 
     def put_text(self, text: str, *, seq: int | None) -> None:
         """Put in a written message."""
-        self.put(Message(text, len(text.encode()), seq))
+        self.put(Message(text=text, size=len(text.encode()), seq=seq))
 
     def put(self, message: Message) -> None:
         """Put in a message."""

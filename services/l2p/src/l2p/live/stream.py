@@ -12,9 +12,10 @@ from dbcommon.errors import DatabaseError
 from l2p.live import frames
 from l2p.live.codes import LOBBY_CLOSED, NOT_ALLOWED, RESTART, TOO_SLOW, TRY_LATER, Closed, first_of
 from l2p.live.errors import TooManySpectators
-from l2p.live.outbox import Message, Outbox
+from l2p.live.outbox import Outbox
 from l2p.live.parts import LiveParts
 from l2p.lobbies.errors import LobbyClosed, LobbyNotFound
+from l2p.log.events import Message
 from webcommon.api.problems import Problem
 from webcommon.app.connection import CLOSING_SECONDS, Connection, find_connection
 from webcommon.auth.bearer import Caller

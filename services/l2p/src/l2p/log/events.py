@@ -38,6 +38,15 @@ class NewEvent:
     data: dict[str, Any] = field(hash=False)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A message as it is written to clients, and its bytes; `seq` is null for one that is not in the log."""
+
+    text: str
+    size: int
+    seq: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoggedEvent:
     """An event as the log has it. `data` is the text of a JSON object, `personal` each receiver's own row, if it has one."""
@@ -49,27 +58,23 @@ class LoggedEvent:
     personal: dict[UUID, str] = field(default_factory=dict, hash=False)
 
     @cached_property
-    def frame(self) -> str:
-        """The message for receivers without a row of their own."""
+    def message(self) -> Message:
+        """For receivers without a row of their own: one object for all of them."""
         return self._write(self.data)
-
-    @cached_property
-    def size(self) -> int:
-        """The bytes of `frame`."""
-        return len(self.frame.encode())
 
     @cached_property
     def content(self) -> Any:
         """`data`, read once for all receivers."""
         return json.loads(self.data)
 
-    def frame_for(self, user_id: UUID) -> str:
+    def message_for(self, user_id: UUID) -> Message:
         """The message for one receiver."""
         row = self.personal.get(user_id)
-        return self.frame if row is None else self._write(f'{self.data[:-1]}, "you": {row}}}')
+        return self.message if row is None else self._write(f'{self.data[:-1]}, "you": {row}}}')
 
-    def _write(self, data: str) -> str:
-        return f'{{"type": "{self.type}", "seq": {self.seq}, "at": "{self.at}", "data": {data}}}'
+    def _write(self, data: str) -> Message:
+        text = f'{{"type": "{self.type}", "seq": {self.seq}, "at": "{self.at}", "data": {data}}}'
+        return Message(text=text, size=len(text.encode()), seq=self.seq)
 
 
 def encode(data: dict[str, Any]) -> str:

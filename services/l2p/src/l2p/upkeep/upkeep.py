@@ -71,9 +71,10 @@ class Upkeep:
             pass
 
     async def _attend(self, db: AsyncSession, lobby_id: UUID) -> None:
-        for user_id, is_connected in await repository.note_presence(db, lobby_id):
-            kind: EventType = "player.connected" if is_connected else "player.disconnected"
-            await self._log.append(db, lobby_id, NewEvent(type=kind, data={"user_id": user_id}))
+        changes = await repository.note_presence(db, lobby_id)
+        kinds: dict[bool, EventType] = {True: "player.connected", False: "player.disconnected"}
+        events = (NewEvent(type=kinds[is_here], data={"user_id": user_id}) for user_id, is_here in changes)
+        await self._log.append(db, lobby_id, *events)
         state = await repository.read_state(db, lobby_id)
         if state is None:
             return

@@ -1,10 +1,25 @@
 """Every statement of provisioning."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, Uuid, false, func, literal, or_, select, text, update
+from sqlalchemy import (
+    Row,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,12 +38,13 @@ async def own_names(db: AsyncSession, users: UserColumns) -> None:
 
 async def find_conflicts(database: Database, users: UserColumns, claims: Claims) -> Sequence[Row[Any]]:
     """The caller's row, and every row with a name that the caller could get."""
-    return await database.fetch_all(_conflicts(users, claims))
+    return await database.fetch_all(_conflicts(users), _parameters(users, claims))
 
 
 async def lock_conflicts(db: AsyncSession, users: UserColumns, claims: Claims) -> Sequence[Row[Any]]:
     """The same, locked for a change of names."""
-    return (await db.execute(_conflicts(users, claims).order_by(users.id).with_for_update())).all()
+    statement = _conflicts(users).order_by(users.id).with_for_update()
+    return (await db.execute(statement, _parameters(users, claims))).all()
 
 
 async def null_stale_names(db: AsyncSession, users: UserColumns, resolution: Resolution) -> None:
@@ -83,17 +99,28 @@ async def insert_new(
     return set((await db.execute(statement)).scalars())
 
 
-def _conflicts(users: UserColumns, claims: Claims) -> Select[*tuple[Any, ...]]:
-    # `== None` would be IS NULL, and find every row without a name.
-    has_email = false() if claims.email is None else users.email == claims.email
-    usernames = possible_usernames(claims) if users.username_is_unique else []
-    has_username = users.username == usernames[0] if usernames else false()
+@cache
+def _conflicts(users: UserColumns) -> Select[*tuple[Any, ...]]:
+    # Compared as the columns are: without case.
+    email = cast(bindparam("email", type_=Text()), users.email.type)
+    username = cast(bindparam("username", type_=Text()), users.username.type)
+    usernames = cast(bindparam("usernames", type_=ARRAY(Text())), ARRAY(users.username.type))
     return select(
         users.id.label("id"),
         users.email.label("email"),
         users.username.label("username"),
         users.token_expires_at.label("token_expires_at"),
         users.is_local.label("is_local"),
-        func.coalesce(has_email, False).label("has_email"),
-        func.coalesce(has_username, False).label("has_username"),
-    ).where(or_(users.id == claims.id, has_email, users.username.in_(usernames)))
+        func.coalesce(users.email == email, False).label("has_email"),
+        func.coalesce(users.username == username, False).label("has_username"),
+    ).where(
+        or_(
+            users.id == bindparam("id", type_=Uuid()), users.email == email, users.username == any_(usernames)
+        )
+    )
+
+
+def _parameters(users: UserColumns, claims: Claims) -> dict[str, Any]:
+    usernames = possible_usernames(claims) if users.username_is_unique else []
+    username = usernames[0] if usernames else None
+    return {"id": claims.id, "email": claims.email, "username": username, "usernames": usernames}
