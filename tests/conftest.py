@@ -32,7 +32,7 @@ CHROMIUM_FLAGS = [
 ]
 
 
-SERVER_FIXTURES = {"bare_server", "own_server"}
+SERVER_FIXTURES = {"bare_server", "own_server", "pair_server"}
 
 
 def pytest_configure() -> None:

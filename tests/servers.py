@@ -36,6 +36,8 @@ FAST_AND_FORGETFUL = {
 PATIENT = PoolSettings(wait_seconds=30)
 """The pool of most tests: on a busy machine fifty requests at once may wait longer than the default."""
 
+MEMORY = "/dev/shm"  # noqa: S108 - each folder in it has a name that nobody can guess
+
 ACCESS_RULES = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n"
 """Copies of databases have names that the real rules do not allow; those rules have tests of their own."""
 
@@ -120,13 +122,22 @@ class TestServer:
 def throw_away_server(*, settings: dict[str, str] | None = None) -> Iterator[TestServer]:
     """A new provisioned server, until the block ends; its folder is deleted."""
     # Not pytest's tmp_path: only its owner may enter that, and run by root the server belongs to another user.
-    with tempfile.TemporaryDirectory(prefix="quartet-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="quartet-test-", dir=_disk_in_memory()) as folder:
         Path(folder).chmod(0o711)
         server = _start(Path(folder) / "cluster", settings=settings)
         try:
             yield server
         finally:
             server.cluster.stop("immediate")
+
+
+def _disk_in_memory() -> str | None:
+    """A disk in memory, where there is one with room for a server of each worker; else None, and the usual folder has to do.
+    A session leaves a hundred databases, which take a real disk a long time to write and to delete."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(MEMORY).free > 8 * 2**30:
+            return MEMORY
+    return None
 
 
 def _start(folder: Path, *, settings: dict[str, str] | None) -> TestServer:

@@ -16,7 +16,7 @@ from tests.clients import quick_hasher, running
 from tests.libs.webcommon.test_jwks import KeyServer, published
 from tests.processes import Running, two_processes
 from tests.redis_server import RedisServer, running_redis
-from tests.servers import TestServer
+from tests.servers import PATIENT, TestServer, throw_away_server
 from tests.services.l2p.fast_games import FastGames, fast_games_on
 from tests.services.l2p.played import Played
 from tests.services.l2p.players import Crowd
@@ -116,9 +116,17 @@ async def key_server(mint: TokenMint) -> AsyncIterator[KeyServer]:
 
 
 @pytest.fixture(scope="session")
-async def pair_database(new_database: NewDatabase) -> DatabaseSettings:
+def pair_server() -> Iterator[TestServer]:
+    """The server of the two processes, whose connections would be counted on another."""
+    with throw_away_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pair_database(pair_server: TestServer) -> DatabaseSettings:
     """The database of the two processes."""
-    return await new_database()
+    upgrade("l2p", pair_server.url("l2p", role="owner"))
+    return DatabaseSettings(url=pair_server.url("l2p"), pool=PATIENT)
 
 
 @pytest.fixture(scope="session")
