@@ -24,6 +24,9 @@ GOLDEN = [
     ("usd", "0.01", 1),
     ("eur", "40.28", 4_028),
     ("usd", "999999.99", 99_999_999),
+    ("idr", "9999999999.99", 999_999_999_999),
+    ("inr", "9999999.99", 999_999_999),
+    ("cop", "99999999.99", 9_999_999_999),
     ("jpy", "1000", 1_000),
     ("krw", "500", 500),
     ("mga", "7", 7),
@@ -125,9 +128,16 @@ def test_an_amount_with_more_decimals_than_its_currency_is_never_rounded() -> No
     [
         ("usd", "0.50", "999999.99"),
         ("gbp", "0.30", "999999.99"),
-        ("jpy", "50", "99999999"),
-        ("huf", "175.00", "999999.99"),
+        ("mxn", "10.00", "999999.99"),
+        ("jpy", "50", "9999999999"),
+        ("krw", "1", "99999999"),
+        ("huf", "175.00", "99999999.99"),
+        ("cop", "0.01", "99999999.99"),
+        ("lbp", "0.01", "99999999.99"),
+        ("idr", "0.01", "9999999999.99"),
+        ("inr", "0.50", "9999999.99"),
         ("isk", "1", "999999"),
+        ("ugx", "1", "999999"),
         ("kwd", "0.010", "99999.990"),
     ],
 )
@@ -141,6 +151,20 @@ def test_minimum_and_maximum_charge(code: str, least: str, most: str) -> None:
         check_chargeable(Decimal(most) + currency.step, currency)
 
 
+def test_currencies_are_those_of_stripe_with_its_digits() -> None:
+    by_kind: dict[tuple[int, int], set[str]] = {}
+    digits: dict[int, set[str]] = {}
+    for code, currency in CURRENCIES.items():
+        by_kind.setdefault((currency.decimals, currency.minor_digits), set()).add(code)
+        digits.setdefault(len(str(to_minor_units(currency.maximum, currency))), set()).add(code)
+    assert " ".join(sorted(by_kind[0, 0])) == "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
+    assert by_kind[0, 2] == {"isk", "ugx"}
+    assert by_kind[3, 3] == {"bhd", "jod", "kwd", "omr", "tnd"}
+    assert by_kind[2, 2] == set(CURRENCIES) - by_kind[0, 0] - by_kind[0, 2] - by_kind[3, 3]
+    assert (digits[12], digits[10], digits[9]) == ({"idr"}, {"jpy", "huf", "cop", "lbp"}, {"inr"})
+    assert digits[8] == set(CURRENCIES) - digits[12] - digits[10] - digits[9]
+
+
 @pytest.mark.parametrize("code", ["EUR", "xxx", "", "btc", "hrk", "eur "])
 def test_unknown_currencies_are_refused(code: str) -> None:
     with pytest.raises(UnknownCurrency):
@@ -151,7 +175,6 @@ def test_every_currency_can_be_charged_within_its_bounds() -> None:
     for currency in CURRENCIES.values():
         assert currency.minimum % currency.step == 0
         assert currency.maximum % currency.step == 0
-        assert to_minor_units(currency.maximum, currency) <= 99_999_999
         assert format_amount(currency.minimum, currency)
 
 

@@ -1,6 +1,6 @@
 """The tables of docs/payment.md are those of the code."""
 
-from payment.currencies import CURRENCIES, LARGEST_MINOR_AMOUNT
+from payment.currencies import CURRENCIES, MAXIMUM_DIGITS, MORE_MAXIMUM_DIGITS
 from payment.orders.schemas import LARGEST_QUANTITY, MOST_LINES
 from payment.products.schemas import LARGEST_STOCK, NewProduct
 from payment.settings import Settings
@@ -20,7 +20,11 @@ LIMITS = {
     "lines of an order, at most": MOST_LINES,
     "pieces of a line, at most": LARGEST_QUANTITY,
     "currencies": len(CURRENCIES),
-    "minor units of an amount, at most": LARGEST_MINOR_AMOUNT,
+    "digits of an amount in minor units, at most": MAXIMUM_DIGITS,
+    **{
+        f"of one in {', '.join(sorted(code for code, most in MORE_MAXIMUM_DIGITS.items() if most == digits))}": digits
+        for digits in set(MORE_MAXIMUM_DIGITS.values())
+    },
     "characters of an idempotency key, at most": KEY["maxLength"],
     "stored response is repeated for, hours": int(REPLAY_LIFETIME.total_seconds()) // 3600,
     "rows on a page, by default": DEFAULT_LIMIT,

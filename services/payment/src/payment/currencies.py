@@ -7,8 +7,11 @@ maximum charge amounts".
 from dataclasses import dataclass
 from decimal import Decimal
 
-LARGEST_MINOR_AMOUNT = 99_999_999
-"""Stripe accepts amounts of up to eight digits, in minor units."""
+MAXIMUM_DIGITS = 8
+"""Stripe charges amounts of up to so many digits, in minor units, in every currency that is not an exception."""
+
+MORE_MAXIMUM_DIGITS = {"idr": 12, "cop": 10, "huf": 10, "jpy": 10, "lbp": 10, "inr": 9}
+"""The exceptions, whose units are small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,8 @@ exchange rate, so one step is the minimum here."""
 
 def _currency(code: str, *, decimals: int, minor_digits: int, step: str) -> Currency:
     smallest = Decimal(step)
-    largest = Decimal(LARGEST_MINOR_AMOUNT).scaleb(-minor_digits)
+    digits = MORE_MAXIMUM_DIGITS.get(code, MAXIMUM_DIGITS)
+    largest = Decimal(10**digits - 1).scaleb(-minor_digits)
     return Currency(
         code=code,
         decimals=decimals,

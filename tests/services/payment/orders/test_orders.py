@@ -59,6 +59,10 @@ async def test_order_has_the_catalogues_prices_and_their_sum(
         ("usd", "0.10", 3, None),
         ("usd", "0.10", 5, "0.50"),
         ("usd", "999999.99", 1, "999999.99"),
+        ("idr", "9999999999.99", 1, "9999999999.99"),
+        ("idr", "9999999.99", 1000, "9999999990.00"),
+        ("cop", "99999999.99", 1, "99999999.99"),
+        ("jpy", "9999999999", 1, "9999999999"),
     ],
 )
 async def test_total_is_exact_in_every_kind_of_currency(
@@ -78,6 +82,8 @@ async def test_total_above_the_maximum_charge_is_refused(shop: Shop) -> None:
     assert problem(await shop.order({dear["sku"]: 2})) == (422, "amount-too-large")
     assert problem(await shop.order({dear["sku"]: 1, other["sku"]: 1})) == (422, "amount-too-large")
     assert problem(await shop.order({dear["sku"]: 1000})) == (422, "amount-too-large")
+    rupiah = await shop.offer(currency="idr", unit_price="5000000000.00")
+    assert problem(await shop.order({rupiah["sku"]: 2})) == (422, "amount-too-large")
 
 
 async def test_lines_keep_name_and_price_when_the_product_is_changed_or_deleted(
