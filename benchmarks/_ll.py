@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-import httpx
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
@@ -109,15 +108,33 @@ class Player:
         await socket.send(json.dumps(message))
 
 
-def check(response: httpx.Response) -> None:
-    """Raise RuntimeError for a refusal."""
-    if response.is_error:
-        raise RuntimeError(response.text)
+async def post(port: int, path: str, body: dict[str, Any] | None, *, token: str) -> Any:
+    """The JSON response to a player's request, on a connection of its own; RuntimeError for a refusal.
+
+    A pool of connections would cost this process most of its time.
+    """
+    content = b"" if body is None else json.dumps(body).encode()
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        f"Authorization: Bearer {token}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(content)}",
+        "Connection: close",
+    ]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write("\r\n".join([*lines, "", ""]).encode() + content)
+        head, _, received = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    if not head.startswith(b"HTTP/1.1 2"):
+        raise RuntimeError(received.decode())
+    return json.loads(received)
 
 
 async def play_lobby(
     measured: Measured,
-    client: httpx.AsyncClient,
     tokens: list[str],
     *,
     port: int,
@@ -125,18 +142,19 @@ async def play_lobby(
     questions: int,
 ) -> None:
     """A game of these players; the first one hosts."""
-    headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
     body = {"name": "Load", "max_players": len(tokens), "settings": SETTINGS}
-    lobby = (await client.post("/v1/lobbies", json=body, headers=headers[0])).raise_for_status().json()
+    lobby = await post(port, "/v1/lobbies", body, token=tokens[0])
     started = time.perf_counter()
     players = [Player(measured, token, lobby["id"], port=port, burst=burst) for token in tokens]
 
-    async def enter(player: Player, own: dict[str, str]) -> "asyncio.Task[None]":
+    async def enter(player: Player, token: str) -> "asyncio.Task[None]":
         await asyncio.sleep(random.uniform(0, JOINING_SECONDS))
-        check(await client.post(f"/v1/lobbies/{lobby['id']}/join", headers=own))
+        await post(port, f"/v1/lobbies/{lobby['id']}/join", None, token=token)
         return asyncio.create_task(player.play())
 
-    tasks = await asyncio.gather(*(enter(player, own) for player, own in zip(players, headers, strict=True)))
+    tasks = await asyncio.gather(
+        *(enter(player, token) for player, token in zip(players, tokens, strict=True))
+    )
     await asyncio.gather(*(player.welcomed.wait() for player in players))
     measured.joining_seconds = max(measured.joining_seconds, time.perf_counter() - started)
     await asyncio.sleep(1)
@@ -145,7 +163,7 @@ async def play_lobby(
         for number in range(questions)
     ]
     start = {"questions": asked, "force": True}
-    check(await client.post(f"/v1/lobbies/{lobby['id']}/games", json=start, headers=headers[0]))
+    await post(port, f"/v1/lobbies/{lobby['id']}/games", start, token=tokens[0])
     await asyncio.gather(*tasks)
     for question_id in players[0].opened_at:
         moments = [player.opened_at[question_id] for player in players]
@@ -162,17 +180,13 @@ async def drive(
 ) -> dict[str, Any]:
     """Play all lobbies at once, for at most so many seconds."""
     measured = Measured()
-    # Each player has a connection of their own.
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
-    base = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
-        games, first = [], 0
-        for size in lobbies:
-            own = tokens[first : first + size]
-            games.append(play_lobby(measured, client, own, port=port, burst=burst, questions=questions))
-            first += size
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*games)
+    games, first = [], 0
+    for size in lobbies:
+        own = tokens[first : first + size]
+        games.append(play_lobby(measured, own, port=port, burst=burst, questions=questions))
+        first += size
+    async with asyncio.timeout(seconds):
+        await asyncio.gather(*games)
     spreads = [delay for question in measured.opened for delay in question]
     return {
         "acknowledged_p99_ms": percentile(measured.acknowledged, 0.99),
