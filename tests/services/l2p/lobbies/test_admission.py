@@ -38,7 +38,8 @@ def test_each_refusal() -> None:
     banned = replace(STRANGER, is_banned=True)
     assert judge(PLACE, banned, STRANGER) == [Banned, None]
     assert judge(replace(PLACE, status="closed"), banned) == [LobbyClosed]
-    assert judge(replace(PLACE, settings=LobbySettings(locked=True)), STRANGER) == [LobbyLocked]
+    locked = replace(PLACE, settings=LobbySettings(locked=True))
+    assert judge(locked, STRANGER, replace(STRANGER, takes_part=True)) == [LobbyLocked, None]
     no_late_join = replace(PLACE, status="in_game", settings=LobbySettings(allow_late_join=False))
     assert judge(no_late_join, STRANGER, replace(STRANGER, takes_part=True)) == [GameUnderWay, None]
 

@@ -41,7 +41,7 @@ class LobbyClosed(Conflict):
 
 
 class LobbyLocked(Conflict):
-    """409: the host lets nobody in."""
+    """409: the host lets nobody in who is not playing."""
 
     title = "The lobby is locked"
     slug = "lobby-locked"

@@ -46,7 +46,9 @@ class LobbySettings(ResponseBody):
     shuffle: Flag = Field(False, description="Questions come in random order.")
     allow_late_join: Flag = Field(True, description="Players may join while a game runs.")
     allow_chat: Flag = Field(True, description="Players may write to each other.")
-    locked: Flag = Field(False, description="Nobody may join.")
+    locked: Flag = Field(
+        False, description="Nobody may join, except that players of the running game may come back."
+    )
     host_plays: Flag = Field(True, description="The host has a seat, and takes part in the games.")
     advance: Literal["auto", "host"] = Field(
         "auto", description="Whether the next question follows the reveal by itself, or the host's `next`."

@@ -77,7 +77,7 @@ def _refuse(place: Place, standing: Standing, *, taken: int) -> Problem | None:
         return LobbyClosed()
     if standing.is_banned:
         return Banned()
-    if place.settings.locked:
+    if place.settings.locked and not standing.takes_part:
         return LobbyLocked()
     if place.status == "in_game" and not place.settings.allow_late_join and not standing.takes_part:
         return GameUnderWay("This lobby does not allow late joining. Try again when the game is over.")
