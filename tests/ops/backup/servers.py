@@ -11,7 +11,7 @@ from dbcommon.dsn import DatabaseUrl
 from dbcommon.migrations import upgrade
 from quartet.provision.append_only import append_only_tables
 from quartet.provision.plan import SERVICES
-from tests.ops.provisioned_server import ProvisionedServer, provisioned_server
+from tests.ops.provisioned_server import ProvisionedServer, copied_server
 from tests.servers import run_blocking
 
 SECRET_TEXT = "Rosalind's notes on photograph 51, 照片"
@@ -168,7 +168,7 @@ class FilledServer:
 @contextlib.contextmanager
 def filled_server() -> Iterator[FilledServer]:
     """A throw-away server with the four databases as they are in use."""
-    with provisioned_server() as provisioned:
+    with copied_server() as provisioned:
         for planned in provisioned.plan:
             hosts = (("127.0.0.1", provisioned.cluster.port),)
             upgrade(
