@@ -20,7 +20,7 @@ NAMED := $(if $(findstring .py,$(T)),--durations=5,$(PARALLEL) -m "not long") $(
 HALF ?=
 OTHER_HALF := $(if $(filter even,$(HALF)),odd,$(if $(filter odd,$(HALF)),even))
 # Which share of the long tests (drills) `make test-once` runs, by their names, on the packaged server.
-DRILLS ?= 0/4
+DRILLS ?= 0/8
 
 # Tests start many processes: compile each module once, not in each of them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,7 +45,7 @@ ifneq ($(SYSTEM_PG),)
 endif
 endif
 
-test-once: $(VENV)/development.stamp system-pg  ## as in CI; HALF=even|odd: of the services on 18; DRILLS=0/4|…|3/4|0/2|1/2|0/1
+test-once: $(VENV)/development.stamp system-pg  ## as in CI; HALF=even|odd: of the services on 18; DRILLS=0/8|…|7/8|…|0/1
 	@$(PYTEST) $(PARALLEL) --drills=$(DRILLS) $(addprefix --half=,$(HALF))
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) $(addprefix --half=,$(OTHER_HALF)) \
 		-m "database and not long" $(SHARED) tests/services

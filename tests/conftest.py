@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption(
         "--drills",
-        choices=[f"{number}/{count}" for count in (1, 2, 4) for number in range(count)],
+        choices=[f"{number}/{count}" for count in (1, 2, 4, 8) for number in range(count)],
         default="0/1",
         help="of the long tests, only those of this share, counted from 0",
     )
