@@ -8,9 +8,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A system PostgreSQL besides the packaged one; the tests run on both.
 SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
-# Tests that depend most on the server's version: the driver, roles, grants, tables.
+# Tests that depend most on the server's version: the driver, roles, grants, tables, backups.
 SHARED := tests/libs tests/ops/backup tests/ops/test_isolation.py tests/ops/test_provision.py
-SCHEMA := $(SHARED) $(wildcard tests/services/*/test_migrations.py)
+# Of the backups' files `make test` repeats those of each format: dumps, plain SQL, base backups, WAL. CI repeats all.
+FORMATS := $(patsubst %,tests/ops/backup/test_%.py,full_and_restore plain_sql point_in_time wal)
+SCHEMA := $(filter-out tests/ops/backup,$(SHARED)) $(FORMATS) $(wildcard tests/services/*/test_migrations.py)
 # Processes as tests/shares.py counts them; a file's tests stay together, since they share fixtures. Each run lists the slowest.
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40
 # A file or a test that is named runs as it stands; a folder, its fast tests.
