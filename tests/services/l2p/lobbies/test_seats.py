@@ -9,10 +9,12 @@ import asyncpg
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from dbcommon.engine import Database
 from l2p.log.log import LobbyLog
 from l2p.seats.entrants import Entrant
+from l2p.seats.seats import LobbySeats
 from l2p.seats.service import Joined, join_lobby
 from tests.services.l2p.players import Crowd
 from webcommon.app.service import Service
@@ -147,6 +149,21 @@ async def test_presence_counts_from_the_seat_and_not_from_the_request(crowd: Cro
         [joined] = await join_lobby(db, UUID(lobby["id"]), entrants, log=app.component(LobbyLog))
     assert isinstance(joined, Joined)
     assert [player.user_id for player in joined.lobby.players] == [host.id, early.id, late.id]
+
+
+async def test_one_whose_row_has_vanished_takes_no_seat_from_those_who_join_at_once(
+    crowd: Crowd, app: Service, sql: "Connection[Any]"
+) -> None:
+    host, player, vanished = crowd.players(3)
+    lobby = await host.create()
+    await player.get("/v1/users/me")
+    seats = app.component(LobbySeats)
+    outcomes = await asyncio.gather(
+        *(seats.join(UUID(lobby["id"]), Entrant(user_id=each.id)) for each in (vanished, player)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [IntegrityError, Joined]
+    assert await seated(sql, lobby) == [host.id, player.id]
 
 
 async def test_a_guest_who_leaves_does_not_change_the_host(crowd: Crowd, sql: "Connection[Any]") -> None:
