@@ -70,6 +70,7 @@ async def test_what_cannot_be_replayed_is_a_resync(pair: Pair, mint: TokenMint) 
     for auth in (
         {"stream": foreign, "last_seq": seq},
         {"stream": stream, "last_seq": seq + 100},
+        {"stream": stream, "last_seq": 2**63 - 1},
         {"last_seq": seq},
     ):
         async with following(pair[1], lobby, player, **auth) as follower:

@@ -76,6 +76,26 @@ async def test_wrong_messages_are_answered_and_the_socket_lives(process: Running
         assert (await receive(follower, "pong"))["data"]["ref"] == "still"
 
 
+@pytest.mark.parametrize(
+    ("message", "ref"),
+    [
+        ({"type": "answer", "question_id": "x", "answer": "a", "ref": "r"}, "r"),
+        ({"type": "chat", "text": "x" * 501, "ref": "r"}, "r"),
+        ({"type": "x", "ref": "r"}, "r"),
+        ({"type": "ping", "ref": 1}, None),
+        ({"type": "ping", "ref": "r" * 65}, None),
+    ],
+)
+async def test_the_error_for_a_wrong_message_repeats_its_ref(
+    process: Running, player: Player, message: dict[str, Any], ref: str | None
+) -> None:
+    lobby = await player.create()
+    async with following(process, lobby, player) as follower:
+        await follower.socket.send(message)
+        refused = (await receive(follower, "error"))["data"]
+        assert (refused["code"], refused["ref"]) == ("invalid-message", ref)
+
+
 async def receive(follower: Follower, *kinds: str) -> dict[str, Any]:
     """The next message of these types."""
     while (message := await follower.receive())["type"] not in kinds:

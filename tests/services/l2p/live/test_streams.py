@@ -71,7 +71,7 @@ async def test_a_stream_goes_on_after_the_last_event(pair: Pair, player: Player)
             assert stream.ids == [head - 2, head - 1, head]
     foreign = {"after": head - 2, "stream": lobby["id"]}
     # Connections that come and go are events too.
-    for query in (foreign, {"after": head + 1000}):
+    for query in (foreign, {"after": head + 1000}, {"after": 2**63 - 1}):
         async with streaming(pair[0].client, lobby, player, **query) as stream:
             assert (await stream.receive())["type"] == "resync"
             assert stream.ids[0] >= head

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from l2p.answers.schemas import AnswerText
 from webcommon.api.schemas import RequestBody, Text, in_utc
@@ -62,6 +62,20 @@ ClientMessage = AuthMessage | AnswerMessage | ReadyMessage | ChatMessage | PingM
 CLIENT_MESSAGES: TypeAdapter[ClientMessage] = TypeAdapter(
     Annotated[ClientMessage, Field(discriminator="type")]
 )
+
+
+class _Refused(BaseModel):
+    """What counts in a message that is none of the above."""
+
+    ref: Ref | None = None
+
+
+def read_ref(text: str | bytes) -> str | None:
+    """The `ref` of a message that is refused, if it has one."""
+    try:
+        return _Refused.model_validate_json(text).ref
+    except ValidationError:
+        return None
 
 
 def write(kind: str, data: dict[str, Any], *, at: datetime, seq: int | None = None) -> str:

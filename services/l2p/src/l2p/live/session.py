@@ -26,6 +26,7 @@ from l2p.live.frames import (
     ClientMessage,
     PingMessage,
     ReadyMessage,
+    read_ref,
 )
 from l2p.live.limits import (
     AUTH_SECONDS,
@@ -129,8 +130,9 @@ class SocketSession:
             try:
                 message = CLIENT_MESSAGES.validate_json(text)
             except ValidationError as error:
-                if not self._refuse_too_many(self._messages, ref=None):
-                    self._put_error("invalid-message", detail=_explain(error), ref=None)
+                ref = read_ref(text)
+                if not self._refuse_too_many(self._messages, ref=ref):
+                    self._put_error("invalid-message", detail=_explain(error), ref=ref)
                 continue
             if self._refuse_too_many(self._messages, ref=message_ref(message)):
                 continue

@@ -56,7 +56,7 @@ _FIND_START = text(
     SELECT lobbies.stream, lobbies.event_seq,
         -- The event after `last_seq`: whether it is there, and how old it is.
         (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM lobby_events
-         WHERE lobby_id = lobbies.id AND seq = :last_seq + 1) AS seconds
+         WHERE lobby_id = lobbies.id AND seq = least(:last_seq, lobbies.event_seq) + 1) AS seconds
     FROM lobbies WHERE id = :lobby_id
     """
 ).bindparams(bindparam("lobby_id", type_=Uuid()), bindparam("last_seq", type_=BigInteger()))
