@@ -1,0 +1,160 @@
+"""`/_control`, by which tests set the clock, the faults and the webhooks, and the page of 3-D Secure."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from html import escape
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from standins.stripe import refunds
+from standins.stripe.confirmations import authenticate, finish_debit
+from standins.stripe.errors import StripeError
+from standins.stripe.faults import Fault
+from standins.stripe.standin import StandIn
+from standins.stripe.webhooks import Endpoint, WebhookFaults
+
+Act = Callable[[dict[str, Any]], Any]
+
+
+def control_routes(standin: StandIn) -> list[Route]:
+    """Each takes a JSON object, and answers with the state of the stand-in."""
+    control = _Control(standin)
+    acts: dict[str, Act] = {
+        "clock": control.advance_clock,
+        "faults": control.add_fault,
+        "rate_limit": control.limit_rate,
+        "idempotency_keys/prune": control.prune_keys,
+        "webhooks": control.set_webhooks,
+        "webhooks/release": control.release_webhooks,
+        "webhooks/resend": control.resend_webhook,
+        "webhook_endpoints": control.set_endpoints,
+        "payment_intents/authenticate": control.authenticate,
+        "payment_intents/finish_debit": control.finish_debit,
+        "refunds/fail": control.fail_refund,
+    }
+    page = _ThreeDSecurePage(standin)
+    return [
+        Route("/_control", control.show),
+        *(Route(f"/_control/{name}", control.run(act), methods=["POST"]) for name, act in acts.items()),
+        Route("/_pages/three_d_secure/{id}", page.show, methods=["GET"]),
+        Route("/_pages/three_d_secure/{id}", page.decide, methods=["POST"]),
+    ]
+
+
+class _Control:
+    def __init__(self, standin: StandIn) -> None:
+        self._standin = standin
+
+    def run(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of an act: 400 for what it cannot read."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                act(json.loads(await request.body() or b"{}"))
+            except StripeError as error:
+                return JSONResponse(error.body(), error.status)
+            except (KeyError, TypeError, ValueError) as error:
+                return JSONResponse({"error": {"message": f"{type(error).__name__}: {error}"}}, 400)
+            self._standin.deliveries.wake()
+            return await self.show(request)
+
+        return endpoint
+
+    async def show(self, request: Request) -> Response:
+        """The state."""
+        standin = self._standin
+        return JSONResponse(
+            {
+                "now": standin.account.now,
+                "objects": {kind: len(rows) for kind, rows in standin.account.objects.items()},
+                "faults": [asdict(fault) for fault in standin.faults.waiting],
+                "rate_limit": standin.faults.per_second,
+                "webhooks": asdict(standin.deliveries.faults)
+                | {
+                    "delivered": standin.deliveries.delivered,
+                    "queued": [each.event["id"] for each in standin.deliveries.queued],
+                    "held": [each.event["id"] for each in standin.deliveries.held],
+                },
+            }
+        )
+
+    def advance_clock(self, body: dict[str, Any]) -> None:
+        """`{"advance": seconds}`"""
+        self._standin.account.advance(float(body["advance"]))
+
+    def add_fault(self, body: dict[str, Any]) -> None:
+        """`{"kind": …, "method", "path", "when", "times", "seconds"}`, as in `Fault`"""
+        self._standin.faults.waiting.append(Fault(**body))
+
+    def limit_rate(self, body: dict[str, Any]) -> None:
+        """`{"per_second": 25}`; null is no limit"""
+        self._standin.faults.per_second = body["per_second"]
+
+    def prune_keys(self, body: dict[str, Any]) -> None:
+        """`{}`: forgets all idempotency keys"""
+        self._standin.idempotency_keys.prune(older_than=float("inf"))
+
+    def set_webhooks(self, body: dict[str, Any]) -> None:
+        """`{"drop", "repeat", "delay", "hold"}`, as in `WebhookFaults`; what is left out is off"""
+        self._standin.deliveries.faults = WebhookFaults(**body)
+
+    def release_webhooks(self, body: dict[str, Any]) -> None:
+        """`{"order": "given" | "reversed" | "shuffled" | [event ids], "seed": 0}`"""
+        self._standin.deliveries.release(body.get("order", "given"), seed=body.get("seed", 0))
+
+    def resend_webhook(self, body: dict[str, Any]) -> None:
+        """`{"event": id}`"""
+        account = self._standin.account
+        self._standin.deliveries.resend(account.find("event", body["event"], param="event"))
+
+    def set_endpoints(self, body: dict[str, Any]) -> None:
+        """`{"endpoints": [{"url", "secrets", "enabled_events", "api_version"}]}`"""
+        self._standin.deliveries.endpoints = [Endpoint(**each) for each in body["endpoints"]]
+
+    def authenticate(self, body: dict[str, Any]) -> None:
+        """`{"id": intent, "succeeds": true}`: the buyer's answer to 3-D Secure"""
+        account = self._standin.account
+        intent = account.find("payment_intent", body["id"], param="id")
+        authenticate(account, intent, succeeds=body["succeeds"])
+
+    def finish_debit(self, body: dict[str, Any]) -> None:
+        """`{"id": intent, "succeeds": true}`: the bank's answer to a debit"""
+        account = self._standin.account
+        intent = account.find("payment_intent", body["id"], param="id")
+        finish_debit(account, intent, succeeds=body["succeeds"])
+
+    def fail_refund(self, body: dict[str, Any]) -> None:
+        """`{"id": refund}`: the refund did not reach the buyer"""
+        account = self._standin.account
+        refunds.fail(account, account.find("refund", body["id"], param="id"))
+
+
+class _ThreeDSecurePage:
+    def __init__(self, standin: StandIn) -> None:
+        self._standin = standin
+
+    async def show(self, request: Request) -> Response:
+        """The two buttons."""
+        return HTMLResponse(
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>3-D Secure</title></head><body>'
+            f"<h1>3-D Secure</h1><p>{escape(request.path_params['id'])}</p><form method='post'>"
+            "<button name='succeeds' value='true'>Complete</button> <button name='succeeds' value='false'>Fail</button>"
+            "</form></body></html>"
+        )
+
+    async def decide(self, request: Request) -> Response:
+        """What was chosen; then back to the shop, if it named a page."""
+        account = self._standin.account
+        intent = account.objects.get("payment_intent", {}).get(request.path_params["id"])
+        if intent is None or request.query_params.get("key") != intent["client_secret"]:
+            return HTMLResponse("<!doctype html><title>Not found</title><p>There is no such payment.", 404)
+        back = ((intent["next_action"] or {}).get("redirect_to_url") or {}).get("return_url")
+        authenticate(account, intent, succeeds=b"succeeds=true" in await request.body())
+        self._standin.deliveries.wake()
+        if back:
+            return RedirectResponse(f"{back}{'&' if '?' in back else '?'}payment_intent={intent['id']}", 303)
+        return HTMLResponse(f"<!doctype html><title>Done</title><p>{escape(intent['status'])}")

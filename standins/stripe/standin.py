@@ -1,0 +1,18 @@
+"""A stand-in as a whole: one account, its keys, its webhooks and its faults."""
+
+from standins.stripe.account import Account
+from standins.stripe.faults import Faults
+from standins.stripe.idempotency import IdempotencyKeys
+from standins.stripe.webhooks import Deliveries, Endpoint
+
+
+class StandIn:
+    """The parts of a stand-in at `base_url`. `endpoints`: where its webhooks go."""
+
+    def __init__(
+        self, *, base_url: str = "http://127.0.0.1:8420", endpoints: list[Endpoint] | None = None
+    ) -> None:
+        self.account = Account(base_url=base_url)
+        self.idempotency_keys = IdempotencyKeys()
+        self.faults = Faults()
+        self.deliveries = Deliveries(self.account, endpoints or [])
