@@ -5,6 +5,8 @@ import sys
 import venv
 from pathlib import Path
 
+import pytest
+
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 
 
@@ -20,6 +22,7 @@ def make_environment(folder: Path, python: str) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.long
 def test_half_made_environment_is_made_again(tmp_path: Path) -> None:
     venv.create(tmp_path / ".venv", with_pip=False)  # what is left where ensurepip is missing
     (tmp_path / ".venv/left-over").touch()

@@ -163,6 +163,7 @@ def answering_health(place: Workplace, service: str, *, statuses: list[str]) -> 
         server.server_close()
 
 
+@pytest.mark.long
 def test_a_migration_that_leaves_its_service_unhealthy_is_undone(
     migrated: Workplace, provisioned: ProvisionedServer
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_migration_that_leaves_its_service_unhealthy_is_undone(
         assert (done.returncode, done.stdout, done.stderr) == (0, f"payment: {last} applied\n", "")
 
 
+@pytest.mark.long
 def test_a_migration_that_dropped_rows_is_not_undone_but_names_the_restore(
     checkout: Checkout, provisioned: ProvisionedServer
 ) -> None:

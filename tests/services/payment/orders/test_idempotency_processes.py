@@ -33,6 +33,7 @@ async def _count_orders(sql: Sql, user_id: UUID) -> int:
     return count
 
 
+@pytest.mark.long
 async def test_fifty_at_once_in_two_processes_make_one_order(
     key_server: KeyServer, database_settings: DatabaseSettings, shop: Shop, mint: TokenMint, sql: Sql
 ) -> None:
