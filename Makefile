@@ -10,7 +10,7 @@ SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
 # Tests that depend most on the server's version: the driver, roles, grants, tables, backups.
 SHARED := tests/libs tests/ops/backup tests/ops/test_isolation.py tests/ops/test_provision.py
-# Of the backups' files `make test` repeats those of each format: dumps, plain SQL, base backups, WAL. CI repeats all.
+# Of the backups' files those of each format are repeated every time: dumps, plain SQL, base backups, WAL.
 FORMATS := $(patsubst %,tests/ops/backup/test_%.py,full_and_restore plain_sql point_in_time wal)
 SCHEMA := $(filter-out tests/ops/backup,$(SHARED)) $(FORMATS) $(wildcard tests/services/*/test_migrations.py)
 # Processes as tests/shares.py counts them; a file's tests stay together, since they share fixtures. Each run lists the slowest.
@@ -18,7 +18,7 @@ PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40
 # A file or a test that is named runs as it stands; a folder, its fast tests.
 NAMED := $(if $(findstring .py,$(T)),--durations=5,$(PARALLEL) -m "not long") $(T)
 # Which half of the services' files the packaged server takes in `make test-once` (even or odd); the system's takes the other.
-# Without one each takes all.
+# Without one each takes all, and the system's all of the backups' files too.
 HALF ?=
 OTHER_HALF := $(if $(filter even,$(HALF)),odd,$(if $(filter odd,$(HALF)),even))
 # Which share of the long tests (drills) `make test-once` runs, by their names, on the packaged server.
@@ -50,7 +50,7 @@ endif
 test-once: $(VENV)/development.stamp system-pg  ## as in CI; HALF=even|odd: of the services on 18; DRILLS=0/8|…|7/8|…|0/1
 	@$(PYTEST) $(PARALLEL) --drills=$(DRILLS) $(addprefix --half=,$(HALF))
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) $(addprefix --half=,$(OTHER_HALF)) \
-		-m "database and not long" $(SHARED) tests/services
+		-m "database and not long" $(if $(HALF),$(SCHEMA),$(SHARED)) tests/services
 
 test-system: $(VENV)/development.stamp system-pg  ## the services' tests once more, on the system's PostgreSQL 15
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" tests/services
