@@ -279,6 +279,10 @@ async def test_the_json_of_the_list_is_that_of_its_model(crowd: Crowd, settings:
 async def test_a_list_is_read_in_one_query(crowd: Crowd, app: Service) -> None:
     host = crowd.player()
     await host.create()
-    async with counting_statements(app.component(Database)) as statements:
-        assert (await host.get("/v1/lobbies")).status_code == 200
-    assert len(statements) == 1
+    counts = []
+    for _ in range(10):
+        async with counting_statements(app.component(Database)) as statements:
+            assert (await host.get("/v1/lobbies")).status_code == 200
+        counts.append(len(statements))
+    # The application's work in the background has statements too, several a second.
+    assert min(counts) == 1
