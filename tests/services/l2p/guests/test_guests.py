@@ -96,7 +96,8 @@ async def test_names_that_look_alike_are_one(crowd: Crowd) -> None:
 
 async def test_a_guest_does_not_take_the_name_of_a_player_in_the_lobby(crowd: Crowd) -> None:
     host = crowd.player(username="ada.lovelace")
-    lobby = await host.create()
+    lobby, watched = await host.create(), await host.create(settings={"host_plays": False})
+    assert told(await knock(crowd.client, watched["code"], "Ada.Lovelace")) == TAKEN
     assert told(await knock(crowd.client, lobby["code"], "Ada.Lovelace")) == TAKEN
 
 

@@ -273,6 +273,16 @@ async def test_a_host_who_does_not_play(crowd: Crowd) -> None:
     assert (await guest.get(f"/v1/games/{game['id']}")).json()["status"] == "aborted"
 
 
+async def test_a_host_who_does_not_play_gets_no_seat_by_joining(crowd: Crowd) -> None:
+    host, guest = crowd.players(2)
+    lobby = await host.create(settings=SLOW | {"host_plays": False}, max_players=1)
+    assert (await host.join(lobby)).json() == lobby
+    assert (await guest.join(lobby)).status_code == 200
+    game = await start_game(host, lobby)
+    assert (await host.join(lobby)).json()["player_count"] == 1
+    assert (await host.get(f"/v1/games/{game['id']}")).json()["participant_count"] == 1
+
+
 async def test_a_host_who_leaves_without_a_seat_hands_over(crowd: Crowd) -> None:
     host, guest = crowd.players(2)
     lobby = await host.create(settings={"host_plays": False})

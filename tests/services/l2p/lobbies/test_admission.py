@@ -9,7 +9,7 @@ from l2p.seats.entrants import Entrant, Guest, Place, Standing, admit
 from l2p.seats.errors import NicknameTaken
 
 PLACE = Place(status="waiting", max_players=8, settings=LobbySettings(), taken=1)
-STRANGER = Standing(username="Ada", has_seat=False, is_banned=False, takes_part=False, is_name_taken=False)
+STRANGER = Standing(username="Ada", is_in=False, is_banned=False, takes_part=False, is_name_taken=False)
 GUEST = replace(STRANGER, username=None)
 
 
@@ -24,7 +24,7 @@ def test_seats_go_to_those_who_came_first() -> None:
 
 
 def test_who_has_a_seat_takes_none() -> None:
-    seated = replace(STRANGER, has_seat=True)
+    seated = replace(STRANGER, is_in=True)
     assert judge(replace(PLACE, taken=7), seated, STRANGER, seated, STRANGER) == [None, None, None, LobbyFull]
 
 

@@ -31,11 +31,12 @@ class Standing:
     """What a lobby has of an entrant. `username` is None for a new guest."""
 
     username: str | None
-    has_seat: bool
+    is_in: bool
+    """Whether they have a seat, or host without one."""
     is_banned: bool
     takes_part: bool
     is_name_taken: bool
-    """Whether another guest, or a player with a seat, has the new guest's name."""
+    """Whether another guest, a player with a seat or the host has the new guest's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +50,13 @@ class Place:
 
 
 def admit(place: Place, entrants: Sequence[Entrant], standings: Sequence[Standing]) -> list[Problem | None]:
-    """For each entrant, in the order in which they came, why there is no seat for them; None for those who have one now."""
+    """For each entrant, in the order in which they came, why there is no seat for them; None for those who are in now."""
     taken = place.taken
     seated: set[UUID] = set()
     names: set[str] = set()
     outcomes: list[Problem | None] = []
     for entrant, standing in zip(entrants, standings, strict=True):
-        if standing.has_seat or entrant.user_id in seated:
+        if standing.is_in or entrant.user_id in seated:
             outcomes.append(None)
             continue
         name = entrant.guest.key if entrant.guest else (standing.username or "").lower()

@@ -20,7 +20,10 @@ _STANDINGS = text(
     SELECT coalesce(users.username, users.nickname) AS username,
         EXISTS (
             SELECT FROM lobby_players AS seat WHERE seat.lobby_id = :lobby_id AND seat.user_id = entrant.id
-        ) AS has_seat,
+        ) OR EXISTS (
+            SELECT FROM lobbies
+            WHERE lobbies.id = :lobby_id AND host_id = entrant.id AND settings ->> 'host_plays' = 'false'
+        ) AS is_in,
         EXISTS (
             SELECT FROM lobby_bans AS ban WHERE ban.lobby_id = :lobby_id AND ban.user_id = entrant.id
         ) AS is_banned,
@@ -33,8 +36,10 @@ _STANDINGS = text(
             EXISTS (
                 SELECT FROM users AS other WHERE other.guest_lobby_id = :lobby_id AND other.nickname_key = entrant.key
             ) OR EXISTS (
-                SELECT FROM users AS other JOIN lobby_players AS seat ON seat.user_id = other.id
-                WHERE other.username = entrant.key::citext AND seat.lobby_id = :lobby_id
+                SELECT FROM users AS other
+                JOIN lobbies ON lobbies.id = :lobby_id
+                LEFT JOIN lobby_players AS seat ON seat.lobby_id = lobbies.id AND seat.user_id = other.id
+                WHERE other.username = entrant.key::citext AND other.id IN (seat.user_id, lobbies.host_id)
             )
         ) AS is_name_taken
     FROM unnest(:player_ids, :keys) WITH ORDINALITY AS entrant (id, key, number)

@@ -56,7 +56,7 @@ async def join_lobby(
     admitted: dict[UUID, Entrant] = {}
     names: dict[UUID, str | None] = {}
     for entrant, standing, problem in zip(entrants, standings, problems, strict=True):
-        if problem is None and not standing.has_seat:
+        if problem is None and not standing.is_in:
             admitted[entrant.user_id] = entrant
             names[entrant.user_id] = entrant.guest.nickname if entrant.guest else standing.username
     guests = await repository.insert_guests(db, lobby_id, list(admitted.values()))
