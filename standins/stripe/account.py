@@ -59,6 +59,10 @@ class Account:
         self.objects: dict[str, dict[str, Json]] = {}
         self.behaviours: dict[str, str] = {}
         """How each payment method behaves, by its id."""
+        self.checkouts: dict[str, Json] = {}
+        """The lines of each Checkout session, and the parameters of its PaymentIntent, by the session's id."""
+        self.session_of: dict[str, Json] = {}
+        """The Checkout session of a PaymentIntent, by the intent's id."""
         self.request: Json = {"id": None, "idempotency_key": None}
         self.listeners: list[Callable[[Json], None]] = []
         self._offset = 0.0

@@ -16,7 +16,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from standins.stripe import charges, customers, events, payment_intents, payment_methods, refunds
+from standins.stripe import (
+    charges,
+    checkout_sessions,
+    customers,
+    disputes,
+    events,
+    payment_intents,
+    payment_methods,
+    products,
+    refunds,
+)
 from standins.stripe.account import API_VERSION, Account, Call, Json, Operation, new_id
 from standins.stripe.confirmations import reduce
 from standins.stripe.control import control_routes
@@ -25,6 +35,7 @@ from standins.stripe.faults import ERRORS, Fault
 from standins.stripe.forms import array, filled, nest, read
 from standins.stripe.idempotency import Answer
 from standins.stripe.lists import expand
+from standins.stripe.pages import page_routes
 from standins.stripe.standin import StandIn
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -34,6 +45,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *charges.OPERATIONS,
     *refunds.OPERATIONS,
     *events.OPERATIONS,
+    *disputes.OPERATIONS,
+    *products.OPERATIONS,
+    *checkout_sessions.OPERATIONS,
 )
 
 _SECRET_KEY = re.compile(r"[sr]k_test_\w{8,}")
@@ -56,6 +70,7 @@ def create_app(standin: StandIn) -> Starlette:
         lifespan=lifespan,
         routes=[
             *control_routes(standin),
+            *page_routes(standin),
             Route("/{path:path}", endpoints.answer, methods=["GET", "POST", "DELETE"]),
         ],
     )

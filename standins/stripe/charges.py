@@ -101,6 +101,7 @@ def _details(method: Json) -> Json:
             "last4",
             "routing_number",
         ),
+        "sepa_debit": ("bank_code", "branch_code", "country", "fingerprint", "last4"),
     }[method["type"]]
     details = {name: method[method["type"]][name] for name in kept}
     if method["type"] == "card":

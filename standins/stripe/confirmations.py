@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 from standins.stripe import payment_methods as methods
 from standins.stripe.account import BANK_SECONDS, Account, Json, new_id
 from standins.stripe.charges import add_charge, fail_charge, settle_later
+from standins.stripe.disputes import open_dispute
 from standins.stripe.errors import StripeError, unexpected_state
 from standins.stripe.payment_methods import DECLINES, Decline
 
@@ -68,7 +69,7 @@ def confirm(account: Account, intent: Json, params: Json) -> None:
         if params.get("off_session"):
             decline(account, intent, method, DECLINES["authentication_required"])
         _ask_for_authentication(account, intent, params.get("return_url"))
-    elif method["type"] == "us_bank_account":
+    elif method["type"] != "card":
         _start_debit(account, intent, method, behaviour)
     else:
         _succeed(account, intent, method)
@@ -203,6 +204,9 @@ def receive(account: Account, intent: Json, charge: Json, event: str) -> None:
     account.emit(event, charge)
     account.emit("payment_intent.succeeded", intent)
     settle_later(account, charge)
+    behaviour = account.behaviours[charge["payment_method"]]
+    if behaviour in (methods.DISPUTE, methods.INQUIRY):
+        open_dispute(account, charge, is_inquiry=behaviour == methods.INQUIRY)
 
 
 def _start_debit(account: Account, intent: Json, method: Json, behaviour: str) -> None:

@@ -1,16 +1,15 @@
-"""`/_control`, by which tests set the clock, the faults and the webhooks, and the page of 3-D Secure."""
+"""`/_control`, by which tests set the clock, the faults, the webhooks, and what banks and buyers do."""
 
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from html import escape
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from standins.stripe import refunds
+from standins.stripe import disputes, refunds
 from standins.stripe.confirmations import authenticate, finish_debit
 from standins.stripe.errors import StripeError
 from standins.stripe.faults import Fault
@@ -35,13 +34,12 @@ def control_routes(standin: StandIn) -> list[Route]:
         "payment_intents/authenticate": control.authenticate,
         "payment_intents/finish_debit": control.finish_debit,
         "refunds/fail": control.fail_refund,
+        "disputes/open": control.open_dispute,
+        "disputes/decide": control.decide_dispute,
     }
-    page = _ThreeDSecurePage(standin)
     return [
         Route("/_control", control.show),
         *(Route(f"/_control/{name}", control.run(act), methods=["POST"]) for name, act in acts.items()),
-        Route("/_pages/three_d_secure/{id}", page.show, methods=["GET"]),
-        Route("/_pages/three_d_secure/{id}", page.decide, methods=["POST"]),
     ]
 
 
@@ -132,29 +130,15 @@ class _Control:
         account = self._standin.account
         refunds.fail(account, account.find("refund", body["id"], param="id"))
 
-
-class _ThreeDSecurePage:
-    def __init__(self, standin: StandIn) -> None:
-        self._standin = standin
-
-    async def show(self, request: Request) -> Response:
-        """The two buttons."""
-        return HTMLResponse(
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>3-D Secure</title></head><body>'
-            f"<h1>3-D Secure</h1><p>{escape(request.path_params['id'])}</p><form method='post'>"
-            "<button name='succeeds' value='true'>Complete</button> <button name='succeeds' value='false'>Fail</button>"
-            "</form></body></html>"
+    def open_dispute(self, body: dict[str, Any]) -> None:
+        """`{"charge": id, "is_inquiry": false, "amount": null}`; the amount may exceed the charge's"""
+        account = self._standin.account
+        charge = account.find("charge", body["charge"], param="charge")
+        disputes.open_dispute(
+            account, charge, is_inquiry=body.get("is_inquiry", False), amount=body.get("amount")
         )
 
-    async def decide(self, request: Request) -> Response:
-        """What was chosen; then back to the shop, if it named a page."""
+    def decide_dispute(self, body: dict[str, Any]) -> None:
+        """`{"id": dispute, "outcome": "won" | "lost" | "prevented" | "warning_closed"}`"""
         account = self._standin.account
-        intent = account.objects.get("payment_intent", {}).get(request.path_params["id"])
-        if intent is None or request.query_params.get("key") != intent["client_secret"]:
-            return HTMLResponse("<!doctype html><title>Not found</title><p>There is no such payment.", 404)
-        back = ((intent["next_action"] or {}).get("redirect_to_url") or {}).get("return_url")
-        authenticate(account, intent, succeeds=b"succeeds=true" in await request.body())
-        self._standin.deliveries.wake()
-        if back:
-            return RedirectResponse(f"{back}{'&' if '?' in back else '?'}payment_intent={intent['id']}", 303)
-        return HTMLResponse(f"<!doctype html><title>Done</title><p>{escape(intent['status'])}")
+        disputes.decide(account, account.find("dispute", body["id"], param="id"), body["outcome"])

@@ -183,7 +183,7 @@ def check_currency(code: str, *, param: str = "currency") -> None:
         )
 
 
-def check_amount(amount: int, currency: str) -> None:
+def check_amount(amount: int, currency: str, *, words: str = "Amount must be at least") -> None:
     """Raises `StripeError` for an amount that cannot be charged."""
     check_currency(currency)
     step = _STEPS.get(currency, 1)
@@ -195,9 +195,7 @@ def check_amount(amount: int, currency: str) -> None:
         )
     least = _MINIMUMS.get(currency, step)
     if amount < least:
-        raise StripeError(
-            f"Amount must be at least {show(least, currency)}", code="amount_too_small", param="amount"
-        )
+        raise StripeError(f"{words} {show(least, currency)}", code="amount_too_small", param="amount")
     most = 10 ** _DIGITS.get(currency, 8) - 1
     if amount > most:
         raise StripeError(

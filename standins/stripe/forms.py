@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from standins.stripe.currencies import check_currency
 from standins.stripe.errors import StripeError
 
 Check = Callable[[Any, str], Any]
@@ -35,20 +36,22 @@ def nest(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 def read(given: Mapping[str, Any], fields: Fields, *, required: Iterable[str] = ()) -> dict[str, Any]:
     """The values of parameters. Raises `StripeError` for those that are unknown, missing or mistyped."""
-    values = _read_fields(given, fields, "")
-    for name in required:
-        if name not in given:
-            raise StripeError(f"Missing required param: {name}.", code="parameter_missing", param=name)
-    return values
+    return _read_fields(given, fields, "", required)
 
 
-def _read_fields(given: Mapping[str, Any], fields: Fields, at: str) -> dict[str, Any]:
+def _read_fields(
+    given: Mapping[str, Any], fields: Fields, at: str, required: Iterable[str]
+) -> dict[str, Any]:
     values = {}
     for name, value in given.items():
         path = f"{at}[{name}]" if at else name
         if name not in fields:
             raise StripeError(f"Received unknown parameter: {path}", code="parameter_unknown", param=path)
         values[name] = fields[name](value, path)
+    for name in required:
+        if name not in given:
+            path = f"{at}[{name}]" if at else name
+            raise StripeError(f"Missing required param: {path}.", code="parameter_missing", param=path)
     return values
 
 
@@ -145,6 +148,13 @@ def one_of(*values: str) -> Check:
     return check
 
 
+def currency_code(value: Any, at: str) -> str:
+    """The code of a currency that Stripe knows."""
+    code = _filled(value, at, "string").lower()
+    check_currency(code, param=at)
+    return code
+
+
 def array(item: Check) -> Check:
     """`a[]=x` or `a[0]=x`."""
 
@@ -156,7 +166,7 @@ def array(item: Check) -> Check:
     return check
 
 
-def record(fields: Fields) -> Check:
+def record(fields: Fields, *, required: Iterable[str] = ()) -> Check:
     """A nested object with these fields."""
 
     def check(value: Any, at: str) -> dict[str, Any] | None:
@@ -164,7 +174,7 @@ def record(fields: Fields) -> Check:
             return None
         if not isinstance(value, dict):
             raise StripeError("Invalid object", param=at)
-        return _read_fields(value, fields, at)
+        return _read_fields(value, fields, at, required)
 
     return check
 

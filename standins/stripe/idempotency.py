@@ -62,7 +62,11 @@ class IdempotencyKeys:
 
     def prune(self, *, older_than: float) -> None:
         """Forget keys that were first used before."""
-        self._entries = {key: each for key, each in self._entries.items() if each.used_at >= older_than}
+        while self._entries:
+            key, oldest = next(iter(self._entries.items()))
+            if oldest.used_at >= older_than:
+                break
+            del self._entries[key]
 
 
 def key_in_use() -> StripeError:

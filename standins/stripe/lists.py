@@ -77,9 +77,16 @@ def _expand(account: Account, thing: Json, parts: list[str], path: str) -> None:
         for each in thing["data"]:
             _expand(account, each, rest, path)
         return
+    value: Any
     if thing["object"] == "charge" and name == "refunds":
-        thing["refunds"] = list_refunds(account, thing["id"])
-        value: Any = thing["refunds"]
+        value = thing["refunds"] = list_refunds(account, thing["id"])
+    elif thing["object"] == "checkout.session" and name == "line_items":
+        value = thing["line_items"] = {
+            "object": "list",
+            "data": copy.deepcopy(account.checkouts[thing["id"]]["lines"]),
+            "has_more": False,
+            "url": f"/v1/checkout/sessions/{thing['id']}/line_items",
+        }
     elif name in EXPANDABLE and name in thing:
         value = thing[name]
         if isinstance(value, str):

@@ -5,7 +5,7 @@ from typing import Any
 from standins.stripe import payment_methods
 from standins.stripe.account import Account, Call, Json, Operation, new_id
 from standins.stripe.confirmations import confirm, receive
-from standins.stripe.currencies import check_amount, check_currency
+from standins.stripe.currencies import check_amount
 from standins.stripe.errors import StripeError, unexpected_state
 from standins.stripe.forms import (
     LIST_FIELDS,
@@ -13,6 +13,7 @@ from standins.stripe.forms import (
     Fields,
     array,
     boolean,
+    currency_code,
     email,
     filled,
     integer,
@@ -32,7 +33,7 @@ CANCELABLE = (
     "requires_action",
     "processing",
 )
-TYPES = ("card", "us_bank_account")
+TYPES = ("card", "us_bank_account", "sepa_debit")
 
 
 def create(account: Account, call: Call) -> Json:
@@ -113,7 +114,9 @@ def _choose_types(params: Json) -> tuple[Json | None, list[str]]:
     automatic = {"allow_redirects": "always"} | (params.get("automatic_payment_methods") or {"enabled": True})
     if not automatic.get("enabled"):
         return None, ["card"]
-    return automatic, list(TYPES) if params["currency"] == "usd" else ["card"]
+    return automatic, {"usd": ["card", "us_bank_account"], "eur": ["card", "sepa_debit"]}.get(
+        params["currency"], ["card"]
+    )
 
 
 def _take_method(account: Account, params: Json) -> Json | None:
@@ -169,6 +172,7 @@ def update(account: Account, call: Call) -> Json:
 def confirm_intent(account: Account, call: Call) -> Json:
     """Confirm it."""
     intent = _find(account, call)
+    _check_no_session(account, intent, "confirm")
     confirm(account, intent, call.params)
     return intent
 
@@ -198,6 +202,7 @@ def capture(account: Account, call: Call) -> Json:
 def cancel(account: Account, call: Call) -> Json:
     """Close it. Money that was reserved is released."""
     intent = _find(account, call)
+    _check_no_session(account, intent, "cancel")
     if intent["status"] not in CANCELABLE:
         raise unexpected_state(
             f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. Only a PaymentIntent "
@@ -206,6 +211,15 @@ def cancel(account: Account, call: Call) -> Json:
         )
     close(account, intent, call.params.get("cancellation_reason"))
     return intent
+
+
+def _check_no_session(account: Account, intent: Json, verb: str) -> None:
+    if intent["id"] in account.session_of:
+        raise unexpected_state(
+            f"You cannot {verb} this PaymentIntent because it was created by a Checkout Session. You may instead expire "
+            "the Checkout Session.",
+            intent,
+        )
 
 
 def close(account: Account, intent: Json, reason: str | None) -> None:
@@ -231,12 +245,6 @@ def list_intents(account: Account, call: Call) -> Json:
     return list_objects(account, "payment_intent", call.params, url="/v1/payment_intents", is_in=is_in)
 
 
-def _code(value: Any, at: str) -> str:
-    code = filled(value, at).lower()
-    check_currency(code, param=at)
-    return code
-
-
 _WORDS = {
     "customer": filled,
     "description": string(),
@@ -249,7 +257,13 @@ _WORDS = {
     "statement_descriptor_suffix": string(22),
     "transfer_group": string(),
 }
+_ONLINE = record({"ip_address": filled, "user_agent": filled})
+_ACCEPTANCE = record(
+    {"type": one_of("offline", "online"), "accepted_at": integer(), "online": _ONLINE, "offline": record({})},
+    required=("type",),
+)
 _CONFIRMING = {
+    "mandate_data": record({"customer_acceptance": _ACCEPTANCE}, required=("customer_acceptance",)),
     "error_on_requires_action": boolean,
     "off_session": boolean,
     "payment_method_options": record(
@@ -269,7 +283,7 @@ CREATE_FIELDS = (
         "capture_method": one_of("automatic", "automatic_async", "manual"),
         "confirm": boolean,
         "confirmation_method": one_of("automatic", "manual"),
-        "currency": _code,
+        "currency": currency_code,
         "payment_method_types": array(one_of(*TYPES)),
     }
 )
@@ -285,7 +299,7 @@ OPERATIONS = (
         method="POST",
         path=f"{_PATH}/{{id}}",
         run=update,
-        fields=_WORDS | {"amount": integer(1), "currency": _code},
+        fields=_WORDS | {"amount": integer(1), "currency": currency_code},
     ),
     Operation(
         method="POST",

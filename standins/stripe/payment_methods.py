@@ -76,6 +76,8 @@ _CARDS = {
 
 _BANKS = {"success": BANK_SUCCEEDS, "insufficientFunds": BANK_FAILS, "processing": BANK_WAITS}
 
+_FAILING_IBANS = ("AT861904300235473202", "IT60X0542811101000000123456")
+
 _NUMBERS = {
     "4242424242424242": "visa",
     "4000000000000002": "chargeDeclined",
@@ -143,6 +145,20 @@ def _new_bank_account(account: Account, name: str) -> Json:
     return _new_method(account, "us_bank_account", details, _BANKS[name])
 
 
+def _new_sepa_debit(account: Account, iban: str) -> Json:
+    details = {
+        "bank_code": iban[4:9],
+        "branch_code": "",
+        "country": iban[:2],
+        "fingerprint": f"standiniban{iban[-4:]}",
+        "generated_from": {"charge": None, "setup_attempt": None},
+        "last4": iban[-4:],
+    }
+    return _new_method(
+        account, "sepa_debit", details, BANK_FAILS if iban in _FAILING_IBANS else BANK_SUCCEEDS
+    )
+
+
 def take(account: Account, id: str, *, param: str = "payment_method", status: int = 400) -> Json:
     """The payment method of an id; a test id such as `pm_card_visa` makes a new one each time. Raises `StripeError`."""
     if (name := id.removeprefix("pm_card_")) != id and name in _CARDS:
@@ -159,7 +175,16 @@ def take(account: Account, id: str, *, param: str = "payment_method", status: in
 
 
 def create(account: Account, call: Call) -> Json:
-    """A new payment method of a token, or of a test card's number."""
+    """A new payment method of a token, of a test card's number, or of an IBAN."""
+    if call.params["type"] == "sepa_debit":
+        iban = (call.params.get("sepa_debit") or {}).get("iban")
+        if not iban:
+            raise StripeError(
+                "Missing required param: sepa_debit[iban].",
+                code="parameter_missing",
+                param="sepa_debit[iban]",
+            )
+        return _describe(_new_sepa_debit(account, iban), call.params)
     card = call.params.get("card") or {}
     token = card.get("token", "").removeprefix("tok_")
     name = token or _NUMBERS.get(card.get("number", "").replace(" ", ""), "")
@@ -169,9 +194,14 @@ def create(account: Account, call: Call) -> Json:
         )
     if name not in _CARDS:
         raise resource_missing("token", card["token"], param="card[token]")
-    method = _new_card(account, name)
-    method["billing_details"] |= call.params.get("billing_details") or {}
-    method["metadata"] = call.params.get("metadata", {})
+    return _describe(_new_card(account, name), call.params)
+
+
+def _describe(method: Json, params: Json) -> Json:
+    given = params.get("billing_details") or {}
+    address = method["billing_details"]["address"] | (given.get("address") or {})
+    method["billing_details"] |= given | {"address": address}
+    method["metadata"] = params.get("metadata", {})
     return method
 
 
@@ -199,7 +229,13 @@ OPERATIONS = (
         method="POST",
         path="/v1/payment_methods",
         run=create,
-        fields={"type": one_of("card"), "card": _CARD, "billing_details": _DETAILS, "metadata": metadata},
+        fields={
+            "type": one_of("card", "sepa_debit"),
+            "card": _CARD,
+            "sepa_debit": record({"iban": filled}),
+            "billing_details": _DETAILS,
+            "metadata": metadata,
+        },
         required=("type",),
         is_public=True,
     ),

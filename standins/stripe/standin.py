@@ -1,6 +1,9 @@
 """A stand-in as a whole: one account, its keys, its webhooks and its faults."""
 
+from functools import partial
+
 from standins.stripe.account import Account
+from standins.stripe.checkout_sessions import follow
 from standins.stripe.faults import Faults
 from standins.stripe.idempotency import IdempotencyKeys
 from standins.stripe.webhooks import Deliveries, Endpoint
@@ -16,3 +19,5 @@ class StandIn:
         self.idempotency_keys = IdempotencyKeys()
         self.faults = Faults()
         self.deliveries = Deliveries(self.account, endpoints or [])
+        # After the deliveries: what follows from an event is delivered after it.
+        self.account.listeners.append(partial(follow, self.account))
