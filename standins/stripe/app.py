@@ -188,6 +188,8 @@ async def _fail(standin: StandIn, fault: Fault | None) -> tuple[int, bytes, bool
     """The answer of a fault in place of the call's own."""
     if fault is None:
         return None
+    if fault.kind == "drop_connection" and fault.when == "before":
+        return 500, b"{}", False
     if fault.kind == "delay":
         await _wait(standin, fault.seconds)
     if fault.kind not in ERRORS:

@@ -22,7 +22,7 @@ Act = Callable[[dict[str, Any]], Any]
 def control_routes(standin: StandIn) -> list[Route]:
     """Each takes a JSON object, and answers with the state of the stand-in."""
     control = _Control(standin)
-    acts: dict[str, Act] = {
+    acts = control.acts = {
         "clock": control.advance_clock,
         "faults": control.add_fault,
         "rate_limit": control.limit_rate,
@@ -34,6 +34,7 @@ def control_routes(standin: StandIn) -> list[Route]:
         "payment_intents/authenticate": control.authenticate,
         "payment_intents/finish_debit": control.finish_debit,
         "refunds/fail": control.fail_refund,
+        "objects/change": control.change_object,
         "disputes/open": control.open_dispute,
         "disputes/decide": control.decide_dispute,
     }
@@ -46,6 +47,7 @@ def control_routes(standin: StandIn) -> list[Route]:
 class _Control:
     def __init__(self, standin: StandIn) -> None:
         self._standin = standin
+        self.acts: dict[str, Act] = {}
 
     def run(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
         """The endpoint of an act: 400 for what it cannot read."""
@@ -63,10 +65,11 @@ class _Control:
         return endpoint
 
     async def show(self, request: Request) -> Response:
-        """The state."""
+        """The state, and what can be asked for."""
         standin = self._standin
         return JSONResponse(
             {
+                "acts": {f"/_control/{name}": act.__doc__ for name, act in self.acts.items()},
                 "now": standin.account.now,
                 "objects": {kind: len(rows) for kind, rows in standin.account.objects.items()},
                 "faults": [asdict(fault) for fault in standin.faults.waiting],
@@ -129,6 +132,14 @@ class _Control:
         """`{"id": refund}`: the refund did not reach the buyer"""
         account = self._standin.account
         refunds.fail(account, account.find("refund", body["id"], param="id"))
+
+    def change_object(self, body: dict[str, Any]) -> None:
+        """`{"kind": "payment_intent", "id", "fields": {}, "event": null}`: fields are replaced; a type of event tells of it"""
+        account = self._standin.account
+        thing = account.find(body["kind"], body["id"], param="id")
+        thing |= body.get("fields", {})
+        if body.get("event"):
+            account.emit(body["event"], thing)
 
     def open_dispute(self, body: dict[str, Any]) -> None:
         """`{"charge": id, "is_inquiry": false, "amount": null}`; the amount may exceed the charge's"""

@@ -10,7 +10,14 @@ from standins.stripe.errors import StripeError
 from standins.stripe.idempotency import key_in_use
 
 FaultKind = Literal[
-    "api_error", "lock_timeout", "idempotency_key_in_use", "rate_limit", "drop_connection", "delay", "drip"
+    "api_error",
+    "lock_timeout",
+    "idempotency_key_in_use",
+    "rate_limit",
+    "amount_too_small",
+    "drop_connection",
+    "delay",
+    "drip",
 ]
 
 
@@ -47,6 +54,10 @@ ERRORS: dict[str, Callable[[], StripeError]] = {
         code="lock_timeout",
     ),
     "idempotency_key_in_use": key_in_use,
+    # The minimum goes by the account's currency, so that Stripe may refuse what its page does not.
+    "amount_too_small": lambda: StripeError(
+        "Amount must convert to at least 50 cents.", code="amount_too_small", param="amount"
+    ),
     "rate_limit": _rate_limited,
 }
 

@@ -157,7 +157,7 @@ class Deliveries:
         try:
             answer = await client.post(delivery.endpoint.url, content=body, headers=headers)
             is_taken = answer.is_success
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             is_taken = False
         if is_taken:
             self.delivered += 1

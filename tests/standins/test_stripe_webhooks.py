@@ -1,6 +1,7 @@
 """Webhooks of the stand-in for Stripe: signed, in order, repeated until they are taken; and the faults of `/_control`."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 import stripe
 
+from standins.openid_provider.server import listen
 from standins.stripe.standin import StandIn
 from tests.clients import certificates
 from tests.standins.stripe_clients import (
@@ -161,7 +163,13 @@ async def test_an_error_before_the_effect_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("kind", "status"), [("lock_timeout", 429), ("idempotency_key_in_use", 409), ("rate_limit", 429)]
+    ("kind", "status"),
+    [
+        ("lock_timeout", 429),
+        ("idempotency_key_in_use", 409),
+        ("rate_limit", 429),
+        ("amount_too_small", 400),
+    ],
 )
 async def test_passing_errors_are_not_stored(
     client: stripe.StripeClient, control: Control, kind: str, status: int
@@ -179,6 +187,72 @@ async def test_a_lost_answer_is_found_by_its_key(client: stripe.StripeClient, co
         await client.v1.customers.create_async({}, {"idempotency_key": "lost"})
     again = await client.v1.customers.create_async({}, {"idempotency_key": "lost"})
     assert [each.id for each in (await client.v1.customers.list_async()).data] == [again.id]
+
+
+async def test_a_call_whose_connection_drops_before_its_effect_has_none(
+    client: stripe.StripeClient, control: Control
+) -> None:
+    await control("faults", kind="drop_connection", path="/v1/customers")
+    with pytest.raises(stripe.APIConnectionError):
+        await client.v1.customers.create_async({}, {"idempotency_key": "dropped"})
+    assert (await client.v1.customers.list_async()).data == []
+    assert (await client.v1.customers.create_async({}, {"idempotency_key": "dropped"})).id.startswith("cus_")
+
+
+async def test_an_answer_drips(client: stripe.StripeClient, control: Control) -> None:
+    await control("faults", kind="drip", path="/v1/customers")
+    assert (await client.v1.customers.create_async({"name": "Ada"})).name == "Ada"
+
+
+async def test_what_control_cannot_read_is_refused_and_it_says_what_it_can(standin: StandIn) -> None:
+    async with httpx.AsyncClient(base_url=standin.account.base_url, verify=certificates()) as http:
+        assert (await http.post("/_control/faults", json={"sort": "none"})).status_code == 400
+        assert (await http.post("/_control/clock", content=b"[")).status_code == 400
+        assert (await http.post("/_control/refunds/fail", json={"id": "re_no"})).status_code == 404
+        acts = (await http.get("/_control")).json()["acts"]
+    assert acts["/_control/clock"] == '`{"advance": seconds}`'
+
+
+async def test_an_event_is_sent_again_on_demand(
+    receiver: Receiver, client: stripe.StripeClient, control: Control
+) -> None:
+    await client.v1.payment_intents.create_async(intent_of())
+    first = await receiver.next()
+    await control("webhooks/resend", event=first["id"])
+    assert (await receiver.next())["id"] == first["id"]
+
+
+async def test_an_object_is_changed_on_demand_and_a_second_event_tells_of_it(
+    receiver: Receiver, client: stripe.StripeClient, control: Control
+) -> None:
+    made = await client.v1.payment_intents.create_async(intent_of())
+    first = await receiver.next()
+    await control(
+        "objects/change", kind="payment_intent", id=made.id, fields={"amount": 100}, event=first["type"]
+    )
+    second = await receiver.next()
+    assert (second["type"], second["data"]["object"]["amount"]) == (first["type"], 100)
+    assert second["id"] != first["id"]
+    assert (await client.v1.payment_intents.retrieve_async(made.id)).amount == 100
+
+
+async def test_the_stand_in_runs_as_a_process() -> None:
+    listener = listen()
+    port = listener.getsockname()[1]
+    listener.close()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "standins.stripe", "--port", str(port)), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.readline() == f"STRIPE_API_BASE=http://127.0.0.1:{port}\n".encode()
+        transport = httpx.AsyncHTTPTransport(retries=8, verify=certificates())
+        async with httpx.AsyncClient(transport=transport) as http:
+            answer = await http.get(f"http://127.0.0.1:{port}/v1/events", auth=(KEY, ""))
+        assert answer.json() == {"object": "list", "data": [], "has_more": False, "url": "/v1/events"}
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def test_a_key_is_in_use_while_its_first_call_runs(
