@@ -40,6 +40,28 @@ async def test_a_kicked_player_is_told_and_disconnected(pair: Pair, mint: TokenM
     assert banned.value.rcvd.code == 4403
 
 
+async def test_a_private_lobby_is_followed_by_its_host_and_players_only(pair: Pair, mint: TokenMint) -> None:
+    here, there = (Crowd(process.client, mint) for process in pair)
+    host, guest, watcher = here.player(), there.player(), there.player()
+    lobby = await host.create()
+    await guest.join(lobby)
+    path = f"/v1/lobbies/{lobby['id']}"
+    async with following(pair[0], lobby, host) as at_host, following(pair[1], lobby, guest) as at_guest:
+        async with following(pair[1], lobby, watcher) as at_watcher:
+            change = {"settings": {"is_private": True, "host_plays": False}}
+            assert (await host.client.patch(path, json=change, headers=host.headers)).status_code == 200
+            await at_watcher.wait_for("lobby.updated")
+            assert await at_watcher.socket.closed() == 4403
+        await at_guest.wait_for("lobby.updated")
+        await guest.leave(lobby)
+        await at_guest.wait_for("player.left")
+        assert await at_guest.socket.closed() == 4403
+        await at_host.wait_for("lobby.updated")
+        await at_host.wait_for("player.left")
+        await at_host.socket.send({"type": "ping"})
+        await at_host.socket.receive_until("type", "pong")
+
+
 async def test_closing_a_lobby_tells_and_disconnects_everybody(pair: Pair, mint: TokenMint) -> None:
     host, guest = Crowd(pair[0].client, mint).player(), Crowd(pair[1].client, mint).player()
     lobby = await host.create(settings=QUICK)

@@ -45,7 +45,10 @@ class Beginning:
             raise Closed(NOT_ALLOWED)
         if state["status"] == "closed" and last_seq is None:
             raise Closed(LOBBY_CLOSED)
-        if not state["is_member"] and not await self._presence.admit_spectator(
+        outbox.is_private, outbox.is_host, outbox.has_seat = (
+            state[name] for name in ("is_private", "is_host", "has_seat")
+        )
+        if not (outbox.is_host or outbox.has_seat) and not await self._presence.admit_spectator(
             lobby_id, outbox.user_id, most=self._spectators
         ):
             raise Closed(TRY_LATER)

@@ -17,9 +17,18 @@ Write = Callable[[], Awaitable[None]]
 
 
 NOTED = frozenset(
-    {"game.started", "game.finished", "game.aborted", "lobby.closed", "player.joined", "player.left"}
+    {
+        "game.started",
+        "game.finished",
+        "game.aborted",
+        "host.changed",
+        "lobby.closed",
+        "lobby.updated",
+        "player.joined",
+        "player.left",
+    }
 )
-"""The events that say something about the client itself."""
+"""The events that may say something about the client itself."""
 
 
 class Outbox:
@@ -42,7 +51,12 @@ class Outbox:
         self._queue: deque[Message] = deque()
         self._bytes = 0
         self._changed = asyncio.Event()
-        self._last_code: int | None = None
+        self.is_private = False
+        """Whether only the host and players may follow the lobby."""
+        self.is_host = False
+        self.has_seat = False
+        self._is_kicked = False
+        self._is_lobby_closed = False
         self._code: int | None = None
         self._ended = asyncio.Event()
         self._waits_since: float | None = None
@@ -148,13 +162,19 @@ class Outbox:
         """
         while True:
             await self.write_all(write)
-            if self._last_code is not None:
-                raise Closed(self._last_code)
+            if (code := self._find_last_code()) is not None:
+                raise Closed(code)
             try:
                 async with asyncio.timeout(seconds):
                     await self._changed.wait()
             except TimeoutError:
                 await write()
+
+    def _find_last_code(self) -> int | None:
+        if self._is_lobby_closed:
+            return LOBBY_CLOSED
+        is_stranger = self.is_private and not (self.is_host or self.has_seat)
+        return NOT_ALLOWED if self._is_kicked or is_stranger else None
 
     def _take(self) -> Message:
         message = self._queue.popleft()
@@ -167,11 +187,14 @@ class Outbox:
                 self.game_id, self.is_playing = UUID(event.content["game_id"]), True
             case "game.finished" | "game.aborted":
                 self.is_playing = False
+            case "host.changed":
+                self.is_host = event.content["host_id"] == str(self.user_id)
             case "lobby.closed":
-                self._last_code = LOBBY_CLOSED
+                self._is_lobby_closed = True
+            case "lobby.updated":
+                self.is_private = event.content["settings"]["is_private"]
             case "player.joined" if event.content["user_id"] == str(self.user_id):
                 # A client that missed both events is in the lobby again.
-                self._last_code = None
+                self.has_seat, self._is_kicked = True, False
             case "player.left" if event.content["user_id"] == str(self.user_id):
-                if event.content["reason"] == "kicked":
-                    self._last_code = NOT_ALLOWED
+                self.has_seat, self._is_kicked = False, event.content["reason"] == "kicked"

@@ -106,9 +106,11 @@ _READ_LOBBY = DriverText(
     text(
         f"""
         SELECT lobby.stream, lobby.event_seq AS seq, lobby.status, ({_LOBBY})::text AS lobby,
-            lobby.host_id IS NOT DISTINCT FROM :user_id OR EXISTS (
+            lobby.settings @> jsonb_build_object('is_private', true) AS is_private,
+            lobby.host_id IS NOT DISTINCT FROM :user_id AS is_host,
+            EXISTS (
                 SELECT FROM lobby_players AS seat WHERE seat.lobby_id = lobby.id AND seat.user_id = :user_id
-            ) AS is_member,
+            ) AS has_seat,
             (SELECT ({_GAME})::text FROM games AS game
              WHERE game.lobby_id = lobby.id AND game.status NOT IN ('finished', 'aborted')) AS game
         FROM lobbies AS lobby WHERE lobby.id = :lobby_id AND {_MAY_SEE} AND NOT EXISTS (
@@ -132,8 +134,8 @@ _READ_GAME = DriverText(
 
 
 async def read_lobby(database: Database, lobby_id: UUID, *, user_id: UUID) -> "asyncpg.Record | None":
-    """`stream`, `seq`, `status`, whether the user `is_member`, and the JSON texts `lobby` and `game` (null when none runs), if
-    the user may see them."""
+    """`stream`, `seq`, `status`, `is_private`, whether the user `is_host` or `has_seat`, and the JSON texts `lobby` and `game`
+    (null when none runs), if the user may see them."""
     return await database.fetch_record(_READ_LOBBY, lobby_id=lobby_id, user_id=user_id)
 
 
