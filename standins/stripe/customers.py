@@ -107,7 +107,7 @@ def delete(account: Account, call: Call) -> Json:
     """Delete it for good."""
     customer = find_live(account, call.id)
     account.emit("customer.deleted", customer)
-    account.objects["customer"][call.id] = _gone(call.id) | {"created": customer["created"]}
+    account.objects["customer"][call.id] = _gone(call.id)
     return _gone(call.id)
 
 

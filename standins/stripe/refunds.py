@@ -64,15 +64,19 @@ def create(account: Account, call: Call) -> Json:
 
 def _find_charge(account: Account, params: Json) -> Json:
     if "charge" in params:
-        return account.find("charge", params["charge"], param="charge", status=400)
-    if "payment_intent" not in params:
+        charge = account.find("charge", params["charge"], param="charge", status=400)
+        named = f"charge ({charge['id']}) has not succeeded"
+    elif "payment_intent" in params:
+        id = params["payment_intent"]
+        intent = account.find("payment_intent", id, param="payment_intent", status=400)
+        charge = account.objects.get("charge", {}).get(intent["latest_charge"], {"amount_captured": 0})
+        named = f"PaymentIntent ({id}) does not have a successful charge to refund"
+    else:
         raise StripeError(
             "One of the following params should be provided for this request: payment_intent or charge."
         )
-    intent = account.find("payment_intent", params["payment_intent"], param="payment_intent", status=400)
-    charge = account.objects.get("charge", {}).get(intent["latest_charge"])
-    if charge is None or charge["status"] == "failed":
-        raise StripeError(f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.")
+    if not charge["amount_captured"]:
+        raise StripeError(f"This {named}.")
     return charge
 
 
@@ -118,7 +122,12 @@ def _change(account: Account, refund: Json, status: str) -> None:
 
 
 def fail(account: Account, refund: Json, *, reason: str = "lost_or_stolen_card") -> None:
-    """The refund did not reach the buyer, which may be known days later: its money is back in the balance."""
+    """The refund did not reach the buyer, which may be known days later: its money is back in the balance.
+
+    Nothing happens when it has failed, or is canceled, already.
+    """
+    if refund["status"] in ("failed", "canceled"):
+        return
     refund["failure_reason"] = reason
     _give_back(account, refund, "refund_failure")
     _change(account, refund, "failed")

@@ -233,6 +233,32 @@ async def test_refunds_are_decided_later(
     assert types_of(standin, refund.id)[1:] == events
 
 
+async def test_what_has_not_come_is_not_refunded_and_a_refund_fails_once(
+    standin: StandIn, client: stripe.StripeClient, http: httpx.AsyncClient
+) -> None:
+    waits = await client.v1.payment_intents.create_async(
+        intent_of(confirm=True, payment_method="pm_usBankAccount_processing")
+    )
+    made = await client.v1.payment_intents.create_async(intent_of())
+    for refund in (
+        {"payment_intent": waits.id},
+        {"charge": str(waits.latest_charge)},
+        {"payment_intent": made.id},
+        {},
+    ):
+        answer = await http.post("/v1/refunds", data=refund, auth=(KEY, ""))
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    paid = await client.v1.payment_intents.create_async(
+        intent_of(confirm=True, payment_method="pm_card_refundFail")
+    )
+    fails = await client.v1.refunds.create_async({"payment_intent": paid.id})
+    await http.post("/_control/refunds/fail", json={"id": fails.id})
+    standin.account.advance(61)
+    charge = await client.v1.charges.retrieve_async(str(paid.latest_charge))
+    assert (charge.amount_refunded, charge.refunded) == (0, False)
+    assert types_of(standin, fails.id).count("refund.failed") == 1
+
+
 async def test_a_deleted_customer_is_missed_in_a_parameter_only(client: stripe.StripeClient) -> None:
     customer = await client.v1.customers.create_async({"name": "Ada"})
     renamed = await client.v1.customers.update_async(customer.id, {"name": "Ada L.", "metadata": {"a": "1"}})
