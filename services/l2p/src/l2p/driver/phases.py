@@ -65,13 +65,22 @@ class Phases:
             return await _find_position(db, lease)
 
     async def check_answers(self, lease: Lease) -> Position:
-        """Tell who has answered, and close the question when everybody who is connected has."""
+        """Tell who has answered, and close the question when everybody who is connected has.
+
+        Mostly there is nothing to tell, since the event of each step calls for this too: that is seen without a lock.
+        """
+        seen = await repository.look(self._database, lease.game_id, epoch=lease.epoch, holder=lease.holder)
+        if seen is None:
+            raise LeaseLost
+        if not seen["has_untold"] and not seen["all_answered"]:
+            return _position(seen["status"], seen["phase_ends_at"])
         async with self._locked(lease) as (db, game):
             if game.status == "question":
                 await self._tell_of_answers(db, game)
-                if await repository.have_all_answered(db, game.id):
+                if seen["all_answered"] and await repository.have_all_answered(db, game.id):
                     await self.close(db, game, reason="all_answered")
-            return await _find_position(db, lease)
+                    return await _find_position(db, lease)
+            return _position(game.status, game.phase_ends_at)
 
     async def take_over(self, game_id: UUID, lobby_id: UUID, *, holder: UUID) -> Lease:
         """Claim a game whose lease is over. If its driver died, the time since its last heartbeat is given back.
@@ -149,14 +158,19 @@ async def _find_position(db: AsyncSession, lease: Lease) -> Position:
     game = await repository.lock_game(db, lease.game_id, epoch=lease.epoch, holder=lease.holder)
     if game is None:
         return Position(is_over=True, due_at=None)
-    waits = game.phase_ends_at is None or game.status == "paused"
-    return Position(is_over=False, due_at=None if waits else _due_at(game))
+    return _position(game.status, game.phase_ends_at)
 
 
 def _is_due(game: Row[Any]) -> bool:
-    return game.phase_ends_at is not None and game.status != "paused" and bool(game.now >= _due_at(game))
+    due = _due_at(game.status, game.phase_ends_at)
+    return due is not None and bool(game.now >= due)
 
 
-def _due_at(game: Row[Any]) -> datetime:
-    due: datetime = game.phase_ends_at
-    return due + CLOSE_DELAY if game.status == "question" else due
+def _position(status: str, phase_ends_at: datetime | None) -> Position:
+    return Position(is_over=False, due_at=_due_at(status, phase_ends_at))
+
+
+def _due_at(status: str, phase_ends_at: datetime | None) -> datetime | None:
+    if phase_ends_at is None or status == "paused":
+        return None
+    return phase_ends_at + CLOSE_DELAY if status == "question" else phase_ends_at

@@ -4,10 +4,13 @@
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import Integer, Row, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.driver_statements import DriverText
+from dbcommon.engine import Database
 from l2p.running_games.repository import reopen_lobby
 from l2p.scoring.repository import count_scores
 
@@ -206,42 +209,42 @@ _PAUSE = (
 )
 
 # The log itself says which answers were told of.
+_UNTOLD_PARTS = """
+    answers AS given JOIN game_participants AS part ON part.id = given.participant_id
+    WHERE given.question_id = question.id AND part.user_id::text NOT IN (
+        SELECT jsonb_array_elements_text(event.data -> 'user_ids') FROM lobby_events AS event
+        WHERE event.lobby_id = game.lobby_id AND event.type = 'answer.received'
+            AND event.seq > (
+                SELECT max(seq) FROM lobby_events AS opened
+                WHERE opened.lobby_id = game.lobby_id AND opened.type = 'question.opened'
+            )
+    )
+"""
+
 _UNTOLD = (
     text(
-        """
+        f"""
     SELECT question.id AS question_id,
         (SELECT count(*) FROM answers WHERE answers.question_id = question.id) AS answered,
-        (
-            SELECT coalesce(jsonb_agg(part.user_id), '[]')
-            FROM answers AS given JOIN game_participants AS part ON part.id = given.participant_id
-            WHERE given.question_id = question.id AND part.user_id::text NOT IN (
-                SELECT jsonb_array_elements_text(event.data -> 'user_ids') FROM lobby_events AS event
-                WHERE event.lobby_id = :lobby_id AND event.type = 'answer.received'
-                    AND event.seq > (
-                        SELECT max(seq) FROM lobby_events AS opened
-                        WHERE opened.lobby_id = :lobby_id AND opened.type = 'question.opened'
-                    )
-            )
-        ) AS user_ids
+        (SELECT coalesce(jsonb_agg(part.user_id), '[]') FROM {_UNTOLD_PARTS}) AS user_ids
     FROM games AS game JOIN questions AS question
         ON question.game_id = game.id AND question.order_index = game.current_question
     WHERE game.id = :game_id AND question.closed_at IS NULL
     """
     )
-    .bindparams(bindparam("game_id", type_=Uuid()), bindparam("lobby_id", type_=Uuid()))
+    .bindparams(bindparam("game_id", type_=Uuid()))
     .columns(question_id=Uuid(), answered=Integer(), user_ids=JSONB())
 )
 
-_ALL_ANSWERED = text(
-    """
+# Of the game in question.
+_EVERYBODY_ANSWERED = """
     SELECT count(*) > 0 AND bool_and(EXISTS (
         SELECT FROM answers JOIN questions AS question ON question.id = answers.question_id
         WHERE answers.participant_id = part.id AND question.order_index = game.current_question
     ))
-    FROM games AS game JOIN game_participants AS part
-        ON part.game_id = game.id AND part.first_question <= game.current_question
+    FROM game_participants AS part
     JOIN lobby_players AS seat ON seat.lobby_id = game.lobby_id AND seat.user_id = part.user_id
-    WHERE game.id = :game_id AND (EXISTS (
+    WHERE part.game_id = game.id AND part.first_question <= game.current_question AND (EXISTS (
         SELECT FROM lobby_connections AS open JOIN processes ON processes.id = open.process_id
         WHERE open.lobby_id = game.lobby_id AND open.user_id = part.user_id
             AND processes.heartbeat_at > clock_timestamp() - interval '6 s'
@@ -250,8 +253,30 @@ _ALL_ANSWERED = text(
         WHERE presence.lobby_id = game.lobby_id AND presence.user_id = part.user_id
             AND presence.seen_until > clock_timestamp()
     ))
-    """
+"""
+
+_ALL_ANSWERED = text(
+    f"SELECT ({_EVERYBODY_ANSWERED}) FROM games AS game WHERE game.id = :game_id"
 ).bindparams(bindparam("game_id", type_=Uuid()))
+
+_LOOK = DriverText(
+    text(
+        f"""
+        SELECT game.status, game.phase_ends_at,
+            question.id IS NOT NULL AND EXISTS (SELECT FROM {_UNTOLD_PARTS}) AS has_untold,
+            question.id IS NOT NULL AND ({_EVERYBODY_ANSWERED}) AS all_answered
+        FROM games AS game LEFT JOIN questions AS question
+            ON question.game_id = game.id AND question.order_index = game.current_question
+                AND question.closed_at IS NULL AND game.status = 'question'
+        WHERE game.id = :game_id AND game.status NOT IN ('finished', 'aborted')
+            AND game.lease_epoch = :epoch AND game.lease_holder = :holder
+        """
+    ).bindparams(
+        bindparam("game_id", type_=Uuid()),
+        bindparam("epoch", type_=Integer()),
+        bindparam("holder", type_=Uuid()),
+    )
+)
 
 
 async def lock_lobby(db: AsyncSession, lobby_id: UUID) -> Row[Any] | None:
@@ -265,6 +290,12 @@ async def lock_game(
     """Lock a running game; None when it is over, or when the lease is another's. Without an epoch, whoever drives it."""
     parameters = {"game_id": game_id, "epoch": epoch, "holder": holder}
     return (await db.execute(_LOCK_GAME, parameters)).one_or_none()
+
+
+async def look(database: Database, game_id: UUID, *, epoch: int, holder: UUID) -> "asyncpg.Record | None":
+    """Without a lock: the phase of a running game of this lease, whether the log does not tell of an answer to its open
+    question, and whether everybody has answered that."""
+    return await database.fetch_record(_LOOK, game_id=game_id, epoch=epoch, holder=holder)
 
 
 async def open_question(db: AsyncSession, game_id: UUID, *, order_index: int, read_ms: int) -> dict[str, Any]:
@@ -305,8 +336,7 @@ async def resume(db: AsyncSession, game_id: UUID, *, since: object) -> dict[str,
 
 async def find_untold_answers(db: AsyncSession, game: Row[Any]) -> Row[Any] | None:
     """The open question's `question_id`, how many have `answered`, and the `user_ids` that the log does not tell of."""
-    parameters = {"game_id": game.id, "lobby_id": game.lobby_id}
-    return (await db.execute(_UNTOLD, parameters)).one_or_none()
+    return (await db.execute(_UNTOLD, {"game_id": game.id})).one_or_none()
 
 
 async def have_all_answered(db: AsyncSession, game_id: UUID) -> bool:
