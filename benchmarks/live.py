@@ -10,6 +10,8 @@ import argparse
 import contextlib
 import secrets
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,32 @@ def memory_mb(server: Server) -> float:
     raise RuntimeError("the process has ended")
 
 
+class CpuSamples:
+    """The CPU seconds of a server, noted ten times a second during a block."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._notes: list[tuple[float, float]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._note, daemon=True)
+
+    def __enter__(self) -> "CpuSamples":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _note(self) -> None:
+        while not self._ended.wait(0.1):
+            self._notes.append((time.time(), self._server.cpu_seconds()))
+
+    def until(self, moment: float) -> float:
+        """The seconds from the beginning until a moment of the system's clock."""
+        return max(cpu for at, cpu in self._notes if at <= moment) - self._notes[0][1]
+
+
 def run(names: Sequence[str]) -> dict[str, Any]:
     """What the players measured, and the server's CPU seconds and memory, for each of these cases."""
     result: dict[str, Any] = {}
@@ -52,17 +80,21 @@ def run(names: Sequence[str]) -> dict[str, Any]:
         for name in names:
             lobbies, burst = CASES[name]
             before = shipped.cpu_seconds()
-            seen = put_load(
-                "live_load.py",
-                seconds=120,
-                port=shipped.port,
-                tokens=tokens,
-                lobbies=lobbies,
-                burst=burst,
-                questions=QUESTIONS,
-            )
-            cpu = round(shipped.cpu_seconds() - before, 1)
-            result[name] = seen | {"cpu_seconds": cpu, "memory_mb": round(memory_mb(shipped))}
+            with CpuSamples(shipped) as samples:
+                seen = put_load(
+                    "live_load.py",
+                    seconds=120,
+                    port=shipped.port,
+                    tokens=tokens,
+                    lobbies=lobbies,
+                    burst=burst,
+                    questions=QUESTIONS,
+                )
+            result[name] = seen | {
+                "joining_cpu_seconds": round(samples.until(seen.pop("joined_at")), 1),
+                "cpu_seconds": round(shipped.cpu_seconds() - before, 1),
+                "memory_mb": round(memory_mb(shipped)),
+            }
     return result
 
 

@@ -42,6 +42,7 @@ class Measured:
     refused: int = 0
     turned_away: int = 0
     joining_seconds: float = 0.0
+    joined_at: float = 0.0
 
 
 class Player:
@@ -158,6 +159,7 @@ async def play_lobby(
     await asyncio.gather(*(player.welcomed.wait() for player in players))
     measured.joining_seconds = max(measured.joining_seconds, time.perf_counter() - started)
     await asyncio.sleep(1)
+    measured.joined_at = max(measured.joined_at, time.time())
     asked = [
         {"question_text": f"{number}?", "options": ["a", "b", "c", "d"], "correct_answer": "a"}
         for number in range(questions)
@@ -192,6 +194,7 @@ async def drive(
         "acknowledged_p99_ms": percentile(measured.acknowledged, 0.99),
         "acknowledged_worst_ms": percentile(measured.acknowledged, 1),
         "opened_spread_p99_ms": percentile(spreads, 0.99),
+        "joined_at": measured.joined_at,
         "joining_seconds": round(measured.joining_seconds, 1),
         "accepted": measured.accepted,
         "refused": measured.refused,

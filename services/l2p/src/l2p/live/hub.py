@@ -30,8 +30,8 @@ FAILURES_TO_TELL = 2
 
 BATCH = 64
 """Events read in one statement: far fewer than may wait for a client, which would otherwise have no time to read."""
-PAUSE_FOR_EACH = 0.0002
-LONGEST_PAUSE = 0.1
+PAUSE_FOR_EACH = 0.0004
+LONGEST_PAUSE = 0.2
 """A log is read again after so many seconds for each receiver, and after the longest pause at the latest."""
 
 

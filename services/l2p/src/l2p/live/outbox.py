@@ -40,6 +40,7 @@ class Outbox:
     def __init__(self, clock: DatabaseClock, user_id: UUID) -> None:
         self._clock = clock
         self.user_id = user_id
+        self._own_id = str(user_id)
         self.seq: int | None = None
         """The last event that was put in; None until the client has a state."""
         self.game_id: UUID | None = None
@@ -193,8 +194,8 @@ class Outbox:
                 self._is_lobby_closed = True
             case "lobby.updated":
                 self.is_private = event.content["settings"]["is_private"]
-            case "player.joined" if event.content["user_id"] == str(self.user_id):
+            case "player.joined" if event.content["user_id"] == self._own_id:
                 # A client that missed both events is in the lobby again.
                 self.has_seat, self._is_kicked = True, False
-            case "player.left" if event.content["user_id"] == str(self.user_id):
+            case "player.left" if event.content["user_id"] == self._own_id:
                 self.has_seat, self._is_kicked = False, event.content["reason"] == "kicked"
