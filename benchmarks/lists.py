@@ -21,6 +21,7 @@ import asyncpg
 from jose import jwt
 
 from dbcommon.dsn import DatabaseUrl
+from l2p.lobbies.schemas import LobbySettings
 from measuring import (
     Server,
     put_load,
@@ -55,8 +56,7 @@ FILL = {
     "l2p": """
         INSERT INTO lobbies (id, name, code, max_players, status, settings, created_at)
         SELECT gen_random_uuid(), 'Friday quiz ' || n, 'KX' || n, 8, 'waiting',
-            '{"is_private": false, "question_set_id": null, "question_count": null, "time_limit_ms": 20000,
-              "speed_bonus": true, "streak_bonus": false, "reveal_ms": 5000, "shuffle": false, "allow_late_join": true}',
+            '{settings}',
             now() - n * interval '1 second 1 microsecond' FROM generate_series(1, 500) n;
         ANALYZE
     """,
@@ -88,7 +88,8 @@ async def fill(service: str, url: DatabaseUrl, *, user_id: str) -> None:
     """Put rows into a service's tables."""
     connection = await asyncpg.connect(**url.connect_arguments(application_name="benchmark"))
     try:
-        await connection.execute(FILL[service].replace("{user_id}", user_id))
+        settings = LobbySettings().model_dump_json()
+        await connection.execute(FILL[service].replace("{user_id}", user_id).replace("{settings}", settings))
     finally:
         await connection.close()
 

@@ -9,6 +9,7 @@ import asyncpg
 from dbcommon.engine import Database
 from l2p.driver.phases import Phases
 from l2p.log.log import LobbyLog
+from l2p.upkeep.repository import find_lobbies_in_need
 from l2p.upkeep.upkeep import Upkeep
 from tests.libs.dbcommon.pools import until
 from tests.services.l2p.players import Crowd
@@ -36,6 +37,17 @@ async def test_only_time_in_which_a_process_ran_is_an_absence(crowd: Crowd, sql:
     assert await sql.fetchval(state, lobby["id"], host.id)
     await sql.execute(AN_HOUR_AGO, lobby["id"])
     await until(partial(sql.fetchval, "SELECT status = 'closed' FROM lobbies WHERE id = $1", lobby["id"]))
+
+
+async def test_a_lobby_in_which_nobody_ever_was_needs_nothing_until_it_is_idle(
+    app: Service, sql: "Connection[Any]"
+) -> None:
+    lobby_id = await sql.fetchval(
+        "INSERT INTO lobbies (name, created_at) VALUES ('Empty', now() - interval '1 minute') RETURNING id"
+    )
+    database = app.component(Database)
+    assert lobby_id not in await find_lobbies_in_need(database, idle_seconds=3_600)
+    assert lobby_id in await find_lobbies_in_need(database, idle_seconds=30)
 
 
 async def test_logs_stay_for_a_while_after_their_lobbies_were_closed(

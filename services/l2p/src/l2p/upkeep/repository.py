@@ -64,7 +64,7 @@ _STATE = f"""
         coalesce(bool_or({_IS_HERE} AND seat.user_id IS NOT NULL AND presence.user_id IS DISTINCT FROM lobby.host_id), false)
             AS successor_here,
         coalesce(bool_or(presence.is_connected IS DISTINCT FROM CASE WHEN presence.is_connected
-            THEN NOT {_IS_GONE} ELSE {_IS_HERE} END), false) AS something_to_tell,
+            THEN NOT {_IS_GONE} ELSE {_IS_HERE} END) FILTER (WHERE presence.user_id IS NOT NULL), false) AS something_to_tell,
         extract(epoch FROM clock_timestamp() - max(greatest(presence.seen_until - interval '15 s', presence.left_at))
             FILTER (WHERE presence.user_id = lobby.host_id AND NOT {_IS_HERE}))::float8 AS host_gone_seconds,
         extract(epoch FROM clock_timestamp()
