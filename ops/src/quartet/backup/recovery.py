@@ -11,8 +11,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 import asyncpg
 from pyrage.x25519 import Identity
@@ -50,6 +50,9 @@ _AS_THE_ORIGINAL = {
     "max_locks_per_transaction": "max_locks_per_xact setting",
 }
 """A standby refuses to be smaller than its original was (PostgreSQL, "Hot Standby: Administrator's Overview")."""
+
+# Before Python 3.11.4 there are no filters.
+_FILTER: dict[str, Any] = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +109,7 @@ class Recovery:
         with _pushed(self.destination, base.path, self.identities, base.sha256, advance=advance) as stream:
             try:
                 with tarfile.open(fileobj=stream, mode="r|") as archive:
-                    archive.extractall(cluster.pgdata, filter="tar")
+                    archive.extractall(cluster.pgdata, members=members_inside(archive), **_FILTER)  # noqa: S202 - checked
             except tarfile.TarError as error:
                 raise DamagedBackup(f"{base.path} is damaged ({error}): take an older backup") from error
 
@@ -351,3 +354,13 @@ def _pushed(
     thread.join()
     if faults:
         raise faults[0]
+
+
+def members_inside(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members of an archive. Raises `tarfile.TarError` for one that would lie, or lead, outside of the data directory; the
+    server's own archives have none."""
+    for member in archive:
+        path = PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts or member.issym() or member.islnk():
+            raise tarfile.ExtractError(f"{member.name} leads outside of the data directory")
+        yield member
