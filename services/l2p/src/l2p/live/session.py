@@ -104,6 +104,7 @@ class SocketSession:
     async def _serve(self, auth: AuthMessage) -> None:
         self.outbox = Outbox(self._parts.clock, self.caller.id)
         self._write = self._write_array if auth.batch else self._write_one
+        ending: Closed | None = None
         try:
             async with self._parts.following(self), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.outbox.watch())
@@ -118,10 +119,13 @@ class SocketSession:
                 tasks.create_task(self.outbox.write_for_ever(self._write))
         except* WebSocketDisconnect:
             pass
-        except* Closed as group:
-            raise first_of(group) from None
         except* DatabaseError:
-            raise Closed(TRY_LATER) from None
+            ending = Closed(TRY_LATER)
+        except* Closed as group:
+            ending = first_of(group)
+        # Until Python 3.11.4 what is raised within `except*` becomes a group.
+        if ending is not None:
+            raise ending
 
     async def _read(self) -> None:
         """Answer messages one after the other. Ends by raising."""

@@ -68,6 +68,7 @@ class EventStream(Response):
             await self._end(closed.code, connection)
 
     async def _serve(self, receive: Receive) -> None:
+        ending: Exception | None = None
         try:
             async with self._parts.following(self), asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.outbox.watch())
@@ -82,12 +83,13 @@ class EventStream(Response):
                 tasks.create_task(self.outbox.write_for_ever(self._write, seconds=SILENT_SECONDS))
         except* _Gone:
             pass
-        except* Closed as group:
-            raise first_of(group) from None
         except* DatabaseError as group:
-            if not self._has_begun:
-                raise first_of(group) from None
-            raise Closed(TRY_LATER) from None
+            ending = Closed(TRY_LATER) if self._has_begun else first_of(group)
+        except* Closed as group:
+            ending = first_of(group)
+        # Until Python 3.11.4 what is raised within `except*` becomes a group.
+        if ending is not None:
+            raise ending
 
     async def _write(self) -> None:
         message = self.outbox.take()
