@@ -85,6 +85,18 @@ def find_listed_values(tree: ast.AST) -> list[int]:
     ]
 
 
+def find_raises_of_groups(tree: ast.AST) -> list[int]:
+    """Lines that raise within `except*`."""
+    return [
+        inner.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.TryStar)
+        for handler in node.handlers
+        for inner in ast.walk(handler)
+        if isinstance(inner, ast.Raise)
+    ]
+
+
 TABLES = frozenset(table for service in SERVICES for table in service_metadata(service).tables)
 
 ON_TABLE = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE)\s+(?:ONLY\s+)?(?:{'|'.join(sorted(TABLES))})\b")
@@ -110,6 +122,7 @@ def find_sql_on_tables(tree: ast.AST) -> list[int]:
             find_sql_on_tables,
             "def end(db, ids):\n    db.execute(f'UPDATE ONLY sessions SET ended_at = {ids}')",
         ),
+        (find_raises_of_groups, "try: ...\nexcept* OSError: raise"),
         (find_state, "def wire(app):\n    app.state.guard = 1"),
         (find_state, "def read(request):\n    return request.app.state.guard"),
     ],
@@ -141,6 +154,15 @@ def test_sql_stands_in_repositories(find: Callable[[ast.AST], list[int]], known:
         for line in find(ast.parse(path.read_text()))
     }
     assert found == set(), "move the statement into the feature's repository.py, with a function that runs it"
+
+
+def test_nothing_is_raised_within_a_handler_of_groups() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources()
+        for line in find_raises_of_groups(ast.parse(path.read_text()))
+    }
+    assert found == set(), "raise it after the try: until Python 3.11.4 it would become a group"
 
 
 def test_nothing_is_kept_under_a_name_in_the_state() -> None:
