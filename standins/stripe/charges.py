@@ -4,7 +4,7 @@ from typing import Any
 
 from standins.stripe.account import SETTLE_SECONDS, Account, Call, Json, Operation
 from standins.stripe.forms import LIST_FIELDS, filled
-from standins.stripe.lists import equals, list_objects
+from standins.stripe.lists import list_belonging
 from standins.stripe.payment_methods import Decline
 
 TWO_DAYS = 2 * 86_400
@@ -177,10 +177,9 @@ def retrieve(account: Account, call: Call) -> Json:
 
 def list_charges(account: Account, call: Call) -> Json:
     """Charges, all or of a PaymentIntent or customer."""
-    account.refer("payment_intent", call.params)
-    account.refer("customer", call.params)
-    is_in = equals(call.params, "payment_intent", "customer")
-    return list_objects(account, "charge", call.params, url="/v1/charges", is_in=is_in)
+    return list_belonging(
+        account, "charge", call.params, url="/v1/charges", owners=("payment_intent", "customer")
+    )
 
 
 def retrieve_balance_transaction(account: Account, call: Call) -> Json:

@@ -4,7 +4,7 @@ from standins.stripe.account import Account, Call, Json, Operation
 from standins.stripe.charges import add_balance_transaction
 from standins.stripe.errors import StripeError
 from standins.stripe.forms import LIST_FIELDS, boolean, filled, merge_metadata, metadata, record, string
-from standins.stripe.lists import equals, list_objects
+from standins.stripe.lists import list_belonging
 
 DISPUTE_FEE = 1500
 """In minor units. It is kept even when the dispute is won."""
@@ -150,10 +150,9 @@ def retrieve(account: Account, call: Call) -> Json:
 
 def list_disputes(account: Account, call: Call) -> Json:
     """Disputes, all or of a PaymentIntent or charge."""
-    account.refer("payment_intent", call.params)
-    account.refer("charge", call.params)
-    is_in = equals(call.params, "payment_intent", "charge")
-    return list_objects(account, "dispute", call.params, url="/v1/disputes", is_in=is_in)
+    return list_belonging(
+        account, "dispute", call.params, url="/v1/disputes", owners=("payment_intent", "charge")
+    )
 
 
 OPERATIONS = (

@@ -63,6 +63,13 @@ def _position(kind: str, rows: list[Json], params: Json, name: str) -> int:
     raise resource_missing(kind, params[name], param=name)
 
 
+def list_belonging(account: Account, kind: str, params: Json, *, url: str, owners: Iterable[str]) -> Json:
+    """A page of the objects of the owners whose ids the parameters give; of all where they give none. Raises `StripeError`."""
+    for owner in owners:
+        account.refer(owner, params)
+    return list_objects(account, kind, params, url=url, is_in=equals(params, *owners))
+
+
 def expand(account: Account, answer: Json, paths: Iterable[str]) -> Json:
     """The answer with objects in place of the ids that `paths` name. Raises `StripeError`."""
     result = copy.deepcopy(answer)

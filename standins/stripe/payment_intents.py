@@ -23,7 +23,7 @@ from standins.stripe.forms import (
     record,
     string,
 )
-from standins.stripe.lists import equals, list_objects
+from standins.stripe.lists import list_belonging
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = (
@@ -240,9 +240,9 @@ def close(account: Account, intent: Json, reason: str | None) -> None:
 
 def list_intents(account: Account, call: Call) -> Json:
     """PaymentIntents, all or of a customer."""
-    account.refer("customer", call.params)
-    is_in = equals(call.params, "customer")
-    return list_objects(account, "payment_intent", call.params, url="/v1/payment_intents", is_in=is_in)
+    return list_belonging(
+        account, "payment_intent", call.params, url="/v1/payment_intents", owners=("customer",)
+    )
 
 
 _WORDS = {

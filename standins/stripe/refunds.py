@@ -14,7 +14,7 @@ from standins.stripe.forms import (
     metadata,
     one_of,
 )
-from standins.stripe.lists import equals, list_objects
+from standins.stripe.lists import list_belonging
 
 
 def create(account: Account, call: Call) -> Json:
@@ -170,10 +170,9 @@ def update(account: Account, call: Call) -> Json:
 
 def list_refunds(account: Account, call: Call) -> Json:
     """Refunds, all or of a PaymentIntent or charge."""
-    account.refer("payment_intent", call.params)
-    account.refer("charge", call.params)
-    is_in = equals(call.params, "payment_intent", "charge")
-    return list_objects(account, "refund", call.params, url="/v1/refunds", is_in=is_in)
+    return list_belonging(
+        account, "refund", call.params, url="/v1/refunds", owners=("payment_intent", "charge")
+    )
 
 
 OPERATIONS = (

@@ -1,7 +1,7 @@
 """Turns of requests that change one lobby.
 
-Such requests wait for the lobby's row anyway. Here they wait before they take a connection, so that five hundred players who
-join at once leave connections for the games that run.
+Such requests wait for the lobby's row anyway. Here they wait before they take a connection, so that hundreds who leave at once,
+or chat, leave connections for the games that run. Joining and getting ready take no turn: they are done in batches (`seats`).
 """
 
 import asyncio

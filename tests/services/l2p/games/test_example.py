@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "play.py"
 

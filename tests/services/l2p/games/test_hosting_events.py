@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.games.playing import QUICK, following, start_game
 from tests.services.l2p.players import Crowd, Player
 from tests.tokens import TokenMint

@@ -12,7 +12,7 @@ import asyncpg
 from websockets.exceptions import ConnectionClosed
 
 from tests.processes import Running
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.games.playing import QUESTIONS, QUICK, Follower, following, start_game
 from tests.services.l2p.live.streaming import streaming
 from tests.services.l2p.players import Crowd, Player

@@ -17,7 +17,7 @@ from tests.libs.dbcommon.pools import PATIENCE_SECONDS, until
 from tests.libs.webcommon.test_jwks import KeyServer
 from tests.processes import two_processes
 from tests.redis_server import RedisServer
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.games.playing import play_together, seated
 from tests.services.l2p.players import Crowd
 from tests.tokens import TokenMint

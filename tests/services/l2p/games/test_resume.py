@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.games.playing import QUESTIONS, QUICK, Follower, following, start_game
 from tests.services.l2p.players import Crowd, Player
 from tests.tokens import TokenMint

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.games.playing import Follower, following, start_game
 from tests.services.l2p.live.streaming import Stream, streaming
 from tests.services.l2p.players import Crowd, Player

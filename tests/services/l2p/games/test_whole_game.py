@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from tests.libs.dbcommon.pools import until
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.games.playing import (
     QUESTIONS,
     QUICK,

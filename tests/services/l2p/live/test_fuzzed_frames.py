@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from l2p.live.frames import CLIENT_MESSAGES
 from tests.processes import Running
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.games.playing import Follower, following
 from tests.services.l2p.players import Crowd
 from tests.tokens import TokenMint

@@ -7,8 +7,8 @@ import asyncpg
 
 from l2p.answers.repository import LAG_PER_GAME, LAG_PER_QUESTION
 from l2p.live.parts import LiveParts
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.following import command, wait_for_phase
-from tests.services.l2p.games.conftest import Pair
 from tests.services.l2p.games.playing import QUESTIONS, QUICK, following, start_game
 from tests.services.l2p.players import Crowd, Player
 from tests.slow_network import slow_network

@@ -12,8 +12,8 @@ import pytest
 from l2p.live.limits import MESSAGES_AT_ONCE, MOST_REFUSED
 from tests.processes import Running
 from tests.raw_sockets import open_unread
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.described import check_frame
-from tests.services.l2p.games.conftest import Pair
 from tests.services.l2p.games.playing import Follower, following, token_of
 from tests.services.l2p.players import Crowd, Player
 from tests.slow_network import slow_network

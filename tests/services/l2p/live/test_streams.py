@@ -8,7 +8,7 @@ import pytest
 
 from tests.processes import Running
 from tests.raw_sockets import connect_unread
-from tests.services.l2p.games.conftest import Pair
+from tests.services.l2p.conftest import Pair
 from tests.services.l2p.games.playing import QUESTIONS, QUICK, following, start_game
 from tests.services.l2p.live.streaming import streaming
 from tests.services.l2p.live.test_sockets import count_connections, flood, port_of
