@@ -1,22 +1,44 @@
 """The tables of `payment_db`, a file for each aggregate."""
 
 from payment.models.base import CURRENCY_SHAPE, Model
+from payment.models.disputes import Dispute
 from payment.models.idempotency import IdempotencyKey
-from payment.models.orders import Order, OrderItem, OrderStatus
-from payment.models.payments import Payment, PaymentStatus
+from payment.models.ledger import Account, LedgerEntry, ReceiptSeries
+from payment.models.orders import Order, OrderFlag, OrderItem, OrderStatus
+from payment.models.payment_events import Cause, Decline, PaymentEvent, Subject
+from payment.models.payments import AttemptKind, AttemptOutcome, Payment, PaymentAttempt, PaymentStatus
 from payment.models.products import Product
-from payment.models.users import USER_COLUMNS, User
+from payment.models.refunds import Refund, RefundReason, RefundStatus
+from payment.models.stripe_events import StripeEvent
+from payment.models.users import USER_COLUMNS, StripeCustomer, User
 
 __all__ = [
     "CURRENCY_SHAPE",
     "USER_COLUMNS",
+    "Account",
+    "AttemptKind",
+    "AttemptOutcome",
+    "Cause",
+    "Decline",
+    "Dispute",
     "IdempotencyKey",
+    "LedgerEntry",
     "Model",
     "Order",
+    "OrderFlag",
     "OrderItem",
     "OrderStatus",
     "Payment",
+    "PaymentAttempt",
+    "PaymentEvent",
     "PaymentStatus",
     "Product",
+    "ReceiptSeries",
+    "Refund",
+    "RefundReason",
+    "RefundStatus",
+    "StripeCustomer",
+    "StripeEvent",
+    "Subject",
     "User",
 ]

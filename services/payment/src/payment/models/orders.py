@@ -13,9 +13,14 @@ from payment.models.base import CURRENCY_SHAPE, Model
 
 OrderStatus = Literal["pending", "paid", "partially_refunded", "refunded", "cancelled", "expired", "disputed"]
 
+OrderFlag = Literal["amount_mismatch", "late_payment", "second_payment"]
+"""Money that the order could not take: of another amount or currency, after it was closed, or once more."""
+
 
 class Order(Model):
     """An order, at the prices of the time it was placed. `expires_at` is set while it is unpaid and reserves stock.
+
+    The four figures are kept by a trigger of the ledger: no code writes them. `flag` says what an admin has to look at.
 
     Its user cannot be deleted: there may be money to pay or to refund.
     """
@@ -25,6 +30,8 @@ class Order(Model):
         CheckConstraint(one_of("status", OrderStatus), name="status"),
         CheckConstraint("total_amount > 0", name="total_amount"),
         CheckConstraint(CURRENCY_SHAPE, name="currency"),
+        CheckConstraint(one_of("flag", OrderFlag), name="flag"),
+        Index("ix_orders_flag", "created_at", "id", postgresql_where=text("flag IS NOT NULL")),
         Index("ix_orders_user_id_created_at_id", "user_id", "created_at", "id"),
         Index("ix_orders_created_at_id", "created_at", "id"),
         Index("ix_orders_status_created_at_id", "status", "created_at", "id"),
@@ -40,6 +47,12 @@ class Order(Model):
     status: Mapped[OrderStatus] = mapped_column(Text(), server_default="pending")
     total_amount: Mapped[Decimal]
     currency: Mapped[str]
+    amount_paid: Mapped[Decimal] = mapped_column(server_default=text("0"))
+    amount_refunded: Mapped[Decimal] = mapped_column(server_default=text("0"))
+    amount_refundable: Mapped[Decimal] = mapped_column(server_default=text("0"))
+    amount_disputed: Mapped[Decimal] = mapped_column(server_default=text("0"))
+    receipt_number: Mapped[str | None] = mapped_column(unique=True)
+    flag: Mapped[OrderFlag | None] = mapped_column(Text())
     expires_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -48,7 +61,7 @@ class Order(Model):
 class OrderItem(Model):
     """A line of an order. Name, SKU and price are copies, since the product may change or be deleted.
 
-    `reserved_quantity` is this line's part of its product's `reserved`.
+    `reserved_quantity` is this line's part of its product's `reserved`, `restocked_quantity` what refunds gave back.
     """
 
     __tablename__ = "order_items"
@@ -57,6 +70,7 @@ class OrderItem(Model):
         CheckConstraint("unit_price > 0", name="unit_price"),
         CheckConstraint("total_price = quantity * unit_price", name="total_price"),
         CheckConstraint("reserved_quantity BETWEEN 0 AND quantity", name="reserved_quantity"),
+        CheckConstraint("restocked_quantity BETWEEN 0 AND quantity", name="restocked_quantity"),
     )
 
     id: Mapped[PrimaryKey]
@@ -70,3 +84,4 @@ class OrderItem(Model):
     unit_price: Mapped[Decimal]
     total_price: Mapped[Decimal]
     reserved_quantity: Mapped[int] = mapped_column(server_default=text("0"))
+    restocked_quantity: Mapped[int] = mapped_column(server_default=text("0"))
