@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, exists, func, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, aliased, mapped_column
 
@@ -42,9 +42,10 @@ def retry_after(attempts: int, *, first: timedelta, longest: timedelta) -> timed
 class Queue:
     """The jobs of a model's table; its columns are those of `JobColumns` unless others are named.
 
-    With `key`, the jobs of one key run one after the other, in the order of `position`: a job that waits for a retry
-    holds up those behind it, one that was given up does not. Let an identity column give the position, and lock the row
-    that the key names before adding a job, so that no later job becomes visible first.
+    With `key` (a column, or several), the jobs of one key run one after the other, in the order of `position`: a job that
+    waits for a retry holds up those behind it, one that was given up does not. Jobs with a null in their key wait for
+    none. Let an identity column give the position, and lock the row that the key names before adding a job, so that no
+    later job becomes visible first.
     """
 
     def __init__(
@@ -54,13 +55,13 @@ class Queue:
         due_at: str = "due_at",
         done_at: str = "done_at",
         failed_at: str = "failed_at",
-        key: str | None = None,
+        key: str | tuple[str, ...] = (),
         position: str = "id",
     ) -> None:
         self._model = model
         self.channel = f"jobs of {model.__tablename__}"
         self._due_at, self._done_at, self._failed_at = due_at, done_at, failed_at
-        self._key, self._position = key, position
+        self._key, self._position = (key,) if isinstance(key, str) else key, position
         self._id, self._attempts = _column(model, "id"), _column(model, "attempts")
         self.pending = self._is_pending(model)
 
@@ -78,8 +79,16 @@ class Queue:
         with listener.subscribed(self.channel, lambda _payload: wake.set()):
             yield
 
-    async def claim(self, db: AsyncSession, *columns: Column, most: int, lease: timedelta) -> Sequence[Job]:
-        """Claim up to `most` due jobs; gives `columns` of each, its `id`, and its `attempts`, this one included.
+    async def claim(
+        self,
+        db: AsyncSession,
+        *columns: Column,
+        most: int,
+        lease: timedelta,
+        where: ColumnElement[bool] = true(),  # noqa: B008 - it never changes
+    ) -> Sequence[Job]:
+        """Claim up to `most` due jobs, of those `where` only; gives `columns` of each, its `id`, and its `attempts`, this
+        one included.
 
         No other process sees them for the length of the lease, which has to be longer than the work.
         """
@@ -87,7 +96,7 @@ class Queue:
         # A CTE that locks runs once, so at most `most` jobs are claimed.
         due = (
             select(self._id)
-            .where(self.pending, due_at <= func.now(), *self._is_first_of_key())
+            .where(self.pending, due_at <= func.now(), where, *self._is_first_of_key())
             .order_by(due_at)
             .limit(most)
             .with_for_update(skip_locked=True)
@@ -98,11 +107,11 @@ class Queue:
         return (await db.execute(statement.returning(self._id, self._attempts, *columns))).all()
 
     def _is_first_of_key(self) -> Iterator[ColumnElement[bool]]:
-        if self._key is None:
+        if not self._key:
             return
         earlier = aliased(self._model)
         yield ~exists().where(
-            _column(earlier, self._key) == _column(self._model, self._key),
+            *(_column(earlier, name) == _column(self._model, name) for name in self._key),
             _column(earlier, self._position) < _column(self._model, self._position),
             self._is_pending(earlier),
         )
@@ -112,9 +121,9 @@ class Queue:
         the job. Call it in the transaction that holds the job's effects, and roll that back on False."""
         return await self._settle(db, job, {self._done_at: func.now(), **values})
 
-    async def retry(self, db: AsyncSession, job: Job, *, pause: timedelta) -> bool:
-        """Make a job due again after the pause. False when the lease was lost."""
-        return await self._settle(db, job, {self._due_at: func.now() + pause})
+    async def retry(self, db: AsyncSession, job: Job, *, pause: timedelta, **values: Any) -> bool:
+        """Make a job due again after the pause, and set further `values`. False when the lease was lost."""
+        return await self._settle(db, job, {self._due_at: func.now() + pause, **values})
 
     async def give_up(self, db: AsyncSession, job: Job, **values: Any) -> bool:
         """Mark a job as failed for good (a dead letter), and set further `values`. False when the lease was lost."""

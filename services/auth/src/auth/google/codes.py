@@ -9,7 +9,6 @@ from auth.audit.repository import record_event
 from auth.google import repository
 from auth.google.errors import InvalidCode
 from auth.google.repository import CodeKey
-from auth.keys.encryption import SecretVault
 from auth.schemas import UserAnswer
 from auth.second_factors.schemas import SecondFactorAsked
 from auth.sessions.access_tokens import LIFETIME_SECONDS, Subject
@@ -18,6 +17,7 @@ from auth.sessions.repository import end, lock_session
 from auth.sessions.schemas import LoginAnswer
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
+from webcommon.encryption import SecretVault
 from webcommon.keys import derive_key
 from webcommon.signing import hash_base64url, hash_token
 

@@ -3,7 +3,7 @@
 import base64
 
 from auth.google.repository import PROVIDER
-from auth.keys.encryption import CannotDecrypt, SecretVault
+from webcommon.encryption import CannotDecrypt, SecretVault
 
 
 class TokenVault:

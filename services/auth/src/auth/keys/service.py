@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError
 
 from auth.audit.repository import record_event
 from auth.keys import repository
-from auth.keys.encryption import CannotDecrypt, SecretVault
 from auth.keys.errors import KeysNotReady
 from auth.keys.material import load_private_key, make_key_pair, sign_claims
 from dbcommon.engine import Database
@@ -24,6 +23,7 @@ from dbcommon.rows import AnyRow
 from dbcommon.schedule import Schedule
 from dbcommon.shared_call import SharedCall
 from webcommon.auth.jwks import KeysUnavailable, build_keys
+from webcommon.encryption import CannotDecrypt, SecretVault
 
 logger = logging.getLogger(__name__)
 

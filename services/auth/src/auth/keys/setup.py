@@ -1,9 +1,9 @@
 """The signing keys, from the settings."""
 
-from auth.keys.encryption import SecretVault
 from auth.keys.service import Keyring, Rotation
 from auth.settings import Settings
 from dbcommon.engine import Database
+from webcommon.encryption import SecretVault
 from webcommon.keys import derive_key
 
 

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from auth.keys.encryption import CannotDecrypt, SecretVault
 from auth.second_factors import repository
 from auth.second_factors.recovery_codes import RecoveryCodeHasher, parse_recovery_code
 from auth.second_factors.totp import DIGITS, find_step
+from webcommon.encryption import CannotDecrypt, SecretVault
 
 logger = logging.getLogger(__name__)
 

@@ -1,9 +1,9 @@
 """The keys of second factors, from the settings."""
 
-from auth.keys.encryption import SecretVault
 from auth.second_factors.codes import SecondFactors
 from auth.second_factors.recovery_codes import RecoveryCodeHasher
 from auth.settings import Settings
+from webcommon.encryption import SecretVault
 from webcommon.keys import derive_key
 
 
