@@ -230,6 +230,12 @@ PAYMENT = [
         ),
         unit="reqps",
     ),
+    graph(
+        "Calls of Stripe",
+        "Done, refused (declines, too), unavailable.",
+        (rate("payment_stripe_calls_total", 'job="payment"', by="outcome"), "{{outcome}}"),
+        unit="reqps",
+    ),
 ]
 
 VIDEOVAULT = [

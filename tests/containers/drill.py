@@ -48,6 +48,9 @@ PRODUCTION = {
     "AUTH_ISSUER": "https://auth.example.com",
     "L2P_ISSUER": "https://quiz.example.com",
     "AUTH_SMTP_HOST": "mail.example.com",
+    "STRIPE_SECRET_KEY": "sk_live_0123456789",
+    "STRIPE_PUBLISHABLE_KEY": "pk_live_0123456789",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_0123456789",
     "BACKUP_DESTINATION": "/var/lib/quartet/backups",
     "BACKUP_RECIPIENT": "age1mk2mge9a40667qt6yjxh6v8c6fx26626ae6keqvmkpgvh99k65rq57pcm7",
 }

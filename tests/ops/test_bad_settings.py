@@ -160,6 +160,9 @@ PRODUCTION = {
     "AUTH_SMTP_HOST": "127.0.0.1",
     "AUTH_ISSUER": "https://auth.example.com",
     "L2P_ISSUER": "https://quiz.example.com",
+    "STRIPE_SECRET_KEY": "sk_live_0123456789",
+    "STRIPE_PUBLISHABLE_KEY": "pk_live_0123456789",
+    "STRIPE_WEBHOOK_SECRETS": "whsec_0123456789",
 }
 """What production wants before anything else is looked at."""
 

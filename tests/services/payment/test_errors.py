@@ -11,12 +11,14 @@ Problem
 ├── NotFound
 │   ├── OrderNotFound: 404 order-not-found
 │   └── ProductNotFound: 404 product-not-found
-└── RequestRefused
-    ├── AmountTooLarge: 422 amount-too-large
-    ├── AmountTooSmall: 422 amount-too-small
-    ├── DuplicateSku: 422 duplicate-sku
-    ├── MixedCurrencies: 422 mixed-currencies
-    └── ProductNotForSale: 422 product-not-for-sale
+├── RequestRefused
+│   ├── AmountTooLarge: 422 amount-too-large
+│   ├── AmountTooSmall: 422 amount-too-small
+│   ├── DuplicateSku: 422 duplicate-sku
+│   ├── MixedCurrencies: 422 mixed-currencies
+│   └── ProductNotForSale: 422 product-not-for-sale
+└── ServiceUnavailable
+    └── StripeUnavailable: 503 stripe-unavailable
 """
 
 

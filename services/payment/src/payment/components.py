@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from payment.stripe_api.client import StripeApi
 from webcommon.accounts.provisioning.service import UserProvisioner
 
 
@@ -10,3 +11,4 @@ class Components:
     """Each is asked for by its type (`webcommon.app.state.component`)."""
 
     provisioner: UserProvisioner
+    stripe: StripeApi

@@ -9,7 +9,8 @@ from payment.models import USER_COLUMNS
 from payment.orders import routes as orders
 from payment.products import routes as products
 from payment.settings import Settings
-from payment.worker import sweeping
+from payment.stripe_api.setup import make_stripe_api
+from payment.worker import working
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.app.service import Service
 from webcommon.auth.bearer import Issuer
@@ -27,7 +28,12 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         routers=[products.router, orders.router],
         database=database,
         issuers=issuers,
-        lifespan=sweeping,
+        lifespan=working,
     )
-    app.keep(Components(provisioner=UserProvisioner(database, USER_COLUMNS)))
+    app.keep(
+        Components(
+            provisioner=UserProvisioner(database, USER_COLUMNS),
+            stripe=make_stripe_api(settings, registry=app.request_metrics.registry),
+        )
+    )
     return app

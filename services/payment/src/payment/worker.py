@@ -9,15 +9,18 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from payment.orders.service import expire_overdue
 from payment.settings import Settings
+from payment.stripe_api.client import StripeApi
 from webcommon.api.idempotency.service import delete_expired
 from webcommon.app.service import Service
 
 
 @contextlib.asynccontextmanager
-async def sweeping(app: Service) -> AsyncIterator[None]:
-    """Sweep every `sweep_seconds` while the block runs. Every replica sweeps, and skips what another has locked."""
+async def working(app: Service) -> AsyncIterator[None]:
+    """Sweep every `sweep_seconds` while the block runs. Every replica sweeps, and skips what another has locked. In the end
+    the connections to Stripe are closed."""
     schedule = Schedule(seconds=app.component(Settings).sweep_seconds, jitter=0.1)
-    async with run_every(schedule, lambda: sweep(app.component(Database)), name="the sweep"):
+    sweeper = run_every(schedule, lambda: sweep(app.component(Database)), name="the sweep")
+    async with contextlib.aclosing(app.component(StripeApi)), sweeper:
         yield
 
 

@@ -1,15 +1,15 @@
-"""The settings of Payment, read from the environment."""
+"""All settings of Payment."""
 
 from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from webcommon.settings import DatabaseServiceSettings
+from payment.settings.stripe import StripeSettings
 
 
-class Settings(DatabaseServiceSettings):
-    """The settings of every service, and `PAYMENT_…`."""
+class Settings(StripeSettings):
+    """The settings of every service, `STRIPE_…`, and `PAYMENT_…`."""
 
     model_config = SettingsConfigDict(env_prefix="PAYMENT_")
 
