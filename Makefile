@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := libs/dbcommon libs/webcommon services/auth services/l2p services/payment services/videovault ops
+PACKAGES := libs/dbcommon libs/webcommon services/auth services/l2p services/payment services/videovault standins ops
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A system PostgreSQL besides the packaged one; the tests run on both.

@@ -28,7 +28,7 @@ OPTIONS = [
     "--no-header",
     "--quiet",
 ]
-PACKAGES = ("libs/dbcommon", "libs/webcommon", *(f"services/{name}" for name in SERVICES), "ops")
+PACKAGES = ("libs/dbcommon", "libs/webcommon", *(f"services/{name}" for name in SERVICES), "standins", "ops")
 
 
 def main() -> int:

