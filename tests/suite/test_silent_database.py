@@ -105,6 +105,8 @@ BODIES: dict[str, Any] = {
     "create_product": {"sku": "tea", "name": "Tea", "unit_price": "20.14", "currency": "eur"},
     "change_product": {"name": "Green tea"},
     "create_order": {"items": [{"sku": "tea", "quantity": 2}]},
+    "create_webhook_endpoint": {"url": "http://127.0.0.1:9/hooks"},
+    "change_webhook_endpoint": {"description": "Accounting"},
     "create_video": {
         "file_path": "/films/a.mkv",
         "file_name": "a.mkv",

@@ -38,6 +38,7 @@ SHOWN = {
     "payment.users.token_expires_at": "a time",
     "payment.idempotency_keys.key": "the client's name for its request, which only its account may repeat",
     "payment.idempotency_keys.status_code": "a number",
+    "payment.webhook_endpoints.previous_secret_until": "a time",
     "videovault.videos.hash": "the hash of a file's content",
 }
 """Columns with a suspicious name that are no secret, and why. A new one is added here after a thought, or hidden by

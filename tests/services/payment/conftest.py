@@ -24,8 +24,8 @@ async def database_settings(copy_database: CopyDatabase) -> DatabaseSettings:
 
 @pytest.fixture(scope="module")
 def settings(database_settings: DatabaseSettings) -> Settings:
-    # No periodic sweep: tests start one themselves.
-    return Settings(database=database_settings, secret="s" * 32, sweep_seconds=3600)
+    # No periodic work: tests start it themselves.
+    return Settings(database=database_settings, secret="s" * 32, sweep_seconds=3600, delivery_seconds=3600)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -7,10 +7,13 @@ Problem
 ├── Conflict
 │   ├── OutOfStock: 409 out-of-stock
 │   ├── SkuTaken: 409 sku-taken
-│   └── StockReserved: 409 stock-reserved
+│   ├── StockReserved: 409 stock-reserved
+│   └── WebhookEndpointDisabled: 409 webhook-endpoint-disabled
 ├── NotFound
 │   ├── OrderNotFound: 404 order-not-found
-│   └── ProductNotFound: 404 product-not-found
+│   ├── ProductNotFound: 404 product-not-found
+│   ├── WebhookDeliveryNotFound: 404 webhook-delivery-not-found
+│   └── WebhookEndpointNotFound: 404 webhook-endpoint-not-found
 ├── RequestRefused
 │   ├── AmountTooLarge: 422 amount-too-large
 │   ├── AmountTooSmall: 422 amount-too-small

@@ -4,6 +4,11 @@ from payment.currencies import CURRENCIES, MAXIMUM_DIGITS, MORE_MAXIMUM_DIGITS
 from payment.orders.schemas import LARGEST_QUANTITY, MOST_LINES
 from payment.products.schemas import LARGEST_STOCK, NewProduct
 from payment.settings import Settings
+from payment.webhook_endpoints.addresses import LONGEST_URL
+from payment.webhook_endpoints.schemas import EVENT_TYPES
+from payment.webhook_endpoints.sending import EXCERPT_CHARACTERS, RESPONSE_BYTES
+from payment.webhook_endpoints.service import ROTATION_OVERLAP
+from payment.webhook_endpoints.worker import FAILING_LIMIT, FIRST_PAUSE, LONGEST_PAUSE
 from tests.service_pages import read_routes, read_settings, read_table
 from webcommon.api.idempotency.header import HEADER_IN_OPENAPI
 from webcommon.api.idempotency.service import REPLAY_LIFETIME
@@ -27,6 +32,13 @@ LIMITS = {
     },
     "characters of an idempotency key, at most": KEY["maxLength"],
     "stored response is repeated for, hours": int(REPLAY_LIFETIME.total_seconds()) // 3600,
+    "characters of a webhook endpoint's URL, at most": LONGEST_URL,
+    "previous secret of a webhook endpoint signs for, hours": int(ROTATION_OVERLAP.total_seconds()) // 3600,
+    "first pause between attempts of a delivery, seconds": int(FIRST_PAUSE.total_seconds()),
+    "longest pause between them, hours": int(LONGEST_PAUSE.total_seconds()) // 3600,
+    "failures until an endpoint is disabled, days": FAILING_LIMIT.days,
+    "bytes of a webhook's response that are read": RESPONSE_BYTES,
+    "characters of it that are shown": EXCERPT_CHARACTERS,
     "rows on a page, by default": DEFAULT_LIMIT,
     "rows on a page, at most": MAXIMUM_LIMIT,
 }
@@ -39,6 +51,10 @@ def test_the_page_lists_every_route() -> None:
 def test_the_page_has_the_settings_with_their_defaults() -> None:
     found = {name: default or "none" for name, default in read_settings(Settings).items()}
     assert read_table("payment", "setting") == found
+
+
+def test_the_page_names_the_types_of_events() -> None:
+    assert [name.strip("`") for name in read_table("payment", "type")] == list(EVENT_TYPES)
 
 
 def test_the_limits_on_the_page_are_those_of_the_code() -> None:

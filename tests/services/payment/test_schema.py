@@ -190,7 +190,7 @@ async def test_every_foreign_key_leads_an_index(sql: Sql) -> None:
         " AND i.indkey[0] = c.conkey[1] AND i.indpred IS NULL) AS led, c.confdeltype::text"
         " FROM pg_constraint c WHERE c.contype = 'f'"
     )
-    assert len(keys) == 15
+    assert len(keys) == 18
     assert [key["conname"] for key in keys if not key["led"] or key["confdeltype"] == "a"] == []
 
 

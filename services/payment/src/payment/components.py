@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from payment.stripe_api.client import StripeApi
+from payment.webhook_endpoints.addresses import AddressPolicy
+from payment.webhook_endpoints.signatures import EndpointSecrets
+from payment.webhook_endpoints.worker import DeliveryWorker
 from webcommon.accounts.provisioning.service import UserProvisioner
 
 
@@ -12,3 +15,6 @@ class Components:
 
     provisioner: UserProvisioner
     stripe: StripeApi
+    address_policy: AddressPolicy
+    endpoint_secrets: EndpointSecrets
+    delivery_worker: DeliveryWorker

@@ -10,6 +10,8 @@ from payment.orders import routes as orders
 from payment.products import routes as products
 from payment.settings import Settings
 from payment.stripe_api.setup import make_stripe_api
+from payment.webhook_endpoints import routes as webhook_endpoints
+from payment.webhook_endpoints.setup import make_policy, make_secrets, make_worker
 from payment.worker import working
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.app.service import Service
@@ -25,15 +27,19 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         version=__version__,
         title="Payment",
         description="Catalogue, orders and payments. Money is a decimal string beside its currency, never a number.",
-        routers=[products.router, orders.router],
+        routers=[products.router, orders.router, webhook_endpoints.router],
         database=database,
         issuers=issuers,
         lifespan=working,
     )
+    policy, secrets = make_policy(settings), make_secrets(settings)
     app.keep(
         Components(
             provisioner=UserProvisioner(database, USER_COLUMNS),
             stripe=make_stripe_api(settings, registry=app.request_metrics.registry),
+            address_policy=policy,
+            endpoint_secrets=secrets,
+            delivery_worker=make_worker(settings, database=database, policy=policy, secrets=secrets),
         )
     )
     return app

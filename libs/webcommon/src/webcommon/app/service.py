@@ -119,7 +119,7 @@ class Service(FastAPI):
         self.health = Health(
             service=settings.service, version=version, database=database, persistence=persistence
         )
-        self.http = TracedClient(timeout=5.0, verify=_tls_context())
+        self.http = TracedClient(timeout=5.0, verify=tls_context())
         self.jwks = JwksCache(settings.jwks_url, client=self.http)
         self.ended_sessions = EndedSessions(settings.revocations_url, client=self.http)
         self.trusts_auth = issuers is None
@@ -209,7 +209,8 @@ def _complete_responses(operation: dict[str, Any]) -> None:
 
 
 @cache
-def _tls_context() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
+    """The TLS context of clients, which trusts the usual certificate authorities."""
     # Cached: reading the certificate authorities takes longer than making the rest of an application.
     return httpx.create_ssl_context()
 

@@ -11,6 +11,16 @@ from payment.models.products import Product
 from payment.models.refunds import Refund, RefundReason, RefundStatus
 from payment.models.stripe_events import StripeEvent
 from payment.models.users import USER_COLUMNS, StripeCustomer, User
+from payment.models.webhook_endpoints import (
+    DeliveryStatus,
+    DisabledReason,
+    EndpointStatus,
+    OrderEventType,
+    OutgoingEvent,
+    OutgoingEventType,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 
 __all__ = [
     "CURRENCY_SHAPE",
@@ -20,14 +30,20 @@ __all__ = [
     "AttemptOutcome",
     "Cause",
     "Decline",
+    "DeliveryStatus",
+    "DisabledReason",
     "Dispute",
+    "EndpointStatus",
     "IdempotencyKey",
     "LedgerEntry",
     "Model",
     "Order",
+    "OrderEventType",
     "OrderFlag",
     "OrderItem",
     "OrderStatus",
+    "OutgoingEvent",
+    "OutgoingEventType",
     "Payment",
     "PaymentAttempt",
     "PaymentEvent",
@@ -41,4 +57,6 @@ __all__ = [
     "StripeEvent",
     "Subject",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

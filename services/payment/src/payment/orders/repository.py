@@ -102,6 +102,12 @@ async def find_order(database: Database, order_id: UUID, *, owner: UUID | None) 
     return await database.fetch_one(statement if owner is None else statement.where(Order.user_id == owner))
 
 
+async def find_shown(db: AsyncSession, order_id: UUID) -> str:
+    """The JSON of `Order`."""
+    item: str = (await db.execute(select(_ORDER_AS_JSON).where(Order.id == order_id))).scalar_one()
+    return item
+
+
 async def find_page(
     database: Database,
     wanted: OrderFilter,

@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
+from payment.models import OrderEventType
 from payment.money import can_be_charged, show_amount
 from payment.orders import repository
 from payment.orders.errors import OrderNotFound, OutOfStock
 from payment.orders.pricing import Basket, Offer, check_skus, price_basket
 from payment.orders.schemas import NewOrder, Order, OrderFilter, OrderItem
+from payment.webhook_endpoints.outbox import append_event
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.api.idempotency.service import (
     Answer,
@@ -80,6 +82,19 @@ async def expire_overdue(database: Database) -> int:
         overdue = await repository.lock_overdue(db, limit=MOST_EXPIRED_AT_ONCE)
         await _expire(db, overdue)
     return len(overdue)
+
+
+async def append_order_event(
+    db: AsyncSession,
+    type: OrderEventType,  # noqa: A002 - the field's name on the wire
+    *,
+    order_id: UUID,
+    change_key: str,
+) -> None:
+    """Tell the webhook endpoints of a change of an order, which this transaction has made: as the order is shown now, once
+    for each `type` and `change_key` (`append_event`)."""
+    body = await repository.find_shown(db, order_id)
+    await append_event(db, type=type, order_id=order_id, change_key=change_key, body=body)
 
 
 async def read_order(database: Database, order_id: UUID, *, owner: UUID | None) -> Order:

@@ -5,10 +5,11 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from payment.settings.deliveries import DeliverySettings
 from payment.settings.stripe import StripeSettings
 
 
-class Settings(StripeSettings):
+class Settings(StripeSettings, DeliverySettings):
     """The settings of every service, `STRIPE_…`, and `PAYMENT_…`."""
 
     model_config = SettingsConfigDict(env_prefix="PAYMENT_")
