@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -135,6 +136,19 @@ async def test_one_socket_too_many_of_a_user_ends_the_oldest_on_that_lobby() -> 
         assert ends == [REPLACED, REPLACED, None, None, None, None, None]
         assert await find_end(elsewhere.outbox) is None
         assert await find_end(others.outbox) is None
+
+
+async def test_the_oldest_is_the_one_that_was_connected_first() -> None:
+    sessions, lobby_id, caller = Sessions(), uuid4(), make_caller()
+    with ExitStack() as stack:
+        # The first is not connected yet.
+        own = [make_session(lobby_id, caller) for _ in range(6)]
+        for number, session in enumerate(own[1:]):
+            session.outbox.opened_at = datetime(2026, 1, 1, second=9 - number, tzinfo=UTC)
+        for session in own:
+            stack.enter_context(sessions.entered(session))
+        ends = [await find_end(session.outbox) for session in own]
+        assert ends == [None, None, None, None, None, REPLACED]
 
 
 def test_a_process_has_room_for_so_many_sockets_and_streams() -> None:

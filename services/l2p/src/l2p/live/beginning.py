@@ -52,8 +52,7 @@ class Beginning:
             lobby_id, outbox.user_id, most=self._spectators
         ):
             raise Closed(TRY_LATER)
-        self._presence.connected(lobby_id, outbox.user_id)
-        outbox.is_connected = True
+        outbox.opened_at = self._presence.connected(lobby_id, outbox.user_id, opened_at=state["read_at"])
         if state["game"] is not None:
             outbox.game_id, outbox.is_playing = UUID(json.loads(state["game"])["id"]), True
         seq: int = state["seq"]

@@ -31,13 +31,14 @@ MOST_REFUSED = 100
 
 @dataclass(frozen=True, kw_only=True)
 class SocketLimits:
-    """How many sockets and event streams one process serves."""
+    """How many sockets and event streams there may be."""
 
     in_all: int = 2000
+    """Of one process."""
     unauthenticated: int = 50
-    """Of one network: an IPv4 address, or the /64 of an IPv6 one."""
+    """Of one network, an IPv4 address or the /64 of an IPv6 one, at one process."""
     of_user: int = 5
-    """On one lobby; one more closes the oldest."""
+    """On one lobby, counted over all processes; one more closes the oldest."""
     spectators: int = 200
     """Users without a seat on one lobby, counted over all processes."""
 

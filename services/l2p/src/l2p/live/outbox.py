@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -46,8 +47,8 @@ class Outbox:
         self.game_id: UUID | None = None
         self.is_playing = False
         """Whether a game of the lobby runs."""
-        self.is_connected = False
-        """Whether the user counts as connected."""
+        self.opened_at: datetime | None = None
+        """The database's time since when the user counts as connected by this client, which is newer than one without."""
         self._early: list[LoggedEvent] = []
         self._queue: deque[Message] = deque()
         self._bytes = 0

@@ -45,5 +45,5 @@ class LiveParts:
                 yield
         finally:
             self.hub.remove(lobby_id, outbox)
-            if outbox.is_connected:
-                self.presence.disconnected(lobby_id, outbox.user_id)
+            if outbox.opened_at is not None:
+                self.presence.disconnected(lobby_id, outbox.user_id, opened_at=outbox.opened_at)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from l2p.live.outbox import Outbox
 from webcommon.auth.bearer import Caller, TokenVerifier
 
 _CHECKS = Schedule(seconds=1.0)
+
+_LATER = datetime.max.replace(tzinfo=UTC)
 
 
 class Session(Protocol):
@@ -51,7 +54,7 @@ class Sessions:
         self.count = 0
         self._waiting: Counter[str] = Counter()
         self._entered: dict[UUID, list[Session]] = {}
-        """By lobby, the oldest first."""
+        """By lobby, as they came."""
 
     @contextmanager
     def admitted(self, network: str) -> Iterator[Admission]:
@@ -78,10 +81,10 @@ class Sessions:
 
     @contextmanager
     def entered(self, session: Session) -> Iterator[None]:
-        """The session's lobby has it. If its user has too many there, the oldest one ends."""
+        """The session's lobby has it. If its user has too many there at this process, the oldest one ends."""
         there = self._entered.setdefault(session.lobby_id, [])
         there.append(session)
-        own = [other for other in there if other.caller.id == session.caller.id]
+        own = sorted((other for other in there if other.caller.id == session.caller.id), key=_find_opening)
         for other in own[: -self.limits.of_user]:
             other.outbox.end(REPLACED)
         try:
@@ -90,6 +93,12 @@ class Sessions:
             there.remove(session)
             if not there:
                 del self._entered[session.lobby_id]
+
+    def replace(self, lobby_id: UUID, user_id: UUID, opened_at: datetime) -> None:
+        """End a session, if it is still there, whose user has too many on the lobby over all processes."""
+        for session in self._entered.get(lobby_id, ()):
+            if session.caller.id == user_id and session.outbox.opened_at == opened_at:
+                session.outbox.end(REPLACED)
 
     def check(self, verifier: TokenVerifier) -> None:
         """End sessions whose token has expired or whose user has signed out, and those whose client does not read."""
@@ -108,3 +117,8 @@ class Sessions:
 
         async with run_every(_CHECKS, check, name="the check of open sockets"):
             yield
+
+
+def _find_opening(session: Session) -> datetime:
+    # The same order over all processes. Who is not connected yet will be newer than all who are.
+    return session.outbox.opened_at or _LATER

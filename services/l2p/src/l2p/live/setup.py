@@ -78,11 +78,13 @@ def make_live_games(settings: Settings, database: Database, provisioner: UserPro
     driver = Driver(database, clock, phases, process_id=process_id)
     hub.watch(driver.look_again)
     batches = AnswerBatches(database, clock, stored=hub.announce_answers)
-    presence = Presence(database, process_id=process_id)
+    sessions = Sessions()
+    presence = Presence(
+        database, process_id=process_id, most=sessions.limits.of_user, replace=sessions.replace
+    )
     upkeep = Upkeep(
         database, log, phases, idle_seconds=settings.idle_seconds, kept=timedelta(days=settings.log_days)
     )
-    sessions = Sessions()
     turns = LobbyTurns()
     seats = LobbySeats(database, log)
     parts = LiveParts(

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from l2p.models.base import Model
@@ -50,6 +51,10 @@ class LobbyConnection(Model):
     lobby_id: Mapped[UUID] = mapped_column(ForeignKey("lobbies.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     connected_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    opened_at: Mapped[list[datetime]] = mapped_column(
+        ARRAY(TIMESTAMP(timezone=True)), server_default=text("'{}'")
+    )
+    """The time of each of them, which no other of the same row has."""
 
 
 class LobbyPresence(Model):

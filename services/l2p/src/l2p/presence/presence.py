@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from dbcommon.engine import Database
@@ -30,15 +30,28 @@ WINDOW_SECONDS = 0.05
 
 _IDLE = Schedule(seconds=60.0, retry_seconds=0.5)
 
+_MICROSECOND = timedelta(microseconds=1)
+
+Replace = Callable[[UUID, UUID, datetime], None]
+"""Ends the socket or event stream of a lobby and user that was opened at that time. It must return at once."""
+
 
 class Presence:
-    """Counts the open sockets and event streams of each user and lobby, and stores which there are."""
+    """Knows the open sockets and event streams of each user and lobby, and stores which there are.
 
-    def __init__(self, database: Database, *, process_id: UUID) -> None:
+    Of those of one user on one lobby the `most` newest stay, over all processes. A process that opens one too many finds
+    its own older ones at once, and the others find theirs with the next heartbeat.
+    """
+
+    def __init__(self, database: Database, *, process_id: UUID, most: int, replace: Replace) -> None:
         self._database = database
         self._process_id = process_id
-        self._open: Counter[Connection] = Counter()
-        self._stored: set[Connection] = set()
+        self._most = most
+        self._replace = replace
+        self._open: dict[Connection, set[datetime]] = {}
+        self._changed: set[Connection] = set()
+        """What is not stored as it is."""
+        self._has_to_look = False
         self._touched: dict[Connection, float] = {}
         """Calls over HTTP, with the time of the event loop at which they were stored last."""
         self._calls: set[Connection] = set()
@@ -46,10 +59,14 @@ class Presence:
         self._beat_at = time.monotonic()
         self._wake = asyncio.Event()
 
-    def connected(self, lobby_id: UUID, user_id: UUID) -> None:
-        """A socket or event stream of the user was opened."""
-        self._open[lobby_id, user_id] += 1
-        self._wake.set()
+    def connected(self, lobby_id: UUID, user_id: UUID, *, opened_at: datetime) -> datetime:
+        """A socket or event stream of the user was opened. Gives the time that it goes by, which no other of them has."""
+        times = self._open.setdefault((lobby_id, user_id), set())
+        while opened_at in times:
+            opened_at += _MICROSECOND
+        times.add(opened_at)
+        self._change((lobby_id, user_id))
+        return opened_at
 
     async def admit_spectator(self, lobby_id: UUID, user_id: UUID, *, most: int) -> bool:
         """Whether a user without a seat is one of the lobby's `most` spectators, counted over all processes.
@@ -65,15 +82,15 @@ class Presence:
                 return await repository.admit_spectator(db, self._process_id, connection, most=most)
         finally:
             # A client that left on the way here is found to be gone.
-            self._stored.add(connection)
-            self._wake.set()
+            self._change(connection)
 
-    def disconnected(self, lobby_id: UUID, user_id: UUID) -> None:
-        """One of them was closed."""
-        self._open[lobby_id, user_id] -= 1
-        if not self._open[lobby_id, user_id]:
+    def disconnected(self, lobby_id: UUID, user_id: UUID, *, opened_at: datetime) -> None:
+        """The one that goes by this time was closed."""
+        times = self._open[lobby_id, user_id]
+        times.remove(opened_at)
+        if not times:
             del self._open[lobby_id, user_id]
-        self._wake.set()
+        self._change((lobby_id, user_id))
 
     def touch(self, lobby_or_game_id: UUID, user_id: UUID) -> None:
         """The user called a route of a lobby or of its game: they count as connected for 15 s."""
@@ -104,22 +121,39 @@ class Presence:
         now = time.monotonic()
         if is_new or now - self._beat_at > SILENT_SECONDS:
             # Its connections were deleted, or may have been since the database was away.
-            self._stored.clear()
+            self._changed.update(self._open)
+        if self._open:
+            self._has_to_look = True
             self._wake.set()
         self._beat_at = now
         self._has_heartbeat = True
+
+    def _change(self, connection: Connection) -> None:
+        self._changed.add(connection)
+        self._wake.set()
 
     async def _store(self) -> None:
         await asyncio.sleep(WINDOW_SECONDS)
         if not self._has_heartbeat:
             await self._beat()
-        current = set(self._open)
         calls, self._calls = self._calls, set()
         if calls:
             await repository.touch(self._database, calls)
-        if new := current - self._stored:
-            await repository.connect(self._database, self._process_id, new)
-            self._stored |= new
-        if gone := self._stored - current:
+        changed, self._changed = self._changed, set()
+        try:
+            await self._store_connections(changed)
+        except DatabaseError:
+            self._changed |= changed
+            raise
+        if self._has_to_look:
+            self._has_to_look = False
+            for socket in await repository.find_replaced(self._database, self._process_id, most=self._most):
+                self._replace(*socket)
+
+    async def _store_connections(self, changed: Collection[Connection]) -> None:
+        gone = [connection for connection in changed if connection not in self._open]
+        sockets = [(*connection, at) for connection in changed for at in self._open.get(connection, ())]
+        if sockets and await repository.connect(self._database, self._process_id, sockets, most=self._most):
+            self._has_to_look = True
+        if gone:
             await repository.disconnect(self._database, self._process_id, gone)
-            self._stored -= gone

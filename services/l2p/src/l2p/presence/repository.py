@@ -1,10 +1,11 @@
 """The statements on processes, and on who is connected to which lobby through them."""
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.driver_statements import DriverText
@@ -37,22 +38,60 @@ _FORGET = DriverText(
 _CONNECT = DriverText(
     text(
         """
-        WITH open AS (
-            SELECT lobbies.id AS lobby_id, users.id AS user_id
-            FROM unnest(:lobby_ids, :user_ids) AS open (lobby_id, user_id)
-            JOIN lobbies ON lobbies.id = open.lobby_id JOIN users ON users.id = open.user_id
+        WITH own AS (
+            SELECT lobbies.id AS lobby_id, users.id AS user_id, array_agg(socket.opened_at) AS opened_at
+            FROM unnest(:lobby_ids, :user_ids, :opened_at) AS socket (lobby_id, user_id, opened_at)
+            JOIN lobbies ON lobbies.id = socket.lobby_id JOIN users ON users.id = socket.user_id
+            GROUP BY lobbies.id, users.id
         ), stored AS (
-            INSERT INTO lobby_connections (process_id, lobby_id, user_id)
-            SELECT :process_id, lobby_id, user_id FROM open ON CONFLICT DO NOTHING
+            INSERT INTO lobby_connections (process_id, lobby_id, user_id, opened_at)
+            SELECT :process_id, lobby_id, user_id, opened_at FROM own
+            ON CONFLICT (process_id, lobby_id, user_id) DO UPDATE SET opened_at = excluded.opened_at
+        ), present AS (
+            INSERT INTO lobby_presence (lobby_id, user_id) SELECT lobby_id, user_id FROM own ORDER BY 1, 2
+            ON CONFLICT DO NOTHING
         )
-        INSERT INTO lobby_presence (lobby_id, user_id) SELECT lobby_id, user_id FROM open
-        ON CONFLICT DO NOTHING RETURNING lobby_id
+        SELECT EXISTS (
+            SELECT FROM own JOIN lobby_connections AS other USING (lobby_id, user_id)
+            JOIN processes ON processes.id = other.process_id
+            WHERE other.process_id <> :process_id
+                AND processes.heartbeat_at > clock_timestamp() - interval '6 s'
+            GROUP BY own.lobby_id, own.user_id, own.opened_at
+            HAVING cardinality(own.opened_at) + sum(cardinality(other.opened_at)) > :most
+        ) AS is_too_many
         """
     ).bindparams(
         bindparam("process_id", type_=Uuid()),
         bindparam("lobby_ids", type_=ARRAY(Uuid())),
         bindparam("user_ids", type_=ARRAY(Uuid())),
+        bindparam("opened_at", type_=ARRAY(TIMESTAMP(timezone=True))),
+        bindparam("most", type_=BigInteger()),
     )
+)
+
+# Each process finds its own, by the same order.
+_FIND_REPLACED = DriverText(
+    text(
+        """
+        WITH live AS (
+            SELECT id AS process_id FROM processes WHERE heartbeat_at > clock_timestamp() - interval '6 s'
+        ), crowded AS (
+            SELECT lobby_id, user_id
+            FROM lobby_connections AS own JOIN lobby_connections AS every USING (lobby_id, user_id)
+            JOIN live ON live.process_id = every.process_id
+            WHERE own.process_id = :process_id
+            GROUP BY lobby_id, user_id HAVING sum(cardinality(every.opened_at)) > :most
+        )
+        SELECT lobby_id, user_id, opened_at FROM (
+            SELECT lobby_id, user_id, process_id, socket.opened_at, row_number() OVER (
+                PARTITION BY lobby_id, user_id ORDER BY socket.opened_at DESC, process_id DESC
+            ) AS number
+            FROM crowded JOIN lobby_connections AS every USING (lobby_id, user_id) JOIN live USING (process_id)
+            CROSS JOIN unnest(every.opened_at) AS socket (opened_at)
+        ) AS numbered
+        WHERE number > :most AND process_id = :process_id
+        """
+    ).bindparams(bindparam("process_id", type_=Uuid()), bindparam("most", type_=BigInteger()))
 )
 
 _DISCONNECT = DriverText(
@@ -121,6 +160,9 @@ _ADMIT_SPECTATOR = text(
 Connection = tuple[UUID, UUID]
 """A lobby and a user."""
 
+Socket = tuple[UUID, UUID, datetime]
+"""An open socket or event stream: its lobby, its user, and the database's time at which it was opened."""
+
 
 async def store_heartbeat(database: Database, process_id: UUID) -> bool:
     """Say that a process runs. True when it was not known, so that no connection of it is stored."""
@@ -133,12 +175,27 @@ async def forget_process(database: Database, process_id: UUID) -> None:
     await database.fetch_records(_FORGET, process_id=process_id)
 
 
-async def connect(database: Database, process_id: UUID, connections: Collection[Connection]) -> None:
-    """Store that users are connected to lobbies through a process that has a heartbeat."""
-    lobby_ids, user_ids = zip(*connections, strict=True)
-    await database.fetch_records(
-        _CONNECT, process_id=process_id, lobby_ids=list(lobby_ids), user_ids=list(user_ids)
+async def connect(database: Database, process_id: UUID, sockets: Collection[Socket], *, most: int) -> bool:
+    """Store all sockets that users have on lobbies through a process that has a heartbeat.
+
+    True when one of the users has more than `most` on a lobby, over all processes.
+    """
+    lobby_ids, user_ids, opened_at = zip(*sockets, strict=True)
+    record = await database.fetch_record(
+        _CONNECT,
+        process_id=process_id,
+        lobby_ids=list(lobby_ids),
+        user_ids=list(user_ids),
+        opened_at=list(opened_at),
+        most=most,
     )
+    return record is not None and bool(record["is_too_many"])
+
+
+async def find_replaced(database: Database, process_id: UUID, *, most: int) -> list[Socket]:
+    """Sockets of a process whose user has `most` newer ones on the same lobby, over all processes."""
+    records = await database.fetch_records(_FIND_REPLACED, process_id=process_id, most=most)
+    return [(record["lobby_id"], record["user_id"], record["opened_at"]) for record in records]
 
 
 async def disconnect(database: Database, process_id: UUID, connections: Collection[Connection]) -> None:

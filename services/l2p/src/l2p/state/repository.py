@@ -105,7 +105,7 @@ _USER = bindparam("user_id", type_=Uuid())
 _READ_LOBBY = DriverText(
     text(
         f"""
-        SELECT lobby.stream, lobby.event_seq AS seq, lobby.status, ({_LOBBY})::text AS lobby,
+        SELECT clock_timestamp() AS read_at, lobby.stream, lobby.event_seq AS seq, lobby.status, ({_LOBBY})::text AS lobby,
             lobby.settings @> jsonb_build_object('is_private', true) AS is_private,
             lobby.host_id IS NOT DISTINCT FROM :user_id AS is_host,
             EXISTS (
@@ -134,8 +134,8 @@ _READ_GAME = DriverText(
 
 
 async def read_lobby(database: Database, lobby_id: UUID, *, user_id: UUID) -> "asyncpg.Record | None":
-    """`stream`, `seq`, `status`, `is_private`, whether the user `is_host` or `has_seat`, and the JSON texts `lobby` and `game`
-    (null when none runs), if the user may see them."""
+    """`stream`, `seq`, `status`, `is_private`, whether the user `is_host` or `has_seat`, the JSON texts `lobby` and `game`
+    (null when none runs), and the database's time `read_at`, if the user may see them."""
     return await database.fetch_record(_READ_LOBBY, lobby_id=lobby_id, user_id=user_id)
 
 
