@@ -1,6 +1,8 @@
 """Which sockets of a user are the newest ones over all processes, as their rows say."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,7 +10,9 @@ import asyncpg
 import pytest
 
 from dbcommon.engine import Database
+from l2p.presence.presence import Presence
 from l2p.presence.repository import Socket, connect, find_replaced, store_heartbeat
+from tests.libs.dbcommon.pools import until
 from tests.services.l2p.players import Crowd
 from webcommon.app.service import Service
 
@@ -74,3 +78,25 @@ async def test_sockets_of_a_process_that_is_silent_do_not_count(
     await sql.execute(silent, processes.high)
     assert await processes.find(processes.low) == []
     assert not await processes.open(processes.low, 1, 2, 3, 7)
+
+
+async def test_a_process_that_opens_one_too_many_closes_its_own_before_its_next_heartbeat(
+    processes: Processes, app: Service, sql: "asyncpg.Connection[Any]"
+) -> None:
+    replaced: asyncio.Queue[Socket] = asyncio.Queue()
+    presence = Presence(
+        app.component(Database),
+        process_id=processes.low,
+        most=MOST,
+        replace=lambda *socket: replaced.put_nowait(socket),
+    )
+    await processes.open(processes.high, 2, 3, 4, 5, 6)
+    async with presence.running():
+        lives = "SELECT EXISTS (SELECT FROM processes WHERE id = $1)"
+        await until(partial(sql.fetchval, lives, processes.low))
+        async with sql.transaction(), asyncio.timeout(10):
+            # A heartbeat would wait for this lock.
+            await sql.execute("SELECT FROM processes WHERE id = $1 FOR NO KEY UPDATE", processes.low)
+            ((lobby_id, user_id, opened_at),) = processes.sockets(1)
+            presence.connected(lobby_id, user_id, opened_at=opened_at)
+            assert await replaced.get() == (lobby_id, user_id, opened_at)
