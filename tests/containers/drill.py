@@ -48,6 +48,7 @@ PRODUCTION = {
     "AUTH_ISSUER": "https://auth.example.com",
     "L2P_ISSUER": "https://quiz.example.com",
     "AUTH_SMTP_HOST": "mail.example.com",
+    "STRIPE_STANDIN": "0",
     "STRIPE_SECRET_KEY": "sk_live_0123456789",
     "STRIPE_PUBLISHABLE_KEY": "pk_live_0123456789",
     "STRIPE_WEBHOOK_SECRETS": "whsec_0123456789",

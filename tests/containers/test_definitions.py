@@ -13,6 +13,8 @@ from quartet.postgres.configuration import server_settings
 from quartet.provision.plan import Plan
 from quartet.settings.catalogue import known_settings
 from quartet.settings.operator import GENERATED
+from quartet.stack.programs import WEBHOOKS
+from standins.stripe.__main__ import read_arguments
 from tests.containers.engine import ROOT, SERVICES
 from webcommon.app import trace_export
 from webcommon.app.drain import CLOSING_SECONDS, longest_stop
@@ -76,6 +78,7 @@ def test_every_port_is_published_on_loopback_only() -> None:
     assert {name for name, published in ports.items() if published} == {
         *SERVICES,
         "shared-postgres",
+        "stripe-standin",
         "prometheus",
         "grafana",
     }
@@ -89,6 +92,18 @@ def test_published_port_image_and_setting_agree(service: str) -> None:
     assert DEFINED[service]["ports"] == [f"127.0.0.1:${{{name}:-{port}}}:{port}"]
     dockerfile = ROOT.joinpath("Dockerfile").read_text()
     assert f"{name}={port}\nEXPOSE {port}\n" in dockerfile
+
+
+def test_payment_the_browser_and_the_standin_for_stripe_find_each_other() -> None:
+    standin, payment = DEFINED["stripe-standin"], DEFINED["payment"]
+    port = SETTINGS["STRIPE_STANDIN_PORT"].default
+    published = f"127.0.0.1:${{STRIPE_STANDIN_PORT:-{port}}}"
+    assert standin["ports"] == [f"{published}:{port}"]
+    assert default_of(payment["environment"]["STRIPE_STANDIN_URL"]) == f"http://stripe-standin:{port}"
+    options = read_arguments(standin["command"])
+    assert (options.host, options.port, options.url) == ("0.0.0.0", int(port or 0), f"http://{published}")  # noqa: S104
+    assert options.webhook_url == [f"http://payment:{SETTINGS['PAYMENT_PORT'].default}{WEBHOOKS}"]
+    assert default_of(standin["scale"]) == SETTINGS["STRIPE_STANDIN"].default == "1"
 
 
 @pytest.mark.parametrize("service", SERVICES)

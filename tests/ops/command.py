@@ -116,10 +116,11 @@ class Workplace:
 
     @property
     def environment(self) -> dict[str, str]:
-        """This process's environment without settings of the suite, and those of this workplace."""
+        """This process's environment without settings of the suite, and those of this workplace. The stand-in for Stripe is
+        off unless it is told to run."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(GOVERNED_PREFIXES)}
         ports = {f"{service.upper()}_PORT": str(port) for service, port in self.ports.items()}
-        return kept | ports | self.told
+        return kept | ports | {"STRIPE_STANDIN": "0"} | self.told
 
     def url(self, service: str, path: str) -> str:
         """The URL of a path of a service."""

@@ -1,4 +1,4 @@
-"""The suite as `QUARTET_REPLICAS=2 make up` runs it: two processes a service behind one port."""
+"""The suite as `QUARTET_REPLICAS=2 make up` runs it: two processes a service behind one port, and the stand-in for Stripe."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -14,6 +14,7 @@ from quartet.provision import Plan
 from quartet.provision.plan import SERVICES
 from tests.documented import checking
 from tests.ops.command import RunningStack, Workplace, workplace
+from tests.processes import free_port
 from tests.servers import PATIENT, TestServer
 from tests.services.auth.auth_app import AuthDatabase
 
@@ -26,7 +27,7 @@ FIRST_PATHS = {
 """A route of each service that requires a token."""
 
 NAMES = [f"{service}.{number}" for service in SERVICES for number in (1, 2)]
-"""The processes, as `quartet ps` names them."""
+"""The services' processes, as `quartet ps` names them."""
 
 NOT_KEPT = httpx.Limits(max_connections=200, max_keepalive_connections=0)
 """A new connection for each request: over a kept one, one process would serve everything."""
@@ -88,7 +89,13 @@ def _count(metrics: str, route: str) -> float:
 @contextlib.contextmanager
 def running_stack(settings: Mapping[str, str]) -> Iterator[Stack]:
     """The stack, until the block ends; `settings` are further environment variables."""
-    with workplace(QUARTET_REPLICAS="2", DB_POOL_WAIT_SECONDS=str(PATIENT.wait_seconds), **settings) as place:
+    told = {
+        "QUARTET_REPLICAS": "2",
+        "DB_POOL_WAIT_SECONDS": str(PATIENT.wait_seconds),
+        "STRIPE_STANDIN": "1",
+        "STRIPE_STANDIN_PORT": str(free_port()),
+    }
+    with workplace(**told, **settings) as place:
         # The stand-in for Google has the default address of Auth.
         place.told["AUTH_ISSUER"] = "http://localhost:5500"
         place.told["AUTH_JWKS_URL"] = place.url("auth", "/.well-known/jwks.json")

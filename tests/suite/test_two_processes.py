@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from quartet.provision.plan import SERVICES
+from quartet.settings.operator import STRIPE_STANDIN
 from standins.openid_provider.provider import Provider
 from tests.clients import certificates
 from tests.ops.command import wait_until
@@ -52,11 +53,11 @@ async def try_password(client: httpx.AsyncClient, login: str, password: str) -> 
 def test_ps_and_logs_show_each_process(stack: Stack) -> None:
     place = stack.place
     shown = place.quartet_json("ps")["services"]
-    assert list(shown) == NAMES
+    assert list(shown) == [*NAMES, STRIPE_STANDIN]
     assert {(each["state"], each["readiness"], each["restarts"]) for each in shown.values()} == {
         ("ready", "ready", 0)
     }
-    assert len({each["pid"] for each in shown.values()}) == 8
+    assert len({each["pid"] for each in shown.values()}) == 9
     assert shown["auth.1"]["url"] == shown["auth.2"]["url"] == f"http://localhost:{place.ports['auth']}"
     assert "all four services are ready, 2 processes each" in stack.running.output
     of_both = place.quartet("logs", "auth").stdout
@@ -258,7 +259,9 @@ def test_a_killed_process_is_started_again_and_no_request_is_refused(stack: Stac
     wait_until(lambda: running.state["services"]["l2p.2"]["state"] == "ready")
     shown = place.quartet_json("ps")["services"]
     assert shown["l2p.2"]["pid"] != before
-    assert {name: each["restarts"] for name, each in shown.items()} == dict.fromkeys(NAMES, 0) | {"l2p.2": 1}
+    assert {name: each["restarts"] for name, each in shown.items()} == dict.fromkeys(
+        [*NAMES, STRIPE_STANDIN], 0
+    ) | {"l2p.2": 1}
     assert shown["l2p.2"]["readiness"] == "ready"
 
 

@@ -27,7 +27,8 @@ def up(
     The first time it creates the database cluster, generates passwords, and creates roles, databases and tables, all
     in the folder QUARTET_HOME (.quartet). Each log line is shown with its service's name in front. A service that ends is
     restarted. Ctrl-C stops everything and keeps all committed data. With QUARTET_REPLICAS=2 each service has two processes
-    behind its port, so that one answers while the other is restarted.
+    behind its port, so that one answers while the other is restarted. Without STRIPE_SECRET_KEY a stand-in for Stripe runs
+    beside them, outside of production.
 
     Example: quartet up --detach && quartet health
 

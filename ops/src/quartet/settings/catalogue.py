@@ -14,7 +14,7 @@ from typing import Any
 from quartet.provision.plan import SERVICES
 from quartet.remembered import fingerprint, package_folder, recall, remember
 
-GOVERNED_PREFIXES = (*(f"{service.upper()}_" for service in SERVICES), "DB_POOL_", "QUARTET_")
+GOVERNED_PREFIXES = (*(f"{service.upper()}_" for service in SERVICES), "DB_POOL_", "STRIPE_", "QUARTET_")
 """A variable of the process with such a prefix is passed only to services that have the setting."""
 
 OWN_PREFIX = "QUARTET_"
@@ -100,6 +100,16 @@ _OPERATOR = (
         name="BACKUP_HOST",
         default="127.0.0.1",
         description="The address where `quartet backup run` serves metrics.",
+    ),
+    Setting(
+        name="STRIPE_STANDIN",
+        default="1",
+        description="0: no stand-in for Stripe is started. 1: without STRIPE_SECRET_KEY one is, outside of production.",
+    ),
+    Setting(
+        name="STRIPE_STANDIN_PORT",
+        default="8420",
+        description="The port of the stand-in for Stripe, on 127.0.0.1.",
     ),
     Setting(
         name="AWS_ENDPOINT_URL",

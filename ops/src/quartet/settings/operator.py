@@ -1,6 +1,5 @@
 """The settings of one stack: the process's environment, then `.env`, then what was generated, then defaults."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,16 +16,12 @@ from quartet.home import Home
 from quartet.provision.plan import SERVICES, AdminConnection, Plan, ServicePlan
 from quartet.settings.catalogue import (
     GOVERNED_PREFIXES,
-    OWN_PREFIX,
     Setting,
     explain_unknown,
-    find_near,
-    is_foreign,
     known_settings,
     recall_settings,
     remember_settings,
 )
-from quartet.settings.dotenv_file import read_dotenv
 from quartet.settings.secrets_file import FILE_NAME, ensure_secrets, read_secrets
 from webcommon.app.drain import longest_stop
 
@@ -39,6 +34,10 @@ SPARE_PER_PROCESS = 2  # a listener and a health probe beside the pool
 ADMIN_PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105  the name of a setting
 
 BACKUP_PASSWORD = "BACKUP_DB_PASSWORD"  # noqa: S105  the name of a setting
+
+LOOPBACK = "127.0.0.1"
+STRIPE_STANDIN = "stripe_standin"
+"""The stand-in for Stripe, as a program of the stack."""
 
 ISSUERS = {"AUTH_ISSUER": "auth", "L2P_ISSUER": "l2p"}
 """Settings that hold a service's own URL, which follows its port unless it was given."""
@@ -106,6 +105,13 @@ class OperatorSettings:
     def runs_backups(self) -> bool:
         """Whether `quartet up` backs the databases up. Raises WrongSettings."""
         return self.number("BACKUP", 0, lowest=0, highest=1) == 1
+
+    @property
+    def runs_stripe_standin(self) -> bool:
+        """Whether `quartet up` starts the stand-in for Stripe. Raises WrongSettings."""
+        is_wanted = self.number("STRIPE_STANDIN", 1, lowest=0, highest=1) == 1
+        elsewhere = {"STRIPE_SECRET_KEY", "STRIPE_SECRET_KEY_FILE", "STRIPE_API_BASE", "STRIPE_STANDIN_URL"}
+        return is_wanted and not self.is_production and not elsewhere & self.explicit.keys()
 
     @property
     def is_production(self) -> bool:
@@ -247,6 +253,8 @@ class OperatorSettings:
         for name, setting in self.known.items():
             if service in setting.services and name in self.explicit:
                 told[name] = self.explicit[name]
+        if service == "payment" and self.runs_stripe_standin:
+            told["STRIPE_STANDIN_URL"] = self.local_url(STRIPE_STANDIN)
         told = self._followed_urls(service) | told
         for name in (f"{service.upper()}_SECRET", f"{service.upper()}_DB_PASSWORD"):
             if f"{name}_FILE" not in told and (value := self.secret(name)):
@@ -256,18 +264,27 @@ class OperatorSettings:
             told |= {"POSTGRES_HOST": server.host, "POSTGRES_PORT": str(server.port)}
         return told
 
+    def standin_environment(self, process: Mapping[str, str]) -> dict[str, str]:
+        """What the stand-in for Stripe is told: the secrets that Payment checks its webhooks with, if any were given."""
+        told = {name: value for name, value in process.items() if not self._is_ours(name)}
+        given = [self.secret(name) for name in ("STRIPE_WEBHOOK_SECRETS", "STRIPE_WEBHOOK_SECRET")]
+        secrets = ",".join(filter(None, given))
+        return told | ({"STRIPE_WEBHOOK_SECRETS": secrets} if secrets else {})
+
+    def local_url(self, service: str) -> str:
+        """A service's URL on this machine: not at `localhost`, since where that is ::1 alone nobody would listen there."""
+        host, port = self.host_and_port(service)
+        host = reachable_host(host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
     @property
     def followed_jwks_url(self) -> str | None:
-        """Auth's keys at the address that Auth listens on; None where AUTH_ISSUER names another place, which has them.
-
-        Not at the issuer's `localhost`: on a machine where that is ::1 alone nobody would listen there.
-        """
-        host, port = self.host_and_port("auth")
+        """Auth's keys at the address that Auth listens on; None where AUTH_ISSUER names another place, which has them."""
+        _, port = self.host_and_port("auth")
         issuer = self.explicit.get("AUTH_ISSUER")
         if issuer and not _is_own_port(issuer, port):
             return None
-        host = reachable_host(host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/.well-known/jwks.json"
+        return f"{self.local_url('auth')}/.well-known/jwks.json"
 
     def _followed_urls(self, service: str) -> dict[str, str]:
         """The URLs that follow from ports, for a service that is told of them."""
@@ -275,10 +292,11 @@ class OperatorSettings:
         return {name: url for name, url in followed.items() if url and service in self.known[name].services}
 
     def host_and_port(self, service: str) -> tuple[str, int]:
-        """Where a service listens."""
+        """Where a program listens."""
         prefix = service.upper()
         port = self.known[f"{prefix}_PORT"].default or "0"
-        return self.explicit.get(f"{prefix}_HOST", "127.0.0.1"), self.number(f"{prefix}_PORT", int(port))
+        host = self.explicit.get(f"{prefix}_HOST", LOOPBACK) if f"{prefix}_HOST" in self.known else LOOPBACK
+        return host, self.number(f"{prefix}_PORT", int(port))
 
     def _issuer(self, name: str) -> str | None:
         """A service that was given another port is found there by whoever checks its tokens."""
@@ -359,38 +377,3 @@ def _is_own_port(url: str, port: int) -> bool:
         return is_port and ip_address(host).is_loopback
     except ValueError:
         return is_port and host == "localhost"
-
-
-def load_settings(
-    *, check: bool = True, folder: Path | None = None, environ: Mapping[str, str] | None = None
-) -> OperatorSettings:
-    """Read the settings; `.env` lies in `folder`, by default the current one. Empty values count as not set.
-
-    Raises WrongSettings, a line for each fault, when `check` is on and a name of `.env` or QUARTET_… is not known. The
-    rest of the environment is other programs' too: a name of it that is very like a setting's becomes a warning.
-    """
-    folder = folder or Path.cwd()
-    process = os.environ if environ is None else environ
-    written = read_dotenv(folder / ".env")
-    given = {name: value for name, value in {**written, **process}.items() if value}
-    settings = OperatorSettings(given, folder=folder)
-    if check:
-        strange = [name for name in written if name not in settings.known and not is_foreign(name)]
-        strange += [name for name in process if name.startswith(OWN_PREFIX) and name not in settings.known]
-        if strange:
-            raise WrongSettings(
-                "\n".join(explain_unknown(name, settings.known) for name in dict.fromkeys(strange))
-            )
-        settings.warnings = _find_misspelt(process, settings.known)
-    return settings
-
-
-def _find_misspelt(process: Iterable[str], known: Mapping[str, Setting]) -> list[str]:
-    """A line for each variable of the process that is probably a setting, misspelt."""
-    return [
-        f"{name} is no setting and has no effect: did you mean {near}?"
-        for name in process
-        if name not in known
-        and name.startswith(GOVERNED_PREFIXES)
-        and (near := find_near(name, known, likeness=0.85))
-    ]

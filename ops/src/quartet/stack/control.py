@@ -51,8 +51,8 @@ def start_detached(home: Home, *, say: Callable[[str], None]) -> None:
         state = home.run_state()
         if state.get("pid") == process.pid and state.get("state") == "ready":
             for name, url in {each["service"]: each["url"] for each in state["services"].values()}.items():
-                say(f"{name:<10} {url}")
-            say(f"postgres   127.0.0.1:{state['postgres']['port']}")
+                say(f"{name:<14} {url}")
+            say(f"{'postgres':<14} 127.0.0.1:{state['postgres']['port']}")
             say("`quartet logs -f` follows the logs, `quartet down` stops everything")
             return
         time.sleep(0.05)

@@ -12,7 +12,7 @@ from quartet.errors import NotFound
 from quartet.home import Home
 from quartet.provision.plan import SERVICES
 from quartet.stack.console import Console
-from quartet.stack.programs import BACKUP
+from quartet.stack.programs import HELPERS
 
 POLL_SECONDS = 0.2
 TAIL_BYTES = 4 * 1024 * 1024
@@ -22,7 +22,7 @@ def show_logs(home: Home, names: Sequence[str], *, follow: bool, lines: int, con
     """Print the last lines of each log; with `follow` also new ones, until Ctrl-C. Raises NotFound."""
     files = {
         path.stem: path
-        for service in (*SERVICES, BACKUP)
+        for service in (*SERVICES, *HELPERS)
         for path in sorted(home.logs.glob(f"{service}*.log"))
     }
     files = files or {service: home.logs / f"{service}.log" for service in SERVICES}

@@ -34,7 +34,8 @@ class Declaration:
     """A program of the stack. PostgreSQL runs and is migrated before the first one starts.
 
     `is_ready` gets the program's own address, on which only this process listens. `needs` names
-    programs, or services with all their processes, that have to be ready before this one starts.
+    programs, or services with all their processes, that have to be ready before this one starts. `about` is told beside
+    its URL once all are ready.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Declaration:
     listener: socket.socket | None = None
     is_ready: Callable[[str, int], bool] = is_service_ready
     needs: Sequence[str] = ()
+    about: str = ""
 
 
 class Program:

@@ -26,7 +26,7 @@ from quartet.stack.program import (
     Program,
     start_unblocked,
 )
-from quartet.stack.programs import BACKUP, declare_programs
+from quartet.stack.programs import HELPERS, declare_programs, helpers_of
 from quartet.stack.startup import open_cluster, start_server
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -87,8 +87,7 @@ class Supervisor:
     def _start(self) -> None:
         settings = self._settings
         addresses = {service: settings.host_and_port(service) for service in SERVICES}
-        if settings.runs_backups:
-            addresses[BACKUP] = settings.host_and_port(BACKUP)
+        addresses |= {name: settings.host_and_port(name) for name in helpers_of(settings)}
         _ = settings.replicas  # raises WrongSettings before anything is started
         self._listeners = open_listeners(addresses)
         check_service_settings(settings, process=self._environment)
@@ -110,7 +109,7 @@ class Supervisor:
 
     def _delete_stale_logs(self, names: set[str]) -> None:
         """Delete the logs of processes that this run does not have, such as a second replica."""
-        for service in (*SERVICES, BACKUP):
+        for service in (*SERVICES, *HELPERS):
             for path in self._settings.home.logs.glob(f"{service}*.log"):
                 if path.stem not in names:
                     path.unlink()
@@ -161,12 +160,10 @@ class Supervisor:
         replicas = self._settings.replicas
         each = f", {replicas} processes each" if replicas > 1 else ""
         say(f"all four services are ready{each} ({seconds:.1f} s)")
-        urls = {program.declaration.service: program.declaration.url for program in self._programs}
-        for service, url in urls.items():
-            more = f"metrics: {url}/metrics" if service == BACKUP else f"API: {url}/docs"
-            say(f"  {service:<10} {url}  ({more})")
+        for declared in {each.declaration.service: each.declaration for each in self._programs}.values():
+            say(f"  {declared.service:<14} {declared.url}  ({declared.about})")
         if self._cluster is not None:
-            say(f"  {'postgres':<10} 127.0.0.1:{self._cluster.port}  (`quartet dsn auth` prints a URL)")
+            say(f"  {'postgres':<14} 127.0.0.1:{self._cluster.port}  (`quartet dsn auth` prints a URL)")
         say(
             "Ctrl-C stops everything; `quartet ps`, `quartet logs` and `quartet down` work from another terminal"
         )

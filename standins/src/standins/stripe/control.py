@@ -20,7 +20,7 @@ Act = Callable[[dict[str, Any]], Any]
 
 
 def control_routes(standin: StandIn) -> list[Route]:
-    """Each takes a JSON object, and answers with the state of the stand-in."""
+    """Each act takes a JSON object, and answers with the state of the stand-in."""
     control = _Control(standin)
     acts = control.acts = {
         "clock": control.advance_clock,
@@ -39,6 +39,7 @@ def control_routes(standin: StandIn) -> list[Route]:
         "disputes/decide": control.decide_dispute,
     }
     return [
+        Route("/readyz", control.tell_readiness),
         Route("/_control", control.show),
         *(Route(f"/_control/{name}", control.run(act), methods=["POST"]) for name, act in acts.items()),
     ]
@@ -63,6 +64,10 @@ class _Control:
             return await self.show(request)
 
         return endpoint
+
+    async def tell_readiness(self, request: Request) -> Response:
+        """It answers: it is ready."""
+        return JSONResponse({"status": "ready"})
 
     async def show(self, request: Request) -> Response:
         """The state, and what can be asked for."""

@@ -9,7 +9,7 @@ from webcommon.settings import DatabaseServiceSettings
 
 STRIPE_API_BASE = "https://api.stripe.com"
 
-STANDIN_API_BASE = "http://127.0.0.1:8420"
+STANDIN_URL = "http://127.0.0.1:8420"
 STANDIN_SECRET_KEY = "sk_test_quartet_standin"  # noqa: S105 - anybody may know it
 STANDIN_PUBLISHABLE_KEY = "pk_test_quartet_standin"
 STANDIN_WEBHOOK_SECRET = "whsec_quartet_standin"  # noqa: S105 - anybody may know it
@@ -47,7 +47,12 @@ class StripeSettings(DatabaseServiceSettings):
     stripe_api_base: str | None = Field(
         None,
         validation_alias="STRIPE_API_BASE",
-        description=f"Where the API is, without /v1: {STRIPE_API_BASE} with a key, {STANDIN_API_BASE} without.",
+        description=f"Where the API is, without /v1: {STRIPE_API_BASE} with a key, STRIPE_STANDIN_URL without.",
+    )
+    stripe_standin_url: str = Field(
+        STANDIN_URL,
+        validation_alias="STRIPE_STANDIN_URL",
+        description="Where the stand-in is that is used without a key; `quartet up` says so.",
     )
     stripe_allow_test_key: bool = Field(
         False,
@@ -83,7 +88,7 @@ class StripeSettings(DatabaseServiceSettings):
             raise ValueError("it is no publishable key of Stripe; give one that begins with pk_")
         return key
 
-    @field_validator("stripe_api_base")
+    @field_validator("stripe_api_base", "stripe_standin_url")
     @classmethod
     def _check_base(cls, text: str | None) -> str | None:
         base = None if text is None else text.removesuffix("/")
@@ -112,7 +117,7 @@ class StripeSettings(DatabaseServiceSettings):
     @property
     def api_base(self) -> str:
         """Where calls go, without `/v1`."""
-        return self.stripe_api_base or (STANDIN_API_BASE if self.uses_standin else STRIPE_API_BASE)
+        return self.stripe_api_base or (self.stripe_standin_url if self.uses_standin else STRIPE_API_BASE)
 
     @property
     def publishable_key(self) -> str | None:
