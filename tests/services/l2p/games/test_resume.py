@@ -144,7 +144,7 @@ async def test_events_that_happen_during_the_welcome_are_not_lost(pair: Pair, mi
             await host.post(f"/v1/lobbies/{lobby['id']}/ready", {"is_ready": number % 2 == 0})
 
     changing = asyncio.create_task(change())
-    followers = [asyncio.create_task(follow(number % 2)) for number in range(6)]
+    followers = [asyncio.create_task(follow(number % 2)) for number in range(5)]
     await changing
     await asyncio.sleep(0.5)  # the last welcomes
     await host.leave(lobby)
