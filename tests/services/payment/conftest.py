@@ -10,9 +10,17 @@ import pytest_asyncio
 from dbcommon.settings import DatabaseSettings
 from payment.main import create_app
 from payment.settings import Settings
-from tests.clients import running
+from payment.settings.stripe import STANDIN_SECRET_KEY
+from standins.stripe.server import running_standin
+from standins.stripe.standin import StandIn
+from tests.clients import certificates, running
 from tests.conftest import CopyDatabase
+from tests.libs.webcommon.test_jwks import KeyServer, published
+from tests.processes import Running, two_processes
+from tests.servers import TestServer
 from tests.services.payment.shop import Shop, Sql
+from tests.services.payment.stripe_account import StripeAccount
+from tests.standins.stripe_clients import official_client
 from tests.tokens import TokenMint
 from webcommon.app.service import Service
 
@@ -22,10 +30,36 @@ async def database_settings(copy_database: CopyDatabase) -> DatabaseSettings:
     return await copy_database("payment")
 
 
+@pytest.fixture(scope="session")
+async def standin() -> AsyncIterator[StandIn]:
+    """The stand-in for Stripe, on a port of its own."""
+    async with running_standin() as one:
+        yield one
+
+
+@pytest.fixture
+async def stripe(standin: StandIn) -> AsyncIterator[StripeAccount]:
+    """The account that the applications are configured with, without objects and faults."""
+    standin.reset()
+    async with (
+        official_client(standin, key=STANDIN_SECRET_KEY) as client,
+        httpx.AsyncClient(base_url=standin.account.base_url, verify=certificates()) as http,
+    ):
+        yield StripeAccount(standin, client, http)
+    standin.reset()
+
+
 @pytest.fixture(scope="module")
-def settings(database_settings: DatabaseSettings) -> Settings:
+def settings(database_settings: DatabaseSettings, standin: StandIn) -> Settings:
     # No periodic work: tests start it themselves.
-    return Settings(database=database_settings, secret="s" * 32, sweep_seconds=3600, delivery_seconds=3600)
+    return Settings(
+        database=database_settings,
+        secret="s" * 32,
+        sweep_seconds=3600,
+        delivery_seconds=3600,
+        stripe_standin_url=standin.account.base_url,
+        stripe_max_rps=1000,
+    )
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -52,3 +86,31 @@ async def sql(database_settings: DatabaseSettings) -> AsyncIterator[Sql]:
 @pytest.fixture(scope="module")
 def shop(client: httpx.AsyncClient, mint: TokenMint) -> Shop:
     return Shop(client, mint)
+
+
+@pytest.fixture(scope="session")
+async def key_server(mint: TokenMint) -> AsyncIterator[KeyServer]:
+    """Serves the keys that processes fetch from Auth."""
+    server = KeyServer()
+    server.publish(published(mint))
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def pair_database(server: TestServer) -> DatabaseSettings:
+    """The database of the two processes."""
+    return await server.copy_database("payment")
+
+
+@pytest.fixture(scope="session")
+async def pair(
+    pair_database: DatabaseSettings, key_server: KeyServer, standin: StandIn
+) -> AsyncIterator[tuple[Running, Running]]:
+    """Two processes of Payment, for tests that leave them running: a start takes longer than most of them."""
+    told = {"AUTH_JWKS_URL": key_server.url, "STRIPE_STANDIN_URL": standin.account.base_url}
+    async with two_processes("payment", pair_database, **told) as started:
+        yield started

@@ -69,6 +69,13 @@ class Account:
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
 
+    def reset(self) -> None:
+        """Forget everything but the listeners. What waits for the clock stops waiting."""
+        for kept in (self.objects, self.behaviours, self.checkouts, self.session_of):
+            kept.clear()
+        self._due.clear()
+        self._offset = 0.0
+
     @property
     def now(self) -> float:
         """The account's time, in seconds since 1970."""

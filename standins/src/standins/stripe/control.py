@@ -23,6 +23,7 @@ def control_routes(standin: StandIn) -> list[Route]:
     """Each act takes a JSON object, and answers with the state of the stand-in."""
     control = _Control(standin)
     acts = control.acts = {
+        "reset": control.reset,
         "clock": control.advance_clock,
         "faults": control.add_fault,
         "rate_limit": control.limit_rate,
@@ -87,6 +88,10 @@ class _Control:
                 },
             }
         )
+
+    def reset(self, body: dict[str, Any]) -> None:
+        """`{}`: as it was at the start, with the same webhook endpoints"""
+        self._standin.reset()
 
     def advance_clock(self, body: dict[str, Any]) -> None:
         """`{"advance": seconds}`"""

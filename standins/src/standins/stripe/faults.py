@@ -71,6 +71,11 @@ class Faults:
         self._second = 0
         self._calls = 0
 
+    def reset(self) -> None:
+        """No fault, and no limit."""
+        self.waiting.clear()
+        self.per_second = None
+
     def take(self, when: str, *, method: str, path: str) -> Fault | None:
         """The fault of this call, if it has one. It counts as used."""
         for fault in self.waiting:

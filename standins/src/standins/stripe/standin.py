@@ -21,3 +21,10 @@ class StandIn:
         self.deliveries = Deliveries(self.account, endpoints or [])
         # After the deliveries: what follows from an event is delivered after it.
         self.account.listeners.append(partial(follow, self.account))
+
+    def reset(self) -> None:
+        """As it was at the start, with the same endpoints."""
+        self.account.reset()
+        self.idempotency_keys.prune(older_than=float("inf"))
+        self.faults.reset()
+        self.deliveries.reset()

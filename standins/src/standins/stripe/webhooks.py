@@ -96,6 +96,13 @@ class Deliveries:
             (self.held if faults.hold else self.queued).extend(copies)
         self.wake()
 
+    def reset(self) -> None:
+        """Nothing is on its way, and nothing happens to what comes."""
+        self.queued.clear()
+        self.held.clear()
+        self.faults = WebhookFaults()
+        self.delivered = 0
+
     def resend(self, event: Json) -> None:
         """Send an event once more, as from Stripe's dashboard."""
         now = self._account.now
@@ -147,13 +154,7 @@ class Deliveries:
             await asyncio.wait_for(self._wake.wait(), max(0.0, min(waits)) if waits else None)
 
     async def _send(self, client: httpx.AsyncClient, delivery: Delivery) -> None:
-        body = json.dumps(self._shape(delivery.event, delivery.endpoint), indent=2).encode()
-        # By the real clock: the account's may be far ahead, and its receiver's is not.
-        headers = {
-            "Content-Type": "application/json; charset=utf-8",
-            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-            "Stripe-Signature": sign(body, delivery.endpoint.secrets, at=int(time.time())),
-        }
+        body, headers = self.write(delivery.event, delivery.endpoint)
         try:
             answer = await client.post(delivery.endpoint.url, content=body, headers=headers)
             is_taken = answer.is_success
@@ -168,6 +169,16 @@ class Deliveries:
         delivery.due = self._account.now + pause
         if delivery.due < delivery.first_due + GIVE_UP_SECONDS:
             self.queued.append(delivery)
+
+    def write(self, event: Json, endpoint: Endpoint) -> tuple[bytes, dict[str, str]]:
+        """The body and the headers with which an event is sent, signed now."""
+        body = json.dumps(self._shape(event, endpoint), indent=2).encode()
+        # By the real clock: the account's may be far ahead, and its receiver's is not.
+        return body, {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            "Stripe-Signature": sign(body, endpoint.secrets, at=int(time.time())),
+        }
 
     def _shape(self, event: Json, endpoint: Endpoint) -> Json:
         """The event in the endpoint's version. Before 2022-11-15 a charge carried its refunds."""

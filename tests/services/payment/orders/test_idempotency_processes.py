@@ -1,31 +1,17 @@
 """One order for one idempotency key: fifty requests at two processes, and a process killed before it stores its response."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
-import pytest_asyncio
 
 from dbcommon.settings import DatabaseSettings
-from tests.libs.webcommon.test_jwks import KeyServer, published
+from tests.libs.webcommon.test_jwks import KeyServer
 from tests.processes import replica, two_processes
 from tests.services.payment.shop import Shop, Sql, problem, until
 from tests.tokens import TokenMint
-
-
-@pytest_asyncio.fixture(scope="module")
-async def key_server(mint: TokenMint) -> AsyncIterator[KeyServer]:
-    """Serves the keys that the processes fetch from Auth."""
-    server = KeyServer()
-    server.publish(published(mint))
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.stop()
 
 
 async def _count_orders(sql: Sql, user_id: UUID) -> int:

@@ -1,4 +1,4 @@
-"""The service's client at a stand-in of the module's own."""
+"""The service's client, without the service."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -11,18 +11,12 @@ from dbcommon.settings import DatabaseSettings
 from payment.settings import Settings
 from payment.stripe_api.client import StripeApi
 from payment.stripe_api.setup import make_stripe_api
-from standins.stripe.server import running_standin
 from standins.stripe.standin import StandIn
+from tests.services.payment.stripe_account import StripeAccount
 
 NOWHERE = DatabaseSettings(url=DatabaseUrl(user="nobody", hosts=(("nowhere", 1),), database="nothing"))
 
 MakeApi = Callable[..., StripeApi]
-
-
-@pytest.fixture(scope="module")
-async def standin() -> AsyncIterator[StandIn]:
-    async with running_standin() as one:
-        yield one
 
 
 @pytest.fixture
@@ -49,5 +43,6 @@ async def make_api(registry: CollectorRegistry) -> AsyncIterator[MakeApi]:
 
 
 @pytest.fixture
-def api(standin: StandIn, make_api: MakeApi) -> StripeApi:
+def api(standin: StandIn, stripe: StripeAccount, make_api: MakeApi) -> StripeApi:
+    """A client at the stand-in, whose account is empty."""
     return make_api(standin.account.base_url)
