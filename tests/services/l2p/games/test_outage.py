@@ -14,7 +14,7 @@ from tests.services.l2p.games.playing import QUESTIONS, following, start_game
 from tests.services.l2p.players import Crowd
 from tests.tokens import TokenMint
 
-RULES = {"starting_ms": 0, "reveal_ms": 0, "time_limit_ms": 10_000}
+RULES = {"starting_ms": 0, "reveal_ms": 0, "time_limit_ms": 8000}
 
 
 @pytest.mark.long
