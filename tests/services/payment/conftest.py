@@ -18,6 +18,7 @@ from tests.conftest import CopyDatabase
 from tests.libs.webcommon.test_jwks import KeyServer, published
 from tests.processes import Running, two_processes
 from tests.servers import TestServer
+from tests.services.payment.purchases import Purchases
 from tests.services.payment.shop import Shop, Sql
 from tests.services.payment.stripe_account import StripeAccount
 from tests.standins.stripe_clients import official_client
@@ -56,6 +57,7 @@ def settings(database_settings: DatabaseSettings, standin: StandIn) -> Settings:
         database=database_settings,
         secret="s" * 32,
         sweep_seconds=3600,
+        event_seconds=3600,
         delivery_seconds=3600,
         stripe_standin_url=standin.account.base_url,
         stripe_max_rps=1000,
@@ -86,6 +88,12 @@ async def sql(database_settings: DatabaseSettings) -> AsyncIterator[Sql]:
 @pytest.fixture(scope="module")
 def shop(client: httpx.AsyncClient, mint: TokenMint) -> Shop:
     return Shop(client, mint)
+
+
+@pytest.fixture
+def purchases(shop: Shop, app: Service, stripe: StripeAccount) -> Purchases:
+    """Steps of purchases; nothing happens by itself."""
+    return Purchases(shop, app, stripe)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,16 @@ from tests.error_tree import draw_error_tree
 
 TREE = """
 Problem
+├── AmountNotChargeable: 422 amount-not-chargeable
+├── BadRequest
+│   └── InvalidStripeEvent: 400 invalid-stripe-event
+├── CheckoutUrlRefused: 422 checkout-url-refused
 ├── Conflict
+│   ├── OrderNotCancellable: 409 order-not-cancellable
+│   ├── OrderNotPayable: 409 order-not-payable
 │   ├── OutOfStock: 409 out-of-stock
+│   ├── PaymentProcessing: 409 payment-processing
+│   ├── PaymentUnderReview: 409 payment-under-review
 │   ├── SkuTaken: 409 sku-taken
 │   ├── StockReserved: 409 stock-reserved
 │   └── WebhookEndpointDisabled: 409 webhook-endpoint-disabled
@@ -20,8 +28,10 @@ Problem
 │   ├── DuplicateSku: 422 duplicate-sku
 │   ├── MixedCurrencies: 422 mixed-currencies
 │   └── ProductNotForSale: 422 product-not-for-sale
-└── ServiceUnavailable
-    └── StripeUnavailable: 503 stripe-unavailable
+├── ServiceUnavailable
+│   └── StripeUnavailable: 503 stripe-unavailable
+└── TooManyRequests
+    └── PaymentAttemptsExceeded: 429 payment-attempts-exceeded
 """
 
 

@@ -106,7 +106,7 @@ def downgrade() -> None:
         op.execute(f"DROP FUNCTION {function}()")
     for index in ("ix_payments_created_at_id", "ix_payments_stripe_charge_id"):
         op.drop_index(index, "payments")
-    for column in ("stripe_charge_id", "next_action_type", "last_error", "read_at"):
+    for column in ("stripe_charge_id", "next_action_type", "last_error"):
         op.drop_column("payments", column)
     op.drop_column("order_items", "restocked_quantity")
     op.drop_index("ix_orders_flag", "orders")
@@ -133,7 +133,6 @@ def _extend_tables() -> None:
     for column in ("stripe_charge_id", "next_action_type"):
         op.add_column("payments", _text(column, nullable=True))
     op.add_column("payments", sa.Column("last_error", JSONB()))
-    op.add_column("payments", _moment("read_at", nullable=True))
     op.create_index("ix_payments_created_at_id", "payments", ["created_at", "id"])
     op.create_index("ix_payments_stripe_charge_id", "payments", ["stripe_charge_id"])
 
@@ -171,6 +170,7 @@ def _create_attempts() -> None:
         _text("client_secret", nullable=True),
         _text("url", nullable=True),
         _moment("first_sent_at", nullable=True),
+        _moment("read_at", nullable=True),
         _moment("closed_at", nullable=True),
         _text("outcome", nullable=True),
         _moment("created_at"),
@@ -328,7 +328,7 @@ def _create_stripe_events() -> None:
         _text("api_version", nullable=True),
         sa.Column("livemode", sa.Boolean(), nullable=False),
         _text("subject"),
-        sa.Column("body", JSONB(), nullable=False),
+        _text("body"),
         _moment("received_at"),
         sa.Column("order_id", sa.Uuid()),
         _text("foreign_because", nullable=True),

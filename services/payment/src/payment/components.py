@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from payment.stripe_api.client import StripeApi
+from payment.stripe_events.service import EventWaker
 from payment.webhook_endpoints.addresses import AddressPolicy
 from payment.webhook_endpoints.signatures import EndpointSecrets
 from payment.webhook_endpoints.worker import DeliveryWorker
@@ -18,3 +19,4 @@ class Components:
     address_policy: AddressPolicy
     endpoint_secrets: EndpointSecrets
     delivery_worker: DeliveryWorker
+    waker: EventWaker

@@ -7,9 +7,12 @@ from payment import __version__
 from payment.components import Components
 from payment.models import USER_COLUMNS
 from payment.orders import routes as orders
+from payment.payments import routes as payments
 from payment.products import routes as products
 from payment.settings import Settings
 from payment.stripe_api.setup import make_stripe_api
+from payment.stripe_events import routes as stripe_events
+from payment.stripe_events.service import EventWaker
 from payment.webhook_endpoints import routes as webhook_endpoints
 from payment.webhook_endpoints.setup import make_policy, make_secrets, make_worker
 from payment.worker import working
@@ -27,7 +30,13 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         version=__version__,
         title="Payment",
         description="Catalogue, orders and payments. Money is a decimal string beside its currency, never a number.",
-        routers=[products.router, orders.router, webhook_endpoints.router],
+        routers=[
+            products.router,
+            orders.router,
+            payments.router,
+            stripe_events.router,
+            webhook_endpoints.router,
+        ],
         database=database,
         issuers=issuers,
         lifespan=working,
@@ -40,6 +49,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             address_policy=policy,
             endpoint_secrets=secrets,
             delivery_worker=make_worker(settings, database=database, policy=policy, secrets=secrets),
+            waker=EventWaker(),
         )
     )
     return app

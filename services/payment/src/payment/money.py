@@ -79,6 +79,12 @@ def from_minor_units(minor_units: int, currency: Currency) -> Decimal:
     return amount.quantize(Decimal(1).scaleb(-currency.decimals))
 
 
+def read_minor_units(minor_units: int, code: str) -> Decimal:
+    """An amount as Stripe says it, even one that its currency cannot have, or in a currency that is not known here."""
+    currency = CURRENCIES.get(code)
+    return Decimal(minor_units).scaleb(-(currency.minor_digits if currency else 2))
+
+
 def check_chargeable(amount: Decimal, currency: Currency) -> None:
     """Raises `BelowMinimum` or `AboveMaximum` when Stripe would refuse to charge the amount."""
     if amount < currency.minimum:

@@ -1,5 +1,5 @@
-"""Background work: overdue orders are expired, expired idempotency keys are deleted, and events are sent to webhook
-endpoints."""
+"""Background work: Stripe's events are applied, overdue orders expire, what is expired is deleted, and events are sent to
+webhook endpoints."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -9,8 +9,11 @@ from dbcommon.jobs.batches import repeat_batches
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from payment.orders.service import expire_overdue
+from payment.payments.sweep import close_leftovers, expire_overdue_with_attempts
 from payment.settings import Settings
 from payment.stripe_api.client import StripeApi
+from payment.stripe_events.service import EventWaker, delete_foreign
+from payment.stripe_events.worker import EventWorker
 from payment.webhook_endpoints.worker import DeliveryWorker
 from webcommon.api.idempotency.service import delete_expired
 from webcommon.app.service import Service
@@ -18,19 +21,35 @@ from webcommon.app.service import Service
 
 @contextlib.asynccontextmanager
 async def working(app: Service) -> AsyncIterator[None]:
-    """Sweep every `sweep_seconds` and send events while the block runs. Every replica does, and skips what another has
-    locked. In the end the connections to Stripe are closed."""
-    schedule = Schedule(seconds=app.component(Settings).sweep_seconds, jitter=0.1)
-    sweeper = run_every(schedule, lambda: sweep(app.component(Database)), name="the sweep")
+    """Do the background work while the block runs. Every replica does, and skips what another has locked or claimed. In the
+    end the connections to Stripe are closed."""
+    settings, database, stripe = app.component(Settings), app.component(Database), app.component(StripeApi)
+    in_background = stripe.in_background()
+    worker = EventWorker(database=database, stripe=in_background, is_live=settings.is_live)
+    sweeper = run_every(
+        Schedule(seconds=settings.sweep_seconds, jitter=0.1),
+        lambda: sweep(database, in_background),
+        name="the sweep",
+    )
+    event_worker = run_every(
+        Schedule(seconds=settings.event_seconds, jitter=0.1),
+        lambda: repeat_batches(worker.run),
+        name="the worker of Stripe's events",
+        wake=app.component(EventWaker),
+    )
     async with (
-        contextlib.aclosing(app.component(StripeApi)),
+        contextlib.aclosing(stripe),
         sweeper,
+        event_worker,
         app.component(DeliveryWorker).running(),
     ):
         yield
 
 
-async def sweep(database: Database) -> None:
+async def sweep(database: Database, stripe: StripeApi) -> None:
     """Do all that is due now, in small transactions."""
     await repeat_batches(lambda: expire_overdue(database))
+    await expire_overdue_with_attempts(database, stripe)
+    await close_leftovers(database, stripe)
     await repeat_batches(lambda: delete_expired(database))
+    await repeat_batches(lambda: delete_foreign(database))

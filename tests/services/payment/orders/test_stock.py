@@ -12,6 +12,7 @@ from dbcommon.engine import Database
 from payment.main import create_app
 from payment.orders.service import expire_overdue
 from payment.settings import Settings
+from payment.stripe_api.client import StripeApi
 from payment.worker import sweep
 from tests.clients import running
 from tests.services.payment.shop import Shop, Sql, pointers, problem, until
@@ -100,7 +101,7 @@ async def test_sweep_expires_an_overdue_order_and_releases_its_stock(
     overdue = await shop.placed({product["sku"]: 3}, buyer=buyer)
     waiting = await shop.placed({product["sku"]: 1}, buyer=buyer)
     await _make_overdue(sql, overdue)
-    await sweep(app.component(Database))
+    await sweep(app.component(Database), app.component(StripeApi))
     statuses = {
         order["id"]: order["status"]
         for order in (await client.get("/v1/orders", headers=buyer)).json()["items"]
@@ -114,7 +115,7 @@ async def test_paid_order_never_expires(shop: Shop, app: Service, sql: Sql) -> N
     order = await shop.placed({product["sku"]: 3})
     await _make_overdue(sql, order)
     await sql.execute("UPDATE orders SET status = 'paid' WHERE id = $1", order["id"])
-    await sweep(app.component(Database))
+    await sweep(app.component(Database), app.component(StripeApi))
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", order["id"]) == "paid"
     assert await _reserved(sql, product) == (3, 3)
 
@@ -122,7 +123,7 @@ async def test_paid_order_never_expires(shop: Shop, app: Service, sql: Sql) -> N
 async def test_order_without_limited_stock_does_not_expire(shop: Shop, app: Service, sql: Sql) -> None:
     product = await shop.offer()
     order = await shop.placed({product["sku"]: 3})
-    await sweep(app.component(Database))
+    await sweep(app.component(Database), app.component(StripeApi))
     assert order["expires_at"] is None
     assert await sql.fetchval("SELECT status FROM orders WHERE id = $1", order["id"]) == "pending"
 

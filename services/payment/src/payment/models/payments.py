@@ -29,11 +29,8 @@ AttemptOutcome = Literal["succeeded", "canceled", "expired", "refused", "never_m
 
 
 class Payment(Model):
-    """The payment of an order: the state of its live attempt. The row is stored before the PaymentIntent is created, so
-    its id may be null.
-
-    `read_at`: the database's time at which the last applied reading of Stripe began; an older reading changes nothing.
-    """
+    """The payment of an order: the state of its latest attempt. The row is stored before the PaymentIntent is created, so
+    its id may be null."""
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -55,7 +52,6 @@ class Payment(Model):
     next_action_type: Mapped[str | None]
     last_error: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     paid_at: Mapped[datetime | None]
-    read_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -64,6 +60,8 @@ class PaymentAttempt(Model):
 
     Its id is part of the idempotency key, and `parameters` are all that Stripe is sent: both are fixed before the first
     call. An order has one open attempt at most (a unique index).
+
+    `read_at`: the database's time at which the last applied reading of Stripe began; an older reading changes nothing.
     """
 
     __tablename__ = "payment_attempts"
@@ -88,6 +86,7 @@ class PaymentAttempt(Model):
     client_secret: Mapped[str | None]
     url: Mapped[str | None]
     first_sent_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     outcome: Mapped[AttemptOutcome | None] = mapped_column(Text())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

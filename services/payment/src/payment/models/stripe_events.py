@@ -1,11 +1,9 @@
 """The inbox of Stripe's events."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql import func
 
@@ -19,7 +17,7 @@ class StripeEvent(JobColumns, Model):
     """An event that Stripe has delivered, a job of the worker.
 
     `subject`: the Stripe id whose events are applied one after the other: a PaymentIntent, or a Checkout session.
-    `order_id`: the order that it concerned. `foreign_because`: why it was kept and not applied.
+    `body`: as it came. `order_id`: the order that it concerned. `foreign_because`: why it was kept and not applied.
     """
 
     __tablename__ = "stripe_events"
@@ -39,7 +37,7 @@ class StripeEvent(JobColumns, Model):
     api_version: Mapped[str | None]
     livemode: Mapped[bool]
     subject: Mapped[str]
-    body: Mapped[dict[str, Any]] = mapped_column(JSONB())
+    body: Mapped[str]
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
     order_id: Mapped[UUID | None]
     foreign_because: Mapped[str | None]

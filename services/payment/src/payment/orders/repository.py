@@ -19,6 +19,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     cast,
+    exists,
     func,
     insert,
     literal,
@@ -34,7 +35,7 @@ from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_object, json_timestamp, prepare_page
 from dbcommon.rows import AnyRow
-from payment.models import Order, OrderItem, Product
+from payment.models import Order, OrderItem, OrderStatus, Payment, PaymentAttempt, Product
 from payment.money_columns import amount_as_text
 from payment.orders.schemas import OrderFilter
 
@@ -79,6 +80,12 @@ _ORDER_AS_JSON = json_item(
     status=Order.status,
     total_amount=amount_as_text(Order.total_amount, Order.currency),
     currency=Order.currency,
+    amount_paid=amount_as_text(Order.amount_paid, Order.currency),
+    amount_refunded=amount_as_text(Order.amount_refunded, Order.currency),
+    amount_refundable=amount_as_text(Order.amount_refundable, Order.currency),
+    amount_disputed=amount_as_text(Order.amount_disputed, Order.currency),
+    receipt_number=Order.receipt_number,
+    flag=Order.flag,
     items=_SHOWN_ITEMS,
     expires_at=json_timestamp(Order.expires_at),
     created_at=json_timestamp(Order.created_at),
@@ -90,10 +97,19 @@ _COLUMNS = (
     Order.status,
     Order.total_amount,
     Order.currency,
+    Order.amount_paid,
+    Order.amount_refunded,
+    Order.amount_refundable,
+    Order.amount_disputed,
+    Order.receipt_number,
+    Order.flag,
     Order.expires_at,
     Order.created_at,
     Order.updated_at,
 )
+
+_IS_OVERDUE = (Order.status == "pending", Order.expires_at <= func.now())
+_HAS_OPEN_ATTEMPT = exists().where(PaymentAttempt.order_id == Order.id, PaymentAttempt.closed_at.is_(None))
 
 
 async def find_order(database: Database, order_id: UUID, *, owner: UUID | None) -> AnyRow | None:
@@ -216,7 +232,8 @@ async def lock_overdue_with_stock_of(db: AsyncSession, skus: Sequence[str], *, l
 
 
 def _select_overdue() -> Select[UUID]:
-    return select(Order.id).where(Order.status == "pending", Order.expires_at <= func.now())
+    # What can still be paid at Stripe is closed there first, which no transaction waits for.
+    return select(Order.id).where(*_IS_OVERDUE, ~_HAS_OPEN_ATTEMPT)
 
 
 async def expire_orders(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
@@ -231,6 +248,15 @@ async def expire_orders(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
 
 async def release_stock(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
     """Release the stock of orders that this transaction has locked: the products first, then the lines."""
+    await _end_reservations(db, order_ids, is_sold=False)
+
+
+async def sell_stock(db: AsyncSession, order_id: UUID) -> None:
+    """The reserved pieces of an order that this transaction has locked are sold."""
+    await _end_reservations(db, [order_id], is_sold=True)
+
+
+async def _end_reservations(db: AsyncSession, order_ids: Sequence[UUID], *, is_sold: bool) -> None:
     of_orders = OrderItem.order_id == any_(literal(order_ids, ARRAY(Uuid)))
     reserved = (
         select(OrderItem.product_id, func.sum(OrderItem.reserved_quantity).label("quantity"))
@@ -238,12 +264,15 @@ async def release_stock(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
         .group_by(OrderItem.product_id)
     )
     product_ids = [row.product_id for row in await db.execute(reserved)]
+    if not product_ids:
+        return
     await _lock_products(db, product_ids)
-    released = reserved.subquery("released")
+    ended = reserved.subquery("ended")
+    stock = {"stock": Product.stock - ended.c.quantity} if is_sold else {}
     await db.execute(
         update(Product)
-        .where(Product.id == released.c.product_id)
-        .values(reserved=Product.reserved - released.c.quantity)
+        .where(Product.id == ended.c.product_id)
+        .values(reserved=Product.reserved - ended.c.quantity, **stock)
         .execution_options(synchronize_session=False)
     )
     await db.execute(
@@ -252,3 +281,65 @@ async def release_stock(db: AsyncSession, order_ids: Sequence[UUID]) -> None:
         .values(reserved_quantity=0)
         .execution_options(synchronize_session=False)
     )
+
+
+async def restock(db: AsyncSession, order_id: UUID, quantities: Mapping[str, int]) -> None:
+    """Give pieces of an order, which is locked, back to the stock of their products; those of unlimited stock are only
+    counted. Raises an IntegrityError for more than was sold."""
+    wanted = (
+        func.unnest(
+            literal(list(quantities), ARRAY(Text)), literal(list(quantities.values()), ARRAY(Integer))
+        )
+        .table_valued("sku", "quantity", name="wanted")
+        .render_derived()
+    )
+    statement = (
+        update(OrderItem)
+        .where(OrderItem.order_id == order_id, OrderItem.sku == wanted.c.sku)
+        .values(restocked_quantity=OrderItem.restocked_quantity + wanted.c.quantity)
+        .returning(OrderItem.product_id, wanted.c.quantity)
+        .execution_options(synchronize_session=False)
+    )
+    returned = {
+        product_id: quantity for product_id, quantity in await db.execute(statement) if product_id is not None
+    }
+    await _lock_products(db, list(returned))
+    for product_id, quantity in returned.items():
+        await db.execute(
+            update(Product).where(Product.id == product_id).values(stock=Product.stock + quantity)
+        )
+
+
+async def lock_order(db: AsyncSession, order_id: UUID, *, owner: UUID | None = None) -> AnyRow | None:
+    """An order, locked; of `owner` only unless that is None. What changes its money or its status comes after this lock."""
+    statement = select(*_COLUMNS, (Order.expires_at <= func.clock_timestamp()).label("is_overdue")).where(
+        Order.id == order_id
+    )
+    if owner is not None:
+        statement = statement.where(Order.user_id == owner)
+    return (await db.execute(statement.with_for_update(key_share=True))).one_or_none()
+
+
+async def close_order(db: AsyncSession, order_id: UUID, status: OrderStatus) -> bool:
+    """Make a pending order, which is locked, `cancelled` or `expired`. False while something can be paid at Stripe, or when
+    it is not pending."""
+    statement = (
+        update(Order)
+        .where(Order.id == order_id, Order.status == "pending", ~_HAS_OPEN_ATTEMPT)
+        .values(status=status, updated_at=func.now())
+        .returning(Order.id)
+        .execution_options(synchronize_session=False)
+    )
+    return (await db.execute(statement)).one_or_none() is not None
+
+
+async def find_overdue_with_attempts(database: Database, *, limit: int) -> list[UUID]:
+    """Overdue pending orders for which something can be paid at Stripe, and no payment is on its way."""
+    on_its_way = exists().where(Payment.order_id == Order.id, Payment.status == "processing")
+    statement = (
+        select(Order.id)
+        .where(*_IS_OVERDUE, _HAS_OPEN_ATTEMPT, ~on_its_way)
+        .order_by(Order.expires_at)
+        .limit(limit)
+    )
+    return [row.id for row in await database.fetch_all(statement)]

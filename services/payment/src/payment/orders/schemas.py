@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from payment.models import OrderStatus
+from payment.models import OrderFlag, OrderStatus
 from payment.schemas import AMOUNT_FIELD, CURRENCY_FIELD
 from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
@@ -49,6 +49,16 @@ class Order(ResponseBody):
     status: OrderStatus
     total_amount: str = AMOUNT_FIELD
     currency: str = CURRENCY_FIELD
+    amount_paid: str = AMOUNT_FIELD
+    amount_refunded: str = AMOUNT_FIELD
+    amount_refundable: str = AMOUNT_FIELD
+    amount_disputed: str = AMOUNT_FIELD
+    receipt_number: str | None = Field(
+        description="The number of the receipt, given when the order is paid.", examples=["2026-000041"]
+    )
+    flag: OrderFlag | None = Field(
+        description="Money came that the order could not take: of another amount, too late, or once more."
+    )
     items: list[OrderItem]
     expires_at: Timestamp | None = Field(
         description="The unpaid order reserves limited stock until then; null when it reserves none."

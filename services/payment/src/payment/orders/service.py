@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
-from payment.models import OrderEventType
+from payment.history import repository as history
+from payment.history.repository import By, Change
+from payment.models import OrderEventType, OrderStatus
 from payment.money import can_be_charged, show_amount
 from payment.orders import repository
 from payment.orders.errors import OrderNotFound, OutOfStock
@@ -147,6 +149,8 @@ async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, reservation:
     items = _to_rows(basket, order_id)
     await repository.insert_items(db, items)
     await _reserve(db, basket)
+    by = By(cause="buyer", actor_id=user_id)
+    await history.record(db, order_id, [_change(order_id, None, "pending")], by)
     return _to_order(row, items)
 
 
@@ -160,9 +164,26 @@ async def _reserve(db: AsyncSession, basket: Basket) -> None:
 
 
 async def _expire(db: AsyncSession, order_ids: list[UUID]) -> None:
-    if order_ids:
-        await repository.expire_orders(db, order_ids)
-        await repository.release_stock(db, order_ids)
+    if not order_ids:
+        return
+    await repository.expire_orders(db, order_ids)
+    await repository.release_stock(db, order_ids)
+    for order_id in order_ids:
+        await history.record(db, order_id, [_change(order_id, "pending", "expired")], By(cause="sweep"))
+
+
+def _change(order_id: UUID, before: OrderStatus | None, status: OrderStatus) -> Change:
+    return Change(subject="order", subject_id=str(order_id), from_status=before, to_status=status)
+
+
+async def close_order(db: AsyncSession, order_id: UUID, status: OrderStatus, by: By) -> bool:
+    """Make a pending order, which is locked, `cancelled` or `expired`, and release its stock. False while something can be
+    paid at Stripe, or when it is not pending."""
+    if not await repository.close_order(db, order_id, status):
+        return False
+    await repository.release_stock(db, [order_id])
+    await history.record(db, order_id, [_change(order_id, "pending", status)], by)
+    return True
 
 
 def _to_offer(row: AnyRow) -> Offer:
@@ -200,6 +221,12 @@ def _to_order(row: AnyRow, items: list[dict[str, Any]] | None) -> Order:
         status=row.status,
         total_amount=show_amount(row.total_amount, row.currency),
         currency=row.currency,
+        amount_paid=show_amount(row.amount_paid, row.currency),
+        amount_refunded=show_amount(row.amount_refunded, row.currency),
+        amount_refundable=show_amount(row.amount_refundable, row.currency),
+        amount_disputed=show_amount(row.amount_disputed, row.currency),
+        receipt_number=row.receipt_number,
+        flag=row.flag,
         items=[_to_item(item, currency=row.currency) for item in items or ()],
         expires_at=row.expires_at,
         created_at=row.created_at,

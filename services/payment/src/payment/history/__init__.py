@@ -1,0 +1,1 @@
+"""The history of an order: every change of a status, with its cause."""

@@ -1,0 +1,205 @@
+"""The statements on payments, their attempts, and customers at Stripe."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+from dbcommon.models import new_id
+from dbcommon.rows import AnyRow
+from payment.models import Decline, Order, OrderItem, Payment, PaymentAttempt, StripeCustomer, User
+
+KEY_LIFETIME = timedelta(hours=23)
+"""Stripe forgets idempotency keys after 24 hours: then a creation whose outcome is unknown is looked up first."""
+
+_ATTEMPT = (
+    PaymentAttempt.id,
+    PaymentAttempt.order_id,
+    PaymentAttempt.kind,
+    PaymentAttempt.parameters,
+    PaymentAttempt.stripe_id,
+    PaymentAttempt.client_secret,
+    PaymentAttempt.url,
+    PaymentAttempt.first_sent_at,
+    (PaymentAttempt.first_sent_at < func.now() - KEY_LIFETIME).label("is_key_forgotten"),
+    PaymentAttempt.created_at,
+)
+
+
+async def find_open_attempt(db: AsyncSession, order_id: UUID) -> AnyRow | None:
+    """What can be paid at Stripe for the order, or is being made there."""
+    statement = select(*_ATTEMPT).where(
+        PaymentAttempt.order_id == order_id, PaymentAttempt.closed_at.is_(None)
+    )
+    return (await db.execute(statement)).one_or_none()
+
+
+async def find_leftovers(database: Database, *, limit: int) -> Sequence[AnyRow]:
+    """Open attempts of orders that no longer wait for money."""
+    statement = (
+        select(*_ATTEMPT)
+        .join(Order, Order.id == PaymentAttempt.order_id)
+        .join(Payment, Payment.id == PaymentAttempt.payment_id)
+        .where(PaymentAttempt.closed_at.is_(None), Order.status != "pending", Payment.status != "processing")
+        .limit(limit)
+    )
+    return await database.fetch_all(statement)
+
+
+async def insert_attempt(
+    db: AsyncSession, *, attempt_id: UUID, order: AnyRow, kind: str, parameters: Mapping[str, Any]
+) -> AnyRow:
+    """Store an attempt of an order, which is locked, with its payment, which from now on follows it."""
+    fresh = {
+        "status": "requires_payment_method",
+        "next_action_type": None,
+        "last_error": None,
+        "stripe_payment_intent_id": None,
+    }
+    payment = upsert(Payment).values(
+        id=new_id(), order_id=order.id, amount=order.total_amount, currency=order.currency
+    )
+    statement = payment.on_conflict_do_update(index_elements=[Payment.order_id], set_=fresh)
+    payment_id = (await db.execute(statement.returning(Payment.id))).scalar_one()
+    attempt = insert(PaymentAttempt).values(
+        id=attempt_id, order_id=order.id, payment_id=payment_id, kind=kind, parameters=dict(parameters)
+    )
+    return (await db.execute(attempt.returning(*_ATTEMPT))).one()
+
+
+async def mark_sent(db: AsyncSession, attempt_id: UUID) -> bool:
+    """The attempt's creation is about to be sent; True when it may have been sent before."""
+    statement = (
+        update(PaymentAttempt)
+        .where(PaymentAttempt.id == attempt_id)
+        .values(first_sent_at=func.coalesce(PaymentAttempt.first_sent_at, func.now()))
+        .returning((PaymentAttempt.first_sent_at < func.now()).label("was_sent"))
+    )
+    was_sent: bool = (await db.execute(statement)).scalar_one()
+    return was_sent
+
+
+async def store_made(db: AsyncSession, attempt_id: UUID, made: Mapping[str, Any]) -> None:
+    """Store what Stripe made for an attempt; the same again changes nothing."""
+    is_intent = made["object"] == "payment_intent"
+    values = {
+        "stripe_id": made["id"],
+        "client_secret": made.get("client_secret"),
+        "url": made.get("url"),
+        "stripe_payment_intent_id": made["id"] if is_intent else made.get("payment_intent"),
+    }
+    statement = (
+        update(PaymentAttempt)
+        .where(PaymentAttempt.id == attempt_id, PaymentAttempt.stripe_id.is_(None))
+        .values(values)
+        .returning(PaymentAttempt.payment_id)
+    )
+    payment_id = (await db.execute(statement)).scalar_one_or_none()
+    if payment_id is not None and is_intent:
+        pointed = update(Payment).where(Payment.id == payment_id, Payment.stripe_payment_intent_id.is_(None))
+        await db.execute(pointed.values(stripe_payment_intent_id=made["id"]))
+
+
+async def close_attempt(db: AsyncSession, attempt_id: UUID, outcome: str) -> bool:
+    """Close an attempt that Stripe has not made; False when it has, as is known by now."""
+    statement = update(PaymentAttempt).where(
+        PaymentAttempt.id == attempt_id,
+        PaymentAttempt.closed_at.is_(None),
+        PaymentAttempt.stripe_id.is_(None),
+    )
+    closed = statement.values(closed_at=func.now(), outcome=outcome).returning(PaymentAttempt.id)
+    return (await db.execute(closed)).one_or_none() is not None
+
+
+async def find_items(db: AsyncSession, order_id: UUID) -> list[AnyRow]:
+    """The lines of an order, as Checkout shows them."""
+    statement = select(OrderItem.product_name, OrderItem.unit_price, OrderItem.quantity)
+    rows = await db.execute(statement.where(OrderItem.order_id == order_id).order_by(OrderItem.id))
+    return list(rows.all())
+
+
+async def find_payment(database: Database, order_id: UUID, *, owner: UUID | None) -> AnyRow | None:
+    """The payment of an order, with the client secret of what can be paid now; of `owner` only unless that is None."""
+    statement = (
+        select(
+            Order.user_id,
+            Payment.id,
+            Payment.order_id,
+            Payment.status,
+            Payment.amount,
+            Payment.currency,
+            Payment.stripe_payment_intent_id,
+            Payment.next_action_type,
+            Payment.last_error,
+            PaymentAttempt.client_secret,
+        )
+        .select_from(Order)
+        .outerjoin(Payment, Payment.order_id == Order.id)
+        .outerjoin(
+            PaymentAttempt,
+            (PaymentAttempt.order_id == Order.id) & PaymentAttempt.closed_at.is_(None),
+        )
+        .where(Order.id == order_id)
+    )
+    return await database.fetch_one(statement if owner is None else statement.where(Order.user_id == owner))
+
+
+async def count_abuse(db: AsyncSession, user_id: UUID) -> AnyRow:
+    """Declines of a user within an hour, the seconds until the oldest no longer counts, and open unpaid orders for which a
+    payment was begun."""
+    recent = (Decline.user_id == user_id) & (Decline.at > func.now() - timedelta(hours=1))
+    oldest = func.extract("epoch", func.min(Decline.at) + timedelta(hours=1) - func.now())
+    open_orders = (
+        select(func.count())
+        .select_from(Order)
+        .where(Order.user_id == user_id, Order.status == "pending")
+        .scalar_subquery()
+    )
+    statement = select(
+        func.count().label("declines"), oldest.label("seconds"), open_orders.label("open_orders")
+    ).select_from(Decline)
+    return (await db.execute(statement.where(recent))).one()
+
+
+async def find_or_insert_customer(
+    db: AsyncSession, user_id: UUID, parameters_of: Callable[[UUID, str | None, str | None], dict[str, Any]]
+) -> AnyRow:
+    """The user's live customer; a new row with the user's address and name of now if there is none."""
+    live = select(StripeCustomer.id, StripeCustomer.parameters, StripeCustomer.stripe_id).where(
+        StripeCustomer.user_id == user_id, StripeCustomer.gone_at.is_(None)
+    )
+    found = (await db.execute(live)).one_or_none()
+    if found is not None:
+        return found
+    user = (await db.execute(select(User.email, User.name).where(User.id == user_id))).one()
+    row = {"id": new_id(), "user_id": user_id, "parameters": parameters_of(user_id, user.email, user.name)}
+    await db.execute(upsert(StripeCustomer).values(row).on_conflict_do_nothing())
+    return (await db.execute(live)).one()
+
+
+async def store_customer(db: AsyncSession, customer_id: UUID, user_id: UUID, stripe_id: str) -> None:
+    """Store the id that Stripe gave a customer."""
+    statement = update(StripeCustomer).where(
+        StripeCustomer.id == customer_id, StripeCustomer.stripe_id.is_(None)
+    )
+    await db.execute(statement.values(stripe_id=stripe_id))
+    await db.execute(update(User).where(User.id == user_id).values(stripe_customer_id=stripe_id))
+
+
+async def forget_customer(db: AsyncSession, customer_id: UUID) -> None:
+    """A customer is gone at Stripe."""
+    statement = update(StripeCustomer).where(
+        StripeCustomer.id == customer_id, StripeCustomer.gone_at.is_(None)
+    )
+    await db.execute(statement.values(gone_at=func.now()))
+
+
+async def find_customer_id(db: AsyncSession, stripe_id: str) -> UUID | None:
+    """Our id of a customer at Stripe."""
+    statement = select(StripeCustomer.id).where(StripeCustomer.stripe_id == stripe_id)
+    return (await db.execute(statement)).scalar_one_or_none()

@@ -1,0 +1,1 @@
+"""Stripe's events: signed webhooks are stored, and a worker applies them."""
