@@ -106,6 +106,7 @@ BODIES: dict[str, Any] = {
     "change_product": {"name": "Green tea"},
     "start_checkout": {"success_url": "http://localhost:8000/", "cancel_url": "http://localhost:8000/"},
     "take_stripe_event": {},
+    "create_refund": {"amount": "5.00"},
     "create_order": {"items": [{"sku": "tea", "quantity": 2}]},
     "create_webhook_endpoint": {"url": "http://127.0.0.1:9/hooks"},
     "change_webhook_endpoint": {"description": "Accounting"},

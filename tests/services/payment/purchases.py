@@ -1,6 +1,7 @@
 """Steps of purchases, and the service's background work, done when a test says so."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from sqlalchemy import exists, select
@@ -103,6 +104,18 @@ class Purchases:
         self.account.advance(5)
         await self.catch_up()
         return await self.read(order, buyer=buyer)
+
+    async def refund(self, order: Json, *, key: str | None = None, **fields: Any) -> httpx.Response:
+        """The answer to a refund by an admin."""
+        headers = self.shop.admin | {"Idempotency-Key": key or str(uuid4())}
+        return await self.client.post(f"/v1/orders/{order['id']}/refunds", json=fields, headers=headers)
+
+    async def refunds(self, order: Json) -> list[Json]:
+        """The refunds of an order."""
+        answer = await self.client.get(f"/v1/orders/{order['id']}/refunds", headers=self.shop.admin)
+        assert answer.status_code == 200, answer.text
+        items: list[Json] = answer.json()["items"]
+        return items
 
     def intents_of(self, order: Json) -> list[Json]:
         """The PaymentIntents of an order, the oldest first."""

@@ -9,6 +9,7 @@ from payment.models import USER_COLUMNS
 from payment.orders import routes as orders
 from payment.payments import routes as payments
 from payment.products import routes as products
+from payment.refunds import routes as refunds
 from payment.settings import Settings
 from payment.stripe_api.setup import make_stripe_api
 from payment.stripe_events import routes as stripe_events
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             products.router,
             orders.router,
             payments.router,
+            refunds.router,
             stripe_events.router,
             webhook_endpoints.router,
         ],

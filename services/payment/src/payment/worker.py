@@ -10,6 +10,7 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from payment.orders.service import expire_overdue
 from payment.payments.sweep import close_leftovers, expire_overdue_with_attempts
+from payment.refunds.sending import send_due_refunds
 from payment.settings import Settings
 from payment.stripe_api.client import StripeApi
 from payment.stripe_events.service import EventWaker, delete_foreign
@@ -51,5 +52,6 @@ async def sweep(database: Database, stripe: StripeApi) -> None:
     await repeat_batches(lambda: expire_overdue(database))
     await expire_overdue_with_attempts(database, stripe)
     await close_leftovers(database, stripe)
+    await send_due_refunds(database, stripe)
     await repeat_batches(lambda: delete_expired(database))
     await repeat_batches(lambda: delete_foreign(database))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    TableValuedAlias,
     Text,
     Uuid,
     any_,
@@ -283,31 +284,45 @@ async def _end_reservations(db: AsyncSession, order_ids: Sequence[UUID], *, is_s
     )
 
 
-async def restock(db: AsyncSession, order_id: UUID, quantities: Mapping[str, int]) -> None:
-    """Give pieces of an order, which is locked, back to the stock of their products; those of unlimited stock are only
-    counted. Raises an IntegrityError for more than was sold."""
-    wanted = (
-        func.unnest(
-            literal(list(quantities), ARRAY(Text)), literal(list(quantities.values()), ARRAY(Integer))
-        )
-        .table_valued("sku", "quantity", name="wanted")
-        .render_derived()
-    )
+async def count_restocked(db: AsyncSession, order_id: UUID, quantities: Mapping[str, int]) -> set[str]:
+    """Count pieces of an order, which is locked, as given back, negative ones as kept; gives the SKUs that the order has.
+    Raises an IntegrityError for more than was sold."""
+    wanted = _unnest_quantities(quantities)
     statement = (
         update(OrderItem)
         .where(OrderItem.order_id == order_id, OrderItem.sku == wanted.c.sku)
         .values(restocked_quantity=OrderItem.restocked_quantity + wanted.c.quantity)
-        .returning(OrderItem.product_id, wanted.c.quantity)
+        .returning(OrderItem.sku)
         .execution_options(synchronize_session=False)
     )
-    returned = {
-        product_id: quantity for product_id, quantity in await db.execute(statement) if product_id is not None
-    }
-    await _lock_products(db, list(returned))
-    for product_id, quantity in returned.items():
-        await db.execute(
-            update(Product).where(Product.id == product_id).values(stock=Product.stock + quantity)
-        )
+    return {sku for sku in (await db.execute(statement)).scalars() if sku is not None}
+
+
+async def return_to_stock(db: AsyncSession, order_id: UUID, quantities: Mapping[str, int]) -> None:
+    """Give pieces of an order back to the stock of their products, where it is limited and the product still exists."""
+    wanted = _unnest_quantities(quantities)
+    returned = (
+        select(OrderItem.product_id, wanted.c.quantity)
+        .join(wanted, wanted.c.sku == OrderItem.sku)
+        .where(OrderItem.order_id == order_id, OrderItem.product_id.is_not(None))
+    )
+    await _lock_products(db, [row.product_id for row in await db.execute(returned)])
+    pieces = returned.subquery("pieces")
+    await db.execute(
+        update(Product)
+        .where(Product.id == pieces.c.product_id)
+        .values(stock=Product.stock + pieces.c.quantity)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _unnest_quantities(quantities: Mapping[str, int]) -> TableValuedAlias:
+    names, numbers = list(quantities), list(quantities.values())
+    return (
+        func.unnest(literal(names, ARRAY(Text)), literal(numbers, ARRAY(Integer)))
+        .table_valued("sku", "quantity", name="wanted")
+        .render_derived()
+    )
 
 
 async def lock_order(db: AsyncSession, order_id: UUID, *, owner: UUID | None = None) -> AnyRow | None:

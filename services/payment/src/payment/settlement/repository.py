@@ -140,6 +140,29 @@ async def update_refund(db: AsyncSession, refund_id: UUID, values: Mapping[str, 
     return (await db.execute(statement.returning(Refund.restock, Refund.restocked_at))).one()
 
 
+async def lock_order_of_refund(db: AsyncSession, refund_id: UUID) -> None:
+    """Lock the order of a refund."""
+    order_id = select(Refund.order_id).where(Refund.id == refund_id).scalar_subquery()
+    await db.execute(select(Order.id).where(Order.id == order_id).with_for_update(key_share=True))
+
+
+async def find_unknown_refund(db: AsyncSession, refund_id: UUID) -> AnyRow | None:
+    """A refund of unknown outcome with its order, which is locked."""
+    statement = (
+        select(
+            Refund.order_id,
+            Refund.stripe_charge_id,
+            Refund.amount,
+            Refund.currency,
+            Order.status,
+            Order.currency.label("order_currency"),
+        )
+        .join(Order, Order.id == Refund.order_id)
+        .where(Refund.id == refund_id, Refund.status == "outcome_unknown")
+    )
+    return (await db.execute(statement)).one_or_none()
+
+
 async def mark_restocked(db: AsyncSession, refund_id: UUID) -> None:
     """The pieces of a refund are back in stock."""
     await db.execute(update(Refund).where(Refund.id == refund_id).values(restocked_at=func.now()))

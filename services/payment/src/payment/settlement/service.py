@@ -16,7 +16,8 @@ from payment.currencies import CURRENCIES
 from payment.history import repository as history
 from payment.history.repository import By, Change
 from payment.ledger import repository as ledger
-from payment.models import OrderEventType, OrderStatus
+from payment.ledger.books import Figures
+from payment.models import OrderEventType, OrderStatus, RefundStatus
 from payment.orders import repository as orders
 from payment.orders.service import append_order_event
 from payment.settlement import repository
@@ -29,7 +30,15 @@ from payment.settlement.readings import (
     RefundReading,
     Session,
 )
-from payment.settlement.rules import Decision, PaymentState, RefundState, Stored, decide, follow_refund
+from payment.settlement.rules import (
+    Decision,
+    PaymentState,
+    RefundState,
+    Stored,
+    decide,
+    follow_refund,
+    status_of,
+)
 from payment.stripe_api.client import StripeApi, walk
 
 INTENT_EXPANSION = ("latest_charge.balance_transaction",)
@@ -200,16 +209,76 @@ async def _store_refund(
             },
         )
         return
-    row_of_refund = await repository.update_refund(db, UUID(refund.id), state)
-    if (
-        read.status in ("pending", "succeeded")
-        and row_of_refund.restock
-        and row_of_refund.restocked_at is None
-    ):
-        await orders.restock(
-            db, row.order_id, {each["sku"]: each["quantity"] for each in row_of_refund.restock}
+    stored = await repository.update_refund(db, UUID(refund.id), state)
+    await _follow_restock(db, row.order_id, UUID(refund.id), stored, status=read.status)
+
+
+async def _follow_restock(
+    db: AsyncSession, order_id: UUID, refund_id: UUID, refund: AnyRow, *, status: RefundStatus
+) -> None:
+    """Pieces go back to the stock when their refund is accepted, once; when it is not, they are not counted."""
+    if not refund.restock or refund.restocked_at is not None:
+        return
+    quantities = {each["sku"]: each["quantity"] for each in refund.restock}
+    if status in ("pending", "succeeded"):
+        await orders.return_to_stock(db, order_id, quantities)
+        await repository.mark_restocked(db, refund_id)
+    else:
+        await orders.count_restocked(db, order_id, {sku: -number for sku, number in quantities.items()})
+
+
+async def settle_refund(
+    db: AsyncSession, refund_id: UUID, reading: RefundReading | None, by: By, *, failure: str | None = None
+) -> None:
+    """Store how a refund of unknown outcome has ended: as `reading` says, or without one that it was not made, for the
+    reason `failure`. Nothing happens when that is known by now."""
+    await repository.lock_order_of_refund(db, refund_id)
+    row = await repository.find_unknown_refund(db, refund_id)
+    if row is None:
+        return
+    status: RefundStatus = "failed" if reading is None else reading.status
+    books = await ledger.find_books(db, row.order_id)
+    follow_refund(
+        books,
+        str(refund_id),
+        status,
+        charge=row.stripe_charge_id,
+        amount=row.amount,
+        currency=row.currency,
+    )
+    await ledger.insert_movements(db, row.order_id, books.new)
+    state = {
+        "status": status,
+        "stripe_id": None if reading is None else reading.id,
+        "failure_reason": failure if reading is None else reading.failure_reason,
+    }
+    stored = await repository.update_refund(db, refund_id, state)
+    await _follow_restock(db, row.order_id, refund_id, stored, status=status)
+    changes = [
+        Change(
+            subject="refund",
+            subject_id=str(refund_id),
+            from_status="outcome_unknown",
+            to_status=status,
+            amount=row.amount,
+            stripe_id=state["stripe_id"],
+            note=state["failure_reason"],
         )
-        await repository.mark_restocked(db, UUID(refund.id))
+    ]
+    if row.status in ("paid", "partially_refunded", "refunded", "disputed"):
+        disputes = await repository.find_disputes(db, row.order_id)
+        final = status_of(
+            Figures.of(books, row.order_currency),
+            is_disputed=any(each.is_open for each in disputes.values()),
+        )
+        if final != row.status:
+            await repository.update_order(db, row.order_id, before=row.status, status=final)
+            changes.append(
+                Change(subject="order", subject_id=str(row.order_id), from_status=row.status, to_status=final)
+            )
+    await history.record(db, row.order_id, changes, by)
+    if status == "succeeded" and reading is not None:
+        await append_order_event(db, type="order.refunded", order_id=row.order_id, change_key=reading.id)
 
 
 async def _return_money(
