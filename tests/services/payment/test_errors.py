@@ -3,7 +3,40 @@
 from tests.error_tree import draw_error_tree
 
 TREE = """
-
+Problem
+├── AmountNotChargeable: 422 amount-not-chargeable
+├── BadRequest
+│   └── InvalidStripeEvent: 400 invalid-stripe-event
+├── CheckoutUrlRefused: 422 checkout-url-refused
+├── Conflict
+│   ├── OrderDisputed: 409 order-disputed
+│   ├── OrderNotCancellable: 409 order-not-cancellable
+│   ├── OrderNotPayable: 409 order-not-payable
+│   ├── OrderNotRefundable: 409 order-not-refundable
+│   ├── OutOfStock: 409 out-of-stock
+│   ├── PaymentProcessing: 409 payment-processing
+│   ├── PaymentUnderReview: 409 payment-under-review
+│   ├── SkuTaken: 409 sku-taken
+│   ├── StockReserved: 409 stock-reserved
+│   └── WebhookEndpointDisabled: 409 webhook-endpoint-disabled
+├── NotFound
+│   ├── OrderNotFound: 404 order-not-found
+│   ├── ProductNotFound: 404 product-not-found
+│   ├── WebhookDeliveryNotFound: 404 webhook-delivery-not-found
+│   └── WebhookEndpointNotFound: 404 webhook-endpoint-not-found
+├── RefundRefused: 422 refund-refused
+├── RequestRefused
+│   ├── AmountTooLarge: 422 amount-too-large
+│   ├── AmountTooSmall: 422 amount-too-small
+│   ├── DuplicateSku: 422 duplicate-sku
+│   ├── InvalidRefundAmount: 422 invalid-refund-amount
+│   ├── InvalidRestock: 422 invalid-restock
+│   ├── MixedCurrencies: 422 mixed-currencies
+│   └── ProductNotForSale: 422 product-not-for-sale
+├── ServiceUnavailable
+│   └── StripeUnavailable: 503 stripe-unavailable
+└── TooManyRequests
+    └── PaymentAttemptsExceeded: 429 payment-attempts-exceeded
 """
 
 
