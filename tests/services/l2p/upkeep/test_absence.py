@@ -69,7 +69,6 @@ async def hand_over_when_the_host_is_gone(pair: Pair, mint: TokenMint, states: S
     await guest.join(lobby)
     async with following(pair[1], lobby, guest) as follower:
         async with following(pair[0], lobby, host):
-            await follower.wait_for("player.connected")
             game = await start_game(host, lobby)
             await follower.wait_for("question.opened")
         await states.wait_for("host_id::text", str(guest.id), lobby)
