@@ -11,7 +11,7 @@ down_revision = "payments_at_stripe"
 branch_labels = None
 depends_on = None
 
-PENDING = sa.text("done_at IS NULL AND failed_at IS NULL")
+PENDING = "done_at IS NULL AND failed_at IS NULL"
 
 
 def upgrade() -> None:
@@ -88,7 +88,7 @@ def _create_deliveries() -> None:
         _id(),
         sa.Column("event_id", sa.Uuid(), nullable=False),
         sa.Column("endpoint_id", sa.Uuid(), nullable=False),
-        sa.Column("order_id", sa.Uuid()),
+        sa.Column("lane", sa.Text()),
         sa.Column("sequence", sa.Integer()),
         _zero("attempts"),
         _now("due_at"),
@@ -121,12 +121,17 @@ def _create_deliveries() -> None:
         ),
     )
     op.create_index("ix_webhook_deliveries_event_id", table, ["event_id"])
-    op.create_index("ix_webhook_deliveries_due", table, ["endpoint_id", "due_at"], postgresql_where=PENDING)
+    op.create_index(
+        "ix_webhook_deliveries_due",
+        table,
+        ["endpoint_id", "due_at"],
+        postgresql_where=sa.text(f"{PENDING} AND attempts >= 0"),
+    )
     op.create_index(
         "ix_webhook_deliveries_in_order",
         table,
-        ["endpoint_id", "order_id", "sequence"],
-        postgresql_where=PENDING,
+        ["lane", "sequence"],
+        postgresql_where=sa.text(PENDING),
     )
     op.create_index(
         "ix_webhook_deliveries_endpoint_id_created_at_id", table, ["endpoint_id", "created_at", "id"]

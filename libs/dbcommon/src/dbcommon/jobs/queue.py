@@ -11,7 +11,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, select, text, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, aliased, mapped_column
 
@@ -23,9 +35,15 @@ Job: TypeAlias = Row[*tuple[Any, ...]]
 Column: TypeAlias = InstrumentedAttribute[Any]
 
 
+_ZERO = literal_column("0", Integer())
+"""Not a parameter, with which a plan for any value could not use an index with a condition."""
+
+
 class JobColumns:
     """The columns of a queue, for the model of a table. The table needs an index on `due_at` where `done_at IS NULL AND
-    failed_at IS NULL`; a queue with a key also needs one on key and position."""
+    failed_at IS NULL`; a queue with a key also needs one on key and position, with this condition, and the condition of the
+    first one then ends in `AND attempts >= 0`. That always holds, and only claims ask for it: without it the planner, as
+    long as its statistics know of no backlog, reads the whole first index to find out who is first of a key."""
 
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -42,10 +60,10 @@ def retry_after(attempts: int, *, first: timedelta, longest: timedelta) -> timed
 class Queue:
     """The jobs of a model's table; its columns are those of `JobColumns` unless others are named.
 
-    With `key` (a column, or several), the jobs of one key run one after the other, in the order of `position`: a job that
-    waits for a retry holds up those behind it, one that was given up does not. Jobs with a null in their key wait for
-    none. Let an identity column give the position, and lock the row that the key names before adding a job, so that no
-    later job becomes visible first.
+    With `key`, the jobs of one key run one after the other, in the order of `position`: a job that waits for a retry
+    holds up those behind it, one that was given up does not. A job whose key is null waits for none. Let an identity
+    column give the position, and lock the row that the key names before adding a job, so that no later job becomes
+    visible first.
     """
 
     def __init__(
@@ -55,13 +73,13 @@ class Queue:
         due_at: str = "due_at",
         done_at: str = "done_at",
         failed_at: str = "failed_at",
-        key: str | tuple[str, ...] = (),
+        key: str | None = None,
         position: str = "id",
     ) -> None:
         self._model = model
         self.channel = f"jobs of {model.__tablename__}"
         self._due_at, self._done_at, self._failed_at = due_at, done_at, failed_at
-        self._key, self._position = (key,) if isinstance(key, str) else key, position
+        self._key, self._position = key, position
         self._id, self._attempts = _column(model, "id"), _column(model, "attempts")
         self.pending = self._is_pending(model)
 
@@ -96,7 +114,9 @@ class Queue:
         # A CTE that locks runs once, so at most `most` jobs are claimed.
         due = (
             select(self._id)
-            .where(self.pending, due_at <= func.now(), where, *self._is_first_of_key())
+            .where(
+                self.pending, self._attempts >= _ZERO, due_at <= func.now(), where, *self._is_first_of_key()
+            )
             .order_by(due_at)
             .limit(most)
             .with_for_update(skip_locked=True)
@@ -107,14 +127,16 @@ class Queue:
         return (await db.execute(statement.returning(self._id, self._attempts, *columns))).all()
 
     def _is_first_of_key(self) -> Iterator[ColumnElement[bool]]:
-        if not self._key:
+        if self._key is None:
             return
-        earlier = aliased(self._model)
-        yield ~exists().where(
-            *(_column(earlier, name) == _column(self._model, name) for name in self._key),
-            _column(earlier, self._position) < _column(self._model, self._position),
-            self._is_pending(earlier),
+        other = aliased(self._model)
+        key, position = _column(other, self._key), _column(other, self._position)
+        first = select(_column(other, "id")).where(
+            key == _column(self._model, self._key), self._is_pending(other)
         )
+        # Not `NOT EXISTS`: of a join the planner may read a whole index for each job.
+        is_first = self._id == first.order_by(position).limit(1).correlate(self._model).scalar_subquery()
+        yield or_(_column(self._model, self._key).is_(None), is_first)
 
     async def finish(self, db: AsyncSession, job: Job, **values: Any) -> bool:
         """Mark a job as done, and set further `values` of its row. False when the lease was lost and another process has
@@ -130,8 +152,10 @@ class Queue:
         return await self._settle(db, job, {self._failed_at: func.now(), **values})
 
     async def _settle(self, db: AsyncSession, job: Job, values: Mapping[str, Any]) -> bool:
+        # Pending in other words than those of the indexes, of which the planner might read a whole one for the one row.
+        ended = func.coalesce(_column(self._model, self._done_at), _column(self._model, self._failed_at))
         statement = update(self._model).where(
-            self._id == job.id, self._attempts == job.attempts, self.pending
+            self._id == job.id, self._attempts == job.attempts, ended.is_(None)
         )
         return (await db.execute(statement.values(values).returning(self._id))).one_or_none() is not None
 

@@ -17,7 +17,7 @@ EndpointStatus = Literal["enabled", "disabled"]
 DisabledReason = Literal["admin", "failures"]
 DeliveryStatus = Literal["pending", "delivered", "failed"]
 
-PENDING = text("done_at IS NULL AND failed_at IS NULL")
+PENDING = "done_at IS NULL AND failed_at IS NULL"
 
 
 class WebhookEndpoint(Model):
@@ -79,7 +79,7 @@ class OutgoingEvent(Model):
 class WebhookDelivery(JobColumns, Model):
     """An event on its way to an endpoint, or arrived, or given up: a job of a queue.
 
-    `order_id` and `sequence` are the event's: the queue keeps their order. `failures` and `failing_since` count since the
+    Those of a `lane`, which is an endpoint and an order, are sent one after the other, by the event's `sequence`. `failures` and `failing_since` count since the
     delivery was made or asked for again. `ended_attempts` is the number of the last attempt whose end is known. The
     other columns tell of that attempt.
     """
@@ -88,13 +88,17 @@ class WebhookDelivery(JobColumns, Model):
     __table_args__ = (
         CheckConstraint("done_at IS NULL OR failed_at IS NULL", name="end"),
         CheckConstraint("ended_attempts <= attempts", name="ended_attempts"),
-        Index("ix_webhook_deliveries_due", "endpoint_id", "due_at", postgresql_where=PENDING),
+        Index(
+            "ix_webhook_deliveries_due",
+            "endpoint_id",
+            "due_at",
+            postgresql_where=text(f"{PENDING} AND attempts >= 0"),
+        ),
         Index(
             "ix_webhook_deliveries_in_order",
-            "endpoint_id",
-            "order_id",
+            "lane",
             "sequence",
-            postgresql_where=PENDING,
+            postgresql_where=text(PENDING),
         ),
         Index("ix_webhook_deliveries_endpoint_id_created_at_id", "endpoint_id", "created_at", "id"),
     )
@@ -102,7 +106,7 @@ class WebhookDelivery(JobColumns, Model):
     id: Mapped[PrimaryKey]
     event_id: Mapped[UUID] = mapped_column(ForeignKey("outgoing_events.id", ondelete="RESTRICT"), index=True)
     endpoint_id: Mapped[UUID] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="CASCADE"))
-    order_id: Mapped[UUID | None]
+    lane: Mapped[str | None]
     sequence: Mapped[int | None]
     failures: Mapped[int] = mapped_column(server_default=text("0"))
     failing_since: Mapped[datetime | None]

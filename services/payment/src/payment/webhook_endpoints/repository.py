@@ -15,6 +15,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     case,
+    cast,
     delete,
     exists,
     func,
@@ -43,7 +44,7 @@ from payment.models import (
     WebhookEndpoint,
 )
 
-QUEUE = Queue(WebhookDelivery, key=("endpoint_id", "order_id"), position="sequence")
+QUEUE = Queue(WebhookDelivery, key="lane", position="sequence")
 
 _ENDPOINT = (
     WebhookEndpoint.id,
@@ -73,7 +74,7 @@ _DELIVERY: dict[str, Column] = {
     "id": WebhookDelivery.id,
     "event_id": WebhookDelivery.event_id,
     "event_type": OutgoingEvent.type,
-    "order_id": WebhookDelivery.order_id,
+    "order_id": OutgoingEvent.order_id,
     "status": _STATUS,
     "attempts": WebhookDelivery.attempts,
     "next_attempt_at": case((QUEUE.pending, WebhookDelivery.due_at)),
@@ -256,14 +257,15 @@ async def insert_event(
 async def insert_deliveries(db: AsyncSession, event_id: UUID) -> None:
     """Add a delivery of the event to every endpoint that is enabled and subscribed to its type."""
     event = select(OutgoingEvent).where(OutgoingEvent.id == event_id).subquery()
+    lane = cast(WebhookEndpoint.id, Text) + literal_column("' '", Text()) + cast(event.c.order_id, Text)
     # Locked, since an endpoint that is deleted meanwhile would make the foreign key fail.
     source = (
-        select(literal(event_id), WebhookEndpoint.id, event.c.order_id, event.c.sequence)
+        select(literal(event_id), WebhookEndpoint.id, lane, event.c.sequence)
         .where(WebhookEndpoint.status == "enabled", event.c.type == any_(WebhookEndpoint.event_types))
         .order_by(WebhookEndpoint.id)
         .with_for_update(read=True, key_share=True, of=WebhookEndpoint)
     )
-    columns = ["event_id", "endpoint_id", "order_id", "sequence"]
+    columns = ["event_id", "endpoint_id", "lane", "sequence"]
     await db.execute(insert(WebhookDelivery).from_select(columns, source, include_defaults=False))
 
 
@@ -284,6 +286,7 @@ _WITH_DUE = select(WebhookEndpoint.id).where(
     exists().where(
         WebhookDelivery.endpoint_id == WebhookEndpoint.id,
         QUEUE.pending,
+        WebhookDelivery.attempts >= literal_column("0"),  # as the index's condition has it
         WebhookDelivery.due_at <= func.now(),
     )
 )

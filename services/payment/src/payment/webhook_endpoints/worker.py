@@ -121,8 +121,8 @@ class DeliveryWorker:
 
     async def _send_some(self, endpoint_id: UUID) -> int:
         batch = await self._claim(endpoint_id)
-        await asyncio.gather(*(self._deliver(endpoint_id, batch, job) for job in batch.jobs))
-        return len(batch.jobs)
+        # Where nothing arrives any more, the rest waits for the next look.
+        return sum(await asyncio.gather(*(self._deliver(endpoint_id, batch, job) for job in batch.jobs)))
 
     async def _claim(self, endpoint_id: UUID) -> _Batch:
         if self._stopping:
@@ -147,7 +147,7 @@ class DeliveryWorker:
             with contextlib.suppress(CannotDecrypt):
                 yield self._secrets.decrypt(secret, endpoint_id=endpoint_id)
 
-    async def _deliver(self, endpoint_id: UUID, batch: _Batch, job: Job) -> None:
+    async def _deliver(self, endpoint_id: UUID, batch: _Batch, job: Job) -> bool:
         outcome = await self._send(batch, batch.bodies[job.event_id].encode())
         async with self._database.transaction() as db:
             if outcome.is_success:
@@ -155,6 +155,7 @@ class DeliveryWorker:
                 await repository.QUEUE.finish(db, job, **_columns(job, outcome))
             else:
                 await _record_failure(db, endpoint_id, job, outcome)
+        return outcome.is_success
 
     async def _send(self, batch: _Batch, body: bytes) -> Outcome:
         if not batch.keys:
