@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
@@ -48,9 +48,24 @@ class CountingHasher(PasswordHasher):
 async def counting_statements(database: Database) -> AsyncIterator[list[str]]:
     """The statements that `fetch_record` and `fetch_records` run on the pool's current connections."""
     statements: list[str] = []
+    async with _noting(database, lambda logged: statements.append(logged.query)):
+        yield statements
 
-    def note(logged: asyncpg.connection.LoggedQuery) -> None:
-        statements.append(logged.query)
+
+@contextlib.asynccontextmanager
+async def logging_queries(database: Database) -> AsyncIterator[list[asyncpg.connection.LoggedQuery]]:
+    """The same, with their arguments."""
+    queries: list[asyncpg.connection.LoggedQuery] = []
+    async with _noting(database, queries.append):
+        yield queries
+
+
+@contextlib.asynccontextmanager
+async def _noting(
+    database: Database, note: Callable[[asyncpg.connection.LoggedQuery], None]
+) -> AsyncIterator[None]:
+    def tell(logged: asyncpg.connection.LoggedQuery) -> None:
+        note(logged)  # the driver takes functions and methods, and nothing else that can be called
 
     held: list[Any] = []
     async with contextlib.AsyncExitStack() as stack:
@@ -58,13 +73,13 @@ async def counting_statements(database: Database) -> AsyncIterator[list[str]]:
             connection = await stack.enter_async_context(database.engine.connect())
             held.append((await connection.get_raw_connection()).driver_connection)
     for driver in held:
-        driver.add_query_logger(note)
+        driver.add_query_logger(tell)
     try:
-        yield statements
+        yield
         await asyncio.sleep(0)  # the driver tells of a statement in the loop's next turn
     finally:
         for driver in held:
-            driver.remove_query_logger(note)
+            driver.remove_query_logger(tell)
 
 
 @functools.cache

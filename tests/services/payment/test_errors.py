@@ -21,6 +21,7 @@ Problem
 │   └── WebhookEndpointDisabled: 409 webhook-endpoint-disabled
 ├── NotFound
 │   ├── OrderNotFound: 404 order-not-found
+│   ├── PaymentNotFound: 404 payment-not-found
 │   ├── ProductNotFound: 404 product-not-found
 │   ├── WebhookDeliveryNotFound: 404 webhook-delivery-not-found
 │   └── WebhookEndpointNotFound: 404 webhook-endpoint-not-found

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dbcommon.engine import Database
 from payment import __version__
 from payment.components import Components
+from payment.disputes import routes as disputes
 from payment.models import USER_COLUMNS
 from payment.orders import routes as orders
 from payment.payments import routes as payments
@@ -14,6 +15,7 @@ from payment.settings import Settings
 from payment.stripe_api.setup import make_stripe_api
 from payment.stripe_events import routes as stripe_events
 from payment.stripe_events.service import EventWaker
+from payment.timeline import routes as timeline
 from payment.webhook_endpoints import routes as webhook_endpoints
 from payment.webhook_endpoints.setup import make_policy, make_secrets, make_worker
 from payment.worker import working
@@ -36,6 +38,10 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             orders.router,
             payments.router,
             refunds.router,
+            refunds.refunds_router,
+            payments.payments_router,
+            disputes.router,
+            timeline.router,
             stripe_events.router,
             webhook_endpoints.router,
         ],

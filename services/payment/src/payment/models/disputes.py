@@ -22,6 +22,7 @@ class Dispute(Model):
         Index("ix_disputes_order_id", "order_id"),
         Index("ix_disputes_payment_id", "payment_id"),
         Index("ix_disputes_created_at_id", "created_at", "id"),
+        Index("ix_disputes_status_created_at_id", "status", "created_at", "id"),
     )
 
     id: Mapped[PrimaryKey]

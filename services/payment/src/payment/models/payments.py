@@ -38,6 +38,7 @@ class Payment(Model):
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint(CURRENCY_SHAPE, name="currency"),
         Index("ix_payments_created_at_id", "created_at", "id"),
+        Index("ix_payments_status_created_at_id", "status", "created_at", "id"),
         Index("ix_payments_stripe_charge_id", "stripe_charge_id"),
     )
 

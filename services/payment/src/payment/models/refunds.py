@@ -37,6 +37,7 @@ class Refund(Model):
         Index("ix_refunds_order_id", "order_id", "id"),
         Index("ix_refunds_payment_id", "payment_id"),
         Index("ix_refunds_created_at_id", "created_at", "id"),
+        Index("ix_refunds_status_created_at_id", "status", "created_at", "id"),
         Index("ix_refunds_due_at", "due_at", postgresql_where=text("status = 'outcome_unknown'")),
         Index("uq_refunds_automatic", "stripe_charge_id", unique=True, postgresql_where=text("is_automatic")),
     )

@@ -1,17 +1,14 @@
 """The statements on orders, their lines, and the stock that they reserve."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import (
     ARRAY,
     JSON,
-    ColumnElement,
     Integer,
     Select,
     TableValuedAlias,
@@ -26,19 +23,17 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_object, json_timestamp, prepare_page
+from dbcommon.json_rows import json_item, json_object, json_timestamp
 from dbcommon.rows import AnyRow
+from payment.listings.repository import Listing, text_parameter
 from payment.models import Order, OrderItem, OrderStatus, Payment, PaymentAttempt, Product
 from payment.money_columns import amount_as_text
-from payment.orders.schemas import OrderFilter
 
 # Amounts as text: a JSON number would be read as a float.
 _ITEM = {
@@ -125,38 +120,17 @@ async def find_shown(db: AsyncSession, order_id: UUID) -> str:
     return item
 
 
-async def find_page(
-    database: Database,
-    wanted: OrderFilter,
-    *,
-    owner: UUID | None,
-    before: tuple[datetime, UUID] | None,
-    limit: int,
-) -> "asyncpg.Record":
-    """A page of the JSON of `Order`, newest first, from the order after `before` on; of `owner` only, unless that is None."""
-    given = vars(wanted) | {"owner": owner}
-    if before is not None:
-        given |= {"last_time": before[0], "last_id": before[1]}
-    parameters = {name: value for name, value in given.items() if value is not None}
-    return await database.fetch_page(_prepare_page(frozenset(parameters)), **parameters, limit=limit)
-
-
-@cache
-def _prepare_page(names: frozenset[str]) -> DriverStatement:
-    moment = Order.created_at.type
-    last = bindparam("last_time", type_=moment), bindparam("last_id", type_=Uuid())
-    conditions: dict[str, ColumnElement[bool]] = {
+ORDERS = Listing(
+    select(_ORDER_AS_JSON, Order.created_at, Order.id),
+    created_at=Order.created_at,
+    id=Order.id,
+    conditions={
         "owner": Order.user_id == bindparam("owner", type_=Uuid()),
-        "status": Order.status == bindparam("status", type_=Text()),
-        "created_after": Order.created_at > bindparam("created_after", type_=moment),
-        "created_before": Order.created_at < bindparam("created_before", type_=moment),
-        "last_id": tuple_(Order.created_at, Order.id) < tuple_(*last),
-    }
-    wanted = [condition for name, condition in conditions.items() if name in names]
-    newest_first = (Order.created_at.desc(), Order.id.desc())
-    return prepare_page(
-        select(_ORDER_AS_JSON, Order.created_at, Order.id).where(*wanted).order_by(*newest_first)
-    )
+        "order_id": Order.id == bindparam("order_id", type_=Uuid()),
+        "status": Order.status == text_parameter("status"),
+    },
+)
+"""The JSON of `Order`."""
 
 
 async def find_products(db: AsyncSession, skus: Sequence[str]) -> Sequence[AnyRow]:

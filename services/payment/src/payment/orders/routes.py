@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from dbcommon.session import DatabaseDep
 from payment.dependencies import CustomerDep, ProvisionerDep, SettingsDep, is_admin
+from payment.listings.dependencies import PortionDep
 from payment.models import OrderStatus
 from payment.orders import service
 from payment.orders.errors import (
@@ -19,12 +20,12 @@ from payment.orders.errors import (
     OutOfStock,
     ProductNotForSale,
 )
-from payment.orders.schemas import NewOrder, Order, OrderFilter
+from payment.orders.schemas import NewOrder, Order
 from webcommon.api.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyMissing, IdempotencyKeyReused
 from webcommon.api.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
-from webcommon.api.paging import DEFAULT_LIMIT, CursorParameter, LimitParameter, Page
-from webcommon.api.problems import InvalidRequest, Unauthorized, problem_responses
-from webcommon.api.schemas import Moment
+from webcommon.api.paging import Page
+from webcommon.api.problems import Forbidden, InvalidRequest, Unauthorized, problem_responses
+from webcommon.api.schemas import Text
 from webcommon.app.fast_path import fast_path
 from webcommon.app.state import CursorsDep
 from webcommon.auth.bearer import Caller
@@ -79,26 +80,28 @@ async def create_order(
     operation_id="list_orders",
     summary="Orders",
     response_model=Page[Order],
-    responses=problem_responses(Unauthorized),
+    responses=problem_responses(Unauthorized, Forbidden),
 )
 @fast_path
 async def list_orders(
     caller: CustomerDep,
     database: DatabaseDep,
     cursors: CursorsDep,
+    portion: PortionDep,
     status: OrderStatus | None = None,
-    created_after: Annotated[Moment | None, Query(description="Only orders created after this time.")] = None,
-    created_before: Annotated[
-        Moment | None, Query(description="Only orders created before this time.")
+    q: Annotated[
+        Text | None,
+        Query(
+            max_length=320,
+            description="Admins only: an order's id, an id at Stripe (`pi_`, `ch_`, `cs_`, `re_`, `du_`), or a receipt's number finds"
+            " that order, an e-mail address the orders of its user.",
+        ),
     ] = None,
-    limit: LimitParameter = DEFAULT_LIMIT,
-    cursor: CursorParameter = None,
 ) -> Response:
     """The caller's orders, or all for an admin, newest first."""
-    wanted = OrderFilter(status=status, created_after=created_after, created_before=created_before)
-    return await service.list_orders(
-        database, cursors, owner=_owner(caller), wanted=wanted, limit=limit, cursor=cursor
-    )
+    if q is not None and not is_admin(caller):
+        raise Forbidden("Only admins search.")
+    return await service.list_orders(database, cursors, portion, owner=_owner(caller), status=status, q=q)
 
 
 @router.get(

@@ -1,7 +1,5 @@
 """Bodies of the order routes."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -65,12 +63,3 @@ class Order(ResponseBody):
     )
     created_at: Timestamp
     updated_at: Timestamp
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrderFilter:
-    """Which orders to list. A field that is None does not narrow the list."""
-
-    status: OrderStatus | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None

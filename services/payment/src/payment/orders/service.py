@@ -14,12 +14,15 @@ from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 from payment.history import repository as history
 from payment.history.repository import By, Change
+from payment.listings.dependencies import Portion
+from payment.listings.service import EMPTY_PAGE, answer_page
 from payment.models import OrderEventType, OrderStatus
 from payment.money import can_be_charged, show_amount
 from payment.orders import repository
 from payment.orders.errors import OrderNotFound, OutOfStock
 from payment.orders.pricing import Basket, Offer, check_skus, price_basket
-from payment.orders.schemas import NewOrder, Order, OrderFilter, OrderItem
+from payment.orders.schemas import NewOrder, Order, OrderItem
+from payment.search import repository as search
 from payment.webhook_endpoints.outbox import append_event
 from webcommon.accounts.provisioning.service import UserProvisioner
 from webcommon.api.idempotency.service import (
@@ -110,23 +113,18 @@ async def read_order(database: Database, order_id: UUID, *, owner: UUID | None) 
 async def list_orders(
     database: Database,
     cursors: CursorCodec,
+    portion: Portion,
     *,
     owner: UUID | None,
-    wanted: OrderFilter,
-    limit: int,
-    cursor: str | None,
+    status: OrderStatus | None,
+    q: str | None,
 ) -> Response:
-    """A `Page[Order]`, newest first, of orders of `owner` only unless that is None."""
-    scope = f"orders {owner} {wanted}"
-    position = cursors.decode(scope, cursor)
-    page = await repository.find_page(
-        database,
-        wanted,
-        owner=owner,
-        before=None if position is None else (position[0], position[1]),
-        limit=limit,
-    )
-    return cursors.json_page(page, scope=scope)
+    """A `Page[Order]`, newest first, of orders of `owner` only unless that is None. `q` finds one order, or a user's."""
+    found = {} if q is None else await search.find_wanted(database, q)
+    if found is None:
+        return cursors.json_page(EMPTY_PAGE, scope="orders")
+    wanted = {"owner": owner, "status": status, **found}
+    return await answer_page(database, cursors, repository.ORDERS, portion, name="orders", wanted=wanted)
 
 
 async def _place(db: AsyncSession, new: NewOrder, *, user_id: UUID, reservation: timedelta) -> Order:

@@ -1,6 +1,13 @@
 """Why a payment is refused."""
 
-from webcommon.api.problems import Conflict, Problem, TooManyRequests
+from webcommon.api.problems import Conflict, NotFound, Problem, TooManyRequests
+
+
+class PaymentNotFound(NotFound):
+    """404: no payment has this id, or it is of another customer's order."""
+
+    title = "There is no such payment"
+    slug = "payment-not-found"
 
 
 class OrderNotPayable(Conflict):

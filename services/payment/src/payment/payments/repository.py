@@ -5,14 +5,18 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Uuid, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
+from payment.listings.repository import Listing, text_parameter
 from payment.models import Decline, Order, OrderItem, Payment, PaymentAttempt, StripeCustomer, User
+from payment.money_columns import amount_as_text
 
 KEY_LIFETIME = timedelta(hours=23)
 """Stripe forgets idempotency keys after 24 hours: then a creation whose outcome is unknown is looked up first."""
@@ -29,6 +33,60 @@ _ATTEMPT = (
     (PaymentAttempt.first_sent_at < func.now() - KEY_LIFETIME).label("is_key_forgotten"),
     PaymentAttempt.created_at,
 )
+
+_PAYMENT_AS_JSON = json_item(
+    id=Payment.id,
+    order_id=Payment.order_id,
+    user_id=Order.user_id,
+    status=Payment.status,
+    amount=amount_as_text(Payment.amount, Payment.currency),
+    currency=Payment.currency,
+    stripe_payment_intent_id=Payment.stripe_payment_intent_id,
+    stripe_charge_id=Payment.stripe_charge_id,
+    payment_method=Payment.payment_method,
+    next_action_type=Payment.next_action_type,
+    last_error=Payment.last_error,
+    paid_at=json_timestamp(Payment.paid_at),
+    created_at=json_timestamp(Payment.created_at),
+)
+_IS_OF_OWNER = Order.user_id == bindparam("owner", type_=Uuid())
+
+PAYMENTS = Listing(
+    select(_PAYMENT_AS_JSON, Payment.created_at, Payment.id).join(Order, Order.id == Payment.order_id),
+    created_at=Payment.created_at,
+    id=Payment.id,
+    conditions={
+        "owner": _IS_OF_OWNER,
+        "status": Payment.status == text_parameter("status"),
+        # Of whichever attempt: the payment itself names the latest.
+        "intent": Payment.id
+        == select(PaymentAttempt.payment_id)
+        .where(PaymentAttempt.stripe_payment_intent_id == text_parameter("intent"))
+        .scalar_subquery(),
+        "session": Payment.id
+        == select(PaymentAttempt.payment_id)
+        .where(PaymentAttempt.stripe_id == text_parameter("session"))
+        .scalar_subquery(),
+        "charge": Payment.stripe_charge_id == text_parameter("charge"),
+    },
+)
+"""The JSON of `Payment`."""
+
+_ONE = (
+    select(_PAYMENT_AS_JSON)
+    .join(Order, Order.id == Payment.order_id)
+    .where(Payment.id == bindparam("payment_id", type_=Uuid()))
+)
+_FIND_ANY, _FIND_OWN = DriverStatement(_ONE), DriverStatement(_ONE.where(_IS_OF_OWNER))
+
+
+async def find_payment_as_json(database: Database, payment_id: UUID, *, owner: UUID | None) -> str | None:
+    """The JSON of `Payment`; of `owner` only unless that is None."""
+    if owner is None:
+        record = await database.fetch_record(_FIND_ANY, payment_id=payment_id)
+    else:
+        record = await database.fetch_record(_FIND_OWN, payment_id=payment_id, owner=owner)
+    return None if record is None else record["item"]
 
 
 async def find_open_attempt(db: AsyncSession, order_id: UUID) -> AnyRow | None:

@@ -1,12 +1,14 @@
-"""`/v1/orders/{order_id}/payment`, `…/checkout` and `…/cancel`."""
+"""`/v1/orders/{order_id}/payment`, `…/checkout` and `…/cancel`, and `/v1/payments`."""
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from dbcommon.session import DatabaseDep
 from payment.dependencies import CustomerDep, SettingsDep, is_admin
 from payment.history.repository import By
+from payment.listings.dependencies import PortionDep, StripeIdParameter
+from payment.models import PaymentStatus
 from payment.orders.errors import OrderNotFound
 from payment.orders.schemas import Order
 from payment.orders.service import read_order
@@ -18,14 +20,19 @@ from payment.payments.errors import (
     OrderNotCancellable,
     OrderNotPayable,
     PaymentAttemptsExceeded,
+    PaymentNotFound,
     PaymentProcessing,
     PaymentUnderReview,
 )
-from payment.payments.schemas import Checkout, NewCheckout, PaymentProgress, PaymentToConfirm
+from payment.payments.schemas import Checkout, NewCheckout, Payment, PaymentProgress, PaymentToConfirm
 from payment.stripe_api.errors import StripeUnavailable
+from webcommon.api.paging import Page
 from webcommon.api.problems import InvalidRequest, Unauthorized, problem_responses
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
 
 router = APIRouter(prefix="/v1/orders/{order_id}", tags=["payments"])
+payments_router = APIRouter(prefix="/v1/payments", tags=["payments"])
 
 _REFUSALS = (
     Unauthorized,
@@ -103,3 +110,39 @@ async def cancel_order(
     by = By(cause="admin" if is_staff else "buyer", actor_id=caller.id)
     await service.cancel_order(database, stripe, order_id, by, owner=owner)
     return await read_order(database, order_id, owner=owner)
+
+
+@payments_router.get(
+    "",
+    operation_id="list_payments",
+    summary="Payments",
+    response_model=Page[Payment],
+    responses=problem_responses(Unauthorized),
+)
+@fast_path
+async def list_payments(
+    caller: CustomerDep,
+    database: DatabaseDep,
+    cursors: CursorsDep,
+    portion: PortionDep,
+    status: PaymentStatus | None = None,
+    stripe_id: StripeIdParameter = None,
+) -> Response:
+    """The payments of the caller's orders, or all for an admin, newest first."""
+    owner = None if is_admin(caller) else caller.id
+    return await service.list_payments(
+        database, cursors, portion, owner=owner, status=status, stripe_id=stripe_id
+    )
+
+
+@payments_router.get(
+    "/{payment_id}",
+    operation_id="read_payment",
+    summary="One payment",
+    response_model=Payment,
+    responses=problem_responses(Unauthorized, PaymentNotFound),
+)
+@fast_path
+async def read_payment(payment_id: UUID, caller: CustomerDep, database: DatabaseDep) -> Response:
+    """The payment of an order of the caller, or any for an admin."""
+    return await service.show_payment(database, payment_id, owner=None if is_admin(caller) else caller.id)

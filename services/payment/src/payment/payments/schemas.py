@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from payment.models import PaymentStatus
 from payment.schemas import AMOUNT_FIELD, CURRENCY_FIELD
-from webcommon.api.schemas import RequestBody, ResponseBody, Text
+from webcommon.api.schemas import RequestBody, ResponseBody, Text, Timestamp
 
 Url = Annotated[Text, StringConstraints(min_length=8, max_length=2_000, pattern=r"^https?://")]
 
@@ -36,6 +36,24 @@ class PaymentProgress(ResponseBody):
         description="What the buyer has to do next, 3-D Secure for example.", examples=["use_stripe_sdk"]
     )
     last_error: PaymentError | None
+
+
+class Payment(ResponseBody):
+    """The payment of an order: the latest attempt, or the one that paid. `status` is that of the PaymentIntent."""
+
+    id: UUID
+    order_id: UUID
+    user_id: UUID
+    status: PaymentStatus
+    amount: str = AMOUNT_FIELD
+    currency: str = CURRENCY_FIELD
+    stripe_payment_intent_id: str | None = Field(examples=["pi_3QK"])
+    stripe_charge_id: str | None = Field(examples=["ch_3QK"])
+    payment_method: str | None = Field(examples=["pm_1QK"])
+    next_action_type: str | None = Field(examples=["use_stripe_sdk"])
+    last_error: PaymentError | None
+    paid_at: Timestamp | None
+    created_at: Timestamp
 
 
 class PaymentToConfirm(ResponseBody):

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
@@ -13,7 +14,9 @@ from dbcommon.rows import AnyRow
 from payment.currencies import find_currency
 from payment.history import repository as history
 from payment.history.repository import By, Change
-from payment.models import AttemptKind, OrderStatus
+from payment.listings.dependencies import Portion
+from payment.listings.service import answer_page
+from payment.models import AttemptKind, OrderStatus, PaymentStatus
 from payment.money import show_amount, to_minor_units
 from payment.orders import repository as orders
 from payment.orders.errors import OrderNotFound
@@ -26,6 +29,7 @@ from payment.payments.errors import (
     OrderNotCancellable,
     OrderNotPayable,
     PaymentAttemptsExceeded,
+    PaymentNotFound,
     PaymentProcessing,
     PaymentUnderReview,
 )
@@ -38,6 +42,7 @@ from payment.payments.schemas import (
 )
 from payment.stripe_api.client import StripeApi
 from payment.stripe_api.errors import StripeUnavailable
+from webcommon.api.paging import CursorCodec
 
 MOST_DECLINES_AN_HOUR = 10
 MOST_OPEN_ORDERS = 20
@@ -47,6 +52,9 @@ SESSION_SECONDS = 31 * 60
 
 _ROUNDS = 5
 """How often what stands in the way is cleared before the caller is asked to come back."""
+
+_KINDS = {"ch_": "charge", "py_": "charge", "cs_": "session"}
+"""What an id of Stripe is of, by how it begins; else it is of a PaymentIntent."""
 
 
 async def start_payment(
@@ -276,3 +284,27 @@ async def read_payment(
         next_action_type=row.next_action_type,
         last_error=None if row.last_error is None else PaymentError(**row.last_error),
     )
+
+
+async def list_payments(
+    database: Database,
+    cursors: CursorCodec,
+    portion: Portion,
+    *,
+    owner: UUID | None,
+    status: PaymentStatus | None,
+    stripe_id: str | None,
+) -> Response:
+    """A `Page[Payment]`, newest first, of orders of `owner` only unless that is None."""
+    wanted: dict[str, Any] = {"owner": owner, "status": status}
+    if stripe_id is not None:
+        wanted[_KINDS.get(stripe_id[:3], "intent")] = stripe_id
+    return await answer_page(database, cursors, repository.PAYMENTS, portion, name="payments", wanted=wanted)
+
+
+async def show_payment(database: Database, payment_id: UUID, *, owner: UUID | None) -> Response:
+    """A `Payment`, of `owner` only unless that is None. Raises `PaymentNotFound`."""
+    shown = await repository.find_payment_as_json(database, payment_id, owner=owner)
+    if shown is None:
+        raise PaymentNotFound
+    return Response(shown, media_type="application/json")

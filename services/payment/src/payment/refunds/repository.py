@@ -5,12 +5,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import func, insert, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp
 from dbcommon.rows import AnyRow
+from payment.listings.repository import Listing, text_parameter
 from payment.models import Dispute, Order, Payment, PaymentAttempt, Refund
+from payment.money_columns import amount_as_text
 
 KEY_LIFETIME = timedelta(hours=23)
 """Stripe forgets idempotency keys after 24 hours: a refund that it does not know then was not made."""
@@ -31,6 +34,34 @@ _SHOWN = (
     Refund.created_at,
     Refund.updated_at,
 )
+
+_AS_JSON = json_item(
+    id=Refund.id,
+    order_id=Refund.order_id,
+    amount=amount_as_text(Refund.amount, Refund.currency),
+    currency=Refund.currency,
+    status=Refund.status,
+    reason=Refund.reason,
+    note=Refund.note,
+    restock=func.coalesce(Refund.restock, literal_column("'[]'::jsonb")),
+    cause=Refund.cause,
+    is_automatic=Refund.is_automatic,
+    stripe_id=Refund.stripe_id,
+    failure_reason=Refund.failure_reason,
+    created_at=json_timestamp(Refund.created_at),
+    updated_at=json_timestamp(Refund.updated_at),
+)
+
+REFUNDS = Listing(
+    select(_AS_JSON, Refund.created_at, Refund.id),
+    created_at=Refund.created_at,
+    id=Refund.id,
+    conditions={
+        "status": Refund.status == text_parameter("status"),
+        "stripe_id": Refund.stripe_id == text_parameter("stripe_id"),
+    },
+)
+"""The JSON of `Refund`, as admins see it."""
 
 
 async def find_refund(database: Database, refund_id: UUID) -> AnyRow | None:

@@ -1,4 +1,4 @@
-"""`/v1/orders/{order_id}/refunds`."""
+"""`/v1/orders/{order_id}/refunds`, and `/v1/refunds` for admins."""
 
 from typing import Any
 from uuid import UUID
@@ -7,6 +7,9 @@ from fastapi import APIRouter, Response
 
 from dbcommon.session import DatabaseDep
 from payment.dependencies import AdminDep, CustomerDep, is_admin
+from payment.listings.dependencies import PortionDep, StripeIdParameter
+from payment.listings.service import answer_page
+from payment.models import RefundStatus
 from payment.orders.errors import OrderNotFound
 from payment.payments.dependencies import StripeDep
 from payment.refunds import service
@@ -17,12 +20,19 @@ from payment.refunds.errors import (
     OrderNotRefundable,
     RefundRefused,
 )
+from payment.refunds.repository import REFUNDS
 from payment.refunds.schemas import NewRefund, Refund, RefundList
 from webcommon.api.idempotency.errors import IdempotencyKeyBusy, IdempotencyKeyMissing, IdempotencyKeyReused
 from webcommon.api.idempotency.header import HEADER_IN_OPENAPI, IdempotencyKeyDep, answer_with
+from webcommon.api.paging import Page
 from webcommon.api.problems import Forbidden, InvalidRequest, Unauthorized, problem_responses
+from webcommon.app.fast_path import fast_path
+from webcommon.app.state import CursorsDep
 
 router = APIRouter(prefix="/v1/orders/{order_id}/refunds", tags=["refunds"])
+refunds_router = APIRouter(
+    prefix="/v1/refunds", tags=["refunds"], responses=problem_responses(Unauthorized, Forbidden)
+)
 
 _UNKNOWN: dict[int | str, dict[str, Any]] = {
     202: {"model": Refund, "description": "Stripe did not answer; the same key tells later what came of it."}
@@ -80,3 +90,18 @@ async def list_order_refunds(order_id: UUID, caller: CustomerDep, database: Data
     return await service.list_refunds(
         database, order_id, owner=None if is_staff else caller.id, is_admin=is_staff
     )
+
+
+@refunds_router.get("", operation_id="list_refunds", summary="Refunds", response_model=Page[Refund])
+@fast_path
+async def list_refunds(
+    _admin: AdminDep,
+    database: DatabaseDep,
+    cursors: CursorsDep,
+    portion: PortionDep,
+    status: RefundStatus | None = None,
+    stripe_id: StripeIdParameter = None,
+) -> Response:
+    """Admins only; newest first."""
+    wanted = {"status": status, "stripe_id": stripe_id}
+    return await answer_page(database, cursors, REFUNDS, portion, name="refunds", wanted=wanted)

@@ -1,0 +1,1 @@
+"""Disputes and inquiries, as Stripe tells of them."""

@@ -1,0 +1,1 @@
+"""Lists whose pages PostgreSQL writes as JSON, newest first."""

@@ -1,0 +1,1 @@
+"""Finding an order by what an admin has at hand."""
