@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from dbcommon.settings import DatabaseSettings
 from payment.settings import Settings
-from payment.webhook_endpoints.addresses import AddressPolicy, ForbiddenAddress
+from payment.webhook_endpoints.addresses import Address, AddressPolicy, ForbiddenAddress
 from payment.webhook_endpoints.setup import make_policy
 from tests.services.payment.shop import pointers, problem
 from tests.services.payment.webhook_endpoints.receiver import Hooks, answer, receiving, resolving
@@ -110,6 +110,8 @@ def test_an_unusual_notation_of_an_address_is_refused_everywhere(policy: Address
         ),
         *("https://example.com/\r\nX: y", "https://a..b/", "https://%31%32%37.0.0.1/", "https://[::1/"),
         f"https://example.com/{'a' * 2048}",
+        f"https://{'a' * 64}.example/",
+        f"https://{'a.' * 130}example/",
     ],
 )
 def test_what_is_no_plain_url_is_refused_everywhere(url: str) -> None:
@@ -261,6 +263,21 @@ async def test_a_host_without_an_address_is_a_failure_that_says_so(hooks: Hooks)
     await hooks.append(await hooks.order())
     await hooks.deliver(hooks.worker(policy=PRODUCTION, resolver=resolving()))
     assert "no address" in (await hooks.delivery(endpoint))["error"]
+
+
+async def test_an_error_that_nobody_thought_of_is_a_failure_like_others(
+    hooks: Hooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(host: str, port: int) -> list[Address]:
+        raise UnicodeError("label too long")
+
+    endpoint = await hooks.subscribe("https://hooks.example/")
+    await hooks.append(await hooks.order())
+    await hooks.deliver(hooks.worker(policy=PRODUCTION, resolver=broken))
+    delivery = await hooks.delivery(endpoint)
+    assert (delivery["status"], delivery["attempts"], delivery["error"]) == ("pending", 1, "UnicodeError")
+    assert (await hooks.look(endpoint))["first_failure_at"] is not None
+    assert "could not be sent" in caplog.text
 
 
 def test_the_url_that_is_connected_is_the_one_that_was_checked() -> None:

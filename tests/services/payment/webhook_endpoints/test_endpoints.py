@@ -1,16 +1,19 @@
 """Webhook endpoints: who may change them, what is shown, what disables them."""
 
+import asyncio
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
+from dbcommon.settings import DatabaseSettings
 from payment.webhook_endpoints.schemas import (
     EVENT_TYPES,
     WebhookDelivery,
     WebhookEndpoint,
 )
-from tests.services.payment.shop import Sql, pointers, problem
+from tests.services.payment.shop import Sql, pointers, problem, until
 from tests.services.payment.webhook_endpoints.receiver import Hooks, answer, receiving
 from webcommon.api.paging import Page
 
@@ -229,13 +232,60 @@ async def test_an_event_that_fails_for_five_days_at_a_working_endpoint_is_given_
     assert given_up == {"order.paid": "failed", "order.refunded": "delivered"}
 
 
-async def test_a_deleted_endpoint_keeps_no_event_from_being_stored(hooks: Hooks, sql: Sql) -> None:
-    """The deletion is not over when the event is added: it waits, and finds no endpoint."""
-    endpoint = await hooks.subscribe(URL)
+async def test_an_endpoint_that_is_being_deleted_keeps_no_event_from_being_stored(
+    hooks: Hooks, sql: Sql, database_settings: DatabaseSettings
+) -> None:
+    await hooks.subscribe(URL)
     order = await hooks.order()
-    await hooks.append(order)
-    assert (await hooks.call("DELETE", f"/{endpoint['id']}")).status_code == 204
+    arguments = database_settings.url.connect_arguments(application_name="tests")
+    deleting: Sql = await asyncpg.connect(**arguments)
+    try:
+        async with deleting.transaction():
+            await deleting.execute("DELETE FROM webhook_endpoints")
+            adding = asyncio.create_task(hooks.append(order))
+            await until(lambda: _is_waiting(sql))
+        await adding
+    finally:
+        await deleting.close()
     assert await sql.fetchval("SELECT count(*) FROM webhook_deliveries") == 0
     assert (
         await sql.fetchval("SELECT count(*) FROM outgoing_events WHERE order_id = $1", UUID(order["id"])) == 1
     )
+
+
+async def _is_waiting(sql: Sql) -> bool:
+    count = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND query LIKE 'INSERT INTO webhook_deliveries%'"
+    )
+    return int(await sql.fetchval(count)) == 1
+
+
+async def test_what_was_added_while_an_endpoint_was_being_disabled_is_given_up(
+    hooks: Hooks, sql: Sql
+) -> None:
+    async with receiving() as receiver:
+        endpoint = await hooks.subscribe(receiver.url)
+        await hooks.append(await hooks.order())
+        await sql.execute("UPDATE webhook_endpoints SET status = 'disabled', disabled_reason = 'admin'")
+        await hooks.deliver()
+        assert receiver.connections == 0
+    delivery = await hooks.delivery(endpoint)
+    assert (delivery["status"], delivery["error"]) == ("failed", "the endpoint is disabled")
+
+
+async def test_without_the_services_secret_nothing_is_sent_until_the_endpoints_own_is_rotated(
+    hooks: Hooks, sql: Sql
+) -> None:
+    async with receiving() as receiver:
+        endpoint = await hooks.subscribe(receiver.url)
+        await hooks.append(await hooks.order())
+        await sql.execute("UPDATE webhook_endpoints SET secret = 'of another key'")
+        await hooks.deliver()
+        assert receiver.connections == 0
+        assert "rotate it" in (await hooks.delivery(endpoint))["error"]
+        await hooks.call("POST", f"/{endpoint['id']}/rotate-secret")
+        await hooks.make_due()
+        await hooks.deliver()
+        assert receiver.received[0].header("Quartet-Signature").count("v1=") == 1
+    assert (await hooks.delivery(endpoint))["status"] == "delivered"

@@ -19,7 +19,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _VISIBLE = re.compile(r"[!-~]+")
-_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+_NAME = re.compile(r"(?=.{1,254}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 # What `inet_aton` and browsers read as an IPv4 address ends in one of these.
 _NUMBER = re.compile(r"\d+|0[xX][0-9A-Fa-f]*")
 

@@ -1,6 +1,7 @@
 """One HTTP request of a delivery: to a checked address only, bounded as a whole, without redirects."""
 
 import asyncio
+import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -11,6 +12,8 @@ from socket import SOCK_STREAM
 import httpcore
 
 from payment.webhook_endpoints.addresses import Address, AddressPolicy, ForbiddenAddress, literal_address
+
+logger = logging.getLogger(__name__)
 
 RESPONSE_BYTES = 4096
 """How much of a response's body is read."""
@@ -107,6 +110,10 @@ class Sender:
             outcome.error = f"no answer within {self.timeout_seconds:g} s"
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             outcome.error = f"{type(error).__name__}: {error}".replace("\x00", "")
+        # An attempt whose end is not recorded would be repeated for ever.
+        except Exception as error:
+            logger.exception("a webhook could not be sent to %s", url)
+            outcome.error = type(error).__name__
         if outcome.status is not None:
             outcome.error = None
         outcome.duration_ms = round((time.monotonic() - started) * 1000)
