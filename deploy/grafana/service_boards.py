@@ -236,6 +236,12 @@ PAYMENT = [
         (rate("payment_stripe_calls_total", 'job="payment"', by="outcome"), "{{outcome}}"),
         unit="reqps",
     ),
+    graph(
+        "Events to webhook endpoints",
+        "Attempts: delivered, to be tried again, given up.",
+        (rate("payment_webhook_attempts_total", 'job="payment"', by="outcome"), "{{outcome}}"),
+        unit="reqps",
+    ),
 ]
 
 VIDEOVAULT = [

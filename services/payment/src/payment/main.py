@@ -56,7 +56,13 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             stripe=make_stripe_api(settings, registry=app.request_metrics.registry),
             address_policy=policy,
             endpoint_secrets=secrets,
-            delivery_worker=make_worker(settings, database=database, policy=policy, secrets=secrets),
+            delivery_worker=make_worker(
+                settings,
+                database=database,
+                policy=policy,
+                secrets=secrets,
+                registry=app.request_metrics.registry,
+            ),
             waker=EventWaker(),
         )
     )

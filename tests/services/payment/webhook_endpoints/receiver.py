@@ -15,6 +15,7 @@ from dbcommon.engine import Database
 from payment.models import OrderEventType
 from payment.orders.service import append_order_event
 from payment.webhook_endpoints.addresses import Address, AddressPolicy
+from payment.webhook_endpoints.metrics import DeliveryMetrics
 from payment.webhook_endpoints.sending import Resolver, Sender
 from payment.webhook_endpoints.signatures import EndpointSecrets
 from payment.webhook_endpoints.worker import DeliveryWorker
@@ -123,6 +124,7 @@ class Hooks:
     app: Service
     shop: Shop
     sql: Sql
+    metrics: DeliveryMetrics
 
     async def call(self, method: str, path: str = "", **arguments: Any) -> httpx.Response:
         """A request of an admin below `/v1/webhook-endpoints`."""
@@ -186,6 +188,7 @@ class Hooks:
             self.app.component(Database),
             sender=sender,
             secrets=self.app.component(EndpointSecrets),
+            metrics=self.metrics,
             pause_seconds=3600,
         )
 

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
 from dbcommon.settings import DatabaseSettings
 from payment.webhook_endpoints.schemas import (
@@ -230,6 +231,28 @@ async def test_an_event_that_fails_for_five_days_at_a_working_endpoint_is_given_
         await hooks.deliver()  # the next look: nothing had arrived any more
     given_up = {delivery["event_type"]: delivery["status"] for delivery in await hooks.deliveries(endpoint)}
     assert given_up == {"order.paid": "failed", "order.refunded": "delivered"}
+
+
+async def test_attempts_are_counted_by_their_outcome(
+    hooks: Hooks, sql: Sql, registry: CollectorRegistry
+) -> None:
+    def counted() -> list[float | None]:
+        return [
+            registry.get_sample_value("payment_webhook_attempts_total", {"outcome": outcome})
+            for outcome in ("delivered", "retried", "given_up")
+        ]
+
+    assert counted() == [0, 0, 0]
+    async with receiving(answer(200), answer(500), answer(500)) as receiver:
+        await hooks.subscribe(receiver.url)
+        for _ in range(2):
+            await hooks.append(await hooks.order())
+            await hooks.deliver()
+        assert counted() == [1, 1, 0]
+        await sql.execute("UPDATE webhook_endpoints SET first_failure_at = now() - interval '5 days'")
+        await hooks.make_due()
+        await hooks.deliver()
+    assert counted() == [1, 1, 1]
 
 
 async def test_an_endpoint_that_is_being_deleted_keeps_no_event_from_being_stored(

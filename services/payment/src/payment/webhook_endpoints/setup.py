@@ -1,8 +1,11 @@
 """Makes the parts of outgoing webhooks from the settings."""
 
+from prometheus_client import CollectorRegistry
+
 from dbcommon.engine import Database
 from payment.settings import Settings
 from payment.webhook_endpoints.addresses import AddressPolicy
+from payment.webhook_endpoints.metrics import DeliveryMetrics
 from payment.webhook_endpoints.sending import Sender
 from payment.webhook_endpoints.signatures import EndpointSecrets
 from payment.webhook_endpoints.worker import DeliveryWorker
@@ -26,8 +29,18 @@ def make_secrets(settings: Settings) -> EndpointSecrets:
 
 
 def make_worker(
-    settings: Settings, *, database: Database, policy: AddressPolicy, secrets: EndpointSecrets
+    settings: Settings,
+    *,
+    database: Database,
+    policy: AddressPolicy,
+    secrets: EndpointSecrets,
+    registry: CollectorRegistry,
 ) -> DeliveryWorker:
-    """The worker of this process; it does not run yet."""
-    sender = Sender(policy=policy, timeout_seconds=settings.delivery_timeout_seconds, tls=tls_context())
-    return DeliveryWorker(database, sender=sender, secrets=secrets, pause_seconds=settings.delivery_seconds)
+    """The worker of this process, with its metrics in `registry`; it does not run yet."""
+    return DeliveryWorker(
+        database,
+        sender=Sender(policy=policy, timeout_seconds=settings.delivery_timeout_seconds, tls=tls_context()),
+        secrets=secrets,
+        metrics=DeliveryMetrics(registry),
+        pause_seconds=settings.delivery_seconds,
+    )

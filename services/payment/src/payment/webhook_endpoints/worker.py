@@ -28,6 +28,7 @@ from dbcommon.jobs.queue import Job, retry_after
 from dbcommon.schedule import Schedule
 from payment import __version__
 from payment.webhook_endpoints import repository
+from payment.webhook_endpoints.metrics import DeliveryMetrics, DeliveryOutcome
 from payment.webhook_endpoints.outbox import append_disabled
 from payment.webhook_endpoints.sending import Outcome, Sender
 from payment.webhook_endpoints.signatures import SIGNATURE_HEADER, EndpointSecrets, sign_delivery
@@ -65,12 +66,19 @@ class DeliveryWorker:
     """Sends the deliveries that are due, of which it looks for more every `pause_seconds`."""
 
     def __init__(
-        self, database: Database, *, sender: Sender, secrets: EndpointSecrets, pause_seconds: float
+        self,
+        database: Database,
+        *,
+        sender: Sender,
+        secrets: EndpointSecrets,
+        metrics: DeliveryMetrics,
+        pause_seconds: float,
     ) -> None:
         self._database = database
         self._sender = sender
         self._secrets = secrets
         self._lease = timedelta(seconds=sender.timeout_seconds) + _LEASE_MARGIN
+        self._metrics = metrics
         self._pause_seconds = pause_seconds
         self._runs: dict[UUID, asyncio.Task[None]] = {}
         self._stopping = False
@@ -153,8 +161,10 @@ class DeliveryWorker:
             if outcome.is_success:
                 await repository.note_success(db, endpoint_id)
                 await repository.QUEUE.finish(db, job, **_columns(job, outcome))
+                ended: DeliveryOutcome = "delivered"
             else:
-                await _record_failure(db, endpoint_id, job, outcome)
+                ended = await _record_failure(db, endpoint_id, job, outcome)
+        self._metrics.count(ended)
         return outcome.is_success
 
     async def _send(self, batch: _Batch, body: bytes) -> Outcome:
@@ -169,22 +179,25 @@ class DeliveryWorker:
         return await self._sender.post(batch.url, body=body, headers=headers)
 
 
-async def _record_failure(db: AsyncSession, endpoint_id: UUID, job: Job, outcome: Outcome) -> None:
+async def _record_failure(db: AsyncSession, endpoint_id: UUID, job: Job, outcome: Outcome) -> DeliveryOutcome:
     endpoint = await repository.note_failure(db, endpoint_id)
     if endpoint is None:
-        return
+        return "given_up"  # deleted
     failing_since = job.failing_since or endpoint.now
     values = _columns(job, outcome) | {"failures": job.failures + 1, "failing_since": failing_since}
     pause = retry_after(job.failures + 1, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
     limit = endpoint.now - FAILING_LIMIT
-    if failing_since <= limit:
+    is_over = failing_since <= limit
+    if is_over:
         await repository.QUEUE.give_up(db, job, **values)
     else:
         await repository.QUEUE.retry(db, job, pause=pause, **values)
     if endpoint.status == "enabled" and endpoint.first_failure_at <= limit:
         logger.warning("webhook endpoint %s is disabled after five days of failures", endpoint_id)
+        is_over = True
         await repository.disable_endpoint(db, endpoint_id, reason="failures")
         await append_disabled(db, endpoint_id)
+    return "given_up" if is_over else "retried"
 
 
 def _columns(job: Job, outcome: Outcome) -> dict[str, Any]:
