@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -69,14 +70,11 @@ def confirming(method: str, status: int = 200) -> Step:
 async def confirm_debit(telling: Telling) -> None:
     """The buyer confirms a bank debit."""
     await telling.purchases.secret(telling.order, buyer=telling.buyer)
-    consent = {"type": "offline", "offline": {}}
-    await telling.purchases.account.client.v1.payment_intents.confirm_async(
-        telling.intent["id"],
-        {
-            "payment_method": "pm_usBankAccount_processing",
-            "mandate_data": {"customer_acceptance": consent},  # type: ignore[typeddict-item]
-        },
-    )
+    params: Any = {
+        "payment_method": "pm_usBankAccount_processing",
+        "mandate_data": {"customer_acceptance": {"type": "offline", "offline": {}}},
+    }
+    await telling.purchases.account.client.v1.payment_intents.confirm_async(telling.intent["id"], params)
 
 
 def controlling(act: str, **body: object) -> Step:
