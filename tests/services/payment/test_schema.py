@@ -168,6 +168,30 @@ async def test_order_has_one_payment_and_an_intent_belongs_to_one(sql: Sql) -> N
     assert refused.value.constraint_name == "uq_payments_stripe_payment_intent_id"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("pending", "refunded"),
+        ("cancelled", "pending"),
+        ("expired", "cancelled"),
+        ("paid", "pending"),
+        ("refunded", "cancelled"),
+    ],
+)
+async def test_order_makes_legal_moves_only(sql: Sql, before: str, after: str) -> None:
+    order_id = await _insert_order(sql, total="1", items=[(1, "1")], status=before)
+    with pytest.raises(asyncpg.CheckViolationError, match=f"is {before} does not become {after}"):
+        await sql.execute("UPDATE orders SET status = $2 WHERE id = $1", order_id, after)
+
+
+async def test_payment_that_has_succeeded_stays_so(sql: Sql) -> None:
+    order_id = await _insert_order(sql, total="1", items=[(1, "1")])
+    usual: Columns = {"order_id": order_id, "amount": Decimal(1), "currency": "eur"}
+    payment_id = await _insert(sql, "payments", status="succeeded", **usual)
+    with pytest.raises(asyncpg.CheckViolationError, match="has succeeded"):
+        await sql.execute("UPDATE payments SET status = 'canceled' WHERE id = $1", payment_id)
+
+
 async def test_rows_with_money_cannot_be_deleted(sql: Sql) -> None:
     order_id = await _insert_order(sql, total="1", items=[(1, "1")])
     await _insert(sql, "payments", order_id=order_id, amount=Decimal(1), currency="eur")

@@ -81,6 +81,9 @@ EXEMPT: Mapping[str, tuple[str, frozenset[str]]] = {
     "payment lists_by_status": (
         f"of orders that could not be paid before; {_EMPTY}", frozenset({_INDEX}),
     ),
+    "payment legal_moves": (
+        _EMPTY, frozenset({_INDEX, "require-concurrent-index-deletion"}),
+    ),
     "payment payments_at_stripe": (
         f"columns of orders that could not be paid before; {_EMPTY}",
         frozenset({_CHECK, _INDEX, "disallowed-unique-constraint"}),

@@ -66,24 +66,18 @@ async def told(telling: Telling, sql: Sql) -> Any:
 
 
 @every_story
-async def test_events_in_any_order_and_at_any_time_end_alike(
-    purchases: Purchases, sql: Sql, story: Story
-) -> None:
-    endings = []
-    for seed in range(2):
-        chance = random.Random(f"{story.name} {seed}")  # noqa: S311 - an order that can be repeated
-        telling = await begin(story, purchases)
-        waiting: list[Json] = []
-        for step in story.steps:
-            await step(telling)
-            waiting += handled(purchases.account.take_events())
-            chance.shuffle(waiting)
-            now, waiting = waiting[::2], waiting[1::2]
-            await purchases.catch_up(now)
-        await purchases.catch_up([*waiting, *waiting[:1]])
-        endings.append(await told(telling, sql))
-    assert endings[0][0] == story.ending
-    assert endings[1] == endings[0]
+async def test_events_in_any_order_and_at_any_time_end_alike(purchases: Purchases, story: Story) -> None:
+    chance = random.Random(story.name)  # noqa: S311 - an order that can be repeated
+    telling = await begin(story, purchases)
+    waiting: list[Json] = []
+    for step in story.steps:
+        await step(telling)
+        waiting += handled(purchases.account.take_events())
+        chance.shuffle(waiting)
+        now, waiting = waiting[::2], waiting[1::2]
+        await purchases.catch_up(now)
+    await purchases.catch_up([*waiting, *waiting[:1]])
+    assert figures(await purchases.read(telling.order, buyer=telling.buyer)) == story.ending
 
 
 def orders_of(events: Sequence[Json]) -> Iterator[Sequence[Json]]:

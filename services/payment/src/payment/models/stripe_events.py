@@ -10,7 +10,8 @@ from sqlalchemy.sql import func
 from dbcommon.jobs.queue import JobColumns
 from payment.models.base import Model
 
-_PENDING = text("done_at IS NULL AND failed_at IS NULL")
+_IS_PENDING = "done_at IS NULL AND failed_at IS NULL"
+_PENDING = text(_IS_PENDING)
 
 
 class StripeEvent(JobColumns, Model):
@@ -22,7 +23,7 @@ class StripeEvent(JobColumns, Model):
 
     __tablename__ = "stripe_events"
     __table_args__ = (
-        Index("ix_stripe_events_due_at", "due_at", postgresql_where=_PENDING),
+        Index("ix_stripe_events_due_at", "due_at", postgresql_where=text(f"{_IS_PENDING} AND attempts >= 0")),
         Index("ix_stripe_events_subject_position", "subject", "position", postgresql_where=_PENDING),
         Index(
             "ix_stripe_events_failed_at", "failed_at", "id", postgresql_where=text("failed_at IS NOT NULL")
