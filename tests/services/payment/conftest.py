@@ -59,6 +59,7 @@ def settings(database_settings: DatabaseSettings, standin: StandIn) -> Settings:
         sweep_seconds=3600,
         event_seconds=3600,
         delivery_seconds=3600,
+        reconcile_seconds=86_400,
         stripe_standin_url=standin.account.base_url,
         stripe_max_rps=1000,
     )

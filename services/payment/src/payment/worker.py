@@ -1,8 +1,9 @@
-"""Background work: Stripe's events are applied, overdue orders expire, what is expired is deleted, and events are sent to
-webhook endpoints."""
+"""Background work: Stripe's events are applied, overdue orders expire, what is expired is deleted, events are sent to webhook
+endpoints, and Stripe is compared with the database."""
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_batches
@@ -10,14 +11,20 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from payment.orders.service import expire_overdue
 from payment.payments.sweep import close_leftovers, expire_overdue_with_attempts
+from payment.reconciliation.service import reconcile_in_turn
 from payment.refunds.sending import send_due_refunds
 from payment.settings import Settings
 from payment.stripe_api.client import StripeApi
+from payment.stripe_api.errors import StripeUnavailable
 from payment.stripe_events.service import EventWaker, delete_foreign
 from payment.stripe_events.worker import EventWorker
+from payment.turns.service import TurnLost
 from payment.webhook_endpoints.worker import DeliveryWorker
 from webcommon.api.idempotency.service import delete_expired
 from webcommon.app.service import Service
+
+LOOK_SECONDS = 60
+"""How often a process looks whether work is due that one of them does."""
 
 
 @contextlib.asynccontextmanager
@@ -38,10 +45,17 @@ async def working(app: Service) -> AsyncIterator[None]:
         name="the worker of Stripe's events",
         wake=app.component(EventWaker),
     )
+    reconciler = run_every(
+        Schedule(seconds=LOOK_SECONDS, jitter=0.1),
+        lambda: reconcile_in_turn(database, stripe, period=timedelta(seconds=settings.reconcile_seconds)),
+        name="the reconciliation with Stripe",
+        expected=(StripeUnavailable, TurnLost),
+    )
     async with (
         contextlib.aclosing(stripe),
         sweeper,
         event_worker,
+        reconciler,
         app.component(DeliveryWorker).running(),
     ):
         yield

@@ -10,6 +10,7 @@ from payment.models.payments import AttemptKind, AttemptOutcome, Payment, Paymen
 from payment.models.products import Product
 from payment.models.refunds import Refund, RefundReason, RefundStatus
 from payment.models.stripe_events import StripeEvent
+from payment.models.turns import Turn, TurnName
 from payment.models.users import USER_COLUMNS, StripeCustomer, User
 from payment.models.webhook_endpoints import (
     DeliveryStatus,
@@ -56,6 +57,8 @@ __all__ = [
     "StripeCustomer",
     "StripeEvent",
     "Subject",
+    "Turn",
+    "TurnName",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",

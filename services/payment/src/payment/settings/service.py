@@ -45,6 +45,13 @@ class Settings(StripeSettings, DeliverySettings):
         description="How often events of Stripe that another process has stored are looked for.",
     )
 
+    reconcile_seconds: float = Field(
+        3600,
+        ge=60,
+        le=86_400,
+        description="How often Stripe is compared with the database, and its truth applied, by one process at a time.",
+    )
+
     @property
     def checkout_origins(self) -> tuple[str, ...]:
         """Origins to which buyers may return."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -35,6 +35,27 @@ async def read_clock(database: Database) -> datetime:
 async def find_attempt(database: Database, attempt_id: UUID) -> AnyRow | None:
     """What is to be read of an attempt at Stripe."""
     return await database.fetch_one(select(*_ATTEMPT).where(PaymentAttempt.id == attempt_id))
+
+
+async def find_attempt_id(db: AsyncSession, subject: str) -> UUID | None:
+    """The attempt that is this PaymentIntent or Checkout session."""
+    of_subject = or_(PaymentAttempt.stripe_id == subject, PaymentAttempt.stripe_payment_intent_id == subject)
+    return (await db.execute(select(PaymentAttempt.id).where(of_subject).limit(1))).scalar_one_or_none()
+
+
+async def adopt(db: AsyncSession, attempt_id: UUID, subject: str, *, url: str | None) -> bool:
+    """Tell an attempt, whose creation may never have been answered, what it is at Stripe, and the URL of a Checkout session
+    if that is known; False when there is no such attempt."""
+    is_intent = subject.startswith("pi_")
+    kind = "payment_intent" if is_intent else "checkout_session"
+    statement = update(PaymentAttempt).where(PaymentAttempt.id == attempt_id)
+    unmade = statement.where(PaymentAttempt.stripe_id.is_(None), PaymentAttempt.kind == kind)
+    await db.execute(unmade.values(stripe_id=subject, url=func.coalesce(PaymentAttempt.url, url)))
+    if is_intent:
+        unset = PaymentAttempt.stripe_payment_intent_id.is_(None)
+        await db.execute(statement.where(unset).values(stripe_payment_intent_id=subject))
+    found = select(PaymentAttempt.id).where(PaymentAttempt.id == attempt_id)
+    return (await db.execute(found)).one_or_none() is not None
 
 
 async def lock_order_of(db: AsyncSession, attempt_id: UUID) -> None:

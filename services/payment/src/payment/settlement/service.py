@@ -95,9 +95,16 @@ async def apply_reading(db: AsyncSession, attempt_id: UUID, reading: Reading, by
     """Store what a reading says. One that began before the last that was applied changes nothing: whatever it was made for,
     the later one has seen."""
     await repository.lock_order_of(db, attempt_id)
-    row = await repository.find_stored(db, attempt_id)
+    row, stored = await find_state(db, attempt_id)
     if row.read_at is not None and row.read_at >= reading.began_at:
         return
+    decision = decide(stored, reading)
+    await _store(db, row, stored, reading, decision, by)
+
+
+async def find_state(db: AsyncSession, attempt_id: UUID) -> tuple[AnyRow, Stored]:
+    """What is stored of an attempt and its order, as `decide` takes it. Lock the order first to act on it."""
+    row = await repository.find_stored(db, attempt_id)
     stored = Stored(
         order_id=str(row.order_id),
         status=row.status,
@@ -113,8 +120,7 @@ async def apply_reading(db: AsyncSession, attempt_id: UUID, reading: Reading, by
         disputes=await repository.find_disputes(db, row.order_id),
         books=await ledger.find_books(db, row.order_id),
     )
-    decision = decide(stored, reading)
-    await _store(db, row, stored, reading, decision, by)
+    return row, stored
 
 
 async def _store(
@@ -122,7 +128,7 @@ async def _store(
 ) -> None:
     await _store_payment(db, row, reading, decision)
     await _move_order(db, row, decision)
-    await _store_refunds_and_disputes(db, row, reading, decision, by)
+    await _store_refunds_and_disputes(db, row, reading, decision)
     if decision.refund_charge is not None:
         await _return_money(db, row, stored, reading, decision)
     await ledger.insert_movements(db, row.order_id, stored.books.new)
@@ -144,10 +150,10 @@ async def _store_payment(db: AsyncSession, row: AnyRow, reading: Reading, decisi
 
 
 async def _store_refunds_and_disputes(
-    db: AsyncSession, row: AnyRow, reading: Reading, decision: Decision, by: By
+    db: AsyncSession, row: AnyRow, reading: Reading, decision: Decision
 ) -> None:
     for refund in decision.refunds:
-        await _store_refund(db, row, refund, intent_id=_intent_id(reading), by=by)
+        await _store_refund(db, row, refund, intent_id=_intent_id(reading))
     for dispute in decision.disputes:
         await repository.upsert_dispute(db, dispute, order_id=row.order_id, payment_id=row.payment_id)
 
@@ -188,9 +194,7 @@ async def _move_order(db: AsyncSession, row: AnyRow, decision: Decision) -> None
         await repository.flag_order(db, row.order_id, decision.flag)
 
 
-async def _store_refund(
-    db: AsyncSession, row: AnyRow, refund: RefundState, *, intent_id: str, by: By
-) -> None:
+async def _store_refund(db: AsyncSession, row: AnyRow, refund: RefundState, *, intent_id: str) -> None:
     read = refund.reading
     state = {"stripe_id": read.id, "status": read.status, "failure_reason": read.failure_reason}
     if refund.is_new:
@@ -205,7 +209,7 @@ async def _store_refund(
                 "stripe_charge_id": refund.charge,
                 "amount": read.amount,
                 "currency": read.currency,
-                "cause": by.cause if by.cause == "reconcile" else "stripe",
+                "cause": "stripe",
             },
         )
         return

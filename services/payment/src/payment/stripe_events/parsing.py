@@ -5,9 +5,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
-from uuid import UUID
 
-from payment.settlement.readings import METADATA_SERVICE
+from payment.settlement.adoption import attempt_of
 
 HANDLED = ("payment_intent.", "checkout.session.", "charge.dispute.", "refund.")
 HANDLED_CHARGES = ("charge.refunded", "charge.updated", "charge.refund.updated")
@@ -59,16 +58,6 @@ class Event:
     def names_this_service(self) -> bool:
         """Whether the object says that this service made it."""
         return attempt_of(self.metadata) is not None
-
-
-def attempt_of(metadata: Mapping[str, Any]) -> UUID | None:
-    """The attempt that an object was made for, as its metadata say; None when it is not this service's."""
-    if metadata.get("service") != METADATA_SERVICE:
-        return None
-    try:
-        return UUID(metadata["attempt_id"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None
 
 
 def _text(value: object) -> str | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, any_, delete, func, literal, or_, select, text, update
+from sqlalchemy import ARRAY, Text, any_, delete, func, literal, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.driver_statements import DriverText
@@ -65,26 +65,6 @@ async def finish(db: AsyncSession, event_ids: Sequence[str], values: Mapping[str
             synchronize_session=False
         )
     )
-
-
-async def find_attempt_id(db: AsyncSession, subject: str) -> UUID | None:
-    """The attempt that is this PaymentIntent or Checkout session."""
-    of_subject = or_(PaymentAttempt.stripe_id == subject, PaymentAttempt.stripe_payment_intent_id == subject)
-    return (await db.execute(select(PaymentAttempt.id).where(of_subject).limit(1))).scalar_one_or_none()
-
-
-async def adopt(db: AsyncSession, attempt_id: UUID, subject: str) -> UUID | None:
-    """Tell an attempt, whose creation may never have been answered, what it is at Stripe; gives its id if it exists."""
-    is_intent = subject.startswith("pi_")
-    kind = "payment_intent" if is_intent else "checkout_session"
-    statement = update(PaymentAttempt).where(PaymentAttempt.id == attempt_id)
-    unmade = statement.where(PaymentAttempt.stripe_id.is_(None), PaymentAttempt.kind == kind)
-    await db.execute(unmade.values(stripe_id=subject))
-    if is_intent:
-        unset = PaymentAttempt.stripe_payment_intent_id.is_(None)
-        await db.execute(statement.where(unset).values(stripe_payment_intent_id=subject))
-    found = select(PaymentAttempt.id).where(PaymentAttempt.id == attempt_id)
-    return (await db.execute(found)).scalar_one_or_none()
 
 
 async def find_order(db: AsyncSession, attempt_id: UUID) -> AnyRow:

@@ -15,13 +15,14 @@ from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.jobs.queue import Job, retry_after
 from payment.history.repository import By
+from payment.settlement.adoption import NotKnownYet, adopt, find_attempt
 from payment.settlement.readings import Reading
 from payment.settlement.repository import insert_decline
 from payment.settlement.service import apply_reading, read_attempt
 from payment.stripe_api.client import StripeApi
 from payment.stripe_api.errors import StripeRefused, StripeUnavailable
 from payment.stripe_events import repository
-from payment.stripe_events.parsing import Event, attempt_of
+from payment.stripe_events.parsing import Event
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +41,6 @@ MOST_FAILURES = 12
 """After so many failures that are not Stripe's absence, an event is a dead letter."""
 
 BY_STRIPE = By(cause="stripe")
-
-
-class NotKnownYet(Exception):
-    """The event names this service, but not an attempt that this database has."""
 
 
 class LeaseLost(Exception):
@@ -116,21 +113,14 @@ class EventWorker:
 
     async def _find_attempt(self, subject: str, events: Sequence[Event]) -> UUID | None:
         """The attempt of a subject; None when the object is not ours. Raises `NotKnownYet`."""
-        async with self.database.transaction() as db:
-            known = await repository.find_attempt_id(db, subject)
+        known = await find_attempt(self.database, subject)
         if known is not None:
             return known
         named = (event.metadata for event in events if event.names_this_service)
         metadata = next(named, None)
         if metadata is None:
             metadata = await self._read_metadata(subject)
-        attempt_id = attempt_of(metadata)
-        if attempt_id is None:
-            return None
-        async with self.database.transaction() as db:
-            if await repository.adopt(db, attempt_id, subject) is None:
-                raise NotKnownYet(f"attempt {attempt_id} is not in this database")
-        return attempt_id
+        return await adopt(self.database, subject, metadata)
 
     async def _read_metadata(self, subject: str) -> Mapping[str, Any]:
         try:
