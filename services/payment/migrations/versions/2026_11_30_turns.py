@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 revision = "turns"
-down_revision = "lists_by_status"
+down_revision = "legal_moves"
 branch_labels = None
 depends_on = None
 
