@@ -9,6 +9,7 @@ Problem
 │   └── InvalidStripeEvent: 400 invalid-stripe-event
 ├── CheckoutUrlRefused: 422 checkout-url-refused
 ├── Conflict
+│   ├── NoReceiptYet: 409 no-receipt-yet
 │   ├── OrderDisputed: 409 order-disputed
 │   ├── OrderNotCancellable: 409 order-not-cancellable
 │   ├── OrderNotPayable: 409 order-not-payable
@@ -35,6 +36,7 @@ Problem
 │   ├── MixedCurrencies: 422 mixed-currencies
 │   └── ProductNotForSale: 422 product-not-for-sale
 ├── ServiceUnavailable
+│   ├── PdfUnavailable: 503 pdf-unavailable
 │   └── StripeUnavailable: 503 stripe-unavailable
 └── TooManyRequests
     └── PaymentAttemptsExceeded: 429 payment-attempts-exceeded

@@ -3,6 +3,7 @@
 from payment.currencies import CURRENCIES, MAXIMUM_DIGITS, MORE_MAXIMUM_DIGITS
 from payment.orders.schemas import LARGEST_QUANTITY, MOST_LINES
 from payment.products.schemas import LARGEST_STOCK, NewProduct
+from payment.receipts.pdf_maker import LONGEST_SECONDS, MOST_WAITING
 from payment.settings import Settings
 from payment.webhook_endpoints.addresses import LONGEST_URL
 from payment.webhook_endpoints.schemas import EVENT_TYPES
@@ -39,6 +40,8 @@ LIMITS = {
     "failures until an endpoint is disabled, days": FAILING_LIMIT.days,
     "bytes of a webhook's response that are read": RESPONSE_BYTES,
     "characters of it that are shown": EXCERPT_CHARACTERS,
+    "requests that wait for a PDF, at most": MOST_WAITING,
+    "wait for a PDF, at most, seconds": int(LONGEST_SECONDS),
     "rows on a page, by default": DEFAULT_LIMIT,
     "rows on a page, at most": MAXIMUM_LIMIT,
 }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from payment.receipts.pdf_maker import PdfMaker
 from payment.stripe_api.client import StripeApi
 from payment.stripe_events.service import EventWaker
 from payment.webhook_endpoints.addresses import AddressPolicy
@@ -20,3 +21,4 @@ class Components:
     endpoint_secrets: EndpointSecrets
     delivery_worker: DeliveryWorker
     waker: EventWaker
+    pdf_maker: PdfMaker

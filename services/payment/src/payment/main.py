@@ -10,6 +10,8 @@ from payment.models import USER_COLUMNS
 from payment.orders import routes as orders
 from payment.payments import routes as payments
 from payment.products import routes as products
+from payment.receipts import routes as receipts
+from payment.receipts.pdf_maker import PdfMaker
 from payment.refunds import routes as refunds
 from payment.settings import Settings
 from payment.stripe_api.setup import make_stripe_api
@@ -42,6 +44,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             payments.payments_router,
             disputes.router,
             timeline.router,
+            receipts.router,
             stripe_events.router,
             webhook_endpoints.router,
         ],
@@ -64,6 +67,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
                 registry=app.request_metrics.registry,
             ),
             waker=EventWaker(),
+            pdf_maker=PdfMaker(),
         )
     )
     return app

@@ -11,6 +11,7 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from payment.orders.service import expire_overdue
 from payment.payments.sweep import close_leftovers, expire_overdue_with_attempts
+from payment.receipts.pdf_maker import PdfMaker
 from payment.reconciliation.service import reconcile_in_turn
 from payment.refunds.sending import send_due_refunds
 from payment.settings import Settings
@@ -30,7 +31,7 @@ LOOK_SECONDS = 60
 @contextlib.asynccontextmanager
 async def working(app: Service) -> AsyncIterator[None]:
     """Do the background work while the block runs. Every replica does, and skips what another has locked or claimed. In the
-    end the connections to Stripe are closed."""
+    end the connections to Stripe are closed, and the program that makes PDFs ends."""
     settings, database, stripe = app.component(Settings), app.component(Database), app.component(StripeApi)
     in_background = stripe.in_background()
     worker = EventWorker(database=database, stripe=in_background, is_live=settings.is_live)
@@ -53,6 +54,7 @@ async def working(app: Service) -> AsyncIterator[None]:
     )
     async with (
         contextlib.aclosing(stripe),
+        contextlib.aclosing(app.component(PdfMaker)),
         sweeper,
         event_worker,
         reconciler,

@@ -1,0 +1,1 @@
+"""Receipts of paid orders, as a page and as a PDF."""
