@@ -63,9 +63,10 @@ ERRORS: dict[str, Callable[[], StripeError]] = {
 
 
 class Faults:
-    """The faults that wait for their calls, and the limit of calls a second."""
+    """The faults that wait for their calls, and the limit of calls a second. `calls`: all so far."""
 
     def __init__(self) -> None:
+        self.calls = 0
         self.waiting: list[Fault] = []
         self.per_second: int | None = None
         self._second = 0
@@ -88,6 +89,7 @@ class Faults:
 
     def count_call(self) -> None:
         """Raises `StripeError` above the limit of calls a second."""
+        self.calls += 1
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._calls = second, 0
