@@ -112,7 +112,10 @@ LINES = """
 ORDERS = List(
     fields=f"""
         'id', id, 'user_id', user_id, 'status', status, 'total_amount', round(total_amount, 2)::text,
-        'currency', currency, 'items', ({LINES}), 'expires_at', {moment("expires_at")},
+        'currency', currency,
+        'amount_paid', round(amount_paid, 2)::text, 'amount_refunded', round(amount_refunded, 2)::text,
+        'amount_refundable', round(amount_refundable, 2)::text, 'amount_disputed', round(amount_disputed, 2)::text,
+        'receipt_number', receipt_number, 'flag', flag, 'items', ({LINES}), 'expires_at', {moment("expires_at")},
         'created_at', {moment("created_at")}, 'updated_at', {moment("updated_at")}
     """,
     rows="orders o WHERE user_id = $2",
