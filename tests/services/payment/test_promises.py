@@ -2,9 +2,12 @@
 
 from payment.currencies import CURRENCIES, MAXIMUM_DIGITS, MORE_MAXIMUM_DIGITS
 from payment.orders.schemas import LARGEST_QUANTITY, MOST_LINES
+from payment.payments.service import MOST_DECLINES_AN_HOUR, MOST_OPEN_ORDERS
 from payment.products.schemas import LARGEST_STOCK, NewProduct
 from payment.receipts.pdf_maker import LONGEST_SECONDS, MOST_WAITING
+from payment.refunds.schemas import LONGEST_NOTE
 from payment.settings import Settings
+from payment.stripe_events.signature import TOLERANCE_SECONDS
 from payment.webhook_endpoints.addresses import LONGEST_URL
 from payment.webhook_endpoints.schemas import EVENT_TYPES
 from payment.webhook_endpoints.sending import EXCERPT_CHARACTERS, RESPONSE_BYTES
@@ -31,6 +34,10 @@ LIMITS = {
         f"of one in {', '.join(sorted(code for code, most in MORE_MAXIMUM_DIGITS.items() if most == digits))}": digits
         for digits in set(MORE_MAXIMUM_DIGITS.values())
     },
+    "declines of a buyer within an hour, at most": MOST_DECLINES_AN_HOUR,
+    "open orders of a buyer who pays, at most": MOST_OPEN_ORDERS,
+    "characters of a refund's note, at most": LONGEST_NOTE,
+    "difference of a webhook's time, at most, seconds": TOLERANCE_SECONDS,
     "characters of an idempotency key, at most": KEY["maxLength"],
     "stored response is repeated for, hours": int(REPLAY_LIFETIME.total_seconds()) // 3600,
     "characters of a webhook endpoint's URL, at most": LONGEST_URL,
