@@ -9,15 +9,12 @@ from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 from payment.history.repository import By
 from payment.payments import repository
-from payment.payments.customers import forget_customer
+from payment.payments.customers import CLOCKS_DIFFER_SECONDS, forget_customer
 from payment.payments.errors import AmountNotChargeable
 from payment.settlement.readings import METADATA_SERVICE
 from payment.settlement.service import settle_attempt
 from payment.stripe_api.client import StripeApi, walk
 from payment.stripe_api.errors import StripeRefused, StripeUnavailable
-
-CLOCKS_DIFFER_SECONDS = 3600
-"""An attempt is looked for among what Stripe made since so long before it was stored."""
 
 
 async def make_attempt(database: Database, stripe: StripeApi, attempt: AnyRow) -> dict[str, Any] | None:
@@ -35,14 +32,14 @@ async def make_attempt(database: Database, stripe: StripeApi, attempt: AnyRow) -
     except StripeRefused as refused:
         # A refusal may be given before Stripe looks at the key: it says nothing of an earlier send.
         if was_sent and (made_before := await _look_up(stripe, attempt)):
-            return await _store(database, attempt, made_before)
+            return await _store(database, stripe, attempt, made_before)
         await _take_refusal(database, attempt, refused)
         return None
     except StripeUnavailable as error:
         if not error.is_stored:
             raise
         return await _look_up_or_close(database, stripe, attempt)
-    return await _store(database, attempt, made)
+    return await _store(database, stripe, attempt, made)
 
 
 async def _create(stripe: StripeApi, attempt: AnyRow) -> dict[str, Any]:
@@ -52,16 +49,22 @@ async def _create(stripe: StripeApi, attempt: AnyRow) -> dict[str, Any]:
     return await create(attempt.parameters, key=f"attempt-{attempt.id}")
 
 
-async def _store(database: Database, attempt: AnyRow, made: Mapping[str, Any]) -> dict[str, Any]:
+async def _store(
+    database: Database, stripe: StripeApi, attempt: AnyRow, made: Mapping[str, Any]
+) -> dict[str, Any] | None:
     async with database.transaction() as db:
-        await repository.store_made(db, attempt.id, made)
-    return dict(made)
+        is_open = await repository.store_made(db, attempt.id, made)
+    if is_open:
+        return dict(made)
+    # A call at the same time was refused, and has closed the attempt: nobody may pay this.
+    await _close(stripe, attempt, made["id"])
+    return None
 
 
 async def _look_up_or_close(database: Database, stripe: StripeApi, attempt: AnyRow) -> dict[str, Any] | None:
     made = await _look_up(stripe, attempt)
     if made is not None:
-        return await _store(database, attempt, made)
+        return await _store(database, stripe, attempt, made)
     async with database.transaction() as db:
         await repository.close_attempt(db, attempt.id, "never_made")
     return None
@@ -95,6 +98,8 @@ async def _take_refusal(database: Database, attempt: AnyRow, refused: StripeRefu
         customer = attempt.parameters["customer"]
         is_customer = refused.code == "resource_missing" and refused.param == "customer"
         customer_id = await repository.find_customer_id(db, customer) if is_customer else None
+    if refused.param == "expires_at":
+        return  # a session that was to be made long ago, and now would be too short
     if customer_id is None:
         raise AmountNotChargeable(refused.message)
     await forget_customer(database, customer_id)
@@ -115,16 +120,20 @@ async def close_attempt(database: Database, stripe: StripeApi, attempt: AnyRow, 
         stripe_id = made["id"]
     else:
         stripe_id = attempt.stripe_id
+    await _close(stripe, attempt, stripe_id)
+    await settle_attempt(database, stripe, attempt.id, by)
+
+
+async def _close(stripe: StripeApi, attempt: AnyRow, stripe_id: str) -> None:
+    # With a new key each time: Stripe would repeat an old refusal of what it would do now.
+    key = f"close-{attempt.id}-{new_id()}"
     try:
-        # With a new key each time: Stripe would repeat an old refusal of what it would do now.
-        key = f"close-{attempt.id}-{new_id()}"
         if attempt.kind == "payment_intent":
             await stripe.cancel_payment_intent(stripe_id, {"cancellation_reason": "abandoned"}, key=key)
         else:
             await stripe.expire_checkout_session(stripe_id, key=key)
     except StripeRefused:
-        pass  # it has ended, or is on its way: the reading says which
-    await settle_attempt(database, stripe, attempt.id, by)
+        pass  # it has ended, or is on its way: a reading says which
 
 
 def intent_parameters(order: AnyRow, *, attempt_id: UUID, customer: str, minor_units: int) -> dict[str, Any]:

@@ -4,34 +4,55 @@ from typing import Any
 from uuid import UUID
 
 from dbcommon.engine import Database
+from dbcommon.rows import AnyRow
 from payment.payments import repository
 from payment.settlement.readings import METADATA_SERVICE
-from payment.stripe_api.client import StripeApi
-from payment.stripe_api.errors import StripeUnavailable
+from payment.stripe_api.client import StripeApi, walk
+from payment.stripe_api.errors import StripeRefused, StripeUnavailable
+
+CLOCKS_DIFFER_SECONDS = 3600
+"""What Stripe made for a row is looked for among what it made since so long before the row was stored."""
 
 
 async def ensure_customer(database: Database, stripe: StripeApi, user_id: UUID) -> str:
-    """The id of the user's customer at Stripe. Raises `StripeUnavailable`, `StripeRefused`.
+    """The id of the user's customer at Stripe. Raises `StripeUnavailable`.
 
     The row and its parameters are stored before the call, and its id is the idempotency key, so that all calls of all
     processes make one customer.
     """
-    while True:
+    for is_plain in (False, False, True):
         async with database.transaction() as db:
-            customer = await repository.find_or_insert_customer(db, user_id, _parameters_of)
+            customer = await repository.find_or_insert_customer(
+                db, user_id, _plain_parameters if is_plain else _parameters_of
+            )
         if customer.stripe_id is not None:
             return str(customer.stripe_id)
-        try:
-            made = await stripe.create_customer(customer.parameters, key=f"customer-{customer.id}")
-        except StripeUnavailable as error:
-            if not error.is_stored:
-                raise
-            # Stripe would repeat this answer for a day. A customer that was made all the same owes nothing.
-            await forget_customer(database, customer.id)
-            continue
-        async with database.transaction() as db:
-            await repository.store_customer(db, customer.id, user_id, made["id"])
-        return str(made["id"])
+        made = await _create(stripe, customer, user_id)
+        if made is not None:
+            async with database.transaction() as db:
+                await repository.store_customer(db, customer.id, user_id, made["id"])
+            return str(made["id"])
+        await forget_customer(database, customer.id)
+    raise StripeUnavailable
+
+
+async def _create(stripe: StripeApi, customer: AnyRow, user_id: UUID) -> dict[str, Any] | None:
+    """The customer of a row. None when none was made, and none will be with its key and parameters."""
+    try:
+        return await stripe.create_customer(customer.parameters, key=f"customer-{customer.id}")
+    except StripeRefused as refused:
+        if refused.http_status in (401, 403):
+            raise StripeUnavailable(http_status=refused.http_status) from refused
+        return None
+    except StripeUnavailable as error:
+        if not error.is_stored:
+            raise
+    # Stripe would repeat its error for a day; it may have made the customer all the same.
+    params = {"created": {"gte": int(customer.created_at.timestamp()) - CLOCKS_DIFFER_SECONDS}}
+    async for each in walk(stripe.list_customers, params):
+        if (each.get("metadata") or {}).get("user_id") == str(user_id):
+            return each
+    return None
 
 
 async def forget_customer(database: Database, customer_id: UUID) -> None:
@@ -40,8 +61,13 @@ async def forget_customer(database: Database, customer_id: UUID) -> None:
         await repository.forget_customer(db, customer_id)
 
 
+def _plain_parameters(user_id: UUID, _email: str | None, _name: str | None) -> dict[str, Any]:
+    """Without what Stripe might refuse: it takes not every address."""
+    return {"metadata": {"service": METADATA_SERVICE, "user_id": str(user_id)}}
+
+
 def _parameters_of(user_id: UUID, email: str | None, name: str | None) -> dict[str, Any]:
-    params: dict[str, Any] = {"metadata": {"service": METADATA_SERVICE, "user_id": str(user_id)}}
+    params = _plain_parameters(user_id, email, name)
     # Stripe takes 256 characters of a name, 512 of an address.
     if email and len(email) <= 512:
         params["email"] = email

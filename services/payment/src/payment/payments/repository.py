@@ -142,25 +142,30 @@ async def mark_sent(db: AsyncSession, attempt_id: UUID) -> bool:
     return was_sent
 
 
-async def store_made(db: AsyncSession, attempt_id: UUID, made: Mapping[str, Any]) -> None:
-    """Store what Stripe made for an attempt; the same again changes nothing."""
+async def store_made(db: AsyncSession, attempt_id: UUID, made: Mapping[str, Any]) -> bool:
+    """Store what Stripe made for an attempt; the same again changes nothing. False when the attempt is closed."""
     is_intent = made["object"] == "payment_intent"
     values = {
-        "stripe_id": made["id"],
-        "client_secret": made.get("client_secret"),
-        "url": made.get("url"),
-        "stripe_payment_intent_id": made["id"] if is_intent else made.get("payment_intent"),
+        PaymentAttempt.stripe_id: made["id"],
+        PaymentAttempt.client_secret: made.get("client_secret"),
+        PaymentAttempt.url: made.get("url"),
+        PaymentAttempt.stripe_payment_intent_id: made["id"] if is_intent else made.get("payment_intent"),
     }
+    # An event may have told of it before: then some are known.
     statement = (
         update(PaymentAttempt)
-        .where(PaymentAttempt.id == attempt_id, PaymentAttempt.stripe_id.is_(None))
-        .values(values)
-        .returning(PaymentAttempt.payment_id)
+        .where(PaymentAttempt.id == attempt_id)
+        .values({column: func.coalesce(column, value) for column, value in values.items()})
+        .returning(PaymentAttempt.payment_id, PaymentAttempt.closed_at.is_(None).label("is_open"))
     )
-    payment_id = (await db.execute(statement)).scalar_one_or_none()
-    if payment_id is not None and is_intent:
-        pointed = update(Payment).where(Payment.id == payment_id, Payment.stripe_payment_intent_id.is_(None))
+    stored = (await db.execute(statement)).one()
+    if is_intent and stored.is_open:
+        pointed = update(Payment).where(
+            Payment.id == stored.payment_id, Payment.stripe_payment_intent_id.is_(None)
+        )
         await db.execute(pointed.values(stripe_payment_intent_id=made["id"]))
+    is_open: bool = stored.is_open
+    return is_open
 
 
 async def close_attempt(db: AsyncSession, attempt_id: UUID, outcome: str) -> bool:
@@ -228,9 +233,9 @@ async def find_or_insert_customer(
     db: AsyncSession, user_id: UUID, parameters_of: Callable[[UUID, str | None, str | None], dict[str, Any]]
 ) -> AnyRow:
     """The user's live customer; a new row with the user's address and name of now if there is none."""
-    live = select(StripeCustomer.id, StripeCustomer.parameters, StripeCustomer.stripe_id).where(
-        StripeCustomer.user_id == user_id, StripeCustomer.gone_at.is_(None)
-    )
+    live = select(
+        StripeCustomer.id, StripeCustomer.parameters, StripeCustomer.stripe_id, StripeCustomer.created_at
+    ).where(StripeCustomer.user_id == user_id, StripeCustomer.gone_at.is_(None))
     found = (await db.execute(live)).one_or_none()
     if found is not None:
         return found

@@ -117,13 +117,15 @@ async def _make(
     for _ in range(_ROUNDS):
         async with database.transaction() as db:
             order = await _lock_payable(db, order_id, owner=owner)
+            await _check_abuse(db, owner)
             attempt = await repository.find_open_attempt(db, order_id)
-        if attempt is None:
-            attempt = await _begin(database, stripe, order, kind=kind, checkout=checkout, by=by)
-        elif attempt.kind != kind or not _returns_to(attempt, checkout):
+        if attempt is not None and not (attempt.kind == kind and _returns_to(attempt, checkout)):
             await _clear(database, stripe, attempt, by)
             continue
-        if attempt.stripe_id is not None:
+        attempt = attempt or await _begin(database, stripe, order, kind=kind, checkout=checkout, by=by)
+        if attempt is None:
+            continue
+        if (attempt.url if checkout else attempt.client_secret) is not None:
             return {"client_secret": attempt.client_secret, "url": attempt.url}
         made = await make_attempt(database, stripe, attempt)
         if made is not None:
@@ -151,15 +153,13 @@ async def _begin(
     kind: AttemptKind,
     checkout: NewCheckout | None,
     by: By,
-) -> AnyRow:
-    """The open attempt of an order: a new one, unless another request was faster."""
+) -> AnyRow | None:
+    """A new attempt of an order; None when another request was faster."""
     customer = await ensure_customer(database, stripe, order.user_id)
     async with database.transaction() as db:
         order = await _lock_payable(db, order.id, owner=order.user_id)
-        attempt = await repository.find_open_attempt(db, order.id)
-        if attempt is not None:
-            return attempt
-        await _check_abuse(db, order.user_id)
+        if await repository.find_open_attempt(db, order.id) is not None:
+            return None
         attempt_id = new_id()
         if checkout is None:
             parameters = intent_parameters(

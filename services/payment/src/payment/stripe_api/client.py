@@ -56,6 +56,10 @@ class StripeApi:
         method = self.client.v1.customers.delete_async
         return await self.calls.call("customers.delete", lambda: method(customer_id), is_write=True)
 
+    async def list_customers(self, params: Json) -> Json:
+        """A page of customers, newest first; without deleted ones."""
+        return await self._read("customers.list", self.client.v1.customers.list_async, params)
+
     async def create_payment_intent(self, params: Json, *, key: str) -> Json:
         """A new PaymentIntent."""
         method = self.client.v1.payment_intents.create_async

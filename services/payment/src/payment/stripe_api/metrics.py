@@ -9,6 +9,7 @@ Operation = Literal[
     "customers.create",
     "customers.retrieve",
     "customers.delete",
+    "customers.list",
     "payment_intents.create",
     "payment_intents.retrieve",
     "payment_intents.cancel",
