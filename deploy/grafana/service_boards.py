@@ -237,6 +237,24 @@ PAYMENT = [
         unit="reqps",
     ),
     graph(
+        "The books",
+        "What the last check found wrong, and orders that wait for an admin.",
+        ('sum by (check) (max by (job, check) (payment_check_findings{job="payment"}) > 0)', "{{check}}"),
+        ('max(payment_orders_flagged{job="payment"})', "flagged orders"),
+    ),
+    graph(
+        "Reconciliation with Stripe",
+        "Differences that the last run found: webhooks that did not arrive.",
+        ('max(payment_reconciliation_differences{job="payment"})', "differences"),
+    ),
+    graph(
+        "Age of check and reconciliation",
+        "Time since the last of each.",
+        ('min(payment_check_age_seconds{job="payment"})', "check"),
+        ('min(payment_reconciliation_age_seconds{job="payment"})', "reconciliation"),
+        unit="s",
+    ),
+    graph(
         "Events to webhook endpoints",
         "Attempts: delivered, to be tried again, given up.",
         (rate("payment_webhook_attempts_total", 'job="payment"', by="outcome"), "{{outcome}}"),

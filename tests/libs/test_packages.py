@@ -183,9 +183,10 @@ def test_a_package_imports_only_what_it_asks_for(wheels: dict[str, Wheel], name:
     tops = {module.split(".")[0] for module in modules} - sys.stdlib_module_names
     assert tops
     distributions = importlib.metadata.packages_distributions()
-    # Extras: webcommon's password module and Auth's commands are for those who ask for them.
+    # Extras: webcommon's password module and the services' commands are for those who ask for them.
     special = {
         "auth": "quartet-auth[commands]",
+        "payment": "quartet-payment[commands]",
         "quartet": "quartet-ops",
         "webcommon": "quartet-webcommon[passwords]",
     }

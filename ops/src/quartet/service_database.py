@@ -1,6 +1,7 @@
 """A transaction on a service's database, for the commands that the service publishes."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -10,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from dbcommon.dsn import DatabaseUrl
-from quartet.errors import ServerFailed, WrongPassword
+from dbcommon.settings_error import SettingsError
+from quartet.errors import ServerFailed, WrongPassword, WrongSettings
 from quartet.readiness import ensure_answers
 from quartet.settings import load_settings
+from quartet.settings.catalogue import settings_class
 
 Result = TypeVar("Result")
 Work = Callable[[AsyncSession], Awaitable[Result]]
@@ -33,6 +36,18 @@ def run_in_transaction(service: str, work: Work[Result]) -> Result:
     url = settings.database_url(service, server=settings.server())
     ensure_answers(settings, [url])
     return asyncio.run(run_on(url, work, service=service))
+
+
+def service_settings(service: str) -> Any:
+    """What `webcommon.commands.ServiceAccess.settings` promises. Raises WrongSettings, WrongPassword or ServerFailed."""
+    settings = load_settings(check=False)
+    server = settings.server()
+    ensure_answers(settings, [settings.database_url(service, server=server)])
+    environment = settings.service_environment(service, server=server, process=os.environ)
+    try:
+        return settings_class(service).from_environment(environment)
+    except SettingsError as error:
+        raise WrongSettings("\n".join(error.lines)) from None
 
 
 async def run_on(url: DatabaseUrl, work: Work[Result], *, service: str) -> Result:

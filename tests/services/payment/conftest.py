@@ -18,6 +18,7 @@ from tests.conftest import CopyDatabase
 from tests.libs.webcommon.test_jwks import KeyServer, published
 from tests.processes import Running, two_processes
 from tests.servers import TestServer
+from tests.services.payment.operator import Operator
 from tests.services.payment.purchases import Purchases
 from tests.services.payment.shop import Shop, Sql
 from tests.services.payment.stripe_account import StripeAccount
@@ -60,6 +61,7 @@ def settings(database_settings: DatabaseSettings, standin: StandIn) -> Settings:
         event_seconds=3600,
         delivery_seconds=3600,
         reconcile_seconds=86_400,
+        check_seconds=86_400,
         stripe_standin_url=standin.account.base_url,
         stripe_max_rps=1000,
     )
@@ -95,6 +97,12 @@ def shop(client: httpx.AsyncClient, mint: TokenMint) -> Shop:
 def purchases(shop: Shop, app: Service, stripe: StripeAccount) -> Purchases:
     """Steps of purchases; nothing happens by itself."""
     return Purchases(shop, app, stripe)
+
+
+@pytest.fixture
+def operator(settings: Settings) -> Operator:
+    """Somebody who calls `quartet payment …`."""
+    return Operator(settings)
 
 
 @pytest.fixture(scope="session")

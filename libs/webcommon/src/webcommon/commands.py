@@ -1,11 +1,11 @@
 """What the commands that a service publishes in its `commands.py` get from `quartet`, and what they raise.
 
-A service's `commands.group` is a Typer application. `quartet` mounts it, and gives each command a `RunInTransaction` as
-`context.obj`.
+A service's `commands.group` is a Typer application. `quartet` mounts it, and gives each command a `ServiceAccess` as
+`context.obj`; most need only that it is a `RunInTransaction`.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 if TYPE_CHECKING:  # `quartet --help` imports this module, and not SQLAlchemy
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,4 +30,12 @@ class RunInTransaction(Protocol):
 
     def __call__(self, service: str, work: "Callable[[AsyncSession], Awaitable[Result]]") -> Result:
         """Give what `work` gives, once that is committed. Raises a Failure when the database refuses or does not answer."""
+        ...
+
+
+class ServiceAccess(RunInTransaction, Protocol):
+    """What `context.obj` is: the same, and the settings that a service's process would get."""
+
+    def settings(self, service: str) -> Any:
+        """The settings of a service, whose database answers. Raises a Failure when they are wrong, or it does not."""
         ...

@@ -31,6 +31,9 @@ COMMANDS = lazy_group(
         "db": Entry("quartet.cli.database:group", "Migrations, a shell, and looks at the databases."),
         "studio": Entry("quartet.cli.studio:studio", "Show a database's rows on a web page of this machine."),
         "auth": Entry("auth.commands:group", "Accounts and signing keys."),
+        "payment": Entry(
+            "payment.commands:group", "The books, Stripe's events, and orders that wait for an admin."
+        ),
         "provision": Entry(
             "quartet.cli.provisioning:provision_server", "Create or repair roles, databases and schema."
         ),
@@ -78,15 +81,20 @@ def app() -> None:
 def _run() -> int | None:
     try:
         # In standalone mode Typer draws a box around each wrong argument.
-        code: int | None = COMMANDS(standalone_mode=False, obj=_run_in_transaction)
+        code: int | None = COMMANDS(standalone_mode=False, obj=_ServiceAccess())
     except typer.TyperException as error:
         raise _as_wrong_use(error) from None
     return code
 
 
-def _run_in_transaction(service: str, work: Any) -> Any:
-    """What the commands of services get as `context.obj`."""
-    return importlib.import_module("quartet.service_database").run_in_transaction(service, work)
+class _ServiceAccess:
+    """What the commands of services get as `context.obj`: `webcommon.commands.ServiceAccess`."""
+
+    def __call__(self, service: str, work: Any) -> Any:
+        return importlib.import_module("quartet.service_database").run_in_transaction(service, work)
+
+    def settings(self, service: str) -> Any:
+        return importlib.import_module("quartet.service_database").service_settings(service)
 
 
 def _as_wrong_use(error: typer.TyperException) -> Failure:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from payment.receipts.pdf_maker import PdfMaker
 from payment.stripe_api.client import StripeApi
 from payment.stripe_events.service import EventWaker
+from payment.verification.metrics import VerificationMetrics
 from payment.webhook_endpoints.addresses import AddressPolicy
 from payment.webhook_endpoints.signatures import EndpointSecrets
 from payment.webhook_endpoints.worker import DeliveryWorker
@@ -22,3 +23,4 @@ class Components:
     delivery_worker: DeliveryWorker
     waker: EventWaker
     pdf_maker: PdfMaker
+    verification_metrics: VerificationMetrics

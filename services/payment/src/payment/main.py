@@ -18,6 +18,7 @@ from payment.stripe_api.setup import make_stripe_api
 from payment.stripe_events import routes as stripe_events
 from payment.stripe_events.service import EventWaker
 from payment.timeline import routes as timeline
+from payment.verification.metrics import VerificationMetrics
 from payment.webhook_endpoints import routes as webhook_endpoints
 from payment.webhook_endpoints.setup import make_policy, make_secrets, make_worker
 from payment.worker import working
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             ),
             waker=EventWaker(),
             pdf_maker=PdfMaker(),
+            verification_metrics=VerificationMetrics(app.request_metrics.registry),
         )
     )
     return app

@@ -20,6 +20,8 @@ from payment.stripe_api.errors import StripeUnavailable
 from payment.stripe_events.service import EventWaker, delete_foreign
 from payment.stripe_events.worker import EventWorker
 from payment.turns.service import TurnLost
+from payment.verification.metrics import VerificationMetrics
+from payment.verification.service import measure, verify_in_turn
 from payment.webhook_endpoints.worker import DeliveryWorker
 from webcommon.api.idempotency.service import delete_expired
 from webcommon.app.service import Service
@@ -52,12 +54,19 @@ async def working(app: Service) -> AsyncIterator[None]:
         name="the reconciliation with Stripe",
         expected=(StripeUnavailable, TurnLost),
     )
+    metrics = app.component(VerificationMetrics)
+    verifier = run_every(
+        Schedule(seconds=LOOK_SECONDS, jitter=0.1),
+        lambda: look_after_books(database, metrics, period=timedelta(seconds=settings.check_seconds)),
+        name="the check of the books",
+    )
     async with (
         contextlib.aclosing(stripe),
         contextlib.aclosing(app.component(PdfMaker)),
         sweeper,
         event_worker,
         reconciler,
+        verifier,
         app.component(DeliveryWorker).running(),
     ):
         yield
@@ -71,3 +80,9 @@ async def sweep(database: Database, stripe: StripeApi) -> None:
     await send_due_refunds(database, stripe)
     await repeat_batches(lambda: delete_expired(database))
     await repeat_batches(lambda: delete_foreign(database))
+
+
+async def look_after_books(database: Database, metrics: VerificationMetrics, *, period: timedelta) -> None:
+    """Check the books if it is this process's turn, and tell `/metrics` what the last check found."""
+    await verify_in_turn(database, period=period)
+    await measure(database, metrics)

@@ -9,6 +9,7 @@ import pytest
 from payment.reconciliation.comparison import Difference
 from payment.reconciliation.service import Reconciliation, reconcile_in_turn
 from payment.turns.repository import find_turn
+from tests.services.payment.operator import Operator
 from tests.services.payment.purchases import Purchases, figures
 from tests.services.payment.shop import Sql
 
@@ -61,6 +62,7 @@ async def confirmed(purchases: Purchases, buyer: dict[str, str], price: str = "1
     order = await purchases.ordered(price, buyer=buyer)
     secret = await purchases.secret(order, buyer=buyer)
     assert (await purchases.account.confirm(secret)).status_code == 200
+    purchases.account.advance(5)
     purchases.account.take_events()
     return order
 
@@ -175,6 +177,7 @@ async def test_object_whose_creation_was_never_answered_is_adopted(
     if kind == "payment_intent":
         (intent,) = purchases.intents_of(order)
         assert (await purchases.account.confirm(intent["client_secret"])).status_code == 200
+        purchases.account.advance(5)
     purchases.account.take_events()
     await reconcile(purchases)
     shown = await purchases.read(order, buyer=buyer)
@@ -258,6 +261,25 @@ async def test_one_process_at_a_time_once_a_period(purchases: Purchases, sql: Sq
     )
     assert await reconcile_in_turn(purchases.database, purchases.stripe, period=None) is None
     await sql.execute("UPDATE turns SET lease_until = now() WHERE name = 'reconciliation'")
+
+
+async def test_command_prints_each_difference_and_fixes_when_told(
+    purchases: Purchases, operator: Operator
+) -> None:
+    buyer = purchases.buyer()
+    order = await confirmed(purchases, buyer)
+    (intent,) = purchases.intents_of(order)
+    line = f"payment {intent['id']}: here requires_payment_method, at Stripe succeeded (order {order['id']})"
+    done = await operator.run("reconcile")
+    assert (done.exit_code, line in done.output.splitlines()) == (1, True), done.output
+    assert (await purchases.read(order, buyer=buyer))["status"] == "pending"
+    done = await operator.run("reconcile", "--since", "2026-01-01", "--fix", "--json")
+    assert (done.exit_code, done.json["left"]) == (0, 0)
+    assert (await purchases.read(order, buyer=buyer))["status"] == "paid"
+    done = await operator.run("reconcile", "--fix")
+    assert (done.exit_code, done.output) == (0, "no difference\n")
+    assert (await operator.run("reconcile", "--since", "yesterday")).exit_code == 2
+    assert (await operator.run("check")).exit_code == 0
 
 
 async def test_limit_of_stripe_is_waited_for(purchases: Purchases) -> None:

@@ -104,7 +104,8 @@ _COLUMNS = (
     Order.updated_at,
 )
 
-_IS_OVERDUE = (Order.status == "pending", Order.expires_at <= func.now())
+# A flagged order has money that an admin decides about, and keeps its pieces until then.
+_IS_OVERDUE = (Order.status == "pending", Order.expires_at <= func.now(), Order.flag.is_(None))
 _HAS_OPEN_ATTEMPT = exists().where(PaymentAttempt.order_id == Order.id, PaymentAttempt.closed_at.is_(None))
 
 

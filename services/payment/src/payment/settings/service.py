@@ -52,6 +52,13 @@ class Settings(StripeSettings, DeliverySettings):
         description="How often Stripe is compared with the database, and its truth applied, by one process at a time.",
     )
 
+    check_seconds: float = Field(
+        300,
+        ge=60,
+        le=86_400,
+        description="How often one of the processes checks the books, as `quartet payment check` does, for /metrics.",
+    )
+
     @property
     def checkout_origins(self) -> tuple[str, ...]:
         """Origins to which buyers may return."""

@@ -149,6 +149,11 @@ async def flag_order(db: AsyncSession, order_id: UUID, flag: OrderFlag) -> None:
     await db.execute(statement.values(flag=flag, updated_at=func.now()))
 
 
+async def clear_flag(db: AsyncSession, order_id: UUID) -> None:
+    """An admin has decided about an order, which is locked."""
+    await db.execute(update(Order).where(Order.id == order_id).values(flag=None, updated_at=func.now()))
+
+
 async def insert_refund(db: AsyncSession, values: Mapping[str, Any]) -> bool:
     """Store a refund; False when it exists: by Stripe's id, or the automatic one of its charge."""
     statement = upsert(Refund).values(dict(values)).on_conflict_do_nothing().returning(Refund.id)

@@ -188,13 +188,36 @@ def _charge(charge_id: str) -> str:
     return f"charge {charge_id}"
 
 
+def is_charge_unallocated(books: Books, charge: str) -> bool:
+    """Whether a charge took money that no order has, and none was made to take since."""
+    return "unallocated" in books[_charge(charge)].amounts and f"accepted {charge}" not in books
+
+
+def find_unallocated(books: Books) -> list[tuple[str, Decimal, str]]:
+    """The charges whose money no order has, each with its amount and currency."""
+    charges = [name.removeprefix("charge ") for name in books.names("charge ")]
+    return [
+        (charge, -books[_charge(charge)].amounts["unallocated"], books[_charge(charge)].currency)
+        for charge in charges
+        if is_charge_unallocated(books, charge)
+    ]
+
+
+def accept_charge(books: Books, charge: str, amount: Decimal, currency: str) -> None:
+    """Book money that no order had as what its order was paid."""
+    books.move(f"accepted {charge}", amount, currency, source="sales", target="unallocated")
+
+
 def follow_refund(
     books: Books, refund_id: str, status: RefundStatus, *, charge: str, amount: Decimal, currency: str
 ) -> None:
     """Book what a refund in this status means. Refunds of money that no order has go back from where that money is."""
-    is_unallocated = "unallocated" in books[_charge(charge)].amounts
+    held_name = f"refund {refund_id} held"
+    is_unallocated = is_charge_unallocated(books, charge)
+    if held_name in books:
+        is_unallocated = "unallocated" in books[held_name].amounts
     held: Account = "unallocated" if is_unallocated else "refunds_pending"
-    books.move(f"refund {refund_id} held", amount, currency, source="stripe", target=held)
+    books.move(held_name, amount, currency, source="stripe", target=held)
     if status in _UNSETTLED:
         return
     has_succeeded = f"refund {refund_id} succeeded" in books

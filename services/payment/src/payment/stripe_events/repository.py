@@ -78,6 +78,37 @@ async def note_error(db: AsyncSession, event_id: str, error: str) -> None:
     await db.execute(update(StripeEvent).where(StripeEvent.id == event_id).values(last_error=error))
 
 
+_SHOWN = (
+    StripeEvent.type,
+    StripeEvent.subject,
+    StripeEvent.received_at,
+    StripeEvent.done_at,
+    StripeEvent.failed_at,
+    StripeEvent.order_id,
+    StripeEvent.foreign_because,
+    StripeEvent.last_error,
+)
+
+
+async def list_dead_letters(db: AsyncSession, *, most: int) -> Sequence[AnyRow]:
+    """Events that could not be applied, those that were given up last first."""
+    return await QUEUE.list_failed(db, *_SHOWN, most=most)
+
+
+async def list_events(db: AsyncSession, *, most: int) -> Sequence[AnyRow]:
+    """Events, the newest first."""
+    statement = select(StripeEvent.id, StripeEvent.attempts, *_SHOWN)
+    return (await db.execute(statement.order_by(StripeEvent.position.desc()).limit(most))).all()
+
+
+async def find_event(db: AsyncSession, event_id: str) -> AnyRow | None:
+    """An event, with its body."""
+    statement = select(
+        StripeEvent.id, StripeEvent.attempts, *_SHOWN, StripeEvent.api_version, StripeEvent.body
+    )
+    return (await db.execute(statement.where(StripeEvent.id == event_id))).one_or_none()
+
+
 async def delete_foreign(db: AsyncSession, *, limit: int) -> int:
     """Delete events that were not applied, after 30 days; gives how many."""
     old = (

@@ -1,0 +1,1 @@
+"""Resolution: what an admin decides about money that an order could not take."""

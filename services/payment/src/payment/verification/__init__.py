@@ -1,0 +1,1 @@
+"""Verification: whether the books, and what follows from them, hold."""
