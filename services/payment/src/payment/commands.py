@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.rows import AnyRow
+from payment.payments.forgetting import forget_user
 from payment.reconciliation.comparison import Difference
 from payment.reconciliation.service import Reconciliation, find_start, reconcile_in_turn
 from payment.resolution.service import accept_money, return_money
@@ -159,6 +160,24 @@ def resolve(
     for money, status in returned:
         typer.echo(f"refunded: {money}, {status}")
     typer.echo("the flag is cleared" if returned else "nothing was left to give back; the flag is cleared")
+
+
+@group.command(short_help="Forget a user whose account was deleted.")
+def forget(
+    context: typer.Context,
+    user: Annotated[UUID, typer.Argument(help="The user's id, as Auth had it.", show_default=False)],
+) -> None:
+    """Forget a user whose account was deleted: address and name are erased here, and the customer at Stripe is deleted.
+    Orders, payments and the ledger stay.
+
+    Example: quartet payment forget 01a22e68-f776-7434-b86e-c149fe91e7ef
+
+    Exit codes: 0 · 1 Stripe cannot be reached, or refuses · 2 wrong setting or usage · 6 wrong password · 10 no server
+    answers · 13 no such user
+    """
+    if not _run_with_stripe(context, lambda database, stripe: forget_user(database, stripe, user)):
+        raise NotFound(f"there is no user {user}")
+    typer.echo("forgotten; the orders stay")
 
 
 @events.command("list", short_help="Show events, the newest first.")

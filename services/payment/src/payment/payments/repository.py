@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, func, insert, select, update
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -266,3 +266,31 @@ async def find_customer_id(db: AsyncSession, stripe_id: str) -> UUID | None:
     """Our id of a customer at Stripe."""
     statement = select(StripeCustomer.id).where(StripeCustomer.stripe_id == stripe_id)
     return (await db.execute(statement)).scalar_one_or_none()
+
+
+async def erase_user(db: AsyncSession, user_id: UUID) -> bool:
+    """Erase a user's address and name, wherever they are; False when there is no such user. Tokens of before bring nothing
+    back."""
+    erased = (
+        update(User)
+        .where(User.id == user_id)
+        .values(
+            email=None, name=None, stripe_customer_id=None, token_expires_at=func.now() + timedelta(days=1)
+        )
+        .returning(User.id)
+    )
+    if (await db.execute(erased)).one_or_none() is None:
+        return False
+    await db.execute(
+        update(StripeCustomer)
+        .where(StripeCustomer.user_id == user_id)
+        .values(parameters=StripeCustomer.parameters.op("-")(literal(["email", "name"], ARRAY(Text))))
+    )
+    return True
+
+
+async def find_customers(db: AsyncSession, user_id: UUID) -> Sequence[AnyRow]:
+    """The user's customers that are not gone."""
+    statement = select(StripeCustomer.id, StripeCustomer.stripe_id)
+    live = statement.where(StripeCustomer.user_id == user_id, StripeCustomer.gone_at.is_(None))
+    return (await db.execute(live)).all()
