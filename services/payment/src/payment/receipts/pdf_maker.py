@@ -5,7 +5,6 @@ import json
 import logging
 import sys
 from asyncio.subprocess import PIPE, Process
-from dataclasses import asdict
 
 from payment.receipts.content import LENGTH_BYTES, Receipt
 from payment.receipts.errors import PdfUnavailable
@@ -48,7 +47,7 @@ class PdfMaker:
             async with asyncio.timeout(self._longest_seconds):
                 await self._turn.acquire()
                 # It goes on when its request ends early, since what the program writes has to be read.
-                work = asyncio.create_task(self._ask(json.dumps(asdict(receipt)).encode()))
+                work = asyncio.create_task(self._ask(json.dumps(receipt, default=vars).encode()))
                 work.add_done_callback(self._end_turn)
                 return await asyncio.shield(work)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
