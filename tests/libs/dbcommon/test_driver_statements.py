@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import replace
 
-from sqlalchemy import text
+from sqlalchemy import Text, literal_column, select, text
 
+from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseUnavailable
 from dbcommon.settings import DatabaseSettings, PoolSettings
@@ -20,6 +21,9 @@ from tests.libs.dbcommon.pools import (
     watching,
 )
 from tests.servers import TestServer
+
+LONG = DriverStatement(select(literal_column(f"'{'x' * 40_000}'", Text()).label("text")))
+"""A list whose JSON has many fields is as long as this soon."""
 
 
 async def test_read_costs_one_round_trip_and_a_transaction_three(bare_server: TestServer) -> None:
@@ -38,6 +42,10 @@ async def test_read_costs_one_round_trip_and_a_transaction_three(bare_server: Te
         await read_on_driver(database)
         before = proxy.spoken
         await read_on_driver(database)
+        assert proxy.spoken - before == 1
+        await database.fetch_record(LONG)
+        before = proxy.spoken
+        await database.fetch_record(LONG)
         assert proxy.spoken - before == 1
         await _write(database)
         before = proxy.spoken

@@ -238,7 +238,10 @@ class Database:
         if deadline is not None:
             timeout = max(0.05, min(timeout, deadline - time.monotonic()))
         try:
-            connection = await connect(url, arguments | {"timeout": timeout})
+            # However long a statement, it is prepared once: asyncpg alone would keep none of more than 15 KB.
+            connection = await connect(
+                url, arguments | {"timeout": timeout, "max_cacheable_statement_size": 0}
+            )
         except CONNECTION_FAULTS as error:
             raise DatabaseUnavailable(f"cannot connect to {url}: {error or type(error).__name__}") from error
         connection.add_termination_listener(lambda _connection: self._wake.set())
