@@ -8,7 +8,6 @@ from sqlalchemy import exists, select
 
 from dbcommon.engine import Database
 from payment.models import StripeEvent
-from payment.receipts.pdf_maker import PdfMaker
 from payment.stripe_api.client import StripeApi
 from payment.stripe_events.repository import QUEUE
 from payment.stripe_events.worker import EventWorker
@@ -27,7 +26,6 @@ class Purchases:
         self.account = account
         self.database = app.component(Database)
         self.stripe = app.component(StripeApi)
-        self.pdf_maker = app.component(PdfMaker)
 
     def buyer(self) -> Headers:
         """The headers of a new customer."""

@@ -6,13 +6,13 @@ import signal
 import unicodedata
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from payment.receipts.errors import PdfUnavailable
 from payment.receipts.pdf_maker import MOST_WAITING, PdfMaker
-from tests.services.payment.purchases import Purchases
 from tests.services.payment.receipts.extraction import receipt_of, text_of
-from tests.services.payment.shop import until
+from tests.services.payment.shop import Shop, until
 
 NAMES = [
     "Trà sữa trân châu đường đen, Nguyễn Thị Hồng Đào",
@@ -31,7 +31,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 async def maker() -> AsyncIterator[PdfMaker]:
-    one = PdfMaker()
+    one = PdfMaker(longest_seconds=600)
     yield one
     await one.aclose()
 
@@ -53,27 +53,22 @@ async def test_no_block_of_characters_is_lost(maker: PdfMaker) -> None:
     assert set(sample) - set(text) == set()
 
 
-async def test_requests_are_answered_while_fifty_wait_for_a_pdf(purchases: Purchases) -> None:
-    buyer = purchases.buyer()
-    order = await purchases.paid(buyer=buyer)
-    url = f"/v1/orders/{order['id']}/receipt"
-    assert (await purchases.client.get(url, params={"format": "pdf"}, headers=buyer)).status_code == 200
-    pid = purchases.pdf_maker.pid
+async def test_requests_are_answered_while_fifty_wait_for_a_pdf(
+    maker: PdfMaker, shop: Shop, client: httpx.AsyncClient
+) -> None:
+    await maker.make(receipt_of())
+    pid = maker.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
-    pending = [
-        asyncio.create_task(purchases.client.get(url, params={"format": "pdf"}, headers=buyer))
-        for _ in range(50)
-    ]
+    pending = [asyncio.create_task(maker.make(receipt_of(number=f"2026-{each:06}"))) for each in range(50)]
     try:
         for _ in range(20):
-            assert (await purchases.client.get("/v1/orders", headers=buyer)).status_code == 200
-            assert (await purchases.client.get(url, headers=buyer)).status_code == 200
+            assert (await client.get("/v1/orders", headers=shop.buyer())).status_code == 200
         assert not any(task.done() for task in pending)
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert {(await task).status_code for task in pending} == {200}
-    assert purchases.pdf_maker.pid == pid
+    assert [f"2026-{number:06}" in text_of(await task) for number, task in enumerate(pending)] == [True] * 50
+    assert maker.pid == pid
 
 
 async def test_after_a_request_that_ended_early_the_next_gets_its_own(maker: PdfMaker) -> None:

@@ -61,7 +61,7 @@ async def test_there_is_no_receipt_before_money_came(purchases: Purchases) -> No
 
 
 async def test_markup_is_shown_as_it_is_and_nothing_is_fetched(purchases: Purchases) -> None:
-    buyer = purchases.buyer()
+    buyer = purchases.shop.mint.headers(username="<b>Ana</b> {{7*7}}")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -82,6 +82,8 @@ async def test_markup_is_shown_as_it_is_and_nothing_is_fetched(purchases: Purcha
             listener.accept()
     names[-1] = "a␊b␛c"
     text = text_of(pdf.content)
+    assert "<b>Ana</b> {{7*7}}" in text
+    assert "<bdi>&lt;b&gt;Ana&lt;/b&gt; {{7*7}}" in page.text
     for name in names:
         assert f'<td dir="auto">{html.escape(name)}</td>' in page.text
         # Long names are broken between words.

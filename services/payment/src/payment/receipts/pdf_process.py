@@ -10,7 +10,7 @@ import sys
 from payment.receipts.content import LENGTH_BYTES, Receipt
 from payment.receipts.pdf import make_pdf
 
-_NICENESS = 10
+_NICENESS = 5
 """Requests come first where there are fewer cores than work."""
 
 
