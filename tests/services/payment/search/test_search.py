@@ -28,6 +28,7 @@ async def test_each_id_finds_exactly_its_order(purchases: Purchases) -> None:
     await purchases.checkout(open_order, buyer=buyer)
     (session,) = purchases.account.all("checkout.session")
     assert await search(purchases, session["id"]) == [open_order["id"]]
+    assert await search(purchases, f" {intent['id']}\n") == [paid["id"]]
     assert await search(purchases, email.upper()) == [open_order["id"], paid["id"]]
 
 

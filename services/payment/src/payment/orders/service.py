@@ -120,7 +120,7 @@ async def list_orders(
     q: str | None,
 ) -> Response:
     """A `Page[Order]`, newest first, of orders of `owner` only unless that is None. `q` finds one order, or a user's."""
-    found = {} if q is None else await search.find_wanted(database, q)
+    found = {} if q is None else await search.find_wanted(database, q.strip())
     if found is None:
         return cursors.json_page(EMPTY_PAGE, scope="orders")
     wanted = {"owner": owner, "status": status, **found}
