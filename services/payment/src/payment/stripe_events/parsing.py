@@ -32,7 +32,8 @@ class Event:
         event = json.loads(body)
         if not isinstance(event, dict) or event.get("object") != "event":
             raise ValueError("not an object of the type event")
-        thing = (event.get("data") or {}).get("object")
+        data = event.get("data")
+        thing = data.get("object") if isinstance(data, dict) else None
         if not isinstance(thing, dict):
             raise ValueError("without an object")  # noqa: TRY004 - of a value that came from outside
         event_id, type_ = _text(event.get("id")), _text(event.get("type"))
