@@ -89,6 +89,31 @@ async def test_accept_makes_the_order_paid_by_what_came_and_it_can_be_refunded(
     assert tuple(row) == ("admin", "pending", "paid")
 
 
+async def test_late_money_whose_refund_failed_can_be_accepted(
+    purchases: Purchases, operator: Operator, sql: Sql
+) -> None:
+    buyer = purchases.buyer()
+    order = await purchases.ordered(buyer=buyer)
+    secret = await purchases.secret(order, buyer=buyer)
+    assert (await purchases.cancel(order, buyer=buyer)).status_code == 200
+    (intent,) = purchases.intents_of(order)
+    fields = {"status": "requires_payment_method", "canceled_at": None}
+    await purchases.account.control("objects/change", kind="payment_intent", id=intent["id"], fields=fields)
+    assert (await purchases.account.confirm(secret)).status_code == 200
+    await purchases.catch_up()
+    assert await read_flag(sql, order) == "late_payment"
+    done = await operator.run("resolve", order["id"], "--accept")
+    assert (done.exit_code, "nothing is left" in done.output) == (1, True)
+    await purchases.sweep()
+    (refund,) = purchases.account.all("refund")
+    await purchases.account.control("refunds/fail", id=refund["id"])
+    await purchases.catch_up()
+    assert (await operator.run("resolve", order["id"], "--accept")).exit_code == 0
+    paid = await purchases.read(order, buyer=buyer)
+    assert figures(paid) == ("paid", "12.50", "0.00", "12.50", "0.00")
+    assert (await operator.run("check")).exit_code == 0
+
+
 async def test_money_of_another_currency_is_not_accepted(
     purchases: Purchases, operator: Operator, sql: Sql
 ) -> None:

@@ -119,13 +119,16 @@ async def find_refunds_since(
     return [(row.id, row.stripe_id) for row in await database.fetch_all(made)]
 
 
-async def find_details(db: AsyncSession, attempt_id: UUID) -> AnyRow:
-    """What is shown of an attempt's payment, and the Stripe ids of its refunds and disputes."""
+async def find_details(db: AsyncSession, attempt_id: UUID, *, before: datetime) -> AnyRow:
+    """What is shown of an attempt's payment, and the Stripe ids of its refunds and disputes that were stored before."""
     refunds = _ids_of(
-        Refund.stripe_id, Refund.stripe_payment_intent_id == PaymentAttempt.stripe_payment_intent_id
+        Refund.stripe_id,
+        Refund.stripe_payment_intent_id == PaymentAttempt.stripe_payment_intent_id,
+        Refund.created_at < before,
     )
     disputes = _ids_of(
         Dispute.stripe_id,
+        Dispute.created_at < before,
         Dispute.stripe_charge_id == Payment.stripe_charge_id,
         Payment.stripe_payment_intent_id == PaymentAttempt.stripe_payment_intent_id,
     )

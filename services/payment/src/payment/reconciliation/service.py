@@ -206,7 +206,7 @@ class Reconciliation:
 
     async def _unread(self, attempt_id: UUID, stripe: str | None) -> Difference:
         async with self.database.transaction() as db:
-            details = await repository.find_details(db, attempt_id)
+            details = await repository.find_details(db, attempt_id, before=datetime.now(UTC))
         return Difference(
             object=f"{details.kind} {details.stripe_id}",
             order_id=str(details.order_id),
@@ -222,7 +222,8 @@ class Reconciliation:
         disputes = await repository.find_disputes(self.database, [each.id for each in reading.disputes])
         async with self.database.transaction() as db:
             _, stored = await find_state(db, attempt_id)
-            details = await repository.find_details(db, attempt_id)
+            # A refund that is made while Stripe is read is not missing there.
+            details = await repository.find_details(db, attempt_id, before=reading.began_at)
         found = compare(stored, details, disputes, reading)
         if not self.is_fixing or not any(each.is_fixable for each in found):
             return found
