@@ -69,6 +69,13 @@ def test_the_operator_is_told_known_settings_only(name: str) -> None:
     assert set(DEFINED[name]["environment"]) - set(SETTINGS) == set()
 
 
+def test_the_operator_asks_stripe_as_payment_does() -> None:
+    told, payment = DEFINED["quartet"]["environment"], DEFINED["payment"]["environment"]
+    stripe = {name: value for name, value in payment.items() if name.startswith("STRIPE_")}
+    assert stripe
+    assert {name: value for name, value in told.items() if name.startswith("STRIPE_")} == stripe
+
+
 def test_each_generated_secret_may_be_given() -> None:
     assert set(DEFINED["secrets"]["environment"]) == {*GENERATED, "GRAFANA_ADMIN_PASSWORD"}
 

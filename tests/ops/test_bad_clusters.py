@@ -44,6 +44,8 @@ _ASKING_POSTGRES = [
     (["db", "status"], 1),
     (["db", "shell", "auth"], 1),
     (["auth", "grant", "ada@example.com", "admin"], 10),
+    (["payment", "check"], 10),
+    (["payment", "reconcile"], 10),
     (["auth", "rotate-keys"], 10),
     (["auth", "rotate-keys", "--now"], 10),
 ]

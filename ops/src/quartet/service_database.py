@@ -16,6 +16,7 @@ from quartet.errors import ServerFailed, WrongPassword, WrongSettings
 from quartet.readiness import ensure_answers
 from quartet.settings import load_settings
 from quartet.settings.catalogue import settings_class
+from quartet.settings.secrets_file import new_secret
 
 Result = TypeVar("Result")
 Work = Callable[[AsyncSession], Awaitable[Result]]
@@ -44,6 +45,11 @@ def service_settings(service: str) -> Any:
     server = settings.server()
     ensure_answers(settings, [settings.database_url(service, server=server)])
     environment = settings.service_environment(service, server=server, process=os.environ)
+    name = f"{service.upper()}_SECRET"
+    if f"{name}_FILE" not in environment:
+        environment.setdefault(
+            name, new_secret()
+        )  # a service's alone in containers; no command signs anything
     try:
         return settings_class(service).from_environment(environment)
     except SettingsError as error:
