@@ -15,6 +15,9 @@ ARG SERVICE=auth
 FROM ${PYTHON_IMAGE} AS builder
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_PROGRESS_BAR=off PIP_PYTHON=/opt/quartet/bin/python \
     BUILD_TOOLS="editables hatchling pathspec pluggy trove-classifiers"
+# Debug symbols are most of the compiled code of these packages: 29 MB of an image.
+ENV STRIPPED="asyncpg uvloop sqlalchemy"
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 RUN python -m venv --without-pip /opt/quartet
 WORKDIR /source
 
@@ -27,7 +30,8 @@ COPY libs libs
 COPY services/${SERVICE} services/${SERVICE}
 RUN pip install --no-index --no-deps --no-build-isolation libs/dbcommon libs/webcommon "services/${SERVICE}" \
     && pip uninstall --yes ${BUILD_TOOLS} \
-    && pip check
+    && pip check \
+    && for package in ${STRIPPED}; do find /opt/quartet -path "*/$package/*.so" -exec strip --strip-unneeded {} +; done
 
 FROM builder AS ops-environment
 COPY requirements.lock requirements.lock
@@ -40,7 +44,8 @@ COPY ops ops
 RUN pip install --no-index --no-deps --no-build-isolation libs/dbcommon libs/webcommon services/auth services/l2p \
     services/payment services/videovault ./standins ./ops \
     && pip uninstall --yes ${BUILD_TOOLS} \
-    && pip check
+    && pip check \
+    && for package in ${STRIPPED}; do find /opt/quartet -path "*/$package/*.so" -exec strip --strip-unneeded {} +; done
 
 
 # ── What all images of ours share ──
