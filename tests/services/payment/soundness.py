@@ -11,7 +11,7 @@ from standins.stripe.payment_intents import OPEN
 from tests.services.payment.shop import Sql
 from tests.services.payment.stripe_account import Json, StripeAccount
 
-_ATTEMPTS = "SELECT stripe_id, closed_at IS NULL AS is_open FROM payment_attempts WHERE stripe_id IS NOT NULL"
+_ATTEMPTS = "SELECT id, stripe_id, closed_at IS NULL AS is_open FROM payment_attempts"
 _UNBALANCED = "SELECT currency FROM ledger_entries GROUP BY currency HAVING sum(amount) <> 0"
 _FIGURES = """
     SELECT o.id, o.status, amount_paid - amount_refunded AS kept, amount_paid, amount_refunded, amount_disputed,
@@ -25,7 +25,7 @@ async def find_wrongs(sql: Sql, account: StripeAccount) -> list[str]:
     """Everything that is wrong once all is settled: empty when money is neither lost nor doubled, and nothing can be paid
     that is not known here as open."""
     orders = {row["id"]: row for row in await sql.fetch(_FIGURES)}
-    attempts = {row["stripe_id"]: row["is_open"] for row in await sql.fetch(_ATTEMPTS)}
+    attempts = {row["id"]: row for row in await sql.fetch(_ATTEMPTS)}
     users = Counter(each["metadata"]["user_id"] for each in account.all("customer") if "metadata" in each)
     return [
         *(f"the ledger in {row['currency']} is not balanced" for row in await sql.fetch(_UNBALANCED)),
@@ -35,7 +35,7 @@ async def find_wrongs(sql: Sql, account: StripeAccount) -> list[str]:
             if (row["amount_paid"], row["amount_refunded"]) != (row["sold"], row["returned"])
         ),
         *_wrongly_payable(account, orders, attempts),
-        *(f"{each['id']} is not known here" for each in _made(account) if each["id"] not in attempts),
+        *(f"{each['id']} is not known here" for each in _made(account) if not _is_known(each, attempts)),
         *(
             f"order {order_id} keeps {orders[order_id]['kept']}, Stripe says {kept}"
             for order_id, kept in _kept(account).items()
@@ -46,7 +46,7 @@ async def find_wrongs(sql: Sql, account: StripeAccount) -> list[str]:
 
 
 def _wrongly_payable(
-    account: StripeAccount, orders: Mapping[UUID, Any], attempts: Mapping[str, bool]
+    account: StripeAccount, orders: Mapping[UUID, Any], attempts: Mapping[UUID, Any]
 ) -> Iterator[str]:
     seen: set[str] = set()
     for thing in _made(account):
@@ -54,11 +54,24 @@ def _wrongly_payable(
             continue
         order_id = thing["metadata"]["order_id"]
         status = orders[UUID(order_id)]["status"]
-        if not attempts.get(thing["id"]) or status != "pending":
+        attempt = attempts.get(_attempt_id(thing))
+        if attempt is None or not attempt["is_open"] or status != "pending":
             yield f"{thing['id']} can be paid, but its order is {status}, or it is not open here"
         if order_id in seen:
             yield f"order {order_id}: several things can be paid at once"
         seen.add(order_id)
+
+
+def _attempt_id(thing: Json) -> UUID:
+    return UUID(thing["metadata"]["attempt_id"])
+
+
+def _is_known(thing: Json, attempts: Mapping[UUID, Any]) -> bool:
+    """One that is open may not have learnt yet what was made for it: whoever comes next finds it by its key."""
+    attempt = attempts.get(_attempt_id(thing))
+    if attempt is None:
+        return False
+    return bool(attempt["stripe_id"] == thing["id"] or (attempt["is_open"] and attempt["stripe_id"] is None))
 
 
 def _made(account: StripeAccount) -> Iterator[Json]:

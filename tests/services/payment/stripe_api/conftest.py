@@ -29,9 +29,13 @@ async def make_api(registry: CollectorRegistry) -> AsyncIterator[MakeApi]:
     """Clients that pause shortly, and are closed after the test."""
     made: list[StripeApi] = []
 
-    def make(base: str, *, seconds: float = 10) -> StripeApi:
+    def make(base: str, *, seconds: float = 10, key: str | None = None) -> StripeApi:
         settings = Settings(
-            database=NOWHERE, secret="s" * 32, stripe_api_base=base, stripe_timeout_seconds=seconds
+            database=NOWHERE,
+            secret="s" * 32,
+            stripe_api_base=base,
+            stripe_timeout_seconds=seconds,
+            stripe_secret_key=key,
         )
         api = make_stripe_api(settings, registry=registry)
         made.append(api)

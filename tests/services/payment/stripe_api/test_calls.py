@@ -202,3 +202,13 @@ async def test_nobody_who_listens_is_unavailable(make_api: MakeApi) -> None:
     with pytest.raises(StripeUnavailable) as raised:
         await make_api(f"http://127.0.0.1:{port}").list_refunds({})
     assert raised.value.http_status is None
+
+
+async def test_a_key_that_stripe_does_not_take_refuses_no_call(
+    standin: StandIn, make_api: MakeApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = make_api(standin.account.base_url, key="sk_test_none")
+    with pytest.raises(StripeUnavailable) as raised:
+        await api.create_payment_intent(intent_of(), key="of an account that has another key")
+    assert raised.value.http_status == 401
+    assert "Stripe refuses payment_intents.create to STRIPE_SECRET_KEY" in caplog.text

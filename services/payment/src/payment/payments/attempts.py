@@ -90,9 +90,6 @@ async def _look_up(stripe: StripeApi, attempt: AnyRow) -> dict[str, Any] | None:
 
 
 async def _take_refusal(database: Database, attempt: AnyRow, refused: StripeRefused) -> None:
-    if refused.http_status in (401, 403):
-        # The account's key is wrong, or may not do this: that says nothing of the order.
-        raise StripeUnavailable(http_status=refused.http_status) from refused
     async with database.transaction() as db:
         await repository.close_attempt(db, attempt.id, "refused")
         customer = attempt.parameters["customer"]

@@ -27,7 +27,7 @@ async def ensure_customer(database: Database, stripe: StripeApi, user_id: UUID) 
             )
         if customer.stripe_id is not None:
             return str(customer.stripe_id)
-        made = await _create(stripe, customer, user_id)
+        made = await _create(stripe, customer)
         if made is not None:
             async with database.transaction() as db:
                 await repository.store_customer(db, customer.id, user_id, made["id"])
@@ -36,13 +36,11 @@ async def ensure_customer(database: Database, stripe: StripeApi, user_id: UUID) 
     raise StripeUnavailable
 
 
-async def _create(stripe: StripeApi, customer: AnyRow, user_id: UUID) -> dict[str, Any] | None:
+async def _create(stripe: StripeApi, customer: AnyRow) -> dict[str, Any] | None:
     """The customer of a row. None when none was made, and none will be with its key and parameters."""
     try:
         return await stripe.create_customer(customer.parameters, key=f"customer-{customer.id}")
-    except StripeRefused as refused:
-        if refused.http_status in (401, 403):
-            raise StripeUnavailable(http_status=refused.http_status) from refused
+    except StripeRefused:
         return None
     except StripeUnavailable as error:
         if not error.is_stored:
@@ -50,7 +48,7 @@ async def _create(stripe: StripeApi, customer: AnyRow, user_id: UUID) -> dict[st
     # Stripe would repeat its error for a day; it may have made the customer all the same.
     params = {"created": {"gte": int(customer.created_at.timestamp()) - CLOCKS_DIFFER_SECONDS}}
     async for each in walk(stripe.list_customers, params):
-        if (each.get("metadata") or {}).get("user_id") == str(user_id):
+        if (each.get("metadata") or {}).get("customer_id") == str(customer.id):
             return each
     return None
 
@@ -61,16 +59,17 @@ async def forget_customer(database: Database, customer_id: UUID) -> None:
         await repository.forget_customer(db, customer_id)
 
 
-def _plain_parameters(user_id: UUID, _email: str | None, _name: str | None) -> dict[str, Any]:
+def _plain_parameters(customer_id: UUID, user: AnyRow) -> dict[str, Any]:
     """Without what Stripe might refuse: it takes not every address."""
-    return {"metadata": {"service": METADATA_SERVICE, "user_id": str(user_id)}}
+    ids = {"user_id": str(user.id), "customer_id": str(customer_id)}
+    return {"metadata": {"service": METADATA_SERVICE} | ids}
 
 
-def _parameters_of(user_id: UUID, email: str | None, name: str | None) -> dict[str, Any]:
-    params = _plain_parameters(user_id, email, name)
+def _parameters_of(customer_id: UUID, user: AnyRow) -> dict[str, Any]:
+    params = _plain_parameters(customer_id, user)
     # Stripe takes 256 characters of a name, 512 of an address.
-    if email and len(email) <= 512:
-        params["email"] = email
-    if name:
-        params["name"] = name[:256]
+    if user.email and len(user.email) <= 512:
+        params["email"] = user.email
+    if user.name:
+        params["name"] = user.name[:256]
     return params

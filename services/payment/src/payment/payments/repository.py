@@ -230,7 +230,7 @@ async def count_abuse(db: AsyncSession, user_id: UUID) -> AnyRow:
 
 
 async def find_or_insert_customer(
-    db: AsyncSession, user_id: UUID, parameters_of: Callable[[UUID, str | None, str | None], dict[str, Any]]
+    db: AsyncSession, user_id: UUID, parameters_of: Callable[[UUID, AnyRow], dict[str, Any]]
 ) -> AnyRow:
     """The user's live customer; a new row with the user's address and name of now if there is none."""
     live = select(
@@ -239,8 +239,9 @@ async def find_or_insert_customer(
     found = (await db.execute(live)).one_or_none()
     if found is not None:
         return found
-    user = (await db.execute(select(User.email, User.name).where(User.id == user_id))).one()
-    row = {"id": new_id(), "user_id": user_id, "parameters": parameters_of(user_id, user.email, user.name)}
+    user = (await db.execute(select(User.id, User.email, User.name).where(User.id == user_id))).one()
+    customer_id = new_id()
+    row = {"id": customer_id, "user_id": user_id, "parameters": parameters_of(customer_id, user)}
     await db.execute(upsert(StripeCustomer).values(row).on_conflict_do_nothing())
     return (await db.execute(live)).one()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
@@ -14,6 +15,8 @@ from payment.stripe_api.errors import StripeRefused, StripeUnavailable
 from payment.stripe_api.limiter import RateLimiter
 from payment.stripe_api.metrics import Operation, StripeMetrics
 
+logger = logging.getLogger(__name__)
+
 Json = dict[str, Any]
 Send = Callable[[], Awaitable[stripe.StripeObject]]
 
@@ -25,6 +28,9 @@ RATE_PAUSE = 1.0
 
 UNDECIDED = frozenset({408, 409, 424, 429})
 """Answers of 4xx that do not refuse the call: another request is in its way, or too many are."""
+
+KEY_REFUSED = frozenset({401, 403})
+"""Answers that refuse the account's key, whatever it was to do: they say nothing of the call."""
 
 _shared_end: ContextVar[float | None] = ContextVar("the end of the calls of a block", default=None)
 
@@ -55,8 +61,10 @@ class Calls:
         except StripeRefused:
             self.metrics.count(operation, "refused")
             raise
-        except StripeUnavailable:
+        except StripeUnavailable as error:
             self.metrics.count(operation, "unavailable")
+            if error.http_status in KEY_REFUSED:
+                logger.warning("Stripe refuses %s to STRIPE_SECRET_KEY (%s)", operation, error.http_status)
             raise
         self.metrics.count(operation, "done")
         return answer
@@ -98,7 +106,11 @@ def _is_refusal(error: stripe.StripeError, *, is_unsure: bool) -> bool:
     """Whether the call has no effect. After an attempt whose outcome is unknown only a stored answer says so: others are
     given before Stripe looks at the key."""
     status = error.http_status or 0
-    if not 400 <= status < 500 or status in UNDECIDED or isinstance(error, stripe.RateLimitError):
+    if (
+        not 400 <= status < 500
+        or status in UNDECIDED | KEY_REFUSED
+        or isinstance(error, stripe.RateLimitError)
+    ):
         return False
     return not is_unsure or status == 402 or _is_replayed(error)
 
