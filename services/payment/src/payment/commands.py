@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.rows import AnyRow
+from dbcommon.settings import PoolSettings
 from payment.payments.forgetting import forget_user
 from payment.reconciliation.comparison import Difference
 from payment.reconciliation.service import Reconciliation, find_start, reconcile_in_turn
@@ -268,7 +269,9 @@ def _run_with_stripe(
 
 
 async def _connected(settings: Settings, work: Callable[[Database, StripeApi], Awaitable[Result]]) -> Result:
-    database = Database(settings.database, application_name="quartet-payment")
+    # Of the connections that the role may open, the services' pools leave few.
+    one = settings.database.model_copy(update={"pool": PoolSettings(min=0, max=1, wait_seconds=30)})
+    database = Database(one, application_name="quartet-payment")
     stripe = make_stripe_api(settings, registry=CollectorRegistry())
     async with contextlib.aclosing(stripe), database.running():
         return await work(database, stripe)

@@ -71,6 +71,7 @@ async def test_fifty_buyers_of_eight_pieces_get_eight(
     assert sorted(answer.status_code for answer in answers) == [201] * 8 + [409] * 42
     refusals = {problem(answer) for answer in answers if answer.status_code == 409}
     assert refusals == {(409, "out-of-stock")}
+    assert all("0 can be ordered now" in answer.text for answer in answers if answer.status_code == 409)
     assert await _reserved(sql, product) == (8, 8)
     assert await sql.fetchval("SELECT count(*) FROM order_items WHERE product_id = $1", product["id"]) == 8
 

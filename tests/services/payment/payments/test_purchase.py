@@ -4,6 +4,11 @@ import asyncio
 
 import pytest
 
+from dbcommon.models import new_id
+from payment.payments.errors import CheckoutUrlRefused
+from payment.payments.schemas import NewCheckout
+from payment.payments.service import start_checkout
+from payment.settings import Settings
 from tests.services.payment.purchases import Purchases, figures
 
 
@@ -52,3 +57,15 @@ async def test_calls_at_once_make_one_customer_and_one_intent(purchases: Purchas
     assert len({answer.json()["client_secret"] for answer in answers}) == 1
     assert len(purchases.intents_of(order)) == 1
     assert len(purchases.account.all("customer")) - customers == 1
+
+
+async def test_checkout_without_an_origin_to_return_to_names_the_setting(
+    purchases: Purchases, settings: Settings
+) -> None:
+    checkout = NewCheckout(success_url="https://shop.example/", cancel_url="https://shop.example/")
+    with pytest.raises(CheckoutUrlRefused) as raised:
+        await start_checkout(
+            purchases.database, purchases.stripe, new_id(), checkout, owner=new_id(), allowed=()
+        )
+    assert "checkout_return_origins" in type(settings).model_fields
+    assert "PAYMENT_CHECKOUT_RETURN_ORIGINS" in str(raised.value.detail)

@@ -1,5 +1,6 @@
 """Reconciliation: with no webhook at all Stripe's truth arrives, and arrives once."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -65,6 +66,15 @@ async def confirmed(purchases: Purchases, buyer: dict[str, str], price: str = "1
     purchases.account.advance(5)
     purchases.account.take_events()
     return order
+
+
+async def connections_of_commands(sql: Sql) -> int:
+    """How many connections operators' commands hold now."""
+    count: int = await sql.fetchval(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name LIKE 'quartet-payment%'"
+    )
+    return count
 
 
 async def refunds_at_stripe(purchases: Purchases, order: dict[str, Any], amount: int) -> dict[str, Any]:
@@ -304,3 +314,17 @@ async def test_hundreds_of_payments_of_which_half_were_dropped(purchases: Purcha
     before = await snapshot(sql)
     assert await reconcile(purchases) == []
     assert await snapshot(sql) == before
+
+
+async def test_command_takes_one_connection_beside_those_of_the_services(
+    purchases: Purchases, operator: Operator, sql: Sql
+) -> None:
+    buyer = purchases.buyer()
+    for _ in range(8):
+        await confirmed(purchases, buyer)
+    run = asyncio.create_task(operator.run("reconcile", "--fix"))
+    held = set()
+    while not run.done():
+        held.add(await connections_of_commands(sql))
+    assert (await run).exit_code == 0
+    assert max(held) == 1

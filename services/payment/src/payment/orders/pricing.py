@@ -61,9 +61,12 @@ class Basket:
         return {line.offer.product_id: line.quantity for line in self.lines if line.is_limited}
 
     def shortages(self, lacking: set[UUID] | None = None) -> dict[int, int]:
-        """The available pieces of the lines that ask for more, or whose product is in `lacking`, by the line's index."""
+        """The available pieces of the lines that ask for more, or whose product is in `lacking`, by the line's index.
+
+        `lacking`: since the offers were read others have taken pieces, and fewer are left than the line asks for.
+        """
         return {
-            index: available
+            index: min(available, line.quantity - 1)
             for index, line in enumerate(self.lines)
             if (available := line.offer.available) is not None
             and (line.quantity > available or line.offer.product_id in (lacking or ()))

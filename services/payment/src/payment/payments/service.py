@@ -99,7 +99,7 @@ def _check_url(url: str, allowed: tuple[str, ...]) -> None:
     parts = urlsplit(url)
     if f"{parts.scheme}://{parts.netloc}" not in allowed:
         raise CheckoutUrlRefused(
-            f"Return to one of {', '.join(allowed) or 'no origin: set PAYMENT_CHECKOUT_ORIGINS'}."
+            f"Return to one of {', '.join(allowed) or 'no origin: set PAYMENT_CHECKOUT_RETURN_ORIGINS'}."
         )
 
 
