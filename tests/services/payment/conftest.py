@@ -11,6 +11,7 @@ from dbcommon.settings import DatabaseSettings
 from payment.main import create_app
 from payment.settings import Settings
 from payment.settings.stripe import STANDIN_SECRET_KEY
+from payment.verification.repository import Check, find_faults
 from standins.stripe.server import running_standin
 from standins.stripe.standin import StandIn
 from tests.clients import certificates, running
@@ -25,6 +26,8 @@ from tests.services.payment.stripe_account import StripeAccount
 from tests.standins.stripe_clients import official_client
 from tests.tokens import TokenMint
 from webcommon.app.service import Service
+
+CHECKED: tuple[Check, ...] = ("ledger_balance", "order_figures")
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -94,9 +97,13 @@ def shop(client: httpx.AsyncClient, mint: TokenMint) -> Shop:
 
 
 @pytest.fixture
-def purchases(shop: Shop, app: Service, stripe: StripeAccount) -> Purchases:
-    """Steps of purchases; nothing happens by itself."""
-    return Purchases(shop, app, stripe)
+async def purchases(shop: Shop, app: Service, stripe: StripeAccount) -> AsyncIterator[Purchases]:
+    """Steps of purchases; nothing happens by itself. After each test the ledger sums to zero, and gives all figures."""
+    steps = Purchases(shop, app, stripe)
+    yield steps
+    async with steps.database.transaction() as db:
+        found = [await find_faults(db, check) for check in CHECKED]
+    assert found == [[], []]
 
 
 @pytest.fixture
