@@ -140,6 +140,23 @@ async def test_session_that_is_known_from_its_event_alone_can_be_returned_to(
     assert await find_wrongs(sql, purchases.account) == []
 
 
+async def test_session_that_is_found_after_it_was_paid_pays_the_order(purchases: Purchases, sql: Sql) -> None:
+    buyer = purchases.buyer()
+    order = await purchases.ordered(buyer=buyer)
+    assert (await purchases.checkout(order, buyer=buyer)).status_code == 200
+    # As if the answer had been lost, and Stripe had forgotten its key.
+    await sql.execute(
+        "UPDATE payment_attempts SET url = NULL, stripe_id = NULL, first_sent_at = now() - interval '25 hours'"
+        " WHERE order_id = $1",
+        order["id"],
+    )
+    (session,) = purchases.account.all("checkout.session")
+    assert await pay_session(purchases, session["id"]) == 200
+    assert problem(await purchases.checkout(order, buyer=buyer)) == (409, "order-not-payable")
+    assert (await purchases.read(order, buyer=buyer))["status"] == "paid"
+    assert await find_wrongs(sql, purchases.account) == []
+
+
 async def test_one_thing_can_be_paid_at_any_moment_and_what_was_closed_is_kept(
     purchases: Purchases, sql: Sql
 ) -> None:

@@ -128,8 +128,12 @@ async def _make(
         if (attempt.url if checkout else attempt.client_secret) is not None:
             return {"client_secret": attempt.client_secret, "url": attempt.url}
         made = await make_attempt(database, stripe, attempt)
-        if made is not None:
+        if made is None:
+            continue
+        if made["url" if checkout else "client_secret"] is not None:
             return made
+        # It was found, and has ended: a session has no URL then.
+        await _clear(database, stripe, attempt, by)
     raise StripeUnavailable
 
 
