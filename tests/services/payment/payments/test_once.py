@@ -303,6 +303,24 @@ async def test_lapsed_session_is_expired_at_stripe_and_its_stock_comes_back(
     assert await find_wrongs(sql, purchases.account) == []
 
 
+async def test_bank_debit_that_is_on_its_way_is_cancelled_by_nobody(purchases: Purchases) -> None:
+    buyer = purchases.buyer()
+    order = await purchases.ordered(buyer=buyer)
+    secret = await purchases.secret(order, buyer=buyer)
+    details = {"sepa_debit": {"iban": "DE89370400440532013000"}, "billing_details": {"name": "Ada"}}
+    method = await purchases.account.client.v1.payment_methods.create_async(
+        {"type": "sepa_debit", **details}  # type: ignore[arg-type]
+    )
+    assert (await purchases.account.confirm(secret, method.id)).json()["status"] == "processing"
+    assert problem(await purchases.cancel(order, buyer=buyer)) == (409, "payment-processing")
+    assert problem(await purchases.checkout(order, buyer=buyer)) == (409, "payment-processing")
+    (intent,) = purchases.intents_of(order)
+    assert intent["status"] == "processing"
+    await purchases.account.control("payment_intents/finish_debit", id=intent["id"], succeeds=True)
+    await purchases.catch_up()
+    assert (await purchases.read(order, buyer=buyer))["status"] == "paid"
+
+
 @pytest.mark.parametrize("succeeds", [True, False])
 async def test_bank_debit_holds_the_order_until_the_bank_has_decided(
     purchases: Purchases, sql: Sql, succeeds: bool

@@ -126,6 +126,9 @@ async def _close(stripe: StripeApi, attempt: AnyRow, stripe_id: str) -> None:
     key = f"close-{attempt.id}-{new_id()}"
     try:
         if attempt.kind == "payment_intent":
+            # Stripe may cancel a bank debit too, while the bank has it already.
+            if (await stripe.retrieve_payment_intent(stripe_id))["status"] == "processing":
+                return
             await stripe.cancel_payment_intent(stripe_id, {"cancellation_reason": "abandoned"}, key=key)
         else:
             await stripe.expire_checkout_session(stripe_id, key=key)
