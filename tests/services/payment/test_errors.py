@@ -15,6 +15,7 @@ Problem
 │   ├── OrderNotPayable: 409 order-not-payable
 │   ├── OrderNotRefundable: 409 order-not-refundable
 │   ├── OutOfStock: 409 out-of-stock
+│   ├── PaymentBusy: 409 payment-busy
 │   ├── PaymentProcessing: 409 payment-processing
 │   ├── PaymentUnderReview: 409 payment-under-review
 │   ├── SkuTaken: 409 sku-taken

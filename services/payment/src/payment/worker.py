@@ -29,6 +29,9 @@ from webcommon.app.service import Service
 LOOK_SECONDS = 60
 """How often a process looks whether work is due that one of them does."""
 
+STOP_SECONDS = 3.0
+"""How long events that are being applied get at a stop; the next worker would wait for their lease."""
+
 
 @contextlib.asynccontextmanager
 async def working(app: Service) -> AsyncIterator[None]:
@@ -47,6 +50,7 @@ async def working(app: Service) -> AsyncIterator[None]:
         lambda: repeat_batches(worker.run),
         name="the worker of Stripe's events",
         wake=app.component(EventWaker),
+        stop_seconds=STOP_SECONDS,
     )
     reconciler = run_every(
         Schedule(seconds=LOOK_SECONDS, jitter=0.1),

@@ -380,7 +380,12 @@ async def test_eleven_declines_within_an_hour_are_enough(purchases: Purchases, s
     for refused in (await purchases.pay(order, buyer=tester), await purchases.checkout(order, buyer=tester)):
         assert problem(refused) == (429, "payment-attempts-exceeded")
         assert 3000 < int(refused.headers["retry-after"]) <= 3600
-    await purchases.secret(await purchases.ordered(buyer=other), buyer=other)
+    theirs = await purchases.ordered(buyer=other)
+    await purchases.secret(theirs, buyer=other)
+    await purchases.sweep()
+    # What was begun cannot be tried on either; nobody else's is touched.
+    assert [intent["status"] for intent in purchases.intents_of(order)] == ["canceled"]
+    assert [intent["status"] for intent in purchases.intents_of(theirs)] == ["requires_payment_method"]
     await sql.execute("UPDATE declines SET at = at - interval '1 hour'")
     await purchases.secret(order, buyer=tester)
 

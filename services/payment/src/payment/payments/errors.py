@@ -31,6 +31,13 @@ class PaymentProcessing(Conflict):
     slug = "payment-processing"
 
 
+class PaymentBusy(Conflict):
+    """409: other requests change how the order is paid, faster than this one could."""
+
+    title = "Other requests are paying or cancelling this order"
+    slug = "payment-busy"
+
+
 class PaymentUnderReview(Conflict):
     """409: money came that did not fit the order; an admin decides."""
 

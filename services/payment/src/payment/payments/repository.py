@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, insert, literal, select, update
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -97,13 +97,23 @@ async def find_open_attempt(db: AsyncSession, order_id: UUID) -> AnyRow | None:
     return (await db.execute(statement)).one_or_none()
 
 
-async def find_leftovers(database: Database, *, limit: int) -> Sequence[AnyRow]:
-    """Open attempts of orders that no longer wait for money."""
+async def find_leftovers(database: Database, *, most_declines: int, limit: int) -> Sequence[AnyRow]:
+    """Open attempts of orders that no longer wait for money, and of users with more declines within an hour."""
+    tried_too_often = (
+        select(Decline.user_id)
+        .where(Decline.at > func.now() - timedelta(hours=1))
+        .group_by(Decline.user_id)
+        .having(func.count() > most_declines)
+    )
     statement = (
         select(*_ATTEMPT)
         .join(Order, Order.id == PaymentAttempt.order_id)
         .join(Payment, Payment.id == PaymentAttempt.payment_id)
-        .where(PaymentAttempt.closed_at.is_(None), Order.status != "pending", Payment.status != "processing")
+        .where(
+            PaymentAttempt.closed_at.is_(None),
+            Payment.status != "processing",
+            or_(Order.status != "pending", Order.user_id.in_(tried_too_often)),
+        )
         .limit(limit)
     )
     return await database.fetch_all(statement)

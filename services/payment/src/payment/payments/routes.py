@@ -20,6 +20,7 @@ from payment.payments.errors import (
     OrderNotCancellable,
     OrderNotPayable,
     PaymentAttemptsExceeded,
+    PaymentBusy,
     PaymentNotFound,
     PaymentProcessing,
     PaymentUnderReview,
@@ -39,6 +40,7 @@ _REFUSALS = (
     OrderNotFound,
     OrderNotPayable,
     PaymentProcessing,
+    PaymentBusy,
     PaymentUnderReview,
     AmountNotChargeable,
     PaymentAttemptsExceeded,
@@ -98,7 +100,7 @@ async def start_checkout(
     operation_id="cancel_order",
     summary="Cancel an order",
     responses=problem_responses(
-        Unauthorized, OrderNotFound, OrderNotCancellable, PaymentProcessing, StripeUnavailable
+        Unauthorized, OrderNotFound, OrderNotCancellable, PaymentProcessing, PaymentBusy, StripeUnavailable
     ),
 )
 async def cancel_order(

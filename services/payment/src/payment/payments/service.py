@@ -29,6 +29,7 @@ from payment.payments.errors import (
     OrderNotCancellable,
     OrderNotPayable,
     PaymentAttemptsExceeded,
+    PaymentBusy,
     PaymentNotFound,
     PaymentProcessing,
     PaymentUnderReview,
@@ -41,7 +42,6 @@ from payment.payments.schemas import (
     PaymentToConfirm,
 )
 from payment.stripe_api.client import StripeApi
-from payment.stripe_api.errors import StripeUnavailable
 from webcommon.api.paging import CursorCodec
 
 MOST_DECLINES_AN_HOUR = 10
@@ -63,7 +63,7 @@ async def start_payment(
     """The one live PaymentIntent of an order, made if there is none.
 
     Raises `OrderNotFound`, `OrderNotPayable`, `PaymentUnderReview`, `PaymentProcessing`, `PaymentAttemptsExceeded`,
-    `AmountNotChargeable`, `StripeUnavailable`.
+    `AmountNotChargeable`, `PaymentBusy`, `StripeUnavailable`.
     """
     with stripe.one_bound():
         made = await _make(database, stripe, order_id, owner=owner, kind="payment_intent", checkout=None)
@@ -134,7 +134,7 @@ async def _make(
             return made
         # It was found, and has ended: a session has no URL then.
         await _clear(database, stripe, attempt, by)
-    raise StripeUnavailable
+    raise PaymentBusy("Send one request at a time; try again in a second.")
 
 
 async def _lock_payable(db: AsyncSession, order_id: UUID, *, owner: UUID) -> AnyRow:
@@ -145,7 +145,9 @@ async def _lock_payable(db: AsyncSession, order_id: UUID, *, owner: UUID) -> Any
         shown = "overdue" if order.status == "pending" else order.status
         raise OrderNotPayable(f"It is {shown}.")
     if order.flag is not None:
-        raise PaymentUnderReview
+        raise PaymentUnderReview(
+            "Money came that does not fit the order. The shop decides about it; pay nothing more."
+        )
     return order
 
 
@@ -192,9 +194,14 @@ async def _begin(
 async def _check_abuse(db: AsyncSession, user_id: UUID) -> None:
     counts = await repository.count_abuse(db, user_id)
     if counts.declines > MOST_DECLINES_AN_HOUR:
-        raise PaymentAttemptsExceeded("Too many cards were declined.", retry_after=int(counts.seconds) + 1)
+        raise PaymentAttemptsExceeded(
+            "Too many cards were declined. Try again later with one that works.",
+            retry_after=int(counts.seconds) + 1,
+        )
     if counts.open_orders > MOST_OPEN_ORDERS:
-        raise PaymentAttemptsExceeded("Pay or cancel some of your open orders first.", retry_after=60)
+        raise PaymentAttemptsExceeded(
+            "You have too many open orders: cancel some of them first.", retry_after=60
+        )
 
 
 def _minor_units(order: AnyRow) -> int:
@@ -229,7 +236,7 @@ async def _clear(database: Database, stripe: StripeApi, attempt: AnyRow, by: By)
     async with database.transaction() as db:
         left = await repository.find_open_attempt(db, attempt.order_id)
     if left is not None and left.id == attempt.id:
-        raise PaymentProcessing
+        raise PaymentProcessing("Wait for the bank: GET /v1/orders/{order_id}/payment tells how it ended.")
 
 
 async def close_unpaid_order(
@@ -244,7 +251,7 @@ async def close_unpaid_order(
     """Make a pending order `cancelled` or `expired`: first what can be paid at Stripe is closed.
 
     Raises `OrderNotFound`, `OrderNotCancellable` (it may have been paid just now), `PaymentProcessing`,
-    `StripeUnavailable`.
+    `PaymentBusy`, `StripeUnavailable`.
     """
     for _ in range(_ROUNDS):
         async with database.transaction() as db:
@@ -258,7 +265,7 @@ async def close_unpaid_order(
                 return
         if attempt is not None:
             await _clear(database, stripe, attempt, by)
-    raise StripeUnavailable
+    raise PaymentBusy("Send one request at a time; try again in a second.")
 
 
 async def cancel_order(

@@ -7,8 +7,8 @@ from payment.history.repository import By
 from payment.orders import repository as orders
 from payment.payments import repository
 from payment.payments.attempts import close_attempt
-from payment.payments.errors import OrderNotCancellable, PaymentProcessing
-from payment.payments.service import close_unpaid_order
+from payment.payments.errors import OrderNotCancellable, PaymentBusy, PaymentProcessing
+from payment.payments.service import MOST_DECLINES_AN_HOUR, close_unpaid_order
 from payment.stripe_api.client import StripeApi
 from payment.stripe_api.errors import StripeRefused, StripeUnavailable
 
@@ -24,7 +24,7 @@ async def expire_overdue_with_attempts(database: Database, stripe: StripeApi) ->
     for order_id in await orders.find_overdue_with_attempts(database, limit=AT_ONCE):
         try:
             await close_unpaid_order(database, stripe, order_id, "expired", BY_SWEEP)
-        except (OrderNotCancellable, PaymentProcessing):
+        except (OrderNotCancellable, PaymentBusy, PaymentProcessing):
             continue
         except StripeUnavailable:
             logger.debug("Stripe is away; order %s expires later", order_id)
@@ -34,8 +34,10 @@ async def expire_overdue_with_attempts(database: Database, stripe: StripeApi) ->
 
 
 async def close_leftovers(database: Database, stripe: StripeApi) -> None:
-    """Close what can still be paid for orders that are paid or closed."""
-    for attempt in await repository.find_leftovers(database, limit=AT_ONCE):
+    """Close what can still be paid for orders that are paid or closed, and by buyers of too many declined cards."""
+    for attempt in await repository.find_leftovers(
+        database, most_declines=MOST_DECLINES_AN_HOUR, limit=AT_ONCE
+    ):
         try:
             await close_attempt(database, stripe, attempt, BY_SWEEP)
         except StripeUnavailable:

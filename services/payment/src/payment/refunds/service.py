@@ -32,6 +32,8 @@ from payment.stripe_api.client import StripeApi
 from payment.stripe_api.errors import StripeRefused
 from webcommon.api.idempotency.service import Answer, IdempotentRequest, Run, fingerprint_of, run_idempotent
 
+_DISPUTED = "Answer the dispute at Stripe; what is left can be refunded once it is closed."
+
 
 class OutcomeUnknown(Exception):
     """Stripe did not answer; the same key answers later what came of the refund."""
@@ -89,7 +91,7 @@ async def _hold(db: AsyncSession, refund_id: UUID, order_id: UUID, new: NewRefun
     if order.status in ("pending", "cancelled", "expired") or paid is None:
         raise OrderNotRefundable(f"It is {order.status}.")
     if paid.is_disputed:
-        raise OrderDisputed
+        raise OrderDisputed(_DISPUTED)
     currency = find_currency(order.currency)
     amount = _amount_of(order, new, currency)
     quantities = await _count_restock(db, order_id, new)
@@ -173,7 +175,7 @@ async def _count_restock(db: AsyncSession, order_id: UUID, new: NewRefund) -> di
 
 def _refusal(refused: StripeRefused) -> Exception:
     if refused.code == "charge_disputed":
-        return OrderDisputed()
+        return OrderDisputed(_DISPUTED)
     if refused.code == "charge_already_refunded" or refused.param == "amount":
         return InvalidRefundAmount({"#/amount": refused.message})
     return RefundRefused(refused.message)
