@@ -41,25 +41,25 @@ def test_a_second_migrate_finds_all_up_to_date(migrated: Workplace) -> None:
 def test_a_migration_behind_a_backup_ends_after_its_budget_and_names_the_backup(
     migrated: Workplace, provisioned: ProvisionedServer
 ) -> None:
-    downgrade("payment", owner_url(provisioned, "payment"))
-    head = known_revisions("payment")[-1]
-    with locked(provisioned, "backup_user", "payment_db", "users") as pid:
-        done = migrated.call("db", "migrate", "payment", "--lock-budget", "1")
+    downgrade("l2p", owner_url(provisioned, "l2p"))
+    head = known_revisions("l2p")[-1]
+    with locked(provisioned, "backup_user", "l2p_db", "lobby_connections") as pid:
+        done = migrated.call("db", "migrate", "l2p", "--lock-budget", "1")
         assert (done.returncode, done.stdout) == (11, "")
         assert re.fullmatch(
-            r"quartet: payment: a running backup keeps a table of payment_db locked: process \d+ of backup_user"
+            r"quartet: l2p: a running backup keeps a table of l2p_db locked: process \d+ of backup_user"
             r" \(no application name\), in a transaction for \d+ s; its statement: SELECT pg_backend_pid\(\):"
             r" wait for its end\n",
             done.stderr,
         )
         assert f" {pid} of" in done.stderr
-    with locked(provisioned, "payment_user", "payment_db", "users") as pid:
-        done = migrated.call("db", "migrate", "payment", "--lock-budget", "0")
+    with locked(provisioned, "l2p_user", "l2p_db", "lobby_connections") as pid:
+        done = migrated.call("db", "migrate", "l2p", "--lock-budget", "0")
         assert done.returncode == 11
-        assert f"a table of payment_db stays locked by process {pid} of payment_user (" in done.stderr
+        assert f"a table of l2p_db stays locked by process {pid} of l2p_user (" in done.stderr
         assert done.stderr.endswith(f"or SELECT pg_terminate_backend({pid})\n")
-    done = migrated.call("db", "migrate", "payment")
-    assert (done.returncode, done.stdout) == (0, f"payment: {head} applied\n")
+    done = migrated.call("db", "migrate", "l2p")
+    assert (done.returncode, done.stdout) == (0, f"l2p: {head} applied\n")
 
 
 @pytest.mark.long
@@ -140,10 +140,10 @@ def test_a_rollback_to_an_unknown_revision_says_which_there_are(migrated: Workpl
 
 
 def test_a_rollback_without_rows_undoes_the_last_migration(migrated: Workplace) -> None:
-    last = known_revisions("payment")[-1]
-    done = migrated.call("db", "rollback", "payment")
-    assert (done.returncode, done.stdout) == (0, f"payment: {last} undone\n")
-    assert migrated.call("db", "migrate", "payment").stdout == f"payment: {last} applied\n"
+    last = known_revisions("l2p")[-1]
+    done = migrated.call("db", "rollback", "l2p")
+    assert (done.returncode, done.stdout) == (0, f"l2p: {last} undone\n")
+    assert migrated.call("db", "migrate", "l2p").stdout == f"l2p: {last} applied\n"
 
 
 def test_drift_is_told_a_line_each_and_in_json(migrated: Workplace, provisioned: ProvisionedServer) -> None:

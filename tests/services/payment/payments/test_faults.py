@@ -20,7 +20,7 @@ FAULTS = (
     pytest.param("idempotency_key_in_use", "before", 0, marks=LONG),
     pytest.param("rate_limit", "before", 0, marks=LONG),
     pytest.param("delay", "before", 20, marks=LONG),
-    pytest.param("delay", "after", 20),
+    pytest.param("delay", "after", 20, marks=LONG),
     pytest.param("drip", "after", 1, marks=LONG),
 )
 """A kind of fault, before or after the effect of the call, and its seconds."""

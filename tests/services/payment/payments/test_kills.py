@@ -228,9 +228,7 @@ async def survive(action: Action, purchases: Purchases, sql: Sql, program: Faili
 @pytest.mark.parametrize(
     ("name", "point"),
     [
-        ("pay", "after customers.create:1"),
         ("pay", "after payment_intents.create:1"),
-        ("checkout instead", "after payment_intents.cancel:1"),
         ("refund", "after refunds.create:1"),
         ("event", "after payment_intents.retrieve:1"),
     ],

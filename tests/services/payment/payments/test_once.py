@@ -383,9 +383,8 @@ async def test_eleven_declines_within_an_hour_are_enough(purchases: Purchases, s
     theirs = await purchases.ordered(buyer=other)
     await purchases.secret(theirs, buyer=other)
     await purchases.sweep()
-    # What was begun cannot be tried on either; nobody else's is touched.
-    assert [intent["status"] for intent in purchases.intents_of(order)] == ["canceled"]
-    assert [intent["status"] for intent in purchases.intents_of(theirs)] == ["requires_payment_method"]
+    assert purchases.intents_of(order)[0]["status"] == "canceled"
+    assert purchases.intents_of(theirs)[0]["status"] == "requires_payment_method"
     await sql.execute("UPDATE declines SET at = at - interval '1 hour'")
     await purchases.secret(order, buyer=tester)
 

@@ -53,6 +53,7 @@ async def test_no_block_of_characters_is_lost(maker: PdfMaker) -> None:
     assert set(sample) - set(text) == set()
 
 
+@pytest.mark.long  # fifty PDFs
 async def test_requests_are_answered_while_fifty_wait_for_a_pdf(
     maker: PdfMaker, shop: Shop, client: httpx.AsyncClient
 ) -> None:

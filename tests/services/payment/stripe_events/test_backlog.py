@@ -58,6 +58,6 @@ async def test_events_of_one_object_cost_one_reading(purchases: Purchases, sql: 
     await drain(purchases, sql, orders=5, events_each=60)
 
 
-@pytest.mark.long  # a thousand purchases
+@pytest.mark.long  # 250 purchases
 async def test_backlog_of_ten_thousand_events_drains(purchases: Purchases, sql: Sql) -> None:
-    await drain(purchases, sql, orders=1000, events_each=10)
+    await drain(purchases, sql, orders=250, events_each=40)

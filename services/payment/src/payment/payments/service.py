@@ -42,6 +42,7 @@ from payment.payments.schemas import (
     PaymentToConfirm,
 )
 from payment.stripe_api.client import StripeApi
+from payment.stripe_api.errors import StripeUnavailable
 from webcommon.api.paging import CursorCodec
 
 MOST_DECLINES_AN_HOUR = 10
@@ -49,6 +50,8 @@ MOST_OPEN_ORDERS = 20
 
 SESSION_SECONDS = 31 * 60
 """The life of a Checkout session: Stripe's shortest is 30 minutes, counted from when it gets the request."""
+
+_TOO_MANY = "Send one request at a time; try again in a second."
 
 _ROUNDS = 5
 """How often what stands in the way is cleared before the caller is asked to come back."""
@@ -114,6 +117,7 @@ async def _make(
 ) -> dict[str, Any]:
     """What Stripe made for the open attempt of the order, of this kind: at most one is open at any time."""
     by = By(cause="buyer", actor_id=owner)
+    obstacle: Exception = StripeUnavailable()
     for _ in range(_ROUNDS):
         async with database.transaction() as db:
             order = await _lock_payable(db, order_id, owner=owner)
@@ -121,20 +125,23 @@ async def _make(
             attempt = await repository.find_open_attempt(db, order_id)
         if attempt is not None and not (attempt.kind == kind and _returns_to(attempt, checkout)):
             await _clear(database, stripe, attempt, by)
+            obstacle = PaymentBusy(_TOO_MANY)
             continue
         attempt = attempt or await _begin(database, stripe, order, kind=kind, checkout=checkout, by=by)
         if attempt is None:
+            obstacle = PaymentBusy(_TOO_MANY)
             continue
         if (attempt.url if checkout else attempt.client_secret) is not None:
             return {"client_secret": attempt.client_secret, "url": attempt.url}
         made = await make_attempt(database, stripe, attempt)
         if made is None:
+            obstacle = StripeUnavailable()
             continue
         if made["url" if checkout else "client_secret"] is not None:
             return made
         # It was found, and has ended: a session has no URL then.
         await _clear(database, stripe, attempt, by)
-    raise PaymentBusy("Send one request at a time; try again in a second.")
+    raise obstacle
 
 
 async def _lock_payable(db: AsyncSession, order_id: UUID, *, owner: UUID) -> AnyRow:
@@ -265,7 +272,7 @@ async def close_unpaid_order(
                 return
         if attempt is not None:
             await _clear(database, stripe, attempt, by)
-    raise PaymentBusy("Send one request at a time; try again in a second.")
+    raise PaymentBusy(_TOO_MANY)
 
 
 async def cancel_order(
