@@ -380,8 +380,7 @@ async def test_eleven_declines_within_an_hour_are_enough(purchases: Purchases, s
     for refused in (await purchases.pay(order, buyer=tester), await purchases.checkout(order, buyer=tester)):
         assert problem(refused) == (429, "payment-attempts-exceeded")
         assert 3000 < int(refused.headers["retry-after"]) <= 3600
-    theirs = await purchases.ordered(buyer=other)
-    await purchases.secret(theirs, buyer=other)
+    await purchases.secret(theirs := await purchases.ordered(buyer=other), buyer=other)
     await purchases.sweep()
     assert purchases.intents_of(order)[0]["status"] == "canceled"
     assert purchases.intents_of(theirs)[0]["status"] == "requires_payment_method"
