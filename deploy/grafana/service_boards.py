@@ -239,7 +239,7 @@ PAYMENT = [
     graph(
         "The books",
         "What the last check found wrong, and orders that wait for an admin.",
-        ('sum by (check) (max by (job, check) (payment_check_findings{job="payment"}) > 0)', "{{check}}"),
+        ('sum by (check) (max by (job, check) (payment_check_findings{job="payment"}))', "{{check}}"),
         ('max(payment_orders_flagged{job="payment"})', "flagged orders"),
     ),
     graph(
