@@ -20,7 +20,8 @@ def test_a_stack_with_backups_archives_its_wal_and_verifies_what_it_made() -> No
     (port,) = free_ports(1)
     with workplace(BACKUP="1", BACKUP_PORT=str(port)) as place, place.up() as stack:
         assert (
-            f"backup     http://localhost:{port}  (metrics: http://localhost:{port}/metrics)" in stack.output
+            f"{'backup':<14} http://localhost:{port}  (metrics: http://localhost:{port}/metrics)"
+            in stack.output
         )
         wait_until(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200)
         wait_until(lambda: has_a_verified_backup(place))

@@ -48,8 +48,9 @@ from webcommon.api.paging import CursorCodec
 MOST_DECLINES_AN_HOUR = 10
 MOST_OPEN_ORDERS = 20
 
-SESSION_SECONDS = 31 * 60
-"""The life of a Checkout session: Stripe's shortest is 30 minutes, counted from when it gets the request."""
+SESSION_SECONDS = 40 * 60
+"""The life of a Checkout session. Stripe's shortest is 30 minutes, by its clock: ours may be ten minutes behind. A session
+ends with its order's reservation anyway."""
 
 _TOO_MANY = "Send one request at a time; try again in a second."
 
