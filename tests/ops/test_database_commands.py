@@ -21,13 +21,15 @@ from tests.ops.provisioned_server import INSERT_VIDEO, ProvisionedServer, owner_
 
 
 @contextlib.contextmanager
-def locked(server: ProvisionedServer, role: str, database: str, table: str) -> Iterator[int]:
-    """A table locked as a reader locks it, for the length of a block; gives the session's process."""
+def locked(
+    server: ProvisionedServer, role: str, database: str, table: str, *, mode: str = "ACCESS SHARE"
+) -> Iterator[int]:
+    """A table locked, as a reader does unless told otherwise, for the length of a block; gives the session's process."""
     with asyncio.Runner() as runner:
         connection = runner.run(server.open(role, database))
         try:
             runner.run(connection.execute("BEGIN"))
-            runner.run(connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE"))
+            runner.run(connection.execute(f"LOCK TABLE {table} IN {mode} MODE"))
             yield runner.run(connection.fetchval("SELECT pg_backend_pid()"))
         finally:
             runner.run(connection.close())
@@ -76,10 +78,12 @@ def test_a_stopped_migrator_is_named_and_a_killed_one_blocks_nobody(
             process = subprocess.Popen(
                 command, env=migrated.environment, cwd=migrated.folder, stdout=output, stderr=output
             )
+            stack.callback(process.wait)
             stack.callback(process.kill)
             return process
 
-        with locked(provisioned, "payment_user", "payment_db", "users"):
+        # Each migration writes the version, whatever else it touches.
+        with locked(provisioned, "postgres", "payment_db", "alembic_version", mode="SHARE"):
             stopped = start("stopped")
             wait_until(lambda: turn_holder(provisioned) is not None)
             os.kill(stopped.pid, signal.SIGSTOP)
