@@ -139,3 +139,27 @@ async def _fail_within_a_transaction(database: Database) -> None:
     async with database.transaction() as db:
         await db.execute(text("SELECT set_config('work_mem', '64kB', true)"))
         raise ZeroDivisionError
+
+
+async def test_transactions_that_follow_each_other_wait_without_a_connection(bare_server: TestServer) -> None:
+    began: list[int] = []
+    async with open_database(bare_server, "pool-turns", pool=PoolSettings(min=1, max=2)) as database:
+
+        async def work(number: int) -> None:
+            async with database.transaction(one_at_a_time="row") as db:
+                began.append(number)
+                await db.execute(text("SELECT 1"))
+                assert database.pool_status().in_use == 1
+                if number == 2:
+                    raise ZeroDivisionError
+
+        async with database.transaction(one_at_a_time="row"):
+            tasks = [asyncio.create_task(work(number)) for number in range(20)]
+            async with database.transaction(one_at_a_time="another row") as db:
+                await db.execute(text("SELECT 1"))
+            assert database.pool_status().waiting == 0
+            tasks[1].cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert began == [0, *range(2, 20)]
+    assert [type(each) for each in results[1:3]] == [asyncio.CancelledError, ZeroDivisionError]
+    assert [each for each in results if each is not None] == results[1:3]

@@ -45,8 +45,8 @@ class Failpoints:
         reach = self.reach
 
         @contextlib.asynccontextmanager
-        async def with_commit(self: Database) -> AsyncIterator[AsyncSession]:
-            async with transaction(self) as db:
+        async def with_commit(self: Database, **options: Any) -> AsyncIterator[AsyncSession]:
+            async with transaction(self, **options) as db:
                 yield db
                 reach("before a commit")
             reach("after a commit")

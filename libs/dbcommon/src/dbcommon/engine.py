@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import asyncpg
 from sqlalchemy import Connection, Executable, Row, event
@@ -18,7 +19,13 @@ from sqlalchemy.util import greenlet_spawn
 
 from dbcommon.connecting import connect
 from dbcommon.driver_statements import DriverStatement
-from dbcommon.errors import CONNECTION_FAULTS, DatabaseUnavailable, is_plan_outdated, translate
+from dbcommon.errors import (
+    CONNECTION_FAULTS,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    is_plan_outdated,
+    translate,
+)
 from dbcommon.jobs.periodic import run_every
 from dbcommon.listen import LISTENER_SCHEDULE, Listener
 from dbcommon.pool import BoundedPool
@@ -33,6 +40,9 @@ MAINTENANCE_SECONDS = 0.5
 
 SUSPECT_SECONDS = 0.5
 """The maintenance task probes the database when a request has held a connection for longer."""
+
+TURN_SECONDS = 10.0
+"""How long a transaction waits for others of its key: twice as long as PostgreSQL lets one wait for a lock."""
 
 Result = TypeVar("Result")
 
@@ -62,6 +72,7 @@ class Database:
         self.settings = settings
         self._application_name = application_name
         self._held_since: dict[ConnectionPoolEntry, float] = {}
+        self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
         self._wake = asyncio.Event()
         self._is_unreachable = False
         self._connected = False
@@ -129,11 +140,33 @@ class Database:
             await self.engine.dispose()
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session in a transaction: committed at the end of the block, rolled back by an exception."""
-        with self._with_deadline():
-            async with self._sessions.begin() as db:
-                yield db
+    async def transaction(self, *, one_at_a_time: Hashable | None = None) -> AsyncIterator[AsyncSession]:
+        """A session in a transaction: committed at the end of the block, rolled back by an exception.
+
+        In this process transactions with an equal `one_at_a_time` follow each other. Those that lock the same row so wait
+        for it without a connection; that nothing happens twice is up to PostgreSQL's lock alone.
+        """
+        async with self._turn(one_at_a_time):
+            with self._with_deadline():
+                async with self._sessions.begin() as db:
+                    yield db
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, key: Hashable | None) -> AsyncIterator[None]:
+        if key is None:
+            yield
+            return
+        # Gone with the last transaction that refers to it.
+        lock = self._turns.setdefault(key, asyncio.Lock())
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await lock.acquire()
+        except TimeoutError:
+            raise DatabaseBusy("too many transactions wait for each other") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def fetch_one(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None

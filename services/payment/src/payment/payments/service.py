@@ -120,7 +120,7 @@ async def _make(
     by = By(cause="buyer", actor_id=owner)
     obstacle: Exception = StripeUnavailable()
     for _ in range(_ROUNDS):
-        async with database.transaction() as db:
+        async with database.transaction(one_at_a_time=order_id) as db:
             order = await _lock_payable(db, order_id, owner=owner)
             await _check_abuse(db, owner)
             attempt = await repository.find_open_attempt(db, order_id)
@@ -170,7 +170,7 @@ async def _begin(
 ) -> AnyRow | None:
     """A new attempt of an order; None when another request was faster."""
     customer = await ensure_customer(database, stripe, order.user_id)
-    async with database.transaction() as db:
+    async with database.transaction(one_at_a_time=order.id) as db:
         order = await _lock_payable(db, order.id, owner=order.user_id)
         if await repository.find_open_attempt(db, order.id) is not None:
             return None
@@ -262,7 +262,7 @@ async def close_unpaid_order(
     `PaymentBusy`, `StripeUnavailable`.
     """
     for _ in range(_ROUNDS):
-        async with database.transaction() as db:
+        async with database.transaction(one_at_a_time=order_id) as db:
             order = await orders.lock_order(db, order_id, owner=owner)
             if order is None:
                 raise OrderNotFound

@@ -227,7 +227,7 @@ class Reconciliation:
         found = compare(stored, details, disputes, reading)
         if not self.is_fixing or not any(each.is_fixable for each in found):
             return found
-        async with self.database.transaction() as db:
+        async with self.database.transaction(one_at_a_time=reading.order_id) as db:
             await apply_reading(db, attempt_id, reading, BY_RECONCILIATION)
         return [each.fixed() for each in found]
 

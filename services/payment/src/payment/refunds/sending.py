@@ -87,7 +87,7 @@ async def _look_up(database: Database, stripe: StripeApi, refund: AnyRow, by: By
 async def _settle(
     database: Database, refund: AnyRow, reading: RefundReading | None, by: By, *, failure: str | None = None
 ) -> None:
-    async with database.transaction() as db:
+    async with database.transaction(one_at_a_time=refund.order_id) as db:
         await settle_refund(db, refund.id, reading, by, failure=failure)
 
 

@@ -62,7 +62,7 @@ async def create_refund(
     async def refund(run: Run) -> Answer:
         # All runs of the request have this id, so that each continues where the last one stopped.
         refund_id = run.request_id
-        async with database.transaction() as db:
+        async with database.transaction(one_at_a_time=order_id) as db:
             if not await repository.exists(db, refund_id):
                 await _hold(db, refund_id, order_id, new, by)
         try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Self
+from uuid import UUID
 
 from payment.models import PaymentStatus, RefundStatus
 from payment.money import read_minor_units
@@ -180,8 +181,9 @@ class DisputeReading:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """All that Stripe says of an attempt. `began_at`: the database's time before the first question."""
+    """All that Stripe says of an attempt at `order_id`. `began_at`: the database's time before the first question."""
 
+    order_id: UUID
     began_at: datetime
     intent: Intent | None = None
     session: Session | None = None

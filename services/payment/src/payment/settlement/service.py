@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -51,7 +51,7 @@ async def settle_attempt(database: Database, stripe: StripeApi, attempt_id: UUID
     """
     reading = await read_attempt(database, stripe, attempt_id)
     if reading is not None:
-        async with database.transaction() as db:
+        async with database.transaction(one_at_a_time=reading.order_id) as db:
             await apply_reading(db, attempt_id, reading, by)
 
 
@@ -60,21 +60,21 @@ async def read_attempt(database: Database, stripe: StripeApi, attempt_id: UUID) 
     attempt = await repository.find_attempt(database, attempt_id)
     if attempt is None or attempt.stripe_id is None:
         return None
-    began_at = await repository.read_clock(database)
+    nothing = Reading(order_id=attempt.order_id, began_at=await repository.read_clock(database))
     session = None
     intent_id = attempt.stripe_payment_intent_id
     if attempt.kind == "checkout_session":
         session = Session.of(await stripe.retrieve_checkout_session(attempt.stripe_id))
         intent_id = session.payment_intent
     if intent_id is None:
-        return Reading(began_at=began_at, session=session)
+        return replace(nothing, session=session)
     intent = Intent.of(await stripe.retrieve_payment_intent(intent_id, expand=INTENT_EXPANSION))
     if intent.charge is None:
-        return Reading(began_at=began_at, session=session, intent=intent)
+        return replace(nothing, session=session, intent=intent)
     refunds, disputes = await asyncio.gather(
         _read_refunds(stripe, intent_id), _read_disputes(stripe, intent_id)
     )
-    return Reading(began_at=began_at, session=session, intent=intent, refunds=refunds, disputes=disputes)
+    return replace(nothing, session=session, intent=intent, refunds=refunds, disputes=disputes)
 
 
 async def _read_refunds(stripe: StripeApi, intent_id: str) -> tuple[RefundReading, ...]:

@@ -87,7 +87,8 @@ class EventWorker:
         if attempt_id is None:
             reasons |= {event.id: "of an object that this service did not make" for event in ours}
         reading = None if attempt_id is None else await read_attempt(self.database, self.stripe, attempt_id)
-        async with self.database.transaction() as db:
+        locked = None if reading is None else reading.order_id
+        async with self.database.transaction(one_at_a_time=locked) as db:
             order_id = None
             if attempt_id is not None and reading is not None:
                 order_id = await self._settle(db, attempt_id, reading, ours)
