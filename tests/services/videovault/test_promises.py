@@ -12,6 +12,8 @@ QUERY = VideoQuery.model_json_schema()["properties"]
 LIMITS = {
     "characters of a path, at most": VIDEO["file_path"]["maxLength"],
     "characters of a file's name, at most": VIDEO["file_name"]["maxLength"],
+    "characters of a title, at most": VIDEO["title"]["anyOf"][0]["maxLength"],
+    "characters of a description, at most": VIDEO["description"]["anyOf"][0]["maxLength"],
     "characters of a hash, at most": VIDEO["hash"]["anyOf"][0]["maxLength"],
     "characters of a media type, at most": VIDEO["mime_type"]["maxLength"],
     "characters of a tag's name or category, at most": LONGEST_TAG,

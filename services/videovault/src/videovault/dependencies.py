@@ -58,3 +58,7 @@ async def require_editor(caller: ReaderDep) -> Caller:
     if EDITOR_ROLES.isdisjoint(caller.roles):
         raise Forbidden("Changing the library requires the role editor or admin.")
     return caller
+
+
+EditorDep = Annotated[Caller, Depends(require_editor)]
+"""A caller who may change the library."""

@@ -1,13 +1,31 @@
 """The tables of `videovault_db`, a file for each aggregate."""
 
 from videovault.models.base import Model
+from videovault.models.changes import (
+    WHOLE,
+    Change,
+    ChangeStatus,
+    Entity,
+    Library,
+    Operation,
+    RemovedTag,
+    Tombstone,
+)
 from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, folded
 from videovault.models.watch_history import WatchHistory
 
 __all__ = [
     "UNKNOWN_DURATION",
+    "WHOLE",
+    "Change",
+    "ChangeStatus",
+    "Entity",
+    "Library",
     "Model",
+    "Operation",
+    "RemovedTag",
     "Tag",
+    "Tombstone",
     "Video",
     "WatchHistory",
     "folded",

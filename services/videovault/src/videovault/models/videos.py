@@ -47,6 +47,12 @@ class Video(Model):
     duration_seconds: Mapped[int | None]
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, server_default=text("'{}'::jsonb"))
     hash: Mapped[str | None] = mapped_column(info={"secret": False})
+    title: Mapped[str | None]
+    description: Mapped[str | None]
+    missing_since: Mapped[datetime | None]
+    # Hybrid times, which a trigger writes: of each field that changed, under "*" of all others; and the latest of all.
+    clocks: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    last_at: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -82,6 +88,8 @@ class Tag(Model):
     folded_category: Mapped[str] = mapped_column(
         Computed(folded(literal_column("tag_category")), persisted=True)
     )
+    # The adds that hold, `{hybrid time: [category, name]}`; a trigger writes them. The last one's spelling is the tag's.
+    dots: Mapped[dict[str, list[str]]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
-from videovault.dependencies import read_caller, require_editor, require_persistence
+from videovault.changes.schemas import OperationBody
+from videovault.dependencies import EditorDep, read_caller, require_persistence
 from videovault.entity_tags import entity_tag, is_unchanged
 from videovault.errors import NoPersistence
 from videovault.videos import service
@@ -25,7 +26,6 @@ from webcommon.app.state import CursorsDep
 
 REFUSALS = problem_responses(Unauthorized, Forbidden, InvalidRequest, NoPersistence, ServiceUnavailable)
 READS = [Depends(read_caller)]
-WRITES = [Depends(require_editor)]
 
 ETAG_HEADER: dict[str, Any] = {
     "ETag": {"description": "Changes when the video does.", "schema": {"type": "string"}}
@@ -45,15 +45,14 @@ router = APIRouter(
     summary="Record a video",
     status_code=201,
     response_model=VideoBody,
-    dependencies=WRITES,
     responses={
         201: {"headers": ETAG_HEADER | LOCATION_HEADER},
         **problem_responses(PathTaken, InvalidRequest, PathTooLong),
     },
 )
-async def create_video(body: NewVideo, request: Request, db: SessionDep) -> Response:
+async def create_video(body: NewVideo, request: Request, caller: EditorDep, db: SessionDep) -> Response:
     """Record a file's data. The file is not opened, and need not exist."""
-    video = await service.create_video(db, body)
+    video = await service.create_video(db, body, caller=caller)
     location = request.app.url_path_for("read_video", video_id=video.id)
     return _represent(video, status=201, headers={"Location": location})
 
@@ -93,13 +92,11 @@ async def read_video(
     "/{video_id}",
     operation_id="delete_video",
     summary="Delete a video's record",
-    status_code=204,
-    dependencies=WRITES,
     responses=problem_responses(VideoNotFound),
 )
-async def delete_video(video_id: UUID, db: SessionDep) -> None:
-    """Delete the record with its tags and its watch history. The file stays."""
-    await service.delete_video(db, video_id)
+async def delete_video(video_id: UUID, caller: EditorDep, db: SessionDep) -> OperationBody:
+    """Delete the record with its tags and its watch history, which can be undone. The file stays."""
+    return await service.delete_video(db, video_id, caller=caller)
 
 
 def _represent(

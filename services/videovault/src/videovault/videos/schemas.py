@@ -64,6 +64,8 @@ Name = Annotated[Text, Field(min_length=1, max_length=512)]
 Size = Annotated[int, Field(strict=True, ge=0, le=LARGEST_BIGINT)]
 Seconds = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
 # The patterns are for the OpenAPI document; the validators give readable messages.
+Title = Annotated[Text, Field(min_length=1, max_length=512)]
+Description = Annotated[Text, Field(min_length=1, max_length=16384)]
 MediaType = Annotated[
     str,
     Field(max_length=255, json_schema_extra={"pattern": MEDIA_TYPE}),
@@ -88,6 +90,8 @@ EXAMPLE: dict[str, Any] = {
     "file_size": 734003200,
     "mime_type": "video/mp4",
     "duration_seconds": 1284,
+    "title": "The harbour in the evening",
+    "description": None,
     "metadata": {"width": 1920, "height": 1080},
     "hash": "5a1f0c9e2b7d4e83a6c0f1d2e3b4a596",
     "tags": [{"tag_name": "evening", "tag_category": "time of day"}],
@@ -111,6 +115,8 @@ class NewVideo(RequestBody):
     file_size: Size = Field(description="Bytes.")
     mime_type: MediaType
     duration_seconds: Seconds | None = Field(None, description="Null when it is not known.")
+    title: Title | None = None
+    description: Description | None = None
     metadata: JsonObject | None = Field(
         None, description="Any JSON object; null is the same as an empty one."
     )
@@ -140,6 +146,7 @@ class VideoBody(ResponseBody):
                 {
                     "id": "019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b",
                     **EXAMPLE,
+                    "missing_since": None,
                     "created_at": "2026-11-22T18:30:00Z",
                     "updated_at": "2026-11-22T18:30:00Z",
                 }
@@ -153,9 +160,14 @@ class VideoBody(ResponseBody):
     file_size: int
     mime_type: str
     duration_seconds: int | None
+    title: str | None
+    description: str | None
     metadata: dict[str, JsonValue]
     hash: str | None
     tags: list[TagBody] = Field(description="By category, then name.")
+    missing_since: Timestamp | None = Field(
+        description="Since when a scan does not find the file; null while it is there, or was never looked for."
+    )
     created_at: Timestamp
     updated_at: Timestamp
 

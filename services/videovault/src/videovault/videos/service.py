@@ -7,17 +7,21 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
+from videovault.changes import repository as changes
+from videovault.changes.schemas import OperationBody
 from videovault.videos import repository
 from videovault.videos.errors import PathTaken, PathTooLong, VideoNotFound
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
 from webcommon.api.paging import CursorCodec
+from webcommon.auth.bearer import Caller
 
 _PROGRAM_LIMIT_EXCEEDED = "54000"
 """SQLSTATE of a value that is too large for an index: over 2,704 bytes, after compression, in a B-tree."""
 
 
-async def create_video(db: AsyncSession, video: NewVideo) -> VideoBody:
+async def create_video(db: AsyncSession, video: NewVideo, *, caller: Caller) -> VideoBody:
     """Record a video. Raises `PathTaken`, or `PathTooLong` for a path that cannot be kept unique."""
+    await changes.begin(db, changes.By(actor=str(caller.id)))
     try:
         video_id = await repository.insert_video(db, video)
     except DBAPIError as error:
@@ -49,7 +53,9 @@ async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorC
     return cursors.json_page(page, scope=scope)
 
 
-async def delete_video(db: AsyncSession, video_id: UUID) -> None:
+async def delete_video(db: AsyncSession, video_id: UUID, *, caller: Caller) -> OperationBody:
     """Delete the record, its tags and its history; never a file. Raises `VideoNotFound`."""
+    operation_id = await changes.begin_operation(db, str(caller.id))
     if not await repository.delete_video(db, video_id):
         raise VideoNotFound
+    return OperationBody(operation_id=operation_id)

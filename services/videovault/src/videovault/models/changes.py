@@ -1,0 +1,114 @@
+"""The log of changes, what was deleted, and the operations that can be undone."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    PrimaryKeyConstraint,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dbcommon.models import PrimaryKey, one_of
+from videovault.models.base import Model
+
+Entity = Literal["video", "tag"]
+"""What a change is about. Triggers on the table of each write the log."""
+
+ChangeStatus = Literal["applied", "superseded"]
+"""Whether the value was taken, or lost against a later one."""
+
+WHOLE = "*"
+"""The field of a change by which a record was made or deleted."""
+
+
+class Change(Model):
+    """One change of one field. The triggers of the tables write it, so that a plain SQL statement is logged, too.
+
+    `old` and `new` are null where there was no value, or none is left. Those of a tag are its adds that hold:
+    `{at: [category, name]}`.
+    """
+
+    __tablename__ = "changes"
+
+    seq: Mapped[int] = mapped_column(BigInteger, Identity())
+    # Order of pulls: no transaction with a lower number is still running below the snapshot's xmin.
+    xid: Mapped[int] = mapped_column(BigInteger, server_default=text("pg_current_xact_id()::text::bigint"))
+    at: Mapped[str]
+    actor: Mapped[str]
+    user_id: Mapped[UUID | None]
+    entity: Mapped[Entity] = mapped_column(Text)
+    entity_id: Mapped[UUID]
+    field: Mapped[str]
+    old: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    new: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    operation_id: Mapped[UUID | None] = mapped_column(ForeignKey("operations.id"))
+    status: Mapped[ChangeStatus] = mapped_column(Text, server_default="applied")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        PrimaryKeyConstraint("xid", "seq"),
+        CheckConstraint(one_of("entity", Entity), name="entity"),
+        CheckConstraint(one_of("status", ChangeStatus), name="status"),
+        Index("ix_changes_entity_id_seq", "entity_id", "seq"),
+        Index(
+            "ix_changes_operation_id",
+            "operation_id",
+            postgresql_where=text("operation_id IS NOT NULL"),
+        ),
+        {"info": {"append_only": True}},
+    )
+
+
+class Operation(Model):
+    """An act on one or many records that can be undone."""
+
+    __tablename__ = "operations"
+
+    id: Mapped[PrimaryKey]
+    actor: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    undone_at: Mapped[datetime | None]
+
+
+class Tombstone(Model):
+    """A deleted video: its row, its tags and its watch history, to put back. Kept for ever."""
+
+    __tablename__ = "tombstones"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[str]
+    last_at: Mapped[str]
+    record: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    tags: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+
+class RemovedTag(Model):
+    """An add of a tag that was removed, so that it is not taken for a new one. `tag` is `category:name`, folded."""
+
+    __tablename__ = "removed_tags"
+
+    video_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tag: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Library(Model):
+    """The one row of the library. `stream` names its log; a restored database gets another one."""
+
+    __tablename__ = "library"
+
+    id: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    stream: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+
+    __table_args__ = (CheckConstraint("id", name="one_row"),)
