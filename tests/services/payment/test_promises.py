@@ -15,7 +15,7 @@ from payment.webhook_endpoints.service import ROTATION_OVERLAP
 from payment.webhook_endpoints.worker import FAILING_LIMIT, FIRST_PAUSE, LONGEST_PAUSE
 from tests.service_pages import read_routes, read_settings, read_table
 from webcommon.api.idempotency.header import HEADER_IN_OPENAPI
-from webcommon.api.idempotency.service import REPLAY_LIFETIME
+from webcommon.api.idempotency.service import LEASE, REPLAY_LIFETIME
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
 
 PRODUCT = NewProduct.model_json_schema()["properties"]
@@ -40,6 +40,7 @@ LIMITS = {
     "difference of a webhook's time, at most, seconds": TOLERANCE_SECONDS,
     "characters of an idempotency key, at most": KEY["maxLength"],
     "stored response is repeated for, hours": int(REPLAY_LIFETIME.total_seconds()) // 3600,
+    "key of a process that died answers 409 for, seconds": int(LEASE.total_seconds()),
     "characters of a webhook endpoint's URL, at most": LONGEST_URL,
     "previous secret of a webhook endpoint signs for, hours": int(ROTATION_OVERLAP.total_seconds()) // 3600,
     "first pause between attempts of a delivery, seconds": int(FIRST_PAUSE.total_seconds()),

@@ -8,6 +8,7 @@ from tests.services.payment.purchases import Purchases, figures
 from tests.services.payment.shop import Sql, problem
 
 MAKE_DUE = "UPDATE refunds SET due_at = now() WHERE status = 'outcome_unknown'"
+LEAVE_ALONE = "UPDATE refunds SET due_at = now() + interval '1 hour' WHERE status = 'outcome_unknown'"
 
 
 async def test_partial_refunds_until_nothing_is_left(purchases: Purchases) -> None:
@@ -69,6 +70,8 @@ async def test_refund_whose_answer_was_lost_is_found_and_not_repeated(
         assert answer.json()["status"] == "outcome_unknown"
         assert figures(await purchases.read(order, buyer=buyer))[3] == "7.50"
         purchases.account.standin.faults.waiting.clear()
+        await sql.execute(LEAVE_ALONE)
+        assert (await purchases.refund(order, amount="5.00", key=f"lost by {kind}")).status_code == 202
         await sql.execute(MAKE_DUE)
         answer = await purchases.refund(order, amount="5.00", key=f"lost by {kind}")
     assert (answer.status_code, answer.json()["status"]) == (201, "succeeded")

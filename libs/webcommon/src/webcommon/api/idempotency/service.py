@@ -26,8 +26,9 @@ from webcommon.api.problems import Problem
 REPLAY_LIFETIME = timedelta(hours=24)
 """How long a stored answer is replayed."""
 
-LEASE = timedelta(seconds=60)
-"""How long a run holds its key. The work has to take less; after a crash the key is busy until the lease ends."""
+LEASE = timedelta(seconds=20)
+"""How long a run holds its key: longer than a request takes, and after a crash the key is busy for so long. A run that takes
+longer may be taken over, which costs it its answer and does no harm."""
 
 RELEASE_SECONDS = 0.5
 """How long a run tries to end its lease after the database has failed."""
