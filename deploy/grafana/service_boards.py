@@ -260,6 +260,11 @@ PAYMENT = [
         (rate("payment_webhook_attempts_total", 'job="payment"', by="outcome"), "{{outcome}}"),
         unit="reqps",
     ),
+    graph(
+        "Webhook endpoints that fail",
+        "Nothing has arrived for an hour, or they were disabled for it.",
+        ('max(payment_webhook_endpoints_failing{job="payment"})', "endpoints"),
+    ),
 ]
 
 VIDEOVAULT = [

@@ -71,7 +71,7 @@ def check(context: typer.Context, *, as_json: JsonOption = False) -> None:
             typer.echo(f"{finding.check}: {finding.subject} {finding.detail}")
         for order in found.flagged:
             typer.echo(f"flagged: order {order['order_id']} is {order['status']}, {order['flag']}")
-        typer.echo(f"{len(found.findings)} findings" if found.findings else "the books hold")
+        typer.echo(_count(len(found.findings), "finding") if found.findings else "the books hold")
     if found.findings:
         raise typer.Exit(1)
 
@@ -122,7 +122,7 @@ def reconcile(
             told = f"{each.object}: here {each.ours or 'nothing'}, at Stripe {each.stripe or 'nothing'}"
             order = f" (order {each.order_id})" if each.order_id else ""
             typer.echo(f"{told}{order}{'; fixed' if each.is_fixed else ''}")
-        typer.echo(f"{len(found)} differences, {len(left)} left" if found else "no difference")
+        typer.echo(f"{_count(len(found), 'difference')}, {len(left)} left" if found else "no difference")
     if left:
         raise typer.Exit(1)
 
@@ -240,7 +240,7 @@ def replay(
         raise typer.BadParameter("name events, or say --failed")
     run: RunInTransaction = context.obj
     number = run("payment", lambda db: replay_events(db, event_ids))
-    typer.echo(f"{number} events are applied once more")
+    typer.echo(f"to be applied once more: {_count(number, 'event')}")
 
 
 async def replay_events(db: AsyncSession, event_ids: list[str] | None) -> int:
@@ -283,6 +283,10 @@ def _read_moment(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time: write 2026-11-01 or 2026-11-01T12:00:00Z") from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _shown(difference: Difference) -> dict[str, Any]:

@@ -137,7 +137,7 @@ async def test_event_that_stays_unknown_is_a_dead_letter_after_a_day_and_can_be_
     assert (await operator.run("events", "replay", event["id"], "evt_other")).exit_code == 13
     assert (await operator.run("events", "replay")).exit_code == 2
     replayed = await operator.run("events", "replay", "--failed")
-    assert (replayed.exit_code, replayed.output) == (0, "1 events are applied once more\n")
+    assert (replayed.exit_code, replayed.output) == (0, "to be applied once more: 1 event\n")
     row = await read(sql, event)
     assert (row["failed_at"], row["attempts"]) == (None, 0)
     # What it names is somebody else's now, and so it is foreign.

@@ -112,8 +112,17 @@ async def test_missing_receipt_number_is_found(purchases: Purchases, operator: O
     assert (await operator.run("check")).exit_code == 0
 
 
+ENDPOINTS = """
+    INSERT INTO webhook_endpoints (url, event_types, secret, status, disabled_reason, first_failure_at) VALUES
+        ('https://a.example', '{order.paid}', '', 'enabled', NULL, now() - interval '61 minutes'),
+        ('https://b.example', '{order.paid}', '', 'enabled', NULL, now() - interval '59 minutes'),
+        ('https://c.example', '{order.paid}', '', 'disabled', 'failures', now() - interval '6 days'),
+        ('https://d.example', '{order.paid}', '', 'disabled', 'admin', now() - interval '6 days')
+"""
+
+
 async def test_metrics_tell_what_the_last_check_of_any_process_found(
-    purchases: Purchases, app: Service, client: httpx.AsyncClient, sql: Sql
+    purchases: Purchases, app: Service, client: httpx.AsyncClient, sql: Sql, operator: Operator
 ) -> None:
     metrics = app.component(VerificationMetrics)
     order = await purchases.paid(buyer=purchases.buyer())
@@ -124,9 +133,14 @@ async def test_metrics_tell_what_the_last_check_of_any_process_found(
     assert 'payment_check_findings{check="order_figures"} 1.0' in told
     assert 'payment_check_findings{check="ledger_balance"} 0.0' in told
     assert "payment_orders_flagged 1.0" in told
+    assert (await operator.run("check")).output.endswith("\n1 finding\n")
+    assert "payment_webhook_endpoints_failing 0.0" in told
+    await sql.execute(ENDPOINTS)
     await sql.execute("UPDATE orders SET flag = NULL, amount_paid = 12.5 WHERE id = $1", order["id"])
     assert await verify_in_turn(purchases.database, period=None)
     await measure(purchases.database, metrics)
     told = (await client.get("/metrics")).text
     assert 'payment_check_findings{check="order_figures"} 0.0' in told
     assert "payment_orders_flagged 0.0" in told
+    assert "payment_webhook_endpoints_failing 2.0" in told
+    await sql.execute("DELETE FROM webhook_endpoints")

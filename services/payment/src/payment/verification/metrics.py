@@ -34,6 +34,12 @@ class VerificationMetrics:
         )
         self._flagged = Gauge("payment_orders_flagged", "Orders that wait for an admin.", registry=registry)
 
+        self._failing_endpoints = Gauge(
+            "payment_webhook_endpoints_failing",
+            "Webhook endpoints at which nothing has arrived for an hour, or that were disabled for it.",
+            registry=registry,
+        )
+
     def set_verification(self, counts: Mapping[str, int], *, age_seconds: float) -> None:
         """Tell the findings of each check."""
         for check in CHECKS:
@@ -48,3 +54,7 @@ class VerificationMetrics:
     def set_flagged(self, number: int) -> None:
         """Tell how many orders are flagged."""
         self._flagged.set(number)
+
+    def set_failing_endpoints(self, number: int) -> None:
+        """Tell how many webhook endpoints fail."""
+        self._failing_endpoints.set(number)

@@ -1,14 +1,15 @@
 """The statements that find what does not hold. Each reads one snapshot, so that no change of the moment is taken for a fault."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Literal
 
-from sqlalchemy import Integer, TextClause, bindparam, func, select, text
+from sqlalchemy import Integer, TextClause, and_, bindparam, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
-from payment.models import Order
+from payment.models import Order, WebhookEndpoint
 
 Check = Literal[
     "ledger_balance",
@@ -130,20 +131,26 @@ _REFUNDS = """
         format('of %s %s is %s; booked are %s held, %s returned', r.amount, r.currency, r.status, b.held, b.returned) AS detail
     FROM refunds r
     CROSS JOIN LATERAL (
-        SELECT coalesce(-sum(e.amount) FILTER (WHERE e.movement = format('refund %s held', r.id)), 0) AS held,
-            coalesce(sum(e.amount) FILTER (WHERE e.movement = format('refund %s returned', r.id)), 0) AS returned
+        SELECT coalesce(-sum(e.amount) FILTER (WHERE e.amount < 0), 0) AS held,
+            coalesce(sum(e.amount) FILTER (WHERE e.amount > 0), 0) AS returned
         FROM ledger_entries e
-        WHERE e.movement IN (format('refund %s held', r.id), format('refund %s returned', r.id))
+        WHERE e.movement IN (
+                format('refund %s held', r.id), format('refund %s returned', r.id),
+                format('refund %s again held', r.id), format('refund %s again returned', r.id)
+            )
             AND e.account = 'stripe' AND e.currency = r.currency
     ) AS b
     CROSS JOIN LATERAL (
         SELECT count(*) FILTER (WHERE e.account = 'refunds') AS succeeded,
             count(*) FILTER (WHERE e.account = 'unallocated') AS unallocated
         FROM ledger_entries e
-        WHERE e.movement IN (format('refund %s held', r.id), format('refund %s succeeded', r.id))
+        WHERE e.movement IN (
+            format('refund %s held', r.id), format('refund %s succeeded', r.id),
+            format('refund %s again held', r.id), format('refund %s again succeeded', r.id)
+        )
     ) AS c
-    WHERE b.held <> r.amount
-        OR b.returned <> CASE WHEN r.status IN ('failed', 'canceled') THEN r.amount ELSE 0 END
+    WHERE b.held NOT IN (r.amount, 2 * r.amount)
+        OR b.held - b.returned <> CASE WHEN r.status IN ('failed', 'canceled') THEN 0 ELSE r.amount END
         OR (r.status IN ('outcome_unknown', 'pending') AND c.succeeded > 0)
         OR (r.status = 'succeeded' AND c.succeeded + c.unallocated = 0)
 """
@@ -213,6 +220,15 @@ async def find_flagged(db: AsyncSession, *, most: int) -> Sequence[AnyRow]:
     """Orders that wait for an admin, the oldest first."""
     statement = select(Order.id, Order.flag, Order.status, Order.created_at).where(Order.flag.is_not(None))
     return (await db.execute(statement.order_by(Order.created_at, Order.id).limit(most))).all()
+
+
+async def count_failing_endpoints(database: Database) -> int:
+    """How many webhook endpoints fail for an hour, or were disabled after their failures."""
+    is_disabled = WebhookEndpoint.disabled_reason == "failures"
+    has_failed = WebhookEndpoint.first_failure_at < func.now() - timedelta(hours=1)
+    is_failing = or_(is_disabled, and_(WebhookEndpoint.status == "enabled", has_failed))
+    row = await database.fetch_one(select(func.count()).select_from(WebhookEndpoint).where(is_failing))
+    return 0 if row is None else int(row[0])
 
 
 async def count_flagged(database: Database) -> int:

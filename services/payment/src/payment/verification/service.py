@@ -86,3 +86,4 @@ async def measure(database: Database, metrics: VerificationMetrics) -> None:
         (reconciliation.result or {}).get("differences", 0), age_seconds=float(reconciliation.age_seconds)
     )
     metrics.set_flagged(await repository.count_flagged(database))
+    metrics.set_failing_endpoints(await repository.count_failing_endpoints(database))
