@@ -9,6 +9,7 @@ from payment.refunds.schemas import LONGEST_NOTE
 from payment.settings import Settings
 from payment.stripe_events.signature import TOLERANCE_SECONDS
 from payment.webhook_endpoints.addresses import LONGEST_URL
+from payment.webhook_endpoints.repository import KEPT
 from payment.webhook_endpoints.schemas import EVENT_TYPES
 from payment.webhook_endpoints.sending import EXCERPT_CHARACTERS, RESPONSE_BYTES
 from payment.webhook_endpoints.service import ROTATION_OVERLAP
@@ -46,6 +47,7 @@ LIMITS = {
     "first pause between attempts of a delivery, seconds": int(FIRST_PAUSE.total_seconds()),
     "longest pause between them, hours": int(LONGEST_PAUSE.total_seconds()) // 3600,
     "failures until an endpoint is disabled, days": FAILING_LIMIT.days,
+    "deliveries that have ended are kept for, days": KEPT.days,
     "bytes of a webhook's response that are read": RESPONSE_BYTES,
     "characters of it that are shown": EXCERPT_CHARACTERS,
     "requests that wait for a PDF, at most": MOST_WAITING,

@@ -12,7 +12,7 @@ from dbcommon.schedule import Schedule
 from payment.orders.service import expire_overdue
 from payment.payments.sweep import close_leftovers, expire_overdue_with_attempts
 from payment.receipts.pdf_maker import PdfMaker
-from payment.reconciliation.service import reconcile_in_turn
+from payment.reconciliation.service import reconcile_by_itself
 from payment.refunds.sending import send_due_refunds
 from payment.settings import Settings
 from payment.stripe_api.client import StripeApi
@@ -22,6 +22,7 @@ from payment.stripe_events.worker import EventWorker
 from payment.turns.service import TurnLost
 from payment.verification.metrics import VerificationMetrics
 from payment.verification.service import measure, verify_in_turn
+from payment.webhook_endpoints.service import delete_old_deliveries
 from payment.webhook_endpoints.worker import DeliveryWorker
 from webcommon.api.idempotency.service import delete_expired
 from webcommon.app.service import Service
@@ -54,7 +55,7 @@ async def working(app: Service) -> AsyncIterator[None]:
     )
     reconciler = run_every(
         Schedule(seconds=LOOK_SECONDS, jitter=0.1),
-        lambda: reconcile_in_turn(database, stripe, period=timedelta(seconds=settings.reconcile_seconds)),
+        lambda: reconcile_by_itself(database, stripe, period=timedelta(seconds=settings.reconcile_seconds)),
         name="the reconciliation with Stripe",
         expected=(StripeUnavailable, TurnLost),
     )
@@ -84,6 +85,7 @@ async def sweep(database: Database, stripe: StripeApi) -> None:
     await send_due_refunds(database, stripe)
     await repeat_batches(lambda: delete_expired(database))
     await repeat_batches(lambda: delete_foreign(database))
+    await repeat_batches(lambda: delete_old_deliveries(database))
 
 
 async def look_after_books(database: Database, metrics: VerificationMetrics, *, period: timedelta) -> None:

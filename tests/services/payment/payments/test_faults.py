@@ -74,3 +74,27 @@ async def test_fault_leaves_nothing_half_done_and_the_next_call_works(
     ending = ("failed", 0) if (kind, when) == ("api_error", "before") else ("succeeded", 1)
     assert (refund["status"], len(purchases.account.all("refund"))) == ending
     assert await find_wrongs(sql, purchases.account) == []
+
+
+async def test_intent_that_stripe_does_not_know_any_more_is_503_and_stops_no_other_order(
+    purchases: Purchases, sql: Sql
+) -> None:
+    buyer = purchases.buyer()
+    order, other = [await purchases.ordered(buyer=buyer, stock=1) for _ in range(2)]
+    for each in (order, other):
+        await purchases.secret(each, buyer=buyer)
+    (intent,) = purchases.intents_of(order)
+    del purchases.account.standin.account.objects["payment_intent"][intent["id"]]
+    for refused in (await purchases.checkout(order, buyer=buyer), await purchases.cancel(order, buyer=buyer)):
+        assert problem(refused) == (503, "stripe-unavailable")
+        assert int(refused.headers["retry-after"]) > 0
+    await sql.execute(
+        "UPDATE orders SET expires_at = now() - interval '1 second' WHERE id = ANY($1::uuid[])",
+        [order["id"], other["id"]],
+    )
+    await purchases.sweep()
+    assert (await purchases.read(order, buyer=buyer))["status"] == "pending"
+    assert (await purchases.read(other, buyer=buyer))["status"] == "expired"
+    await sql.execute(
+        "UPDATE payment_attempts SET closed_at = now(), outcome = 'canceled' WHERE closed_at IS NULL"
+    )

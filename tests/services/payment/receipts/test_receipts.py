@@ -52,6 +52,16 @@ async def test_a_receipt_shows_number_date_lines_total_refunds_and_net(purchases
             assert part in text, text
 
 
+async def test_net_is_never_below_zero(purchases: Purchases) -> None:
+    buyer = purchases.buyer()
+    order = await purchases.paid("12.50", buyer=buyer)
+    (charge,) = purchases.account.all("charge")
+    await purchases.account.control("disputes/open", charge=charge["id"], amount=1_300)
+    await purchases.catch_up()
+    text = " ".join(shown(await get(purchases, order, buyer)).split())
+    assert "Withdrawn by a dispute 13.00 EUR Net 0.00 EUR" in text
+
+
 async def test_there_is_no_receipt_before_money_came(purchases: Purchases) -> None:
     buyer = purchases.buyer()
     order = await purchases.ordered(buyer=buyer)

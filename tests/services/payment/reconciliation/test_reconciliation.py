@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from payment.reconciliation.comparison import Difference
-from payment.reconciliation.service import Reconciliation, reconcile_in_turn
+from payment.reconciliation.service import Reconciliation, reconcile_by_itself, reconcile_in_turn
 from payment.turns.repository import find_turn
 from tests.services.payment.operator import Operator
 from tests.services.payment.purchases import Purchases, figures
@@ -274,7 +274,7 @@ async def test_one_process_at_a_time_once_a_period(purchases: Purchases, sql: Sq
 
 
 async def test_command_prints_each_difference_and_fixes_when_told(
-    purchases: Purchases, operator: Operator
+    purchases: Purchases, operator: Operator, caplog: pytest.LogCaptureFixture
 ) -> None:
     buyer = purchases.buyer()
     order = await confirmed(purchases, buyer)
@@ -285,11 +285,20 @@ async def test_command_prints_each_difference_and_fixes_when_told(
     assert (await purchases.read(order, buyer=buyer))["status"] == "pending"
     done = await operator.run("reconcile", "--since", "2026-01-01", "--fix", "--json")
     assert (done.exit_code, done.json["left"]) == (0, 0)
+    assert "at Stripe" not in caplog.text
     assert (await purchases.read(order, buyer=buyer))["status"] == "paid"
     done = await operator.run("reconcile", "--fix")
     assert (done.exit_code, done.output) == (0, "no difference\n")
     assert (await operator.run("reconcile", "--since", "yesterday")).exit_code == 2
     assert (await operator.run("check")).exit_code == 0
+
+
+async def test_service_logs_each_difference_that_it_finds_by_itself(
+    purchases: Purchases, caplog: pytest.LogCaptureFixture
+) -> None:
+    await confirmed(purchases, purchases.buyer())
+    await reconcile_by_itself(purchases.database, purchases.stripe, period=timedelta(0))
+    assert "here requires_payment_method, at Stripe succeeded" in caplog.text
 
 
 async def test_limit_of_stripe_is_waited_for(purchases: Purchases) -> None:

@@ -1,9 +1,11 @@
 """Refunds: their amounts, their ends, and what is known when Stripe's answer is lost."""
 
 import asyncio
+import json
 
 import pytest
 
+from payment.verification.repository import find_faults
 from tests.services.payment.purchases import Purchases, figures
 from tests.services.payment.shop import Sql, problem
 
@@ -107,6 +109,29 @@ async def test_refund_that_stripe_does_not_know_after_a_day_was_not_made(
     (refund,) = await purchases.refunds(order)
     assert refund["status"] == "failed"
     assert figures(await purchases.read(order, buyer=buyer)) == ("paid", "12.50", "0.00", "12.50", "0.00")
+
+
+async def test_refund_that_was_taken_for_one_not_made_is_booked_once_stripe_shows_it(
+    purchases: Purchases, sql: Sql
+) -> None:
+    buyer = purchases.buyer()
+    order = await purchases.paid("20.00", buyer=buyer)
+    purchases.account.break_next("api_error", "/v1/refunds", times=9)
+    failed = (await purchases.refund(order, amount="5.00")).json()
+    assert (failed["status"], failed["failure_reason"]) == ("failed", "stripe_error")
+    purchases.account.standin.faults.waiting.clear()
+    sent = json.loads(await sql.fetchval("SELECT parameters FROM refunds WHERE id = $1", failed["id"]))
+    made = await purchases.account.client.v1.refunds.create_async(sent)
+    await purchases.catch_up()
+    assert figures(await purchases.read(order, buyer=buyer))[2:4] == ("5.00", "15.00")
+    assert [each["status"] for each in await purchases.refunds(order)] == ["succeeded"]
+    async with purchases.database.transaction() as db:
+        assert await find_faults(db, "refunds") == []
+    await purchases.account.control("refunds/fail", id=made["id"])
+    await purchases.catch_up()
+    assert figures(await purchases.read(order, buyer=buyer))[:4] == ("paid", "20.00", "0.00", "20.00")
+    async with purchases.database.transaction() as db:
+        assert await find_faults(db, "refunds") == []
 
 
 async def test_refund_that_fails_days_later_gives_its_amount_back(purchases: Purchases) -> None:

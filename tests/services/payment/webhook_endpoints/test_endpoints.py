@@ -8,12 +8,14 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from dbcommon.engine import Database
 from dbcommon.settings import DatabaseSettings
 from payment.webhook_endpoints.schemas import (
     EVENT_TYPES,
     WebhookDelivery,
     WebhookEndpoint,
 )
+from payment.webhook_endpoints.service import delete_old_deliveries
 from tests.services.payment.shop import Sql, pointers, problem, until
 from tests.services.payment.webhook_endpoints.receiver import Hooks, answer, receiving
 from webcommon.api.paging import Page
@@ -312,3 +314,25 @@ async def test_without_the_services_secret_nothing_is_sent_until_the_endpoints_o
         await hooks.deliver()
         assert receiver.received[0].header("Quartet-Signature").count("v1=") == 1
     assert (await hooks.delivery(endpoint))["status"] == "delivered"
+
+
+async def test_deliveries_that_have_ended_are_deleted_after_90_days(hooks: Hooks) -> None:
+    endpoint = await hooks.subscribe("http://127.0.0.1:9/hooks")
+    for _ in range(4):
+        await hooks.append(await hooks.order())
+    arrived, given_up, pending, young = await hooks.deliveries(endpoint)
+    for each, ended, days in (
+        (arrived, "done_at", 91),
+        (given_up, "failed_at", 91),
+        (pending, None, 91),
+        (young, "done_at", 89),
+    ):
+        await hooks.sql.execute(
+            f"UPDATE webhook_deliveries SET {ended or 'last_attempt_at'} = now(),"  # noqa: S608 - names of columns
+            " created_at = now() - make_interval(days => $2) WHERE id = $1",
+            each["id"],
+            days,
+        )
+    database = hooks.app.component(Database)
+    assert (await delete_old_deliveries(database), await delete_old_deliveries(database)) == (2, 0)
+    assert {each["id"] for each in await hooks.deliveries(endpoint)} == {pending["id"], young["id"]}

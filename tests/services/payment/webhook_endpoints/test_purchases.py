@@ -36,3 +36,21 @@ async def test_a_payment_and_a_refund_are_told_once_each_with_the_order_as_it_wa
         assert [request.event["type"] for request in receiver.received] == ["order.paid", "order.refunded"]
         assert (refunded["status"], refunded["amount_refunded"]) == ("partially_refunded", "5.00")
         assert _without_time(receiver.received[1].event["data"]["object"]) == _without_time(refunded)
+
+
+async def test_a_dispute_is_told_when_it_takes_money_and_when_it_is_decided(
+    purchases: Purchases, hooks: Hooks
+) -> None:
+    async with receiving() as receiver:
+        await hooks.subscribe(receiver.url, event_types=["order.disputed"])
+        await purchases.paid(buyer=purchases.buyer())
+        (charge,) = purchases.account.all("charge")
+        await purchases.account.control("disputes/open", charge=charge["id"])
+        await purchases.catch_up()
+        (dispute,) = purchases.account.all("dispute")
+        await purchases.account.control("disputes/decide", id=dispute["id"], outcome="won")
+        for _ in range(2):
+            await purchases.catch_up()
+            await hooks.deliver()
+        told = [request.event["data"]["object"]["status"] for request in receiver.received]
+        assert told == ["disputed", "paid"]

@@ -9,11 +9,11 @@ from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 from payment.history.repository import By
 from payment.payments import repository
-from payment.payments.customers import CLOCKS_DIFFER_SECONDS, forget_customer
+from payment.payments.customers import forget_customer
 from payment.payments.errors import AmountNotChargeable
 from payment.settlement.readings import METADATA_SERVICE
 from payment.settlement.service import settle_attempt
-from payment.stripe_api.client import StripeApi, walk
+from payment.stripe_api.client import CLOCKS_DIFFER, StripeApi, walk
 from payment.stripe_api.errors import StripeRefused, StripeUnavailable
 
 
@@ -77,8 +77,7 @@ async def _look_up(stripe: StripeApi, attempt: AnyRow) -> dict[str, Any] | None:
     )
     params: dict[str, Any] = {"customer": attempt.parameters["customer"]}
     if attempt.kind == "payment_intent":
-        since = int(attempt.created_at.timestamp()) - CLOCKS_DIFFER_SECONDS
-        params["created"] = {"gte": since}
+        params["created"] = {"gte": int((attempt.created_at - CLOCKS_DIFFER).timestamp())}
     try:
         async for each in walk(list_page, params):
             if each.get("metadata", {}).get("attempt_id") == str(attempt.id):

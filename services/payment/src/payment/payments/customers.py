@@ -7,11 +7,8 @@ from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from payment.payments import repository
 from payment.settlement.readings import METADATA_SERVICE
-from payment.stripe_api.client import StripeApi, walk
+from payment.stripe_api.client import CLOCKS_DIFFER, StripeApi, walk
 from payment.stripe_api.errors import StripeRefused, StripeUnavailable
-
-CLOCKS_DIFFER_SECONDS = 3600
-"""What Stripe made for a row is looked for among what it made since so long before the row was stored."""
 
 
 async def ensure_customer(database: Database, stripe: StripeApi, user_id: UUID) -> str:
@@ -46,7 +43,7 @@ async def _create(stripe: StripeApi, customer: AnyRow) -> dict[str, Any] | None:
         if not error.is_stored:
             raise
     # Stripe would repeat its error for a day; it may have made the customer all the same.
-    params = {"created": {"gte": int(customer.created_at.timestamp()) - CLOCKS_DIFFER_SECONDS}}
+    params = {"created": {"gte": int((customer.created_at - CLOCKS_DIFFER).timestamp())}}
     async for each in walk(stripe.list_customers, params):
         if (each.get("metadata") or {}).get("customer_id") == str(customer.id):
             return each

@@ -17,9 +17,7 @@ from dbcommon.rows import AnyRow
 from payment.listings.repository import Listing, text_parameter
 from payment.models import Decline, Order, OrderItem, Payment, PaymentAttempt, StripeCustomer, User
 from payment.money_columns import amount_as_text
-
-KEY_LIFETIME = timedelta(hours=23)
-"""Stripe forgets idempotency keys after 24 hours: then a creation whose outcome is unknown is looked up first."""
+from payment.stripe_api.client import KEY_LIFETIME
 
 _ATTEMPT = (
     PaymentAttempt.id,

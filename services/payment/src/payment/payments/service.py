@@ -1,6 +1,9 @@
 """Paying and cancelling orders."""
 
+import contextlib
+import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -42,8 +45,10 @@ from payment.payments.schemas import (
     PaymentToConfirm,
 )
 from payment.stripe_api.client import StripeApi
-from payment.stripe_api.errors import StripeUnavailable
+from payment.stripe_api.errors import StripeRefused, StripeUnavailable
 from webcommon.api.paging import CursorCodec
+
+logger = logging.getLogger(__name__)
 
 MOST_DECLINES_AN_HOUR = 10
 MOST_OPEN_ORDERS = 20
@@ -69,7 +74,7 @@ async def start_payment(
     Raises `OrderNotFound`, `OrderNotPayable`, `PaymentUnderReview`, `PaymentProcessing`, `PaymentAttemptsExceeded`,
     `AmountNotChargeable`, `PaymentBusy`, `StripeUnavailable`.
     """
-    with stripe.one_bound():
+    with _for_a_request(stripe):
         made = await _make(database, stripe, order_id, owner=owner, kind="payment_intent", checkout=None)
     progress = await read_payment(database, order_id, owner=owner, viewer=owner)
     return PaymentToConfirm(
@@ -92,11 +97,23 @@ async def start_checkout(
     """
     for url in (checkout.success_url, checkout.cancel_url):
         _check_url(url, allowed)
-    with stripe.one_bound():
+    with _for_a_request(stripe):
         made = await _make(
             database, stripe, order_id, owner=owner, kind="checkout_session", checkout=checkout
         )
     return Checkout(url=made["url"])
+
+
+@contextlib.contextmanager
+def _for_a_request(stripe: StripeApi) -> Iterator[None]:
+    """All calls in the block within one bound. A refusal that has no meaning of its own, as of a reading of what should be
+    there, leaves the state at Stripe unknown: `StripeUnavailable`."""
+    try:
+        with stripe.one_bound():
+            yield
+    except StripeRefused as refused:
+        logger.warning("Stripe refuses what was made for an order: %s", refused)
+        raise StripeUnavailable(http_status=refused.http_status) from refused
 
 
 def _check_url(url: str, allowed: tuple[str, ...]) -> None:
@@ -280,7 +297,7 @@ async def cancel_order(
     database: Database, stripe: StripeApi, order_id: UUID, by: By, *, owner: UUID | None
 ) -> None:
     """Cancel a pending order; see `close_unpaid_order`."""
-    with stripe.one_bound():
+    with _for_a_request(stripe):
         await close_unpaid_order(database, stripe, order_id, "cancelled", by, owner=owner)
 
 

@@ -47,4 +47,5 @@ def _sums(order: AnyRow) -> Iterator[tuple[str, Decimal]]:
     yield "Refunded so far", order.amount_refunded
     if order.amount_disputed:
         yield "Withdrawn by a dispute", order.amount_disputed
-    yield "Net", order.amount_paid - order.amount_refunded - order.amount_disputed
+    # A dispute may exceed the payment, where the bank counts in another currency.
+    yield "Net", max(Decimal(0), order.amount_paid - order.amount_refunded - order.amount_disputed)

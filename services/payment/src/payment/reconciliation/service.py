@@ -25,7 +25,7 @@ from payment.settlement.adoption import NotKnownYet, adopt, attempt_of, find_att
 from payment.settlement.readings import METADATA_SERVICE, DisputeReading, Intent, RefundReading, Session
 from payment.settlement.repository import read_clock
 from payment.settlement.service import INTENT_EXPANSION, apply_reading, find_state, read_attempt
-from payment.stripe_api.client import PAGE, StripeApi, walk
+from payment.stripe_api.client import CLOCKS_DIFFER, PAGE, StripeApi, walk
 from payment.stripe_api.errors import StripeRefused, StripeUnavailable
 from payment.turns.repository import find_turn
 from payment.turns.service import Run, take_turn
@@ -41,9 +41,6 @@ FIRST_WINDOW = timedelta(days=60)
 
 REFUNDS_WINDOW = timedelta(days=60)
 """Refunds may fail for so long after they succeeded."""
-
-CLOCKS_DIFFER = timedelta(hours=1)
-"""How far our time of a row and Stripe's time of its object may lie apart."""
 
 AT_ONCE = 4
 """Attempts that are read at one time; the calls have a limit of their own."""
@@ -272,8 +269,10 @@ async def reconcile_in_turn(
         await reconciliation.run(since or await find_start(database))
         return {"differences": len(found), "left": sum(not each.is_fixed for each in found)}
 
-    if not await take_turn(database, "reconciliation", reconcile, period=period):
-        return None
-    for each in found:
+    return found if await take_turn(database, "reconciliation", reconcile, period=period) else None
+
+
+async def reconcile_by_itself(database: Database, stripe: StripeApi, *, period: timedelta) -> None:
+    """`reconcile_in_turn`, and log the differences: nobody is there to be told."""
+    for each in await reconcile_in_turn(database, stripe, period=period) or ():
         logger.warning("%s: here %s, at Stripe %s", each.object, each.ours, each.stripe)
-    return found

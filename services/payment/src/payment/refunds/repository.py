@@ -14,9 +14,7 @@ from dbcommon.rows import AnyRow
 from payment.listings.repository import Listing, text_parameter
 from payment.models import Dispute, Order, Payment, PaymentAttempt, Refund
 from payment.money_columns import amount_as_text
-
-KEY_LIFETIME = timedelta(hours=23)
-"""Stripe forgets idempotency keys after 24 hours: a refund that it does not know then was not made."""
+from payment.stripe_api.client import KEY_LIFETIME
 
 _SHOWN = (
     Refund.id,

@@ -212,20 +212,22 @@ def follow_refund(
     books: Books, refund_id: str, status: RefundStatus, *, charge: str, amount: Decimal, currency: str
 ) -> None:
     """Book what a refund in this status means. Refunds of money that no order has go back from where that money is."""
-    held_name = f"refund {refund_id} held"
+    name = f"refund {refund_id}"
+    if f"{name} returned" in books and (status not in _GIVEN_BACK or f"{name} again held" in books):
+        name += " again"  # it was taken for one that Stripe has not made
     is_unallocated = is_charge_unallocated(books, charge)
-    if held_name in books:
-        is_unallocated = "unallocated" in books[held_name].amounts
+    if f"{name} held" in books:
+        is_unallocated = "unallocated" in books[f"{name} held"].amounts
     held: Account = "unallocated" if is_unallocated else "refunds_pending"
-    books.move(held_name, amount, currency, source="stripe", target=held)
+    books.move(f"{name} held", amount, currency, source="stripe", target=held)
     if status in _UNSETTLED:
         return
-    has_succeeded = f"refund {refund_id} succeeded" in books
+    has_succeeded = f"{name} succeeded" in books
     if status == "succeeded" and not is_unallocated:
-        books.move(f"refund {refund_id} succeeded", amount, currency, source=held, target="refunds")
+        books.move(f"{name} succeeded", amount, currency, source=held, target="refunds")
     if status in _GIVEN_BACK:
         source: Account = "refunds" if has_succeeded else held
-        books.move(f"refund {refund_id} returned", amount, currency, source=source, target="stripe")
+        books.move(f"{name} returned", amount, currency, source=source, target="stripe")
 
 
 def _follow_refund(stored: Stored, charge: Charge, refund: RefundReading, decision: Decision) -> None:

@@ -31,6 +31,7 @@ from payment.settlement.readings import (
     Session,
 )
 from payment.settlement.rules import (
+    CLOSED_DISPUTES,
     Decision,
     PaymentState,
     RefundState,
@@ -133,7 +134,7 @@ async def _store(
         await _return_money(db, row, stored, reading, decision)
     await ledger.insert_movements(db, row.order_id, stored.books.new)
     await history.record(db, row.order_id, decision.changes, by)
-    for event_type, change_key in _announced(decision):
+    for event_type, change_key in _announced(stored, decision):
         await append_order_event(db, type=event_type, order_id=row.order_id, change_key=change_key)
 
 
@@ -163,7 +164,7 @@ def _intent_id(reading: Reading) -> str:
     return reading.intent.id
 
 
-def _announced(decision: Decision) -> Iterator[tuple[OrderEventType, str]]:
+def _announced(stored: Stored, decision: Decision) -> Iterator[tuple[OrderEventType, str]]:
     """The events that subscribers get, each with what it is about."""
     if "paid" in decision.statuses:
         yield "order.paid", "paid"
@@ -173,6 +174,9 @@ def _announced(decision: Decision) -> Iterator[tuple[OrderEventType, str]]:
     for dispute in decision.disputes:
         if dispute.withdrawn > 0:
             yield "order.disputed", dispute.reading.id
+        known = stored.disputes.get(dispute.reading.id)
+        if known is not None and known.is_open and dispute.reading.status in CLOSED_DISPUTES:
+            yield "order.disputed", f"{dispute.reading.id} {dispute.reading.status}"
 
 
 def _payment_columns(payment: PaymentState) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Self
 
 import stripe
@@ -12,6 +13,13 @@ from payment.stripe_api.metrics import Operation
 
 PAGE = 100
 """Rows on a page of a list: Stripe's maximum."""
+
+KEY_LIFETIME = timedelta(hours=23)
+"""How long Stripe surely knows an idempotency key: it forgets them after 24 hours. After that what was made for one is looked up,
+and what is not found was not made."""
+
+CLOCKS_DIFFER = timedelta(hours=1)
+"""How far our time of a row and Stripe's time of what it made for it may lie apart."""
 
 Method = Callable[..., Awaitable[stripe.StripeObject]]
 

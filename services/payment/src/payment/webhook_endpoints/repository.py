@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    true,
     tuple_,
     update,
 )
@@ -45,6 +46,9 @@ from payment.models import (
 )
 
 QUEUE = Queue(WebhookDelivery, key="lane", position="sequence")
+
+KEPT = timedelta(days=90)
+"""How long a delivery is kept that has arrived or was given up. Its event stays: what was told once is told no more."""
 
 _ENDPOINT = (
     WebhookEndpoint.id,
@@ -358,3 +362,22 @@ async def give_up_waiting(db: AsyncSession, endpoint_id: UUID) -> None:
     await db.execute(
         statement.values(failed_at=func.now(), error=error).execution_options(synchronize_session=False)
     )
+
+
+async def delete_old_deliveries(db: AsyncSession, *, limit: int) -> int:
+    """Delete deliveries that have ended and are older than 90 days; gives how many. By the index of each endpoint's."""
+    old = (
+        select(WebhookDelivery.id)
+        .where(
+            WebhookDelivery.endpoint_id == WebhookEndpoint.id,
+            WebhookDelivery.created_at < func.now() - KEPT,
+            ~QUEUE.pending,
+        )
+        .order_by(WebhookDelivery.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .lateral()
+    )
+    ids = select(old.c.id).select_from(WebhookEndpoint).join(old, true()).limit(limit)
+    statement = delete(WebhookDelivery).where(WebhookDelivery.id.in_(ids)).returning(WebhookDelivery.id)
+    return len((await db.execute(statement.execution_options(synchronize_session=False))).all())

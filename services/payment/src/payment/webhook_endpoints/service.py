@@ -27,6 +27,8 @@ from payment.webhook_endpoints.signatures import EndpointSecrets, make_secret
 from webcommon.api.paging import CursorCodec
 from webcommon.api.problems import InvalidRequest
 
+DELETED_AT_ONCE = 1_000
+
 ROTATION_OVERLAP = timedelta(hours=24)
 """How long the previous secret signs as well."""
 
@@ -123,6 +125,12 @@ async def redeliver(db: AsyncSession, endpoint_id: UUID, delivery_id: UUID) -> W
         raise WebhookEndpointDisabled
     await repository.redeliver(db, endpoint_id, delivery_id)
     return WebhookDelivery.model_validate(await repository.find_delivery(db, endpoint_id, delivery_id))
+
+
+async def delete_old_deliveries(database: Database) -> int:
+    """Delete deliveries that ended and are older than 90 days, 1,000 at most; gives how many."""
+    async with database.transaction() as db:
+        return await repository.delete_old_deliveries(db, limit=DELETED_AT_ONCE)
 
 
 def _check_url(url: str, *, policy: AddressPolicy) -> None:
