@@ -18,7 +18,7 @@ _numbers = itertools.count()
 
 def settings_for(database: DatabaseSettings | None, **changed: Any) -> Settings:
     """Settings of a service on that database."""
-    return Settings(**{"database": database, "secret": "s" * 32, **changed})
+    return Settings(**{"database": database, "secret": "s" * 32, "index_seconds": 3600, **changed})
 
 
 def a_video(**changed: Any) -> dict[str, Any]:

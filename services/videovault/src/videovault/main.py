@@ -9,6 +9,7 @@ from videovault.persistence.routes import router as persistence_router
 from videovault.settings import Settings
 from videovault.videos.routes import router as videos_router
 from videovault.web.routes import page_router
+from videovault.worker import working
 from webcommon.app.service import Service
 from webcommon.auth.bearer import Issuer
 
@@ -47,5 +48,6 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         routers=[persistence_router, videos_router, page_router(settings)],
         database=database,
         issuers=issuers,
+        lifespan=working,
         persistence="client" if database is None else "server",
     )

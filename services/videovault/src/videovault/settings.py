@@ -27,6 +27,12 @@ class Settings(ServiceSettings):
         "token",
         description="token: signed-in users read, editors and admins write; open: no token, on loopback only.",
     )
+    index_seconds: float = Field(
+        5,
+        ge=0.05,
+        le=3600,
+        description="How often words are made of videos that were written without them, by plain SQL or in large numbers.",
+    )
 
     @model_validator(mode="after")
     def _check_persistence(self) -> Self:

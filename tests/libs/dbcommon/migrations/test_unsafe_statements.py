@@ -88,6 +88,7 @@ EXEMPT: Mapping[str, tuple[str, frozenset[str]]] = {
         f"columns of orders that could not be paid before; {_EMPTY}",
         frozenset({_CHECK, _INDEX, "disallowed-unique-constraint"}),
     ),
+    "videovault query": (_EMPTY, frozenset({_INDEX, "require-concurrent-index-deletion"})),
     "payment users_token_expires_at": (_RENAMES, frozenset({"renaming-column"})),
 }  # fmt: skip
 """Revisions that break rules of squawk: why they may, and which."""

@@ -11,7 +11,7 @@ from videovault.models.changes import (
     RemovedTag,
     Tombstone,
 )
-from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, folded
+from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded
 from videovault.models.watch_history import WatchHistory
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Tag",
     "Tombstone",
     "Video",
+    "VocabularyWord",
     "WatchHistory",
     "folded",
 ]

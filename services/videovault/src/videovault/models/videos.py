@@ -5,13 +5,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     ColumnElement,
     Computed,
     ForeignKey,
+    Identity,
     Index,
     Integer,
+    Text,
     UniqueConstraint,
     func,
     literal_column,
@@ -53,6 +56,14 @@ class Video(Model):
     # Hybrid times, which a trigger writes: of each field that changed, under "*" of all others; and the latest of all.
     clocks: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     last_at: Mapped[str] = mapped_column(server_default="")
+    # By these a video is found and ordered (`query.words.index_columns`). A trigger takes `indexed_at` away when what they are
+    # made of changes without them; they are made anew soon afterwards.
+    words: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    search_text: Mapped[str | None]
+    search_starts: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+    name_key: Mapped[str | None]
+    random_key: Mapped[int | None] = mapped_column(BigInteger)
+    indexed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -65,6 +76,7 @@ class Video(Model):
         CheckConstraint("jsonb_typeof(metadata) = 'object'", name="metadata_is_object"),
         # One index for each sort: a page is a range of it, in either direction.
         Index("ix_videos_created_at_id", "created_at", "id"),
+        # Its migration gives the name the collation "C", which a comparison of indexes does not see.
         Index("ix_videos_file_name_id", "file_name", "id"),
         Index("ix_videos_file_size_id", "file_size", "id"),
         Index(
@@ -72,6 +84,36 @@ class Video(Model):
             func.coalesce(literal_column("duration_seconds"), UNKNOWN_DURATION),
             "id",
         ),
+        Index("ix_videos_name_key_id", literal_column("""coalesce(name_key, '') COLLATE "C\""""), "id"),
+        Index(
+            "ix_videos_random_key_id", func.coalesce(literal_column("random_key"), literal_column("0")), "id"
+        ),
+        Index("ix_videos_mime_type", "mime_type"),
+        Index("ix_videos_missing_since", "missing_since", postgresql_where=text("missing_since IS NOT NULL")),
+        Index(
+            "ix_videos_words",
+            func.array_to_tsvector(literal_column("words")),
+            postgresql_using="gin",
+            # What is pending would be searched row by row.
+            postgresql_with={"fastupdate": "off"},
+        ),
+        Index("ix_videos_not_indexed", "id", postgresql_where=text("indexed_at IS NULL")),
+    )
+
+
+class VocabularyWord(Model):
+    """A word of some video, now or once, for finding those one edit away. Triggers write it; a word may be there twice."""
+
+    __tablename__ = "vocabulary"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    word: Mapped[str]
+    # The word, and what it is without one of its letters.
+    edits: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+    __table_args__ = (
+        Index("ix_vocabulary_word", "word"),
+        Index("ix_vocabulary_edits", "edits", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
     )
 
 

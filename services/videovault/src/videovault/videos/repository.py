@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
+    collate,
     delete,
     exists,
     func,
@@ -25,13 +26,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
+from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 from videovault.models import UNKNOWN_DURATION, Tag, Video, folded
+from videovault.query.words import index_columns
 from videovault.videos.schemas import NewTag, NewVideo, VideoQuery
 
 SORT_KEYS: dict[str, ColumnElement[Any]] = {
     "created_at": Video.created_at.expression,
-    "file_name": Video.file_name.expression,
+    "file_name": collate(Video.file_name, "C"),
     "duration_seconds": func.coalesce(Video.duration_seconds, UNKNOWN_DURATION),
     "file_size": Video.file_size.expression,
 }
@@ -173,9 +176,17 @@ def _has_tag(number: int, *, is_excluded: bool) -> ColumnElement[bool]:
 async def insert_video(db: AsyncSession, video: NewVideo) -> UUID | None:
     """Store the video and return its id; None when the path is taken, also by a concurrent transaction."""
     values = video.model_dump(exclude={"tags", "metadata"})
+    video_id = new_id()
+    words = index_columns(
+        video_id,
+        title=video.title,
+        file_name=video.file_name,
+        file_path=video.file_path,
+        description=video.description,
+    )
     statement = (
         insert(Video)
-        .values(**values, metadata_=video.metadata or {})
+        .values(id=video_id, **values, **words, metadata_=video.metadata or {})
         .on_conflict_do_nothing(index_elements=[Video.file_path])
         .returning(Video.id)
     )

@@ -1,0 +1,1 @@
+"""What a query means: docs/videovault-query.md."""

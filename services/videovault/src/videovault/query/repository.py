@@ -1,0 +1,27 @@
+"""The statements on words: rows whose words are to be made, and the vocabulary."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.rows import AnyRow
+from videovault.models import Video
+
+
+async def lock_unindexed(db: AsyncSession, *, limit: int) -> Sequence[AnyRow]:
+    """Some videos whose words are to be made; those that another transaction has locked are passed over."""
+    statement = (
+        select(Video.id, Video.title, Video.file_name, Video.file_path, Video.description)
+        .where(Video.indexed_at.is_(None))
+        .order_by(Video.id)
+        .limit(limit)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return (await db.execute(statement)).all()
+
+
+async def set_index_columns(db: AsyncSession, columns: Sequence[Mapping[str, Any]]) -> None:
+    """Store the columns of `index_columns` of several videos; each has its `id` as well."""
+    await db.execute(update(Video), columns)

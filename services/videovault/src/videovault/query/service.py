@@ -1,0 +1,36 @@
+"""Words that are made after their video was written, by plain SQL or by a statement on many rows."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.engine import Database
+from dbcommon.jobs.batches import repeat_in_transactions
+from videovault.query import repository
+from videovault.query.words import index_columns
+
+BATCH = 500
+"""Rows whose words are made in a transaction."""
+
+
+async def index_rows(database: Database) -> None:
+    """Make the words of all videos that lack them, or whose words are out of date."""
+    await repeat_in_transactions(database.transaction, _index_some, batch=BATCH)
+
+
+async def _index_some(db: AsyncSession) -> int:
+    rows = await repository.lock_unindexed(db, limit=BATCH)
+    if rows:
+        columns = [
+            {
+                "id": row.id,
+                **index_columns(
+                    row.id,
+                    title=row.title,
+                    file_name=row.file_name,
+                    file_path=row.file_path,
+                    description=row.description,
+                ),
+            }
+            for row in rows
+        ]
+        await repository.set_index_columns(db, columns)
+    return len(rows)
