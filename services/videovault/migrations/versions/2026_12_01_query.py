@@ -13,12 +13,12 @@ COLUMNS = {
     "words": ARRAY(sa.Text()),
     "search_text": sa.Text(),
     "search_starts": ARRAY(sa.Integer()),
-    "name_key": sa.Text(),
+    "name_key": sa.Text(collation="C"),
     "random_key": sa.BigInteger(),
     "indexed_at": TIMESTAMP(timezone=True),
 }
 INDEXES = {
-    "ix_videos_name_key_id": """((coalesce(name_key, '') COLLATE "C"), id)""",
+    "ix_videos_name_key_id": "((coalesce(name_key, '')), id)",
     "ix_videos_random_key_id": "((coalesce(random_key, 0)), id)",
     "ix_videos_mime_type": "(mime_type)",
     "ix_videos_missing_since": "(missing_since) WHERE missing_since IS NOT NULL",

@@ -61,7 +61,7 @@ class Video(Model):
     words: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     search_text: Mapped[str | None]
     search_starts: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
-    name_key: Mapped[str | None]
+    name_key: Mapped[str | None] = mapped_column(Text(collation="C"))
     random_key: Mapped[int | None] = mapped_column(BigInteger)
     indexed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -84,7 +84,7 @@ class Video(Model):
             func.coalesce(literal_column("duration_seconds"), UNKNOWN_DURATION),
             "id",
         ),
-        Index("ix_videos_name_key_id", literal_column("""coalesce(name_key, '') COLLATE "C\""""), "id"),
+        Index("ix_videos_name_key_id", func.coalesce(literal_column("name_key"), literal_column("''")), "id"),
         Index(
             "ix_videos_random_key_id", func.coalesce(literal_column("random_key"), literal_column("0")), "id"
         ),
