@@ -122,7 +122,11 @@ def test_a_hook_that_fails_keeps_a_database_from_its_place(filled: FilledServer,
     assert dumps.call("restore", "--service", "l2p", "--forget").returncode == 0
 
 
-def test_a_service_without_a_hook_is_named(filled: FilledServer, dumps: Workplace) -> None:
+def test_a_service_without_a_hook_is_named(
+    filled: FilledServer, dumps: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # None is how Python says that a module is not there.
+    monkeypatch.setitem(sys.modules, "payment.after_restore", None)
     done = dumps.call("restore", "--service", "payment", "--from", "payment.sql", "--into", "beside")
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == (
