@@ -52,6 +52,13 @@ REFRESH_TOKEN = "qrt1_" + base64.urlsafe_b64encode(bytes(52)).decode().rstrip("=
 PASSKEY = {"id": "AAAA", "rawId": "AAAA", "response": {}, "type": "public-key"}
 REGISTRATION = {"email": "ada@example.com", "username": "ada", "password": PASSWORD}
 
+VIDEO = {
+    "file_path": "/films/a.mkv",
+    "file_name": "a.mkv",
+    "file_size": 1,
+    "mime_type": "video/x-matroska",
+}
+
 BODIES: dict[str, Any] = {
     "register_account": REGISTRATION,
     "sign_in": {"login": "ada", "password": PASSWORD},
@@ -110,12 +117,13 @@ BODIES: dict[str, Any] = {
     "create_order": {"items": [{"sku": "tea", "quantity": 2}]},
     "create_webhook_endpoint": {"url": "http://127.0.0.1:9/hooks"},
     "change_webhook_endpoint": {"description": "Accounting"},
-    "create_video": {
-        "file_path": "/films/a.mkv",
-        "file_name": "a.mkv",
-        "file_size": 1,
-        "mime_type": "video/x-matroska",
-    },
+    "create_video": VIDEO,
+    "put_video": VIDEO,
+    "record_batch": {"videos": [VIDEO]},
+    "patch_video": {"title": "A"},
+    "move_video": {"file_path": "/films/b.mkv"},
+    "bulk_move_videos": {"moves": [{"video_id": str(UUID(int=1)), "file_path": "/films/b.mkv"}]},
+    "bulk_delete_videos": {"video_ids": [str(UUID(int=1))]},
 }
 """A valid body for each operation that takes one, so that it reaches the database."""
 

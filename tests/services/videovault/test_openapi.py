@@ -8,6 +8,7 @@ from tests.services.videovault.library import settings_for
 from videovault.main import create_app
 
 VIDEO = "#/components/schemas/VideoBody"
+WRITE = {"400", "401", "403", "413", "415", "422", "500", "503"}
 OPERATIONS = {
     ("get", "/v1/persistence"): ("read_persistence", {"200", "500", "503"}),
     ("post", "/v1/videos"): (
@@ -18,6 +19,20 @@ OPERATIONS = {
     ("get", "/v1/videos/{video_id}"): (
         "read_video",
         {"200", "304", "401", "403", "404", "422", "500", "503"},
+    ),
+    ("put", "/v1/videos/by-path"): ("put_video", {"200", "201", *WRITE}),
+    ("post", "/v1/videos/batch"): ("record_batch", {"200", *WRITE}),
+    ("post", "/v1/videos/bulk-delete"): ("bulk_delete_videos", {"200", *WRITE}),
+    ("post", "/v1/videos/bulk-move"): ("bulk_move_videos", {"200", "409", *WRITE}),
+    ("patch", "/v1/videos/{video_id}"): ("patch_video", {"200", "404", "412", *WRITE}),
+    ("post", "/v1/videos/{video_id}/move"): ("move_video", {"200", "404", "409", *WRITE}),
+    ("get", "/v1/videos/{video_id}/changes"): (
+        "list_changes",
+        {"200", "401", "403", "404", "422", "500", "503"},
+    ),
+    ("post", "/v1/operations/{operation_id}/undo"): (
+        "undo_operation",
+        {"200", "401", "403", "404", "409", "422", "500", "503"},
     ),
     ("delete", "/v1/videos/{video_id}"): (
         "delete_video",

@@ -1,7 +1,9 @@
 """The tables of docs/videovault.md are those of the code."""
 
 from tests.service_pages import read_routes, read_settings, read_table
+from videovault.edits.schemas import MOST_VIDEOS
 from videovault.settings import Settings
+from videovault.undo.service import KEEPS
 from videovault.videos.schemas import LONGEST_TAG, NewVideo, VideoQuery
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
 from webcommon.api.schemas import DEEPEST_JSON
@@ -22,6 +24,8 @@ LIMITS = {
     "levels of the metadata, at most": DEEPEST_JSON,
     "videos on a page, by default": DEFAULT_LIMIT,
     "videos on a page, at most": MAXIMUM_LIMIT,
+    "videos of a batch or an act, at most": MOST_VIDEOS,
+    "days that an operation can be undone": KEEPS.days,
 }
 
 

@@ -1,6 +1,6 @@
 """The refusals of more than one feature."""
 
-from webcommon.api.problems import Forbidden, ServiceUnavailable
+from webcommon.api.problems import Forbidden, NotFound, ServiceUnavailable
 
 
 class HostNotAllowed(Forbidden):
@@ -15,3 +15,10 @@ class NoPersistence(ServiceUnavailable):
 
     title = "This server keeps no library"
     slug = "no-persistence"
+
+
+class VideoNotFound(NotFound):
+    """404: no video has that id."""
+
+    title = "There is no such video"
+    slug = "video-not-found"

@@ -5,8 +5,11 @@ from typing import Any
 
 from dbcommon.engine import Database
 from videovault import __version__
+from videovault.changes.routes import router as changes_router
+from videovault.edits.routes import router as edits_router
 from videovault.persistence.routes import router as persistence_router
 from videovault.settings import Settings
+from videovault.undo.routes import router as undo_router
 from videovault.videos.routes import router as videos_router
 from videovault.web.routes import page_router
 from videovault.worker import working
@@ -45,7 +48,14 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         version=__version__,
         title="VideoVault",
         description=DESCRIPTION,
-        routers=[persistence_router, videos_router, page_router(settings)],
+        routers=[
+            persistence_router,
+            videos_router,
+            edits_router,
+            changes_router,
+            undo_router,
+            page_router(settings),
+        ],
         database=database,
         issuers=issuers,
         lifespan=working,

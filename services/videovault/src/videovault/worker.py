@@ -1,4 +1,4 @@
-"""Background work: the words of videos that were written without them."""
+"""Background work: the words of videos that were written without them, and a log of changes that stays short."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator
 from dbcommon.engine import Database
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
+from videovault.changes.service import purge
 from videovault.query.service import index_rows
 from videovault.settings import Settings
 from webcommon.app.service import Service
+
+PURGE_SECONDS = 6 * 3600
+"""Between two looks for changes that are old and needless."""
 
 
 @contextlib.asynccontextmanager
@@ -18,6 +22,10 @@ async def working(app: Service) -> AsyncIterator[None]:
     if database is None:
         yield
         return
-    schedule = Schedule(seconds=app.component(Settings).index_seconds, jitter=0.1, at_once=True)
-    async with run_every(schedule, lambda: index_rows(database), name="the making of words"):
+    indexing = Schedule(seconds=app.component(Settings).index_seconds, jitter=0.1, at_once=True)
+    purging = Schedule(seconds=PURGE_SECONDS, retry_seconds=60, jitter=0.1)
+    async with (
+        run_every(indexing, lambda: index_rows(database), name="the making of words"),
+        run_every(purging, lambda: purge(database), name="the purge of the log of changes"),
+    ):
         yield

@@ -1,12 +1,29 @@
 """The statements on the log of changes. The log itself is written by triggers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+import asyncpg
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Text,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from videovault.models import Operation
+from dbcommon.engine import Database
+from dbcommon.json_rows import json_item, json_timestamp, prepare_page
+from videovault.models import WHOLE, Change, Operation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,3 +56,57 @@ async def begin_operation(db: AsyncSession, actor: str) -> UUID:
     operation_id: UUID = (await db.execute(inserted)).scalar_one()
     await begin(db, By(actor=actor, operation_id=operation_id))
     return operation_id
+
+
+def _shown(column: Any) -> ColumnElement[Any]:
+    """A value as the list shows it: a tag by the spelling of its last add, a record without its times."""
+    add = func.jsonb_each(column).table_valued("key", "value")
+    tag = (
+        select(
+            func.jsonb_build_object(
+                "tag_category", add.c.value.op("->")(0), "tag_name", add.c.value.op("->")(1)
+            )
+        )
+        .order_by(add.c.key.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    whole = column.op("-")(literal_column("'clocks'", Text()))
+    return case((Change.entity == "tag", tag), (Change.field == WHOLE, whole), else_=column)
+
+
+_ITEM = json_item(
+    at=Change.at,
+    actor=Change.actor,
+    entity=Change.entity,
+    field=Change.field,
+    old=_shown(Change.old),
+    new=_shown(Change.new),
+    operation_id=Change.operation_id,
+    status=Change.status,
+    created_at=json_timestamp(Change.created_at),
+)
+_IS_VISIBLE = or_(Change.user_id.is_(None), Change.user_id == bindparam("caller_id"))
+_FIRST = (
+    select(_ITEM, Change.seq)
+    .where(Change.entity_id == bindparam("entity_id"), _IS_VISIBLE)
+    .order_by(Change.seq.desc())
+)
+_FIRST_PAGE = prepare_page(_FIRST)
+_NEXT_PAGE = prepare_page(_FIRST.where(Change.seq < bindparam("last_seq", type_=BigInteger())))
+
+
+async def find_page(
+    database: Database, entity_id: UUID, after: Sequence[Any] | None, *, caller_id: UUID, limit: int
+) -> "asyncpg.Record":
+    """A page of the JSON of `ChangeBody`, newest first: what is shared, and what is the caller's own."""
+    parameters: dict[str, Any] = {"entity_id": entity_id, "caller_id": caller_id, "limit": limit}
+    if after is None:
+        return await database.fetch_page(_FIRST_PAGE, **parameters)
+    return await database.fetch_page(_NEXT_PAGE, **parameters, last_seq=after[0])
+
+
+async def purge(db: AsyncSession, limit: int) -> int:
+    """Delete old rows of the log that a later one makes needless, `limit` at most; returns how many."""
+    purged: int = (await db.execute(select(func.purge_changes(limit, type_=Integer())))).scalar_one()
+    return purged

@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
-from webcommon.api.schemas import ResponseBody
+from videovault.models import ChangeStatus, Entity
+from webcommon.api.schemas import ResponseBody, Timestamp
 
 
 class OperationBody(ResponseBody):
@@ -15,3 +16,37 @@ class OperationBody(ResponseBody):
     )
 
     operation_id: UUID = Field(description="For `POST /v1/operations/{operation_id}/undo`, for 30 days.")
+
+
+class ChangeBody(ResponseBody):
+    """A change of one field."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "at": "1795372200500-00000-server",
+                    "actor": "019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b",
+                    "entity": "video",
+                    "field": "title",
+                    "old": None,
+                    "new": "The harbour in the evening",
+                    "operation_id": None,
+                    "status": "applied",
+                    "created_at": "2026-11-22T18:30:00.5Z",
+                }
+            ]
+        }
+    )
+
+    at: str = Field(description="Its hybrid time, `ms-counter-device`: of two changes the later one holds.")
+    actor: str = Field(description="The id of a user, `sql`, or the part of the service that made it.")
+    entity: Entity
+    field: str = Field(
+        description="`*`: made or deleted as a whole; `metadata/<key>`; of a tag its category and name, folded."
+    )
+    old: JsonValue = Field(description="Null where there was no value.")
+    new: JsonValue = Field(description="Null where no value is left.")
+    operation_id: UUID | None
+    status: ChangeStatus = Field(description="superseded: it was earlier than the value that holds.")
+    created_at: Timestamp

@@ -1,17 +1,21 @@
 """The statements on words: rows whose words are to be made, and the vocabulary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Uuid, any_, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.rows import AnyRow
 from videovault.models import Video
 
 
-async def lock_unindexed(db: AsyncSession, *, limit: int) -> Sequence[AnyRow]:
-    """Some videos whose words are to be made; those that another transaction has locked are passed over."""
+async def lock_unindexed(
+    db: AsyncSession, *, limit: int, ids: Collection[UUID] | None = None
+) -> Sequence[AnyRow]:
+    """Some videos, or some of `ids`, whose words are to be made; those that another transaction has locked are passed over."""
     statement = (
         select(Video.id, Video.title, Video.file_name, Video.file_path, Video.description)
         .where(Video.indexed_at.is_(None))
@@ -19,6 +23,8 @@ async def lock_unindexed(db: AsyncSession, *, limit: int) -> Sequence[AnyRow]:
         .limit(limit)
         .with_for_update(key_share=True, skip_locked=True)
     )
+    if ids is not None:
+        statement = statement.where(Video.id == any_(literal(list(ids), ARRAY(Uuid()))))
     return (await db.execute(statement)).all()
 
 

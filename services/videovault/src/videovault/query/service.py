@@ -1,9 +1,13 @@
 """Words that are made after their video was written, by plain SQL or by a statement on many rows."""
 
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_in_transactions
+from dbcommon.rows import AnyRow
 from videovault.query import repository
 from videovault.query.words import index_columns
 
@@ -16,8 +20,16 @@ async def index_rows(database: Database) -> None:
     await repeat_in_transactions(database.transaction, _index_some, batch=BATCH)
 
 
+async def index_written(db: AsyncSession, ids: Collection[UUID]) -> None:
+    """Make the words of videos that this transaction wrote without them."""
+    await _index(db, await repository.lock_unindexed(db, limit=len(ids), ids=ids))
+
+
 async def _index_some(db: AsyncSession) -> int:
-    rows = await repository.lock_unindexed(db, limit=BATCH)
+    return await _index(db, await repository.lock_unindexed(db, limit=BATCH))
+
+
+async def _index(db: AsyncSession, rows: Sequence[AnyRow]) -> int:
     if rows:
         columns = [
             {

@@ -1,13 +1,6 @@
 """Why a call on videos is refused."""
 
-from webcommon.api.problems import Conflict, InvalidRequest, NotFound
-
-
-class VideoNotFound(NotFound):
-    """404: no video has that id."""
-
-    title = "There is no such video"
-    slug = "video-not-found"
+from webcommon.api.problems import Conflict, InvalidRequest
 
 
 class PathTaken(Conflict):

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from dbcommon.session import DatabaseDep, SessionDep
 from videovault.changes.schemas import OperationBody
 from videovault.dependencies import EditorDep, read_caller, require_persistence
-from videovault.entity_tags import entity_tag, is_unchanged
-from videovault.errors import NoPersistence
+from videovault.errors import NoPersistence, VideoNotFound
 from videovault.videos import service
-from videovault.videos.errors import PathTaken, PathTooLong, VideoNotFound
+from videovault.videos.errors import PathTaken, PathTooLong
+from videovault.videos.representation import ETAG_HEADER, represent
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
 from webcommon.api.paging import Page
 from webcommon.api.problems import (
@@ -27,9 +27,6 @@ from webcommon.app.state import CursorsDep
 REFUSALS = problem_responses(Unauthorized, Forbidden, InvalidRequest, NoPersistence, ServiceUnavailable)
 READS = [Depends(read_caller)]
 
-ETAG_HEADER: dict[str, Any] = {
-    "ETag": {"description": "Changes when the video does.", "schema": {"type": "string"}}
-}
 LOCATION_HEADER: dict[str, Any] = {
     "Location": {"description": "The path of the new video.", "schema": {"type": "string"}}
 }
@@ -54,7 +51,7 @@ async def create_video(body: NewVideo, request: Request, caller: EditorDep, db: 
     """Record a file's data. The file is not opened, and need not exist."""
     video = await service.create_video(db, body, caller=caller)
     location = request.app.url_path_for("read_video", video_id=video.id)
-    return _represent(video, status=201, headers={"Location": location})
+    return represent(video, status=201, headers={"Location": location})
 
 
 @router.get(
@@ -85,7 +82,7 @@ async def read_video(
 ) -> Response:
     """One video with its tags; 304 when `If-None-Match` names its `ETag`."""
     video = await service.read_video(database, video_id)
-    return _represent(video, if_none_match=if_none_match)
+    return represent(video, if_none_match=if_none_match)
 
 
 @router.delete(
@@ -97,18 +94,3 @@ async def read_video(
 async def delete_video(video_id: UUID, caller: EditorDep, db: SessionDep) -> OperationBody:
     """Delete the record with its tags and its watch history, which can be undone. The file stays."""
     return await service.delete_video(db, video_id, caller=caller)
-
-
-def _represent(
-    video: VideoBody,
-    *,
-    status: int = 200,
-    headers: dict[str, str] | None = None,
-    if_none_match: str | None = None,
-) -> Response:
-    body = video.model_dump_json().encode()
-    tag = entity_tag(body)
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", **(headers or {})}
-    if is_unchanged(if_none_match, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, status_code=status, headers=headers, media_type="application/json")

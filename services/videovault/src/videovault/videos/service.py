@@ -1,5 +1,7 @@
 """The rules of recording, listing, reading and deleting videos."""
 
+import contextlib
+from collections.abc import Iterator
 from uuid import UUID
 
 from fastapi import Response
@@ -9,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from videovault.changes import repository as changes
 from videovault.changes.schemas import OperationBody
+from videovault.errors import VideoNotFound
 from videovault.videos import repository
-from videovault.videos.errors import PathTaken, PathTooLong, VideoNotFound
+from videovault.videos.errors import PathTaken, PathTooLong
 from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
 from webcommon.api.paging import CursorCodec
 from webcommon.auth.bearer import Caller
@@ -19,17 +22,24 @@ _PROGRAM_LIMIT_EXCEEDED = "54000"
 """SQLSTATE of a value that is too large for an index: over 2,704 bytes, after compression, in a B-tree."""
 
 
-async def create_video(db: AsyncSession, video: NewVideo, *, caller: Caller) -> VideoBody:
-    """Record a video. Raises `PathTaken`, or `PathTooLong` for a path that cannot be kept unique."""
-    await changes.begin(db, changes.By(actor=str(caller.id)))
+@contextlib.contextmanager
+def refusing_long_paths() -> Iterator[None]:
+    """Raises `PathTooLong` where the database finds a path too long to be kept unique."""
     try:
-        video_id = await repository.insert_video(db, video)
+        yield
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _PROGRAM_LIMIT_EXCEEDED:
             raise
         raise PathTooLong(
             "a path over 2,600 bytes is accepted only if it compresses well", pointer="#/file_path"
         ) from None
+
+
+async def create_video(db: AsyncSession, video: NewVideo, *, caller: Caller) -> VideoBody:
+    """Record a video. Raises `PathTaken`, or `PathTooLong` for a path that cannot be kept unique."""
+    await changes.begin(db, changes.By(actor=str(caller.id)))
+    with refusing_long_paths():
+        video_id = await repository.insert_video(db, video)
     if video_id is None:
         raise PathTaken("Delete the other video first, or send another path.")
     if video.tags:

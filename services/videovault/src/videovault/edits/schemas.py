@@ -1,0 +1,130 @@
+"""Bodies of the routes that change videos."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from videovault.changes.schemas import OperationBody
+from videovault.videos.schemas import EXAMPLE, Description, MediaType, Name, Path, Seconds, Title
+from webcommon.api.schemas import JsonObject, RequestBody, ResponseBody
+
+MOST_VIDEOS = 5000
+"""Videos of one request."""
+
+
+class VideoPatch(RequestBody):
+    """What is to change; what is left out stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"title": "The harbour at night", "metadata": {"place": None, "rating": 5}}]
+        }
+    )
+
+    title: Title | None = None
+    description: Description | None = None
+    # Factories, since OpenAPI would show a default as the value of a field that is left out.
+    file_name: Name = Field(default_factory=str)
+    mime_type: MediaType = Field(default_factory=str)
+    duration_seconds: Seconds | None = None
+    metadata: JsonObject | None = Field(
+        None, description="A merge patch (RFC 7396): null removes a key, objects are merged."
+    )
+
+
+class VideoBatch(RequestBody):
+    """Videos to record, each a body of `POST /v1/videos`. An invalid one is listed in the answer, and stops no other."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"videos": [EXAMPLE]}]})
+
+    videos: Annotated[list[Any], Field(max_length=MOST_VIDEOS)]
+
+
+class BatchError(ResponseBody):
+    """A video of the batch that was not stored."""
+
+    index: int = Field(description="Its place in the batch, from 0.")
+    detail: str
+
+
+class BatchResult(ResponseBody):
+    """What became of a batch; of videos with one path the last counts."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "created": 480,
+                    "updated": 12,
+                    "unchanged": 7,
+                    "errors": [
+                        {"index": 3, "detail": "file_size: Input should be greater than or equal to 0"}
+                    ],
+                }
+            ]
+        }
+    )
+
+    created: int
+    updated: int
+    unchanged: int
+    errors: list[BatchError]
+
+
+class NewPath(RequestBody):
+    """Where the file is now."""
+
+    file_path: Path = Field(examples=["/films/harbour/evening.mp4"])
+
+
+class VideoIds(RequestBody):
+    """Videos of one act."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"video_ids": ["019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b"]}]}
+    )
+
+    video_ids: Annotated[list[UUID], Field(min_length=1, max_length=MOST_VIDEOS)]
+
+
+class Move(NewPath):
+    """A video and where its file is now."""
+
+    video_id: UUID
+
+
+class Moves(RequestBody):
+    """Moves of one act. Videos may take each other's paths."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "moves": [
+                        {
+                            "video_id": "019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b",
+                            "file_path": "/films/harbour/evening.mp4",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
+
+    moves: Annotated[list[Move], Field(min_length=1, max_length=MOST_VIDEOS)]
+
+
+class BulkResult(OperationBody):
+    """What an act did, which can be undone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"operation_id": "019a2b3c-5a10-7c02-9f3e-6b1a7c8d9e0f", "changed": 12, "not_found": []}
+            ]
+        }
+    )
+
+    changed: int = Field(description="Videos that it changed or deleted.")
+    not_found: list[UUID] = Field(description="Ids of no video.")

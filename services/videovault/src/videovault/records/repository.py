@@ -1,0 +1,239 @@
+"""Statements that write many videos and tags at once."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Text, Uuid, all_, any_, delete, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from dbcommon.rows import AnyRow
+from videovault.models import Model, RemovedTag, Tag, Tombstone, Video
+
+COLUMNS = {
+    "file_path": "text",
+    "file_name": "text",
+    "file_size": "bigint",
+    "mime_type": "text",
+    "duration_seconds": "integer",
+    "title": "text",
+    "description": "text",
+    "hash": "text",
+    "missing_since": "timestamptz",
+}
+"""The tracked columns of a video and their types, besides `metadata`, whose keys are tracked."""
+
+METADATA = "metadata/"
+"""What the name of a field begins with that is a key of the metadata."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldWrite:
+    """New values of a video's columns; `metadata` is the whole object.
+
+    `clocks` are the hybrid times of these fields where they are not the present's, and `last_at` is the latest of them.
+    """
+
+    id: UUID
+    values: Mapping[str, Any]
+    clocks: Mapping[str, str] = field(default_factory=dict)
+    last_at: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagWrite:
+    """Adds `{hybrid time: [category, name]}` of one tag of a video, and the adds that are removed. `tag` is folded."""
+
+    video_id: UUID
+    tag: str
+    adds: Mapping[str, Sequence[str]]
+    removes: Collection[str] = ()
+
+
+_LOCKED = select(
+    Video.id,
+    *(getattr(Video, column) for column in COLUMNS),
+    Video.metadata_.label("metadata"),
+    Video.clocks,
+    Video.last_at,
+    func.next_time(Video.last_at, type_=Text()).label("next_at"),
+)
+
+
+def _ids(ids: Iterable[UUID]) -> Any:
+    return any_(literal(list(ids), ARRAY(Uuid())))
+
+
+def _texts(values: Iterable[str]) -> Any:
+    return any_(literal(list(values), ARRAY(Text())))
+
+
+async def lock_videos(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, AnyRow]:
+    """The videos of these ids that exist, locked against changes by others. `next_at`: a time later than all of them."""
+    statement = _LOCKED.where(Video.id == _ids(ids)).order_by(Video.id).with_for_update(key_share=True)
+    return {row.id: row for row in await db.execute(statement)}
+
+
+async def lock_paths(db: AsyncSession, paths: Iterable[str]) -> dict[str, AnyRow]:
+    """The videos of these paths, locked; by path."""
+    statement = _LOCKED.where(Video.file_path == _texts(paths)).order_by(Video.id)
+    return {row.file_path: row for row in await db.execute(statement.with_for_update(key_share=True))}
+
+
+async def find_taken(db: AsyncSession, paths: Iterable[str], *, ids: Iterable[UUID]) -> set[str]:
+    """Those of the paths that videos other than `ids` have."""
+    statement = select(Video.file_path).where(
+        Video.file_path == _texts(paths), Video.id != all_(literal(list(ids), ARRAY(Uuid())))
+    )
+    return set((await db.execute(statement)).scalars())
+
+
+_DISPLACE = text(
+    "UPDATE videos SET file_path = file_path || E'\\x01' || 'displaced' WHERE id = ANY(CAST(:ids AS uuid[]))"
+)
+
+
+async def displace(db: AsyncSession, ids: Iterable[UUID]) -> None:
+    """Free the paths of videos for the rest of the transaction, in which they get others. It is not logged."""
+    await db.execute(_DISPLACE, {"ids": list(ids)})
+
+
+_SETS = ", ".join(
+    f"{column} = CASE WHEN w.given ? '{column}' THEN CAST(w.given ->> '{column}' AS {kind}) ELSE v.{column} END"
+    for column, kind in COLUMNS.items()
+)
+_WRITE = text(
+    f"UPDATE videos v SET {_SETS}, metadata = coalesce(w.given -> 'metadata', v.metadata),"  # noqa: S608 - names of this file
+    " clocks = v.clocks || w.clocks, last_at = greatest(v.last_at, w.last_at)"
+    ' FROM jsonb_to_recordset(CAST(:writes AS jsonb)) AS w (id uuid, "given" jsonb, clocks jsonb, last_at text)'
+    " WHERE v.id = w.id"
+)
+
+
+async def write_fields(db: AsyncSession, writes: Iterable[FieldWrite]) -> None:
+    """Write values into videos that are locked. Raises IntegrityError when another video has a path of them."""
+    rows = [
+        {
+            "id": str(write.id),
+            "given": dict(write.values),
+            "clocks": dict(write.clocks),
+            "last_at": write.last_at,
+        }
+        for write in writes
+    ]
+    if rows:
+        await db.execute(_WRITE, {"writes": json.dumps(rows)})
+
+
+_MERGE_TAGS = text(
+    """
+    WITH w AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:writes AS jsonb)) AS w (video_id uuid, tag text, adds jsonb, removes jsonb)
+    ), merged AS (
+        SELECT w.video_id, t.id, t.dots AS before, w.adds,
+                (SELECT jsonb_object_agg(d.at, d.spelling)
+                    FROM (SELECT * FROM jsonb_each(t.dots) UNION SELECT * FROM jsonb_each(w.adds)) d (at, spelling)
+                    WHERE NOT w.removes ? d.at
+                    AND NOT EXISTS (
+                        SELECT FROM removed_tags r WHERE r.video_id = w.video_id AND r.tag = w.tag AND r.at = d.at
+                    )) AS dots
+            FROM w
+            LEFT JOIN tags t ON t.video_id = w.video_id AND t.folded_category || ':' || t.folded_name = w.tag
+    ), spelled AS (
+        SELECT m.*, m.dots -> (SELECT max(key) FROM jsonb_object_keys(m.dots) key) AS spelling FROM merged m
+    ), remembered AS (
+        INSERT INTO removed_tags (video_id, tag, at)
+            SELECT w.video_id, w.tag, r.at FROM w CROSS JOIN LATERAL jsonb_array_elements_text(w.removes) AS r (at)
+            ON CONFLICT DO NOTHING
+    ), deleted AS (
+        DELETE FROM tags t USING spelled s WHERE t.id = s.id AND s.dots IS NULL
+    ), changed AS (
+        UPDATE tags t SET dots = s.dots, tag_category = s.spelling ->> 0, tag_name = s.spelling ->> 1
+            FROM spelled s WHERE t.id = s.id AND s.dots <> s.before
+    )
+    INSERT INTO tags (id, video_id, tag_category, tag_name, dots)
+        SELECT gen_random_uuid(), s.video_id, s.spelling ->> 0, s.spelling ->> 1, s.dots
+            FROM spelled s WHERE s.id IS NULL AND s.dots IS NOT NULL
+    """
+)
+
+
+async def merge_tags(db: AsyncSession, writes: Iterable[TagWrite]) -> None:
+    """Apply adds and removals of tags, one write for each tag of a video. The videos are locked."""
+    rows = [
+        {
+            "video_id": str(write.video_id),
+            "tag": write.tag,
+            "adds": {at: list(spelling) for at, spelling in write.adds.items()},
+            "removes": list(write.removes),
+        }
+        for write in writes
+    ]
+    if rows:
+        await db.execute(_MERGE_TAGS, {"writes": json.dumps(rows)})
+
+
+async def read_tags(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, dict[str, dict[str, list[str]]]]:
+    """The adds of the tags of videos, by video and folded tag."""
+    folded_tag = Tag.folded_category + literal(":", Text()) + Tag.folded_name
+    statement = select(Tag.video_id, folded_tag, Tag.dots).where(Tag.video_id == _ids(ids))
+    found: dict[UUID, dict[str, dict[str, list[str]]]] = {}
+    for video_id, tag, dots in await db.execute(statement):
+        found.setdefault(video_id, {})[tag] = dots
+    return found
+
+
+async def delete_videos(db: AsyncSession, ids: Iterable[UUID]) -> list[UUID]:
+    """Delete videos with their tags and their history; returns the ids of those that there were."""
+    locked = select(Video.id).where(Video.id == _ids(ids)).order_by(Video.id).with_for_update()
+    found = list((await db.execute(locked)).scalars())
+    await db.execute(delete(Video).where(Video.id == _ids(found)))
+    return found
+
+
+_VIDEO_COLUMNS = [
+    column.name for column in Video.__table__.columns if column.name != "last_at" and column.computed is None
+]
+_CHILDREN = {
+    table: [column.name for column in Model.metadata.tables[table].columns if column.computed is None]
+    for table in ("tags", "watch_history")
+}
+_FIND_DELETED = select(Tombstone.id, Tombstone.at, Tombstone.last_at, Tombstone.record)
+_PUT_BACK = text(
+    f"INSERT INTO videos ({', '.join(_VIDEO_COLUMNS)}, last_at)"  # noqa: S608 - names of the models
+    f" SELECT {', '.join(f'r.{column}' for column in _VIDEO_COLUMNS)}, next_time(greatest(t.at, t.last_at))"
+    " FROM tombstones t CROSS JOIN LATERAL jsonb_populate_record(NULL::videos, t.record) r"
+    " WHERE t.id = ANY(CAST(:ids AS uuid[])) ORDER BY t.id ON CONFLICT (file_path) DO NOTHING RETURNING id"
+)
+_PUT_BACK_CHILDREN = [
+    text(
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(f'r.{column}' for column in columns)}"  # noqa: S608
+        f" FROM tombstones t CROSS JOIN LATERAL jsonb_populate_recordset(NULL::{table}, t.{column_of_tombstones}) r"
+        " WHERE t.id = ANY(CAST(:ids AS uuid[]))"
+    )
+    for (table, columns), column_of_tombstones in zip(_CHILDREN.items(), ("tags", "history"), strict=True)
+]
+
+
+async def lock_deleted(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, AnyRow]:
+    """The deleted videos of these ids, locked: `at` of the deletion, `last_at` of what was before, and the `record`."""
+    statement = _FIND_DELETED.where(Tombstone.id == _ids(ids)).order_by(Tombstone.id).with_for_update()
+    return {row.id: row for row in await db.execute(statement)}
+
+
+async def put_back(db: AsyncSession, ids: Iterable[UUID]) -> set[UUID]:
+    """Put deleted videos back with their ids, tags and history; returns those whose path is still free."""
+    put = set((await db.execute(_PUT_BACK, {"ids": list(ids)})).scalars())
+    for statement in _PUT_BACK_CHILDREN:
+        await db.execute(statement, {"ids": list(put)})
+    await db.execute(delete(Tombstone).where(Tombstone.id == _ids(put)))
+    return put
+
+
+async def find_removed_tags(db: AsyncSession, ids: Iterable[UUID]) -> Sequence[AnyRow]:
+    """`video_id`, `tag` and `at` of the adds that were removed from these videos."""
+    statement = select(RemovedTag.video_id, RemovedTag.tag, RemovedTag.at)
+    return (await db.execute(statement.where(RemovedTag.video_id == _ids(ids)))).all()

@@ -1,0 +1,1 @@
+"""Operations undone: what others changed since stays."""
