@@ -1,131 +1,106 @@
 """Whatever order Stripe's events come in, and however often, an order ends in one state."""
 
 import itertools
-import json
-import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from payment.ledger.books import Books
 from payment.settlement.readings import Reading
 from payment.settlement.rules import Stored, StoredDispute, StoredRefund, decide
 from payment.settlement.service import read_attempt
-from payment.stripe_events.parsing import Event
-from tests.services.payment.purchases import Purchases, figures
-from tests.services.payment.settlement.stories import STORIES, Story, Telling
+from tests.services.payment.purchases import Purchases
+from tests.services.payment.settlement.stories import STORIES, Story
+from tests.services.payment.settlement.telling import begin, handled, name_of, tell_in_order, told
 from tests.services.payment.shop import Sql
 from tests.services.payment.stripe_account import Json
 
-every_story = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-
-
-async def begin(story: Story, purchases: Purchases) -> Telling:
-    buyer = purchases.buyer()
-    order = await purchases.ordered("100.00", buyer=buyer, currency=story.currency)
-    return Telling(purchases=purchases, order=order, buyer=buyer)
-
-
-def handled(events: Iterable[Json]) -> list[Json]:
-    """The events that the service does something about."""
-    return [event for event in events if Event.of(json.dumps(event)).is_handled]
-
-
-async def told(telling: Telling, sql: Sql) -> Any:
-    """All that can be seen of an order in the end, but for ids and times."""
-    order = await telling.purchases.read(telling.order, buyer=telling.buyer)
-    progress = await telling.purchases.progress(telling.order, buyer=telling.buyer)
-    balances = await sql.fetch(
-        "SELECT account, currency, sum(amount) AS amount FROM ledger_entries WHERE order_id = $1"
-        " GROUP BY account, currency HAVING sum(amount) <> 0 ORDER BY account, currency",
-        UUID(order["id"]),
-    )
-    refunds = await telling.purchases.refunds(telling.order)
-    disputes = await sql.fetch(
-        "SELECT status, amount, withdrawn FROM disputes WHERE order_id = $1", UUID(order["id"])
-    )
-    return (
-        figures(order),
-        order["flag"],
-        (progress["status"], progress["last_error"]),
-        [tuple(row) for row in balances],
-        sorted((each["status"], each["amount"]) for each in refunds),
-        [tuple(row) for row in disputes],
-        Counter(
-            row["type"]
-            for row in await sql.fetch(
-                "SELECT type FROM outgoing_events WHERE order_id = $1", UUID(order["id"])
-            )
-        )["order.paid"],
-    )
+every_story = pytest.mark.parametrize("story", STORIES, ids=name_of)
 
 
 TOLD_OFTEN = frozenset(
     {
-        "debit failed, then card",
         "Checkout, declined first",
         "failed refund",
         "refunded in part, the rest disputed and lost",
-        "inquiry, refunded",
     }
 )
 """Stories that have what the others have."""
 
 
-@pytest.mark.parametrize(
-    "story",
-    [
-        pytest.param(story, marks=[] if story.name in TOLD_OFTEN else [pytest.mark.long], id=story.name)
-        for story in STORIES
-    ],
-)
-async def test_events_in_any_order_and_at_any_time_end_alike(purchases: Purchases, story: Story) -> None:
-    chance = random.Random(story.name)  # noqa: S311 - an order that can be repeated
+async def tell_in_any_order(story: Story, purchases: Purchases, sql: Sql, data: st.DataObject) -> Any:
+    """How the story ends when, after each step, any of the events so far come, and in the end the others, any of them
+    repeatedly, in any order and in groups that are applied together."""
     telling = await begin(story, purchases)
-    waiting: list[Json] = []
+    events: list[Json] = []
     for step in story.steps:
         await step(telling)
-        waiting += handled(purchases.account.take_events())
-        chance.shuffle(waiting)
-        now, waiting = waiting[::2], waiting[1::2]
-        await purchases.catch_up(now)
-    await purchases.catch_up([*waiting, *waiting[:1]])
-    assert figures(await purchases.read(telling.order, buyer=telling.buyer)) == story.ending
+        events += handled(purchases.account.take_events())
+        if events:
+            await purchases.catch_up(
+                [events[rank] for rank in data.draw(st.lists(ranks(events), max_size=3))]
+            )
+    repeated = data.draw(st.lists(ranks(events), max_size=4))
+    waiting = data.draw(st.permutations([*range(len(events)), *repeated]))
+    while waiting:
+        size = data.draw(st.integers(1, len(waiting)))
+        now, waiting = waiting[:size], waiting[size:]
+        await purchases.catch_up([events[rank] for rank in now])
+    return await told(telling, sql)
 
 
-MOST_ORDERS = 40
-"""Of a story; each is a purchase of its own."""
+def ranks(events: Sequence[Json]) -> st.SearchStrategy[int]:
+    """Which of the events: numbers, since hypothesis prints what it draws."""
+    return st.integers(0, len(events) - 1)
 
 
-def orders_of(events: Sequence[Json]) -> Iterator[Sequence[Json]]:
-    """Every order of the events with one of them repeated; of more than five, and the repeats, every hundredth."""
-    longer = [[*events, again] for again in events]
-    every = itertools.chain.from_iterable(itertools.permutations(each) for each in longer)
-    yield from itertools.islice(every, 0, None, 1 if len(events) <= 3 else 97)
+# The same examples each time; a purchase may take long.
+steady = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
-@pytest.mark.long  # hundreds of orders
+@pytest.fixture(scope="module")
+def endings() -> dict[str, Any]:
+    """How stories end that were told in order."""
+    return {}
+
+
+async def check_any_order(
+    story: Story, purchases: Purchases, sql: Sql, endings: dict[str, Any], data: st.DataObject
+) -> None:
+    if story.name not in endings:
+        endings[story.name], _ = await tell_in_order(story, purchases, sql)
+    assert await tell_in_any_order(story, purchases, sql, data) == endings[story.name]
+
+
+@pytest.mark.parametrize("story", [each for each in STORIES if each.name in TOLD_OFTEN], ids=name_of)
+@given(data=st.data())
+@settings(steady, max_examples=2)
+async def test_events_in_any_order_and_at_any_time_end_alike(
+    purchases: Purchases, sql: Sql, endings: dict[str, Any], story: Story, data: st.DataObject
+) -> None:
+    await check_any_order(story, purchases, sql, endings, data)
+
+
+@pytest.mark.long  # more of the above, of each story
 @every_story
-async def test_every_order_of_events_ends_alike(purchases: Purchases, sql: Sql, story: Story) -> None:
-    first = await begin(story, purchases)
-    for step in story.steps:
-        await step(first)
-    events = handled(purchases.account.take_events())
-    await purchases.catch_up(events)
-    ending = await told(first, sql)
-    assert ending[0] == story.ending
-    for ranks in itertools.islice(orders_of(range(len(events))), MOST_ORDERS):  # type: ignore[arg-type]
-        telling = await begin(story, purchases)
-        for step in story.steps:
-            await step(telling)
-        mine = handled(purchases.account.take_events())
-        await purchases.catch_up([mine[rank] for rank in ranks])  # type: ignore[call-overload]
-        assert await told(telling, sql) == ending
+@given(data=st.data())
+@settings(steady, max_examples=12)
+async def test_events_of_each_story_end_alike(
+    purchases: Purchases, sql: Sql, endings: dict[str, Any], story: Story, data: st.DataObject
+) -> None:
+    await check_any_order(story, purchases, sql, endings, data)
 
 
 def fold(stored: Stored, reading: Reading) -> Stored:
@@ -204,9 +179,9 @@ async def test_every_sequence_of_readings_ends_alike(purchases: Purchases, sql: 
     )
     *earlier, last = readings
     endings = set()
-    for chosen in itertools.product((False, True), repeat=len(earlier)):
+    for times in itertools.product((0, 1, 2), repeat=len(earlier)):
         state = start
-        for reading in (*itertools.compress(earlier, chosen), last, last):
+        for reading in (*itertools.chain(*map(itertools.repeat, earlier, times)), last, last):
             state = fold(state, reading)
         endings.add(repr(seen(state)))
     assert len(endings) == 1, endings
