@@ -23,6 +23,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load(ROOT.joinpath("compose.yaml").read_text
 DEFINED: dict[str, dict[str, Any]] = COMPOSE["services"]
 SETTINGS = {setting.name: setting for setting in known_settings()}
 
+MEDIA = "${VIDEOVAULT_MEDIA_FOLDER:-videovault-media}:/media:ro"
+
 FIXED_IN_CONTAINERS = ("_HOST", "_PORT", "_DB_USER", "_DB_NAME", "_DB_SCHEMA")
 """Settings that images, volumes and pg_hba.conf fix; `.env` has them for a stack without containers."""
 
@@ -61,7 +63,18 @@ def test_a_service_is_told_each_of_its_settings_that_the_environment_gives(servi
 def test_a_service_is_told_nothing_that_is_not_its_own(service: str) -> None:
     strange = {name for name in DEFINED[service]["environment"] if service not in SETTINGS[name].services}
     assert strange == set()
-    assert DEFINED[service]["volumes"] == [f"{service}-secrets:/run/secrets/{service}:ro"]
+    media = [MEDIA] if service == "videovault" else []
+    assert DEFINED[service]["volumes"] == [f"{service}-secrets:/run/secrets/{service}:ro", *media]
+
+
+def test_the_operator_scans_the_folder_that_videovault_has() -> None:
+    told, videovault = DEFINED["quartet"], DEFINED["videovault"]
+    assert MEDIA in told["volumes"]
+    assert (
+        told["environment"]["VIDEOVAULT_MEDIA_ROOTS"]
+        == videovault["environment"]["VIDEOVAULT_MEDIA_ROOTS"]
+        == "/media"
+    )
 
 
 @pytest.mark.parametrize("name", ["migrate", "quartet"])

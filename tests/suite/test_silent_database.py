@@ -123,6 +123,10 @@ BODIES: dict[str, Any] = {
     "patch_video": {"title": "A"},
     "move_video": {"file_path": "/films/b.mkv"},
     "bulk_move_videos": {"moves": [{"video_id": str(UUID(int=1)), "file_path": "/films/b.mkv"}]},
+    "create_root": {"path": "/usr"},
+    "relocate_root": {"path": "/usr"},
+    "begin_scan": {},
+    "purge_missing_videos": {},
     "bulk_delete_videos": {"video_ids": [str(UUID(int=1))]},
 }
 """A valid body for each operation that takes one, so that it reaches the database."""
@@ -257,7 +261,7 @@ async def test_six_callers_of_each_route_are_answered_in_time(
 ) -> None:
     create_app, settings = SERVICES[service]
     database = DatabaseSettings(url=migrated.url(service), pool=POOL)
-    own = {"mail_folder": str(tmp_path)} if service == "auth" else {}
+    own = {"auth": {"mail_folder": str(tmp_path)}, "videovault": {"media_roots": "/"}}.get(service, {})
     hasher = {"hasher": quick_hasher()} if service in ("auth", "l2p") else {}
     app = create_app(
         settings(database=database, secret=SecretStr("s" * 32), **own), issuers=[mint.issuer], **hasher

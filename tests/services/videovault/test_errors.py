@@ -5,15 +5,23 @@ from tests.error_tree import draw_error_tree
 TREE = """
 Problem
 ├── Conflict
+│   ├── FilesNotThere: 409 files-not-there
+│   ├── NoRoots: 409 no-roots
 │   ├── OperationExpired: 409 operation-expired
 │   ├── OperationUndone: 409 operation-undone
-│   └── PathTaken: 409 path-taken
+│   ├── PathTaken: 409 path-taken
+│   ├── RelocationTaken: 409 relocation-taken
+│   └── RootsOverlap: 409 roots-overlap
 ├── Forbidden
 │   └── HostNotAllowed: 403 host-not-allowed
 ├── InvalidRequest
+│   ├── NotAFolder: 422 not-a-folder
+│   ├── OutsideMediaRoots: 422 outside-media-roots
 │   └── PathTooLong: 422 path-too-long
 ├── NotFound
 │   ├── OperationNotFound: 404 operation-not-found
+│   ├── RootNotFound: 404 root-not-found
+│   ├── ScanNotFound: 404 scan-not-found
 │   └── VideoNotFound: 404 video-not-found
 ├── ServiceUnavailable
 │   └── NoPersistence: 503 no-persistence

@@ -34,6 +34,15 @@ OPERATIONS = {
         "undo_operation",
         {"200", "401", "403", "404", "409", "422", "500", "503"},
     ),
+    ("get", "/v1/roots"): ("list_roots", {"200", "401", "403", "422", "500", "503"}),
+    ("post", "/v1/roots"): ("create_root", {"201", "409", *WRITE}),
+    ("delete", "/v1/roots/{root_id}"): ("delete_root", {"204", "401", "403", "404", "422", "500", "503"}),
+    ("post", "/v1/roots/{root_id}/relocate"): ("relocate_root", {"200", "404", "409", *WRITE}),
+    ("post", "/v1/scans"): ("begin_scan", {"200", "202", "404", "409", *WRITE}),
+    ("get", "/v1/scans/{scan_id}"): ("read_scan", {"200", "401", "403", "404", "422", "500", "503"}),
+    ("get", "/v1/scans/{scan_id}/events"): ("follow_scan", {"200", "401", "403", "404", "422", "500", "503"}),
+    ("delete", "/v1/scans/{scan_id}"): ("cancel_scan", {"204", "401", "403", "404", "422", "500", "503"}),
+    ("post", "/v1/videos/purge-missing"): ("purge_missing_videos", {"200", *WRITE}),
     ("delete", "/v1/videos/{video_id}"): (
         "delete_video",
         {"200", "401", "403", "404", "422", "500", "503"},
@@ -64,6 +73,8 @@ def test_success_and_problems_are_typed(document: dict[str, Any]) -> None:
             for status, response in operation["responses"].items():
                 if path.startswith("/v1") and status not in {"204", "304"}:
                     media = "application/problem+json" if status >= "400" else "application/json"
+                    if path.endswith("/events") and status == "200":
+                        media = "text/event-stream"
                     assert response["content"][media]["schema"], (path, status)
     created = document["paths"]["/v1/videos"]["post"]["responses"]["201"]
     assert created["content"]["application/json"]["schema"] == {"$ref": VIDEO}

@@ -2,6 +2,13 @@
 
 from tests.service_pages import read_routes, read_settings, read_table
 from videovault.edits.schemas import MOST_VIDEOS
+from videovault.files.paths import LONGEST_PATH
+from videovault.roots.service import LOOKED_FOR
+from videovault.scans.reading import THREADS
+from videovault.scans.repository import KEPT
+from videovault.scans.run import LEASE
+from videovault.scans.schemas import MOST_ERRORS
+from videovault.scans.worker import AT_ONCE
 from videovault.settings import Settings
 from videovault.undo.service import KEEPS
 from videovault.videos.schemas import LONGEST_TAG, NewVideo, VideoQuery
@@ -26,6 +33,13 @@ LIMITS = {
     "videos on a page, at most": MAXIMUM_LIMIT,
     "videos of a batch or an act, at most": MOST_VIDEOS,
     "days that an operation can be undone": KEEPS.days,
+    "bytes of the path of a file that is scanned, at most": LONGEST_PATH,
+    "errors that a scan lists, at most": MOST_ERRORS,
+    "days that the result of a scan is kept": KEPT.days,
+    "scans of a process at the same time": AT_ONCE,
+    "files that a scan reads at the same time": THREADS,
+    "seconds without a sign after which another process takes a scan": int(LEASE.total_seconds()),
+    "known files that are looked for when a root moves": LOOKED_FOR,
 }
 
 
@@ -34,7 +48,8 @@ def test_the_page_lists_every_route() -> None:
 
 
 def test_the_page_has_the_settings_with_their_defaults() -> None:
-    assert read_table("videovault", "setting") == read_settings(Settings)
+    found = {name: default or "none" for name, default in read_settings(Settings).items()}
+    assert read_table("videovault", "setting") == found
 
 
 def test_the_limits_on_the_page_are_those_of_the_code() -> None:

@@ -177,6 +177,11 @@ _CONTAINERS = (
         secret=True,
     ),
     Setting(
+        name="VIDEOVAULT_MEDIA_FOLDER",
+        default="videovault-media",
+        description="Containers only: the folder of this machine with VideoVault's films, by its absolute path; else a volume's name.",
+    ),
+    Setting(
         name="SHUTDOWN_KILL_SECONDS",
         default="40",
         description="Containers only: how long a service may take to stop; 15 more than drain and grace together.",

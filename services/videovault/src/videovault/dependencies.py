@@ -9,6 +9,7 @@ from fastapi.requests import HTTPConnection
 from videovault.errors import HostNotAllowed, NoPersistence
 from videovault.settings import Settings, is_loopback
 from webcommon.api.problems import Forbidden
+from webcommon.app.state import component
 from webcommon.auth.bearer import BearerToken, Caller
 
 EDITOR_ROLES = frozenset({"editor", "admin"})
@@ -62,3 +63,6 @@ async def require_editor(caller: ReaderDep) -> Caller:
 
 EditorDep = Annotated[Caller, Depends(require_editor)]
 """A caller who may change the library."""
+
+SettingsDep = Annotated[Settings, component(Settings)]
+"""The service's settings."""

@@ -6,8 +6,13 @@ from typing import Any
 from dbcommon.engine import Database
 from videovault import __version__
 from videovault.changes.routes import router as changes_router
+from videovault.components import Components
 from videovault.edits.routes import router as edits_router
 from videovault.persistence.routes import router as persistence_router
+from videovault.purge.routes import router as purge_router
+from videovault.roots.routes import router as roots_router
+from videovault.scans.routes import router as scans_router
+from videovault.scans.worker import ScanWorker
 from videovault.settings import Settings
 from videovault.undo.routes import router as undo_router
 from videovault.videos.routes import router as videos_router
@@ -43,17 +48,20 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     database = None
     if settings.database is not None and settings.persistence != "client":
         database = Database(settings.database, application_name=settings.service)
-    return VideoVault(
+    app = VideoVault(
         settings,
         version=__version__,
         title="VideoVault",
         description=DESCRIPTION,
         routers=[
             persistence_router,
+            purge_router,
             videos_router,
             edits_router,
             changes_router,
             undo_router,
+            roots_router,
+            scans_router,
             page_router(settings),
         ],
         database=database,
@@ -61,3 +69,5 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         lifespan=working,
         persistence="client" if database is None else "server",
     )
+    app.keep(Components(scan_worker=None if database is None else ScanWorker(database, settings)))
+    return app

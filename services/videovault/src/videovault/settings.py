@@ -1,10 +1,11 @@
 """The settings of VideoVault, read from the environment."""
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from dbcommon.settings import DatabaseSettings, is_configured
@@ -34,6 +35,23 @@ class Settings(ServiceSettings):
         description="How often words are made of videos that were written without them, by plain SQL or in large numbers.",
     )
 
+    media_roots: str = Field(
+        "",
+        description="Folders that videos may be scanned and streamed from, comma separated, absolute; none by default.",
+    )
+    scan_ignore: str = Field(
+        "",
+        description="Names of files and folders that scans pass over, comma separated, with * and ? as wildcards.",
+    )
+
+    @field_validator("media_roots")
+    @classmethod
+    def _check_media_roots(cls, text: str) -> str:
+        for folder in split_list(text):
+            if not folder.startswith("/"):
+                raise ValueError(f"{folder!r} is no absolute path; write /srv/films")
+        return text
+
     @model_validator(mode="after")
     def _check_persistence(self) -> Self:
         if self.persistence == "server" and self.database is None:
@@ -52,12 +70,27 @@ class Settings(ServiceSettings):
             )
         return self
 
+    @property
+    def media_folders(self) -> tuple[bytes, ...]:
+        """The folders of `media_roots`."""
+        return tuple(os.fsencode(folder) for folder in split_list(self.media_roots))
+
+    @property
+    def ignored_names(self) -> tuple[str, ...]:
+        """The patterns of `scan_ignore`."""
+        return tuple(split_list(self.scan_ignore))
+
     @classmethod
     def read_database(cls, environ: Mapping[str, str]) -> DatabaseSettings | None:
         """None where no database is configured, or where `VIDEOVAULT_PERSISTENCE` says `client`."""
         if environ.get("VIDEOVAULT_PERSISTENCE") == "client" or not is_configured(cls.service, environ):
             return None
         return DatabaseSettings.from_environment(cls.service, environ)
+
+
+def split_list(text: str) -> list[str]:
+    """What a setting lists."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def is_loopback(host: str) -> bool:

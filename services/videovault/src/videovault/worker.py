@@ -1,4 +1,4 @@
-"""Background work: the words of videos that were written without them, and a log of changes that stays short."""
+"""Background work: scans, the words of videos that were written without them, and a log of changes that stays short."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,6 +8,7 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from videovault.changes.service import purge
 from videovault.query.service import index_rows
+from videovault.scans.worker import ScanWorker
 from videovault.settings import Settings
 from webcommon.app.service import Service
 
@@ -27,5 +28,6 @@ async def working(app: Service) -> AsyncIterator[None]:
     async with (
         run_every(indexing, lambda: index_rows(database), name="the making of words"),
         run_every(purging, lambda: purge(database), name="the purge of the log of changes"),
+        app.component(ScanWorker).running(),
     ):
         yield

@@ -11,7 +11,8 @@ from videovault.models.changes import (
     RemovedTag,
     Tombstone,
 )
-from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded
+from videovault.models.scans import Root, Scan, ScanStatus, StagedFile
+from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded, true_path
 from videovault.models.watch_history import WatchHistory
 
 __all__ = [
@@ -24,10 +25,15 @@ __all__ = [
     "Model",
     "Operation",
     "RemovedTag",
+    "Root",
+    "Scan",
+    "ScanStatus",
+    "StagedFile",
     "Tag",
     "Tombstone",
     "Video",
     "VocabularyWord",
     "WatchHistory",
     "folded",
+    "true_path",
 ]

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Text,
     UniqueConstraint,
     func,
@@ -37,8 +38,16 @@ def folded(value: ColumnElement[str]) -> ColumnElement[str]:
     return func.normalize(func.lower(func.normalize(value, form)), form)
 
 
+def true_path(path: ColumnElement[str]) -> ColumnElement[str]:
+    """A path without the mark of a missing video whose place another one has taken."""
+    return func.split_part(path, literal_column("E'\\x01'"), literal_column("1"), type_=Text)
+
+
 class Video(Model):
-    """A video's record. The file at its path is never opened."""
+    """A video's record.
+
+    A path that ends with 0x01 and the id is that of a missing video whose place another one has taken.
+    """
 
     __tablename__ = "videos"
 
@@ -53,6 +62,11 @@ class Video(Model):
     title: Mapped[str | None]
     description: Mapped[str | None]
     missing_since: Mapped[datetime | None]
+    # What the last scan saw; null if none did. The path's bytes only where they are not the text's.
+    path_bytes: Mapped[bytes | None] = mapped_column(LargeBinary)
+    mtime: Mapped[int | None] = mapped_column(BigInteger)
+    inode: Mapped[int | None] = mapped_column(BigInteger)
+    identity: Mapped[bytes | None] = mapped_column(LargeBinary)
     # Hybrid times, which a trigger writes: of each field that changed, under "*" of all others; and the latest of all.
     clocks: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     last_at: Mapped[str] = mapped_column(server_default="")
@@ -89,6 +103,7 @@ class Video(Model):
             "ix_videos_random_key_id", func.coalesce(literal_column("random_key"), literal_column("0")), "id"
         ),
         Index("ix_videos_mime_type", "mime_type"),
+        Index("ix_videos_identity", "identity", postgresql_where=text("identity IS NOT NULL")),
         Index("ix_videos_missing_since", "missing_since", postgresql_where=text("missing_since IS NOT NULL")),
         Index(
             "ix_videos_words",

@@ -28,7 +28,7 @@ from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
-from videovault.models import UNKNOWN_DURATION, Tag, Video, folded
+from videovault.models import UNKNOWN_DURATION, Tag, Video, folded, true_path
 from videovault.query.words import index_columns
 from videovault.videos.schemas import NewTag, NewVideo, VideoQuery
 
@@ -59,9 +59,11 @@ _TAGS = (
     .scalar_subquery()
 )
 
+_PATH = true_path(Video.file_path.expression)
+
 _COLUMNS = (
     Video.id,
-    Video.file_path,
+    _PATH.label("file_path"),
     Video.file_name,
     Video.file_size,
     Video.mime_type,
@@ -78,7 +80,7 @@ _COLUMNS = (
 
 _VIDEO_AS_JSON = json_item(
     id=Video.id,
-    file_path=Video.file_path,
+    file_path=_PATH,
     file_name=Video.file_name,
     file_size=Video.file_size,
     mime_type=Video.mime_type,

@@ -1,0 +1,12 @@
+"""The objects that all requests of VideoVault share."""
+
+from dataclasses import dataclass
+
+from videovault.scans.worker import ScanWorker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """Each is asked for by its type (`webcommon.app.state.component`)."""
+
+    scan_worker: ScanWorker | None

@@ -1,0 +1,1 @@
+"""The files of videos: their paths, what they hold, and which video is which file."""

@@ -1,0 +1,1 @@
+"""Missing videos, deleted for good."""

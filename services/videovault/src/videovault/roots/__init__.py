@@ -1,0 +1,1 @@
+"""Roots: the folders whose files are videos."""

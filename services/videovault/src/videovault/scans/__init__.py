@@ -1,0 +1,1 @@
+"""Scans: the files below the roots become videos, and videos follow their files."""
