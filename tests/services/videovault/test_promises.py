@@ -3,6 +3,8 @@
 from tests.service_pages import read_routes, read_settings, read_table
 from videovault.edits.schemas import MOST_VIDEOS
 from videovault.files.paths import LONGEST_PATH
+from videovault.listing.schemas import COUNTED, VideoQuery
+from videovault.query.grammar import LONGEST_QUERY, MOST_TERMS
 from videovault.roots.service import LOOKED_FOR
 from videovault.scans.reading import THREADS
 from videovault.scans.repository import KEPT
@@ -11,7 +13,7 @@ from videovault.scans.schemas import MOST_ERRORS
 from videovault.scans.worker import AT_ONCE
 from videovault.settings import Settings
 from videovault.undo.service import KEEPS
-from videovault.videos.schemas import LONGEST_TAG, NewVideo, VideoQuery
+from videovault.videos.schemas import LONGEST_TAG, NewVideo
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
 from webcommon.api.schemas import DEEPEST_JSON
 
@@ -28,6 +30,9 @@ LIMITS = {
     "characters of a tag's name or category, at most": LONGEST_TAG,
     "tags of a video, at most": VIDEO["tags"]["maxItems"],
     "tags of a filter, at most": QUERY["tag"]["maxItems"],
+    "characters of a query, at most": LONGEST_QUERY,
+    "terms of a query, at most": MOST_TERMS,
+    "videos that are counted, at most": COUNTED,
     "levels of the metadata, at most": DEEPEST_JSON,
     "videos on a page, by default": DEFAULT_LIMIT,
     "videos on a page, at most": MAXIMUM_LIMIT,

@@ -65,11 +65,19 @@ class Database:
     """One service's database. `running()` opens the pool, maintains it, and closes it at the end.
 
     Writes go through `transaction()`, reads of one statement through `fetch_*`, which cost one round trip. Both raise
-    `DatabaseUnavailable`, `PoolExhausted` or `DatabaseBusy` when the cause is the database.
+    `DatabaseUnavailable`, `PoolExhausted` or `DatabaseBusy` when the cause is the database. `server_settings` are
+    parameters of PostgreSQL for the pool's connections.
     """
 
-    def __init__(self, settings: DatabaseSettings, *, application_name: str) -> None:
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        application_name: str,
+        server_settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.settings = settings
+        self._server_settings = server_settings or {}
         self._application_name = application_name
         self._held_since: dict[ConnectionPoolEntry, float] = {}
         self._turns: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
@@ -267,6 +275,7 @@ class Database:
         deadline = _deadline.get()
         url = self.settings.url
         arguments = url.connect_arguments(application_name=self._application_name)
+        arguments["server_settings"] |= self._server_settings
         timeout = arguments.pop("timeout", self.settings.pool.wait_seconds)
         if deadline is not None:
             timeout = max(0.05, min(timeout, deadline - time.monotonic()))

@@ -8,6 +8,7 @@ from videovault import __version__
 from videovault.changes.routes import router as changes_router
 from videovault.components import Components
 from videovault.edits.routes import router as edits_router
+from videovault.listing.routes import router as listing_router
 from videovault.persistence.routes import router as persistence_router
 from videovault.purge.routes import router as purge_router
 from videovault.roots.routes import router as roots_router
@@ -25,6 +26,13 @@ DESCRIPTION = """A video library with tags.
 
 Every signed-in user reads; the roles `editor` and `admin` write. Without a database the browser keeps the library:
 `GET /v1/persistence` says which of the two it is."""
+
+SERVER_SETTINGS = {
+    # A plan that serves every value of a filter is wrong for most of them.
+    "plan_cache_mode": "force_custom_plan",
+    # For the rows of a common word, page by page: with less memory each row of a page is looked at again.
+    "work_mem": "16MB",
+}
 
 
 class VideoVault(Service):
@@ -47,7 +55,9 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     settings = settings or Settings.from_environment()
     database = None
     if settings.database is not None and settings.persistence != "client":
-        database = Database(settings.database, application_name=settings.service)
+        database = Database(
+            settings.database, application_name=settings.service, server_settings=SERVER_SETTINGS
+        )
     app = VideoVault(
         settings,
         version=__version__,
@@ -56,6 +66,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         routers=[
             persistence_router,
             purge_router,
+            listing_router,
             videos_router,
             edits_router,
             changes_router,

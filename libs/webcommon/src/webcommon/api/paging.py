@@ -72,11 +72,13 @@ class CursorCodec:
             raise _refused()
         return [_unpack(value) for value in json.loads(body)]
 
-    def json_page(self, page: Iterable[Any], *, scope: str) -> Response:
-        """The response of a page of `dbcommon.json_rows.prepare_page`: a `Page`, with a cursor when more rows follow."""
+    def json_page(self, page: Iterable[Any], *, scope: str, more: str = "") -> Response:
+        """The response of a page of `dbcommon.json_rows.prepare_page`: a `Page`, with a cursor when more rows follow.
+
+        `more`: JSON of further fields, with a comma in front."""
         items, *position = page
         cursor = "null" if None in position else f'"{self.encode(scope, position)}"'
-        return Response(f'{{"items":[{items}],"next_cursor":{cursor}}}', media_type="application/json")
+        return Response(f'{{"items":[{items}],"next_cursor":{cursor}{more}}}', media_type="application/json")
 
 
 def _message(scope: str, body: bytes) -> bytes:

@@ -1,10 +1,10 @@
 """Reading a query: words, "phrases", -exclusions and prefixes*, as docs/videovault-query.md says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from videovault.query.words import fold, runs_of, units_of
+from videovault.query.words import fold, indexed_words, runs_of, units_of
 
 LONGEST_QUERY = 1000
 """Characters."""
@@ -78,3 +78,29 @@ def is_one_edit(one: str, other: str) -> bool:
         or rest == other_rest[1:]
         or (rest[:2] == other_rest[1::-1] and rest[2:] == other_rest[2:])
     )
+
+
+def match_expression(terms: Iterable[Term], similar: Mapping[str, Collection[str]]) -> str | None:
+    """The tsquery that finds what has all words of the terms; None if it would find everything.
+
+    `similar`: of each tolerant word those one edit away. Words that have to stand next to each other are looked for in the
+    text afterwards (`text_pattern`), and so is what is excluded.
+    """
+    wanted = [_word_expression(term, similar) for term in terms if not term.is_excluded]
+    return " & ".join(wanted) or None
+
+
+def _word_expression(term: Term, similar: Mapping[str, Collection[str]]) -> str:
+    # Words are letters and numbers: nothing in them has to be quoted but by the quotes.
+    if len(term.units) > 1:
+        return " & ".join(f"'{word}'" for word in sorted(indexed_words(list(term.units))))
+    (word,) = term.units
+    others = sorted(similar.get(word, ())) if term.is_tolerant else ()
+    alternatives = "".join(f" | '{other}'" for other in others)
+    return f"('{word}'{':*' if term.is_prefix else ''}{alternatives})"
+
+
+def text_pattern(term: Term, *, is_prefix: bool | None = None) -> str:
+    """What a video's `search_text` contains where the term's units stand next to each other."""
+    goes_on = term.is_prefix if is_prefix is None else is_prefix
+    return f" {' '.join(term.units)}{'' if goes_on else ' '}"

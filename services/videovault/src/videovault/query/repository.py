@@ -4,10 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, literal, select, update
+from sqlalchemy import Uuid, any_, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.driver_statements import DriverText
+from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from videovault.models import Video
 
@@ -31,3 +33,11 @@ async def lock_unindexed(
 async def set_index_columns(db: AsyncSession, columns: Sequence[Mapping[str, Any]]) -> None:
     """Store the columns of `index_columns` of several videos; each has its `id` as well."""
     await db.execute(update(Video), columns)
+
+
+_SHARING_EDITS = DriverText(text("SELECT word FROM vocabulary WHERE edits && :edits"))
+
+
+async def find_words(database: Database, edits: Sequence[str]) -> set[str]:
+    """The words of the vocabulary that are one of these, or are without one of their letters."""
+    return {row["word"] for row in await database.fetch_records(_SHARING_EDITS, edits=edits)}

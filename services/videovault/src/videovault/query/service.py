@@ -1,6 +1,6 @@
 """Words that are made after their video was written, by plain SQL or by a statement on many rows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,6 +9,7 @@ from dbcommon.engine import Database
 from dbcommon.jobs.batches import repeat_in_transactions
 from dbcommon.rows import AnyRow
 from videovault.query import repository
+from videovault.query.grammar import Term, edits_of, is_one_edit
 from videovault.query.words import index_columns
 
 BATCH = 500
@@ -46,3 +47,12 @@ async def _index(db: AsyncSession, rows: Sequence[AnyRow]) -> int:
         ]
         await repository.set_index_columns(db, columns)
     return len(rows)
+
+
+async def find_similar(database: Database, terms: Iterable[Term]) -> dict[str, list[str]]:
+    """Of each word of the terms that may have a typo, the words of the vocabulary that are one edit away."""
+    words = {term.units[0] for term in terms if term.is_tolerant}
+    if not words:
+        return {}
+    found = await repository.find_words(database, sorted(set().union(*map(edits_of, words))))
+    return {word: [other for other in found if is_one_edit(word, other)] for word in words}

@@ -20,6 +20,9 @@ LONGEST_NAME_KEY = 600
 FIELDS = ("title", "file_name", "folders", "description")
 """What is searched, the weightiest first."""
 
+WEIGHTS = (8, 4, 2, 1)
+"""What a place in each of the fields is worth."""
+
 _TABLE = json.loads(files("videovault.query").joinpath("fold_table.json").read_text("ascii"))
 
 
@@ -64,15 +67,17 @@ def units_of(folded: str) -> list[str]:
     return [unit for run, is_cjk in runs_of(folded) for unit in (run if is_cjk else (run[:LONGEST_WORD],))]
 
 
-def words_of(folded: str) -> set[str]:
-    """The words; of a run of CJK each character and each two that are neighbours."""
-    words: set[str] = set()
-    for run, is_cjk in runs_of(folded):
-        if is_cjk:
-            words.update(run, (one + other for one, other in pairwise(run)))
-        else:
-            words.add(run[:LONGEST_WORD])
-    return words
+def indexed_words(units: list[str]) -> set[str]:
+    """The words that an index keeps of a field: the units, and each two of CJK that are neighbours."""
+    if all(map(str.isascii, units)):
+        return set(units)
+    pairs = (one + other for one, other in pairwise(units) if is_cjk(one) and is_cjk(other))
+    return {*units, *pairs}
+
+
+def is_cjk(unit: str) -> bool:
+    """Whether the unit is a character of CJK."""
+    return _CJK.match(unit) is not None
 
 
 def fields_of(*, title: str | None, file_name: str, file_path: str, description: str | None) -> list[str]:
@@ -87,13 +92,14 @@ def index_columns(
     """The columns by which a video is found and ordered. Whoever writes one of what they are made of, writes them as well;
     else they are made soon afterwards."""
     fields = fields_of(title=title, file_name=file_name, file_path=file_path, description=description)
-    parts = [f" {' '.join(units_of(field))} \n" for field in fields]
+    fields_units = [units_of(field) for field in fields]
+    parts = [f" {' '.join(units)} \n" for units in fields_units]
     starts, position = [], 1
     for part in parts:
         starts.append(position)
         position += len(part)
     return {
-        "words": sorted(set().union(*map(words_of, fields))),
+        "words": sorted(set().union(*map(indexed_words, fields_units))),
         "search_text": "".join(parts),
         "search_starts": starts,
         "name_key": name_key(title or file_name),

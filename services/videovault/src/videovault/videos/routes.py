@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
 from dbcommon.session import DatabaseDep, SessionDep
 from videovault.changes.schemas import OperationBody
@@ -12,8 +12,7 @@ from videovault.errors import NoPersistence, VideoNotFound
 from videovault.videos import service
 from videovault.videos.errors import PathTaken, PathTooLong
 from videovault.videos.representation import ETAG_HEADER, represent
-from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
-from webcommon.api.paging import Page
+from videovault.videos.schemas import NewVideo, VideoBody
 from webcommon.api.problems import (
     Forbidden,
     InvalidRequest,
@@ -21,8 +20,6 @@ from webcommon.api.problems import (
     Unauthorized,
     problem_responses,
 )
-from webcommon.app.fast_path import fast_path
-from webcommon.app.state import CursorsDep
 
 REFUSALS = problem_responses(Unauthorized, Forbidden, InvalidRequest, NoPersistence, ServiceUnavailable)
 READS = [Depends(read_caller)]
@@ -52,17 +49,6 @@ async def create_video(body: NewVideo, request: Request, caller: EditorDep, db: 
     video = await service.create_video(db, body, caller=caller)
     location = request.app.url_path_for("read_video", video_id=video.id)
     return represent(video, status=201, headers={"Location": location})
-
-
-@router.get(
-    "", operation_id="list_videos", summary="List videos", dependencies=READS, response_model=Page[VideoBody]
-)
-@fast_path
-async def list_videos(
-    query: Annotated[VideoQuery, Query()], database: DatabaseDep, cursors: CursorsDep
-) -> Response:
-    """A page of the library. No video repeats or is missing because others add or delete videos meanwhile."""
-    return await service.list_videos(database, query, cursors=cursors)
 
 
 @router.get(

@@ -2,21 +2,18 @@
 
 import re
 import unicodedata
-from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     JsonValue,
     StringConstraints,
 )
 
-from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
-from webcommon.api.schemas import Digits, JsonObject, Moment, RequestBody, ResponseBody, Text, Timestamp
+from webcommon.api.schemas import JsonObject, RequestBody, ResponseBody, Text, Timestamp
 
 LARGEST_INTEGER = 2**31 - 1
 LARGEST_BIGINT = 2**63 - 1
@@ -170,48 +167,3 @@ class VideoBody(ResponseBody):
     )
     created_at: Timestamp
     updated_at: Timestamp
-
-
-Sort = Literal[
-    "created_at",
-    "-created_at",
-    "file_name",
-    "-file_name",
-    "duration_seconds",
-    "-duration_seconds",
-    "file_size",
-    "-file_size",
-]
-
-
-class VideoQuery(BaseModel):
-    """The filters, the order and the page of a list. Unknown parameters are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    limit: Digits = Field(DEFAULT_LIMIT, ge=1, le=MAXIMUM_LIMIT, description="Rows a page.")
-    # Longer than other lists' cursors: it holds the last row's sort value, which may be a long file name.
-    cursor: str | None = Field(
-        None, max_length=8192, description="`next_cursor` of the page before; none for the first page."
-    )
-    sort: Sort = Field(
-        "-created_at",
-        description="With a minus in front: descending. Unknown durations count as the shortest.",
-    )
-    tag: list[Criterion] = Field(
-        [],
-        max_length=20,
-        description="category:name, in any case. Repeated: all of them. With a minus in front: without this tag.",
-        examples=[["time of day:evening", "-place:indoors"]],
-    )
-    mime_type: MediaType | None = None
-    min_duration: Digits | None = Field(None, ge=0, le=LARGEST_INTEGER, description="Seconds.")
-    max_duration: Digits | None = Field(None, ge=0, le=LARGEST_INTEGER, description="Seconds.")
-    min_size: Digits | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
-    max_size: Digits | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
-    created_after: Moment | None = Field(None, description="RFC 3339, with its offset from UTC.")
-
-    @cached_property
-    def scope(self) -> str:
-        """The name of the list, from its filters and its order: a cursor of another list is refused."""
-        return f"videos {self.model_dump_json(exclude={'limit', 'cursor'}, exclude_defaults=True)}"

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from uuid import UUID
 
-from fastapi import Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,8 +13,7 @@ from videovault.changes.schemas import OperationBody
 from videovault.errors import VideoNotFound
 from videovault.videos import repository
 from videovault.videos.errors import PathTaken, PathTooLong
-from videovault.videos.schemas import NewVideo, VideoBody, VideoQuery
-from webcommon.api.paging import CursorCodec
+from videovault.videos.schemas import NewVideo, VideoBody
 from webcommon.auth.bearer import Caller
 
 _PROGRAM_LIMIT_EXCEEDED = "54000"
@@ -54,13 +52,6 @@ async def read_video(database: Database, video_id: UUID) -> VideoBody:
     if row is None:
         raise VideoNotFound
     return VideoBody.model_validate(row)
-
-
-async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorCodec) -> Response:
-    """A `Page[VideoBody]` of the videos that match `query`. Raises `InvalidRequest` for a cursor of another list."""
-    scope = query.scope
-    page = await repository.find_page(database, query, cursors.decode(scope, query.cursor))
-    return cursors.json_page(page, scope=scope)
 
 
 async def delete_video(db: AsyncSession, video_id: UUID, *, caller: Caller) -> OperationBody:

@@ -1,0 +1,1 @@
+"""Lists of videos: filters, orders, pages, and how often each tag is among what is found."""

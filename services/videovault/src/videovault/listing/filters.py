@@ -1,0 +1,47 @@
+"""The filters of a list as the parameters of its statement, whose names say which conditions it has."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from videovault.listing.schemas import Filters
+from videovault.query.grammar import Term, match_expression, text_pattern
+
+COMPARED = ("mime_type", "min_duration", "max_duration", "min_size", "max_size", "created_after")
+"""The filters that compare a column with their value."""
+
+Parameters = dict[str, Any]
+
+
+def filter_parameters(query: Filters, similar: Mapping[str, list[str]]) -> Parameters:
+    """The parameters of the filters that are set. `similar`: for each word that may have a typo, those one edit away."""
+    parameters = {name: value for name in COMPARED if (value := getattr(query, name)) is not None}
+    if query.max_duration is not None:
+        parameters.setdefault("min_duration", 0)  # an unknown one is in no range
+    if query.missing is not None:
+        parameters["is_missing" if query.missing == "yes" else "is_there"] = True
+    for number, criterion in enumerate(query.tag):
+        category, _, name = criterion.removeprefix("-").partition(":")
+        kind = "untag" if criterion.startswith("-") else "tag"
+        parameters |= {f"{kind}_{number}": category.strip(), f"name_{number}": name.strip()}
+    return parameters | _term_parameters(query.terms, similar)
+
+
+def _term_parameters(terms: Iterable[Term], similar: Mapping[str, list[str]]) -> Parameters:
+    wanted = [term for term in terms if not term.is_excluded]
+    phrases = [term for term in wanted if len(term.units) > 1]
+    excluded = [term for term in terms if term.is_excluded]
+    words = match_expression(wanted, similar)
+    return {
+        **({} if words is None else {"words": words}),
+        **{f"phrase_{number}": text_pattern(term) for number, term in enumerate(phrases)},
+        **{f"excluded_{number}": text_pattern(term) for number, term in enumerate(excluded)},
+    }
+
+
+def rank_parameters(terms: Iterable[Term]) -> Parameters:
+    """The parameters of the rank."""
+    wanted = [term for term in terms if not term.is_excluded]
+    return {
+        **{f"exact_{number}": text_pattern(term, is_prefix=False) for number, term in enumerate(wanted)},
+        **{f"open_{number}": text_pattern(term) for number, term in enumerate(wanted)},
+    }
