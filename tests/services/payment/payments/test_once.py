@@ -376,7 +376,7 @@ async def test_eleven_declines_within_an_hour_are_enough(purchases: Purchases, s
     for number in range(11):
         assert (await purchases.pay(order, buyer=tester)).status_code == 200, number
         assert (await purchases.account.confirm(secret, "pm_card_chargeDeclined")).status_code == 402
-        await purchases.catch_up()
+    await purchases.catch_up()
     for refused in (await purchases.pay(order, buyer=tester), await purchases.checkout(order, buyer=tester)):
         assert problem(refused) == (429, "payment-attempts-exceeded")
         assert 3000 < int(refused.headers["retry-after"]) <= 3600

@@ -27,7 +27,6 @@ every_story = pytest.mark.parametrize("story", STORIES, ids=name_of)
 
 TOLD_OFTEN = frozenset(
     {
-        "Checkout, declined first",
         "failed refund",
         "refunded in part, the rest disputed and lost",
     }
