@@ -127,7 +127,7 @@ def test_first_requests_work_as_printed_and_their_rows_survive_a_kill(stack: Sta
     stack.start()
     after = stack.run_lines(first_requests())
     kinds = [set(answer) for answer in before if isinstance(answer, dict)]
-    assert len(kinds) == 7
+    assert len(kinds) == 6
     assert kinds == [set(answer) for answer in after if isinstance(answer, dict)]
     order = before[4]
     assert isinstance(order, dict)

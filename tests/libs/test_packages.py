@@ -188,6 +188,7 @@ def test_a_package_imports_only_what_it_asks_for(wheels: dict[str, Wheel], name:
         "auth": "quartet-auth[commands]",
         "payment": "quartet-payment[commands]",
         "quartet": "quartet-ops",
+        "videovault": "quartet-videovault[commands]",
         "webcommon": "quartet-webcommon[passwords]",
     }
     requirement = special.get(name, f"quartet-{name}")

@@ -34,6 +34,7 @@ COMMANDS = lazy_group(
         "payment": Entry(
             "payment.commands:group", "The books, Stripe's events, and orders that wait for an admin."
         ),
+        "videovault": Entry("videovault.commands:group", "Scans of the folders with films."),
         "provision": Entry(
             "quartet.cli.provisioning:provision_server", "Create or repair roles, databases and schema."
         ),

@@ -31,8 +31,13 @@ async def find_page(database: Database, *, limit: int, after: Sequence[Any] | No
 
 
 async def find_root(database: Database, root_id: UUID) -> AnyRow | None:
-    """The root's columns for `RootBody`."""
-    return await database.fetch_one(select(*_COLUMNS).where(Root.id == root_id))
+    """The root's columns for `RootBody`, and its path's bytes."""
+    return await database.fetch_one(select(*_COLUMNS, Root.path_bytes).where(Root.id == root_id))
+
+
+async def list_ids(database: Database) -> list[UUID]:
+    """The ids of all roots, by path."""
+    return [row.id for row in await database.fetch_all(select(Root.id).order_by(Root.path))]
 
 
 async def find_covering(database: Database, path: str) -> UUID | None:

@@ -55,6 +55,10 @@ class ScanLost(Exception):
     """The scan was cancelled, or another process has it."""
 
 
+class RootNotAllowed(RootUnreachable):
+    """The settings of this process do not name the root's folder."""
+
+
 class ScanRun:
     """A run of a scan that `repository.claim` has given to the token `runner`."""
 
@@ -115,8 +119,10 @@ class ScanRun:
             mark = await self._visit(root)
         except RootUnreachable as unreachable:
             self.tally.note(Trouble(root.path, "root_unreachable", str(unreachable)))
-            async with self._writing() as db:
-                await files.mark_all_missing(db, *bounds(root.path))
+            # A wrong setting says nothing about the files.
+            if not isinstance(unreachable, RootNotAllowed):
+                async with self._writing() as db:
+                    await files.mark_all_missing(db, *bounds(root.path))
             return False
         if mark is not None and (root.device, root.inode) != (mark.device, mark.inode):
             async with self._writing() as db:
@@ -136,7 +142,7 @@ class ScanRun:
 
     def _check(self, path: bytes) -> RootMark:
         if not is_allowed(path, self._settings.media_folders):
-            raise RootUnreachable("it is outside of VIDEOVAULT_MEDIA_ROOTS")
+            raise RootNotAllowed("it is outside of the folders of VIDEOVAULT_MEDIA_ROOTS")
         return read_mark(path)
 
     async def _compare(self, root: AnyRow, path: bytes) -> tuple[int, int]:
