@@ -22,6 +22,7 @@ KNOWN_SQL_STRINGS = frozenset(
     {
         "services/auth/src/auth/after_restore.py",
         "services/l2p/src/l2p/after_restore.py",
+        "services/videovault/src/videovault/after_restore.py",
         "services/payment/src/payment/after_restore.py",
         "services/auth/src/auth/sessions/recognised_devices.py",
     }

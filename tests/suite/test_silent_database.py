@@ -119,6 +119,7 @@ BODIES: dict[str, Any] = {
     "change_webhook_endpoint": {"description": "Accounting"},
     "create_video": VIDEO,
     "put_video": VIDEO,
+    "sync_device": {"device_id": "phone"},
     "record_batch": {"videos": [VIDEO]},
     "patch_video": {"title": "A"},
     "move_video": {"file_path": "/films/b.mkv"},

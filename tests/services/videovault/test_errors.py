@@ -4,6 +4,7 @@ from tests.error_tree import draw_error_tree
 
 TREE = """
 Problem
+├── CheckpointExpired: 410 checkpoint-expired
 ├── Conflict
 │   ├── FilesNotThere: 409 files-not-there
 │   ├── NoRoots: 409 no-roots
@@ -15,11 +16,14 @@ Problem
 ├── Forbidden
 │   └── HostNotAllowed: 403 host-not-allowed
 ├── InvalidRequest
+│   ├── ClockAhead: 422 clock
 │   ├── NotAFolder: 422 not-a-folder
 │   ├── OutsideMediaRoots: 422 outside-media-roots
-│   └── PathTooLong: 422 path-too-long
+│   ├── PathTooLong: 422 path-too-long
+│   └── UnknownEntity: 422 unknown-entity
 ├── NotFound
 │   ├── OperationNotFound: 404 operation-not-found
+│   ├── RefusedNotFound: 404 refused-not-found
 │   ├── RootNotFound: 404 root-not-found
 │   ├── ScanNotFound: 404 scan-not-found
 │   └── VideoNotFound: 404 video-not-found

@@ -35,6 +35,12 @@ OPERATIONS = {
         "undo_operation",
         {"200", "401", "403", "404", "409", "422", "500", "503"},
     ),
+    ("post", "/v1/sync"): ("sync_device", {"200", "410", *WRITE} - {"403"}),
+    ("get", "/v1/sync/refused"): ("list_refused_operations", {"200", "401", "422", "500", "503"}),
+    ("delete", "/v1/sync/refused/{op_id}"): (
+        "dismiss_refused_operation",
+        {"204", "401", "404", "422", "500", "503"},
+    ),
     ("get", "/v1/roots"): ("list_roots", {"200", "401", "403", "422", "500", "503"}),
     ("post", "/v1/roots"): ("create_root", {"201", "409", *WRITE}),
     ("delete", "/v1/roots/{root_id}"): ("delete_root", {"204", "401", "403", "404", "422", "500", "503"}),

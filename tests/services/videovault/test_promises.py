@@ -12,6 +12,8 @@ from videovault.scans.run import LEASE
 from videovault.scans.schemas import MOST_ERRORS
 from videovault.scans.worker import AT_ONCE
 from videovault.settings import Settings
+from videovault.sync.operations import AHEAD_MS
+from videovault.sync.schemas import MOST_CHANGES, MOST_OPERATIONS
 from videovault.undo.service import KEEPS
 from videovault.videos.schemas import LONGEST_TAG, NewVideo
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
@@ -38,6 +40,9 @@ LIMITS = {
     "videos on a page, at most": MAXIMUM_LIMIT,
     "videos of a batch or an act, at most": MOST_VIDEOS,
     "days that an operation can be undone": KEEPS.days,
+    "operations of a call of sync, at most": MOST_OPERATIONS,
+    "changes of a call of sync, at most": MOST_CHANGES,
+    "hours that the clock of a device may be ahead": AHEAD_MS // 3_600_000,
     "bytes of the path of a file that is scanned, at most": LONGEST_PATH,
     "errors that a scan lists, at most": MOST_ERRORS,
     "days that the result of a scan is kept": KEPT.days,

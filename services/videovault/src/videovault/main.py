@@ -15,6 +15,7 @@ from videovault.roots.routes import router as roots_router
 from videovault.scans.routes import router as scans_router
 from videovault.scans.worker import ScanWorker
 from videovault.settings import Settings
+from videovault.sync.routes import router as sync_router
 from videovault.undo.routes import router as undo_router
 from videovault.videos.routes import router as videos_router
 from videovault.web.routes import page_router
@@ -73,6 +74,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             undo_router,
             roots_router,
             scans_router,
+            sync_router,
             page_router(settings),
         ],
         database=database,

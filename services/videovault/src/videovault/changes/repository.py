@@ -23,7 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
-from videovault.models import WHOLE, Change, Operation
+from videovault.changes.merge import WHOLE
+from videovault.models import Change, Operation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -203,7 +203,7 @@ async def _move(db: AsyncSession, targets: Mapping[UUID, str]) -> list[UUID]:
     if taken := twice | await records.find_taken(db, paths, ids=rows):
         raise _taken(sorted(taken))
     wanted = {targets[video_id]: video_id for video_id in rows}
-    in_the_way = [row.id for row in rows.values() if wanted.get(row.file_path, row.id) != row.id]
+    in_the_way = [row.id for row in rows.values() if wanted.get(row.stored_path, row.id) != row.id]
     await records.displace(db, in_the_way)
     with refusing_long_paths():
         try:

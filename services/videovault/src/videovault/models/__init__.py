@@ -2,7 +2,6 @@
 
 from videovault.models.base import Model
 from videovault.models.changes import (
-    WHOLE,
     Change,
     ChangeStatus,
     Entity,
@@ -12,23 +11,25 @@ from videovault.models.changes import (
     Tombstone,
 )
 from videovault.models.scans import Root, Scan, ScanStatus, StagedFile
+from videovault.models.sync import OperationStatus, SyncOperation
 from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded, true_path
 from videovault.models.watch_history import WatchHistory
 
 __all__ = [
     "UNKNOWN_DURATION",
-    "WHOLE",
     "Change",
     "ChangeStatus",
     "Entity",
     "Library",
     "Model",
     "Operation",
+    "OperationStatus",
     "RemovedTag",
     "Root",
     "Scan",
     "ScanStatus",
     "StagedFile",
+    "SyncOperation",
     "Tag",
     "Tombstone",
     "Video",

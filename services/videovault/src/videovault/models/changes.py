@@ -27,9 +27,6 @@ Entity = Literal["video", "tag"]
 ChangeStatus = Literal["applied", "superseded"]
 """Whether the value was taken, or lost against a later one."""
 
-WHOLE = "*"
-"""The field of a change by which a record was made or deleted."""
-
 
 class Change(Model):
     """One change of one field. The triggers of the tables write it, so that a plain SQL statement is logged, too.

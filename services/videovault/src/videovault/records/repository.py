@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.rows import AnyRow
-from videovault.models import Model, RemovedTag, Tag, Tombstone, Video
+from videovault.models import Model, RemovedTag, Tag, Tombstone, Video, true_path
 
 COLUMNS = {
     "file_path": "text",
@@ -25,9 +25,6 @@ COLUMNS = {
     "missing_since": "timestamptz",
 }
 """The tracked columns of a video and their types, besides `metadata`, whose keys are tracked."""
-
-METADATA = "metadata/"
-"""What the name of a field begins with that is a key of the metadata."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +52,9 @@ class TagWrite:
 
 _LOCKED = select(
     Video.id,
-    *(getattr(Video, column) for column in COLUMNS),
+    true_path(Video.file_path.expression).label("file_path"),
+    Video.file_path.label("stored_path"),
+    *(getattr(Video, column) for column in COLUMNS if column != "file_path"),
     Video.metadata_.label("metadata"),
     Video.clocks,
     Video.last_at,
@@ -80,7 +79,7 @@ async def lock_videos(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, AnyRo
 async def lock_paths(db: AsyncSession, paths: Iterable[str]) -> dict[str, AnyRow]:
     """The videos of these paths, locked; by path."""
     statement = _LOCKED.where(Video.file_path == _texts(paths)).order_by(Video.id)
-    return {row.file_path: row for row in await db.execute(statement.with_for_update(key_share=True))}
+    return {row.stored_path: row for row in await db.execute(statement.with_for_update(key_share=True))}
 
 
 async def find_taken(db: AsyncSession, paths: Iterable[str], *, ids: Iterable[UUID]) -> set[str]:
@@ -201,11 +200,13 @@ _CHILDREN = {
     table: [column.name for column in Model.metadata.tables[table].columns if column.computed is None]
     for table in ("tags", "watch_history")
 }
-_FIND_DELETED = select(Tombstone.id, Tombstone.at, Tombstone.last_at, Tombstone.record)
+_FIND_DELETED = select(Tombstone.id, Tombstone.at, Tombstone.last_at, Tombstone.record, Tombstone.tags)
 _PUT_BACK = text(
     f"INSERT INTO videos ({', '.join(_VIDEO_COLUMNS)}, last_at)"  # noqa: S608 - names of the models
-    f" SELECT {', '.join(f'r.{column}' for column in _VIDEO_COLUMNS)}, next_time(greatest(t.at, t.last_at))"
-    " FROM tombstones t CROSS JOIN LATERAL jsonb_populate_record(NULL::videos, t.record) r"
+    f" SELECT {', '.join(f'r.{column}' for column in _VIDEO_COLUMNS)}, r.last_at"
+    " FROM tombstones t CROSS JOIN LATERAL next_time(greatest(t.at, t.last_at)) AS put_at"
+    " CROSS JOIN LATERAL jsonb_populate_record(NULL::videos, t.record || jsonb_build_object("
+    "'last_at', put_at, 'clocks', t.record -> 'clocks' || jsonb_build_object('+', put_at))) r"
     " WHERE t.id = ANY(CAST(:ids AS uuid[])) ORDER BY t.id ON CONFLICT (file_path) DO NOTHING RETURNING id"
 )
 _PUT_BACK_CHILDREN = [
@@ -233,7 +234,7 @@ async def put_back(db: AsyncSession, ids: Iterable[UUID]) -> set[UUID]:
     return put
 
 
-async def find_removed_tags(db: AsyncSession, ids: Iterable[UUID]) -> Sequence[AnyRow]:
+async def read_removed_tags(db: AsyncSession, ids: Iterable[UUID]) -> Sequence[AnyRow]:
     """`video_id`, `tag` and `at` of the adds that were removed from these videos."""
     statement = select(RemovedTag.video_id, RemovedTag.tag, RemovedTag.at)
     return (await db.execute(statement.where(RemovedTag.video_id == _ids(ids)))).all()

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.rows import AnyRow
 from videovault.changes import repository as changes
-from videovault.models import WHOLE
+from videovault.changes.merge import METADATA, WHOLE
 from videovault.query.service import index_written
 from videovault.records import repository as records
-from videovault.records.repository import METADATA, FieldWrite, TagWrite
+from videovault.records.repository import FieldWrite, TagWrite
 from videovault.undo import repository
 from videovault.undo.errors import OperationExpired, OperationNotFound, OperationUndone
 from videovault.undo.schemas import KeptChange, Reason, UndoResult
@@ -87,7 +87,7 @@ async def _write_back(db: AsyncSession, fields: Sequence[AnyRow], outcome: _Outc
     paths = {change.entity_id: change.old for change in current if change.field == "file_path"}
     free = await _choose_free(db, paths)
     await records.displace(
-        db, [video_id for video_id, path in free.items() if rows[video_id].file_path != path]
+        db, [video_id for video_id, path in free.items() if rows[video_id].stored_path != path]
     )
     values: dict[UUID, dict[str, Any]] = {}
     for change in fields:

@@ -63,6 +63,7 @@ Seconds = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
 # The patterns are for the OpenAPI document; the validators give readable messages.
 Title = Annotated[Text, Field(min_length=1, max_length=512)]
 Description = Annotated[Text, Field(min_length=1, max_length=16384)]
+Hash = Annotated[Text, Field(min_length=1, max_length=256)]
 MediaType = Annotated[
     str,
     Field(max_length=255, json_schema_extra={"pattern": MEDIA_TYPE}),
@@ -117,9 +118,7 @@ class NewVideo(RequestBody):
     metadata: JsonObject | None = Field(
         None, description="Any JSON object; null is the same as an empty one."
     )
-    hash: Annotated[Text, Field(min_length=1, max_length=256)] | None = Field(
-        None, description="Several videos may have the same hash."
-    )
+    hash: Hash | None = Field(None, description="Several videos may have the same hash.")
     tags: list[NewTag] = Field(
         [],
         max_length=100,
