@@ -1,12 +1,14 @@
 """The pool's four numbers under load, and cancellation."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
 from sqlalchemy import text
 
 from dbcommon.engine import Database
+from dbcommon.errors import DatabaseBusy
 from dbcommon.settings import PoolSettings
 from tests.libs.dbcommon.pools import (
     backend_count,
@@ -163,3 +165,14 @@ async def test_transactions_that_follow_each_other_wait_without_a_connection(bar
     assert began == [0, *range(2, 20)]
     assert [type(each) for each in results[1:3]] == [asyncio.CancelledError, ZeroDivisionError]
     assert [each for each in results if each is not None] == results[1:3]
+
+
+async def test_transaction_whose_turn_does_not_come_gives_up(bare_server: TestServer) -> None:
+    pool = PoolSettings(min=1, max=2, wait_seconds=0.2)
+    async with (
+        open_database(bare_server, "pool-turn", pool=pool) as database,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        await stack.enter_async_context(database.transaction(one_at_a_time="row"))
+        with pytest.raises(DatabaseBusy):
+            await stack.enter_async_context(database.transaction(one_at_a_time="row"))

@@ -41,8 +41,9 @@ MAINTENANCE_SECONDS = 0.5
 SUSPECT_SECONDS = 0.5
 """The maintenance task probes the database when a request has held a connection for longer."""
 
-TURN_SECONDS = 10.0
-"""How long a transaction waits for others of its key: twice as long as PostgreSQL lets one wait for a lock."""
+TURN_WAITS = 5
+"""A transaction waits so many times as long for others of its key as for a connection: 10 seconds by default, while PostgreSQL
+lets one wait 5 seconds for a lock."""
 
 Result = TypeVar("Result")
 
@@ -167,7 +168,7 @@ class Database:
         # Gone with the last transaction that refers to it.
         lock = self._turns.setdefault(key, asyncio.Lock())
         try:
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(TURN_WAITS * self.settings.pool.wait_seconds):
                 await lock.acquire()
         except TimeoutError:
             raise DatabaseBusy("too many transactions wait for each other") from None
