@@ -1,4 +1,4 @@
-"""The statements that record many videos by their paths."""
+"""The statements on the tags of many videos."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -8,36 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from dbcommon.models import new_id
-from videovault.videos.schemas import NewTag, NewVideo
-
-_COLUMNS = {
-    "id": "uuid",
-    "file_path": "text",
-    "file_name": "text",
-    "file_size": "bigint",
-    "mime_type": "text",
-    "duration_seconds": "integer",
-    "title": "text",
-    "description": "text",
-    "hash": "text",
-}
-_VALUES = ", ".join(f"CAST(r ->> '{column}' AS {kind})" for column, kind in _COLUMNS.items())
-_INSERT = text(
-    f"INSERT INTO videos ({', '.join(_COLUMNS)}, metadata) SELECT {_VALUES}, r -> 'metadata'"  # noqa: S608 - names of this file
-    " FROM jsonb_array_elements(CAST(:rows AS jsonb)) r"
-    " ON CONFLICT (file_path) DO NOTHING RETURNING id, file_path"
-)
-
-
-async def insert_videos(db: AsyncSession, videos: Sequence[NewVideo]) -> dict[str, UUID]:
-    """Store those videos whose path is free, without their tags; returns their ids by path."""
-    rows = [
-        video.model_dump(exclude={"tags"}) | {"id": str(new_id()), "metadata": video.metadata or {}}
-        for video in videos
-    ]
-    return {row.file_path: row.id for row in await db.execute(_INSERT, {"rows": json.dumps(rows)})}
-
+from videovault.videos.schemas import NewTag
 
 _GIVEN = """
     WITH given AS (

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.constraints import violated_constraint
+from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 from videovault.changes import repository as changes
 from videovault.edits import repository
@@ -145,7 +146,7 @@ async def _store(db: AsyncSession, videos: Sequence[NewVideo]) -> _Stored:
     writes: list[FieldWrite] = []
     # One that is deleted between the two statements is inserted in the next turn.
     while left:
-        inserted = await repository.insert_videos(db, list(left.values()))
+        inserted = await records.insert_videos(db, map(_new_row, left.values()))
         created |= {video_id: left.pop(path) for path, video_id in inserted.items()}
         for path, row in (await records.lock_paths(db, left)).items():
             video = existing[row.id] = left.pop(path)
@@ -161,9 +162,13 @@ async def _store(db: AsyncSession, videos: Sequence[NewVideo]) -> _Stored:
         if video.tags or "tags" in video.model_fields_set
     }
     tagged = await repository.set_tags(db, tags, new=created)
-    await index_written(db, [*created, *existing])
+    await index_written(db, existing)
     updated = {write.id for write in writes} | (tagged & existing.keys())
     return _Stored(created=frozenset(created), existing=frozenset(existing), updated=frozenset(updated))
+
+
+def _new_row(video: NewVideo) -> dict[str, Any]:
+    return video.model_dump(exclude={"tags"}) | {"id": new_id(), "metadata": video.metadata or {}}
 
 
 async def move_video(db: AsyncSession, video_id: UUID, file_path: str, *, caller: Caller) -> VideoBody:

@@ -1,10 +1,11 @@
 """The statements on words: rows whose words are to be made, and the vocabulary."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, literal, select, text, update
+from sqlalchemy import Uuid, any_, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,9 +31,19 @@ async def lock_unindexed(
     return (await db.execute(statement)).all()
 
 
+# One statement for all: each has triggers, which look at all of its rows at once.
+_SET_INDEX_COLUMNS = text(
+    "UPDATE videos v SET words = r.words, search_text = r.search_text, search_starts = r.search_starts,"
+    " name_key = r.name_key, random_key = r.random_key, indexed_at = r.indexed_at"
+    " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (id uuid, words text[], search_text text, search_starts integer[],"
+    " name_key text, random_key bigint, indexed_at timestamptz)"
+    " WHERE v.id = r.id"
+)
+
+
 async def set_index_columns(db: AsyncSession, columns: Sequence[Mapping[str, Any]]) -> None:
     """Store the columns of `index_columns` of several videos; each has its `id` as well."""
-    await db.execute(update(Video), columns)
+    await db.execute(_SET_INDEX_COLUMNS, {"rows": json.dumps(columns, default=str)})
 
 
 _SHARING_EDITS = DriverText(text("SELECT word FROM vocabulary WHERE edits && :edits"))

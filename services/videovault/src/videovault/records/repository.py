@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.rows import AnyRow
 from videovault.models import Model, RemovedTag, Tag, Tombstone, Video, true_path
+from videovault.query.words import index_columns
 
 COLUMNS = {
     "file_path": "text",
@@ -104,6 +105,52 @@ _SETS = ", ".join(
     f"{column} = CASE WHEN w.given ? '{column}' THEN CAST(w.given ->> '{column}' AS {kind}) ELSE v.{column} END"
     for column, kind in COLUMNS.items()
 )
+_NEW = {
+    "id": "uuid",
+    **COLUMNS,
+    "metadata": "jsonb",
+    "clocks": "jsonb",
+    "last_at": "text",
+    "words": "text[]",
+    "search_text": "text",
+    "search_starts": "integer[]",
+    "name_key": "text",
+    "random_key": "bigint",
+    "indexed_at": "timestamptz",
+}
+_INSERT = text(
+    f"INSERT INTO videos ({', '.join(_NEW)}) SELECT {', '.join(f'r.{column}' for column in _NEW)}"  # noqa: S608
+    f" FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r ({', '.join(f'{column} {kind}' for column, kind in _NEW.items())})"
+    " ON CONFLICT (file_path) DO NOTHING RETURNING id, file_path"
+)
+
+
+async def insert_videos(db: AsyncSession, rows: Iterable[Mapping[str, Any]]) -> dict[str, UUID]:
+    """Store those videos whose path is free, with their words; returns their ids by path.
+
+    Each row has its `id` and the tracked columns; `clocks` and `last_at` where its times are not the present's.
+    """
+    new = [
+        {
+            "clocks": {},
+            "last_at": "",
+            **row,
+            **index_columns(
+                row["id"],
+                title=row["title"],
+                file_name=row["file_name"],
+                file_path=row["file_path"],
+                description=row["description"],
+            ),
+        }
+        for row in rows
+    ]
+    if not new:
+        return {}
+    found = await db.execute(_INSERT, {"rows": json.dumps(new, default=str)})
+    return {row.file_path: row.id for row in found}
+
+
 _WRITE = text(
     f"UPDATE videos v SET {_SETS}, metadata = coalesce(w.given -> 'metadata', v.metadata),"  # noqa: S608 - names of this file
     " clocks = v.clocks || w.clocks, last_at = greatest(v.last_at, w.last_at)"

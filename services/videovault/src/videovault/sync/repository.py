@@ -70,23 +70,6 @@ async def find_owners(db: AsyncSession, paths: Iterable[str]) -> dict[str, UUID]
     return {row.file_path: row.id for row in found}
 
 
-_INSERT = text(
-    "INSERT INTO videos (id, file_path, file_name, file_size, mime_type, duration_seconds, title, description, hash, metadata,"
-    " clocks, last_at)"
-    " SELECT r.id, r.file_path, r.file_name, r.file_size, r.mime_type, r.duration_seconds, r.title, r.description, r.hash,"
-    " r.metadata, r.clocks, r.last_at"
-    " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (id uuid, file_path text, file_name text, file_size bigint,"
-    " mime_type text, duration_seconds integer, title text, description text, hash text, metadata jsonb, clocks jsonb,"
-    " last_at text)"
-)
-
-
-async def insert_videos(db: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store videos with their ids and hybrid times. Raises IntegrityError when a path is taken."""
-    if rows:
-        await db.execute(_INSERT, {"rows": json.dumps(rows)})
-
-
 _CHANGE_TOMBSTONES = text(
     "UPDATE tombstones t SET at = r.at, last_at = greatest(t.last_at, r.last_at), record = t.record || r.record, tags = r.tags"
     " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (id uuid, at text, last_at text, record jsonb, tags jsonb) WHERE t.id = r.id"

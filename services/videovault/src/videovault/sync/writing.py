@@ -147,7 +147,9 @@ async def _write(db: AsyncSession, board: Board, known: _Known, *, actor: str) -
     if returning and await records.put_back(db, returning) != returning:
         raise PathTakenMeanwhile
     made = pairs.keys() - dead - stay - returning
-    await repository.insert_videos(db, [_new_row(each, pairs[each][1]) for each in sorted(made)])
+    inserted = await records.insert_videos(db, (_new_row(each, pairs[each][1]) for each in sorted(made)))
+    if set(inserted.values()) != made:
+        raise PathTakenMeanwhile
     await records.write_fields(
         db, [write for each in sorted(stay) if (write := field_write(each, *pairs[each]))]
     )
@@ -222,8 +224,9 @@ def _new_row(video_id: UUID, state: State) -> dict[str, Any]:
         if register["at"] != base or (name.startswith(METADATA) and register["value"] is None)
     }
     return {
+        **dict.fromkeys(COLUMNS),
         **values,
-        "id": str(video_id),
+        "id": video_id,
         "metadata": read_metadata(state),
         "clocks": clocks | {WHOLE: base},
         "last_at": last_change(state),

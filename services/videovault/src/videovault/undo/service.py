@@ -53,7 +53,7 @@ async def undo(db: AsyncSession, operation_id: UUID, *, caller: Caller) -> UndoR
     await _put_back(
         db, [change for change in whole if change.new is None and change.old is not None], outcome
     )
-    parts = [change for change in found if change.entity_id not in gone and change not in whole]
+    parts = [change for change in found if change.entity_id not in gone and change.field != WHOLE]
     await _write_back(db, [change for change in parts if change.entity == "video"], outcome)
     await _untag(db, [change for change in parts if change.entity == "tag"], outcome)
     await index_written(db, {change.entity_id for change in found} - gone)
@@ -83,16 +83,18 @@ async def _put_back(db: AsyncSession, deleted: Sequence[AnyRow], outcome: _Outco
 
 async def _write_back(db: AsyncSession, fields: Sequence[AnyRow], outcome: _Outcome) -> None:
     rows = await records.lock_videos(db, {change.entity_id for change in fields})
-    current = [change for change in fields if _is_current(rows.get(change.entity_id), change)]
-    paths = {change.entity_id: change.old for change in current if change.field == "file_path"}
+    current = [(change, _is_current(rows.get(change.entity_id), change)) for change in fields]
+    paths = {
+        change.entity_id: change.old for change, is_own in current if is_own and change.field == "file_path"
+    }
     free = await _choose_free(db, paths)
     await records.displace(
         db, [video_id for video_id, path in free.items() if rows[video_id].stored_path != path]
     )
     values: dict[UUID, dict[str, Any]] = {}
-    for change in fields:
+    for change, is_own in current:
         is_taken = change.field == "file_path" and change.entity_id in paths and change.entity_id not in free
-        is_undone = change in current and not is_taken
+        is_undone = is_own and not is_taken
         outcome.settle(change, is_undone=is_undone, reason="path-taken" if is_taken else "changed-since")
         if is_undone:
             _restore(values.setdefault(change.entity_id, {}), change, rows[change.entity_id])
