@@ -16,6 +16,7 @@ OPERATIONS = {
         {"201", "400", "401", "403", "409", "413", "415", "422", "500", "503"},
     ),
     ("get", "/v1/videos"): ("list_videos", {"200", "401", "403", "422", "500", "503"}),
+    ("get", "/v1/folders"): ("list_folders", {"200", "401", "403", "422", "500", "503"}),
     ("get", "/v1/tags"): ("count_tags", {"200", "401", "403", "422", "500", "503"}),
     ("get", "/v1/videos/{video_id}"): (
         "read_video",
@@ -110,6 +111,6 @@ def test_bodies_and_filters_come_with_examples(document: dict[str, Any]) -> None
         assert schemas[name]["examples"]
     parameters = {entry["name"] for entry in document["paths"]["/v1/videos"]["get"]["parameters"]}
     assert parameters == {
-        *("limit", "cursor", "sort", "q", "tag", "mime_type", "created_after", "missing"),
+        *("limit", "cursor", "sort", "q", "tag", "folder", "mime_type", "created_after", "missing"),
         *("min_duration", "max_duration", "min_size", "max_size"),
     }

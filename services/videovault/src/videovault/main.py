@@ -33,6 +33,8 @@ SERVER_SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
     # For the rows of a common word, page by page: with less memory each row of a page is looked at again.
     "work_mem": "16MB",
+    # A page is too short a work to be shared out.
+    "max_parallel_workers_per_gather": "0",
 }
 
 

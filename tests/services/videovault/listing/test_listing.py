@@ -326,7 +326,7 @@ async def test_the_thousandth_page_reads_no_more_than_the_first(
     try:
         for sort in SORTS:
             first = await _blocks_read(connection, sort, {})
-            rows = select(KEYS[sort.removeprefix("-")], Video.id)
+            rows = select(KEYS[sort.removeprefix("-")](Video), Video.id)
             order = [column.desc() if sort.startswith("-") else column for column in rows.selected_columns]
             last = await connection.fetchrow(_spell(rows.order_by(*order).offset(999 * LIMIT).limit(1)))
             assert last is not None

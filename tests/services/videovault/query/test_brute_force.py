@@ -1,5 +1,6 @@
 """Generated queries find what looking at each video finds, in the same order, page by page."""
 
+import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,9 @@ from sqlalchemy import text
 from dbcommon.engine import Database
 from tests.services.videovault.library import Library, tag
 from tests.services.videovault.query.brute_force import Record, count_tags, find
+from videovault.listing.repository import Bounds, find_page
+from videovault.listing.schemas import VideoQuery
+from videovault.listing.service import find_order
 from videovault.query.service import index_rows
 
 QUERIES = 500
@@ -205,3 +209,25 @@ async def test_tags_are_counted_as_by_looking_at_each_video(stocked: tuple[Libra
             cursor = {"cursor": page["next_cursor"]}
         found = [(one["tag_category"], one["tag_name"].casefold(), one["count"]) for one in items]
         assert found == count_tags(records, query), query
+
+
+async def test_what_is_too_much_to_count_is_walked_or_gathered_and_the_same(
+    stocked: tuple[Library, list[Record]],
+) -> None:
+    library, records = stocked
+    database = library.app.component(Database)
+    bounds = Bounds(counted=15, stretch=20)
+    choice = random.Random(13)  # noqa: S311 - as above
+    for _ in range(80):
+        parameters = make_query(choice)
+        expected = find(records, parameters)
+        query = VideoQuery.model_validate({**parameters, "limit": 10})
+        order, values = await find_order(database, query)
+        last, found = None, []
+        for _ in range(4):
+            items, *last, total = await find_page(database, order, values, last, bounds=bounds)
+            assert total == min(len(expected), bounds.counted + 1), parameters
+            found += [UUID(video["id"]) for video in json.loads(f"[{items}]")]
+            if None in last:
+                break
+        assert found == expected[:40], parameters

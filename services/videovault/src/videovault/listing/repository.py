@@ -1,15 +1,17 @@
 """The statements of lists: a page is one row, its items as JSON.
 
-What matches is gathered first, up to `COUNTED` videos, whatever the order: by the index of a filter, and so are few. They are
-counted, sorted, and a page of them is taken. If there are more, they are so dense in the index of the order that a walk along it
-soon has a page. The planner alone would choose one of the two by what it knows of each column apart, and be wrong where they
-depend on each other; and the total would have to be counted besides.
+What matches is counted up to `COUNTED`, by the index of a filter. If there are no more, all are gathered, and a page of them is
+sorted out. If there are more, they are so dense in the index of the order that a walk along it soon has a page; where a stretch of
+it has none, since the order depends on what is looked for (large files last long), all are gathered after all. The planner alone
+would choose one of the two by what it knows of each column apart.
 """
 
 import operator
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import (
@@ -33,42 +35,67 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.orm import aliased
 
 from dbcommon.driver_statements import DriverStatement
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, prepare_page
 from videovault.listing.filters import Parameters
 from videovault.listing.schemas import COUNTED
-from videovault.models import UNKNOWN_DURATION, Tag, Video, folded
+from videovault.models import UNKNOWN_DURATION, Root, Tag, Video, folded
 from videovault.query.words import WEIGHTS
 from videovault.videos.repository import VIDEO_AS_JSON
 
-_DURATION = func.coalesce(Video.duration_seconds, UNKNOWN_DURATION)
-_NAME_KEY = func.coalesce(Video.name_key, literal_column("''"), type_=Text())
 _RANDOM_KEY = func.coalesce(Video.random_key, literal_column("0"), type_=BigInteger())
 _SEED = bindparam("seed", type_=BigInteger())
-_LIMIT = bindparam("limit", type_=Integer()) + literal_column("1", Integer())
-_COUNTED = literal_column(str(COUNTED), Integer())
+_ZERO, _ONE = literal_column("0", Integer()), literal_column("1", Integer())
+_LIMIT = bindparam("limit", type_=Integer()) + _ONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How many videos are counted, and how many are looked at along the index of an order.
+
+    Where more than `COUNTED` of a million match, half of the stretch is enough, unless the order depends on what is looked for.
+    """
+
+    counted: int = COUNTED
+    stretch: int = 10_000
+
+
+_USUAL = Bounds()
 
 Column = ColumnElement[Any]
 
-KEYS: dict[str, Column] = {
-    "created_at": Video.created_at.expression,
-    "file_name": collate(Video.file_name, "C"),
-    "name": _NAME_KEY,
-    "duration_seconds": _DURATION,
-    "file_size": Video.file_size.expression,
+KEYS: dict[str, Callable[[type[Video]], Column]] = {
+    "created_at": lambda video: video.created_at.expression,
+    "file_name": lambda video: collate(video.file_name, "C"),
+    "name": lambda video: func.coalesce(video.name_key, literal_column("''"), type_=Text()),
+    "duration_seconds": lambda video: _duration(video),
+    "file_size": lambda video: video.file_size.expression,
 }
 """Each is the first column of an index whose second is the id."""
 
-_COMPARISONS: dict[str, tuple[Callable[[Any, Any], Column], Any]] = {
-    "mime_type": (operator.eq, Video.mime_type),
-    "min_duration": (operator.ge, _DURATION),
-    "max_duration": (operator.le, _DURATION),
-    "min_size": (operator.ge, Video.file_size),
-    "max_size": (operator.le, Video.file_size),
-    "created_after": (operator.gt, Video.created_at),
+
+def _duration(video: type[Video]) -> Column:
+    return func.coalesce(video.duration_seconds, UNKNOWN_DURATION)
+
+
+_COMPARISONS: dict[str, tuple[Callable[[Any, Any], Column], Callable[[type[Video]], Any]]] = {
+    "mime_type": (operator.eq, lambda video: video.mime_type),
+    "min_duration": (operator.ge, _duration),
+    "max_duration": (operator.le, _duration),
+    "min_size": (operator.ge, lambda video: video.file_size),
+    "max_size": (operator.le, lambda video: video.file_size),
+    "created_after": (operator.gt, lambda video: video.created_at),
 }
+
+_OWN_FILTERS = {
+    "created_at": ("created_after",),
+    "duration_seconds": ("min_duration", "max_duration"),
+    "file_size": ("min_size", "max_size"),
+}
+"""Of an order, the filters that its index answers as well."""
 
 # By the field of the first place where a text is found: nowhere, title, file_name, folders, description.
 _WHOLE_WEIGHTS, _PREFIX_WEIGHTS = (
@@ -80,14 +107,37 @@ _WHOLE_WEIGHTS, _PREFIX_WEIGHTS = (
 
 
 async def find_page(
-    database: Database, order: str, parameters: Parameters, last: Sequence[Any] | None
+    database: Database,
+    order: str,
+    parameters: Parameters,
+    last: Sequence[Any] | None,
+    *,
+    bounds: Bounds = _USUAL,
 ) -> "asyncpg.Record":
     """A page of the JSON of `VideoBody`, from the video after the position `last` on, and the number of those that match, or
-    more than `COUNTED`."""
+    more than are counted."""
     places = {} if last is None else {f"last_{number}": value for number, value in enumerate(last)}
     # The ring of a random order has two parts; from the second on, the first is behind.
     names = frozenset({*parameters, *places, *(["second"] if order == "random" and last and last[0] else [])})
-    statement = _prepare_videos(order, names)
+    statement = _prepare_videos(order, names, bounds)
+    return await database.fetch_page(statement, **parameters, **places)
+
+
+_ROOT_PATH = DriverStatement(select(Root.path).where(Root.id == bindparam("root_id", type_=Root.id.type)))
+
+
+async def find_root_path(database: Database, root_id: UUID) -> str | None:
+    """The path of a root, or None."""
+    row = await database.fetch_record(_ROOT_PATH, root_id=root_id)
+    return None if row is None else str(row["path"])
+
+
+async def sum_folders(
+    database: Database, parameters: Parameters, last: Sequence[Any] | None
+) -> "asyncpg.Record":
+    """A page of the JSON of `FolderBody`: the folders in one, or the roots if there is no `parent`, after the position."""
+    places = {} if last is None else {"last_0": last[0]}
+    statement = _prepare_folders(frozenset({*parameters, *places}))
     return await database.fetch_page(statement, **parameters, **places)
 
 
@@ -102,8 +152,8 @@ async def count_tags(
 
 # Bounded, since callers choose the combination.
 @lru_cache(maxsize=256)
-def _prepare_videos(order: str, names: frozenset[str]) -> DriverStatement:
-    return prepare_page(*select_videos(order, names))
+def _prepare_videos(order: str, names: frozenset[str], bounds: Bounds) -> DriverStatement:
+    return prepare_page(*select_videos(order, names, bounds))
 
 
 @lru_cache(maxsize=256)
@@ -111,23 +161,69 @@ def _prepare_tags(names: frozenset[str]) -> DriverStatement:
     return prepare_page(select_tags(names))
 
 
-def select_videos(order: str, names: Collection[str]) -> tuple[Select[Any], Label[int]]:
+@lru_cache(maxsize=8)
+def _prepare_folders(names: frozenset[str]) -> DriverStatement:
+    return prepare_page(select_folders(names) if "parent" in names else select_roots(names))
+
+
+def select_videos(
+    order: str, names: Collection[str], bounds: Bounds = _USUAL
+) -> tuple[Select[Any], Label[int]]:
     """The rows of a page, and the number of videos that match. `names` are those of the statement's parameters."""
+    counted_most, stretch_length = _whole(bounds.counted), _whole(bounds.stretch)
     conditions = list(_conditions(names))
-    keys = _keys_of(order, names)
-    if conditions:
-        found = select(*keys).where(*conditions).limit(_COUNTED + 1).cte("found")
-        counted = select(func.count().label("total")).select_from(found).cte("counted")
-        total = select(counted.c.total).scalar_subquery()
-        gathered = select(found).where(total <= _COUNTED, *_after(list(found.c), names, order))
-        walked = _walk(keys, [total > _COUNTED, *conditions], names, order)
-        page = union_all(_first(gathered, list(found.c), order), walked).subquery("page")
-    else:
-        some = select(Video.id).limit(_COUNTED + 1).subquery()
-        total = select(func.count()).select_from(some).scalar_subquery()
+    some = (
+        select(literal_column("1"))
+        .select_from(Video)
+        .where(*conditions)
+        .limit(counted_most + _ONE)
+        .subquery()
+    )
+    counted = select(func.count().label("total")).select_from(some).cte("counted")
+    total = select(counted.c.total).scalar_subquery()
+    keys = _keys_of(order, names, Video)
+    if not conditions:
         page = _walk(keys, [], names, order).subquery("page")
+    elif order == "random":  # nothing depends on it
+        walked = _walk(keys, [total > counted_most, *conditions], names, order)
+        page = union_all(_gather([total <= counted_most], names, order), walked).subquery("page")
+    elif order.endswith("relevance"):
+        page = _gather([], names, order).subquery("page")
+    else:
+        stretch = _walk_stretch(total > counted_most, names, order, stretch_length).cte("stretch")
+        in_stretch = select(func.count()).select_from(stretch).scalar_subquery()
+        beyond = select(Video.id).where(*_after(keys, names, order)).order_by(*_ordered(keys, order))
+        goes_on = beyond.offset(stretch_length).limit(_ONE).exists()
+        is_few = (total <= counted_most) | ((in_stretch < _LIMIT) & goes_on)
+        walked = select(stretch).where(not_(is_few))
+        page = union_all(_gather([is_few], names, order), walked).subquery("page")
     rows = select(VIDEO_AS_JSON, *page.c).join_from(page, Video, page.c.id == Video.id)
     return rows.order_by(*_ordered(list(page.c), order)), total.label("total")
+
+
+def _gather(conditions: list[Column], names: Collection[str], order: str) -> Select[Any]:
+    """The first of what follows, of all that match."""
+    matching = [*conditions, *_conditions(names)]
+    # The offset keeps the planner from walking along the index of the order.
+    found = select(*_keys_of(order, names, Video)).where(*matching).offset(_ZERO).subquery("found")
+    columns: list[Column] = list(found.c)
+    return _first(select(found).where(*_after(columns, names, order)), columns, order)
+
+
+def _whole(number: int) -> Column:
+    return literal_column(str(number), Integer())
+
+
+def _walk_stretch(condition: Column, names: Collection[str], order: str, length: Column) -> Select[Any]:
+    """What matches among the next so many videos along the index of the order, until a page is full."""
+    own = _OWN_FILTERS.get(order.removeprefix("-"), ())
+    keys = _keys_of(order, names, Video)
+    following = [*_after(keys, names, order), *_conditions([name for name in names if name in own])]
+    next_ones = select(Video, *keys[:-1]).where(*following).order_by(*_ordered(keys, order)).limit(length)
+    stretch = next_ones.subquery("next_ones")
+    others = _conditions([name for name in names if name not in own], aliased(Video, stretch))
+    columns: list[Column] = [stretch.c[str(key.key)] for key in keys]
+    return select(*columns).where(condition, *others).order_by(*_ordered(columns, order)).limit(_LIMIT)
 
 
 def _walk(keys: list[Column], conditions: list[Column], names: Collection[str], order: str) -> Select[Any]:
@@ -164,7 +260,7 @@ def _after(columns: list[Column], names: Collection[str], order: str, *, begin: 
     return [current < tuple_(*last) if order.startswith("-") else current > tuple_(*last)]
 
 
-def _keys_of(order: str, names: Collection[str]) -> list[Column]:
+def _keys_of(order: str, names: Collection[str], video: type[Video]) -> list[Column]:
     """What an order is by, the id last."""
     name = order.removeprefix("-")
     if name == "random":
@@ -173,10 +269,10 @@ def _keys_of(order: str, names: Collection[str]) -> list[Column]:
         )
         keys = [lap, _RANDOM_KEY]
     elif name == "relevance":
-        keys = [-_rank(names), _NAME_KEY]
+        keys = [-_rank(names), KEYS["name"](video)]
     else:
-        keys = [KEYS[name]]
-    return [*(key.label(f"key_{number}") for number, key in enumerate(keys)), Video.id.expression]
+        keys = [KEYS[name](video)]
+    return [*(key.label(f"key_{number}") for number, key in enumerate(keys)), video.id.expression]
 
 
 def _rank(names: Collection[str]) -> Column:
@@ -194,30 +290,34 @@ def _field_of(pattern: Column) -> Column:
     return func.width_bucket(func.strpos(Video.search_text, pattern), Video.search_starts)
 
 
-def _conditions(names: Collection[str]) -> Iterable[Column]:
+def _conditions(names: Collection[str], video: type[Video] = Video) -> Iterable[Column]:
     """The conditions that have these parameters."""
     for name in sorted(names):
         kind, _, number = name.partition("_")
         if name in _COMPARISONS:
-            compare, column = _COMPARISONS[name]
+            compare, column_of = _COMPARISONS[name]
+            column = column_of(video)
             yield compare(column, bindparam(name, type_=column.type))
-        elif name == "is_missing":
-            yield Video.missing_since.is_not(None)
-        elif name == "is_there":
-            yield Video.missing_since.is_(None)
+        elif kind == "folder":
+            compare = operator.ge if name == "folder_first" else operator.lt
+            yield compare(video.file_path, bindparam(name, type_=Text()))
+        elif kind == "is":
+            is_null = video.missing_since.is_(None)
+            yield is_null if name == "is_there" else not_(is_null)
         elif kind in {"tag", "untag"}:
-            condition = _has_tag(name, f"name_{number}")
+            condition = _has_tag(name, f"name_{number}", video)
             yield condition if kind == "tag" else not_(condition)
         elif name == "words":
-            yield func.array_to_tsvector(Video.words).op("@@")(cast(bindparam(name, type_=Text()), TSQUERY))
+            query = cast(bindparam(name, type_=Text()), TSQUERY)
+            yield func.array_to_tsvector(video.words).op("@@", is_comparison=True)(query)
         elif kind in {"phrase", "excluded"}:
-            place = func.strpos(Video.search_text, bindparam(name, type_=Text()))
-            yield place > 0 if kind == "phrase" else place == 0
+            place = func.strpos(video.search_text, bindparam(name, type_=Text()))
+            yield place > _ZERO if kind == "phrase" else place == _ZERO
 
 
-def _has_tag(category: str, name: str) -> Column:
+def _has_tag(category: str, name: str, video: type[Video]) -> Column:
     return exists().where(
-        Tag.video_id == Video.id,
+        Tag.video_id == video.id,
         Tag.folded_category == folded(bindparam(category, type_=Text())),
         Tag.folded_name == folded(bindparam(name, type_=Text())),
     )
@@ -245,3 +345,43 @@ def select_tags(names: Collection[str]) -> Select[Any]:
     )
     item = json_item(tag_category=spelling.c.tag_category, tag_name=spelling.c.tag_name, count=-page.c.key_0)
     return select(item, *page.c).join_from(page, spelling, literal_column("true")).order_by(*page.c)
+
+
+def select_folders(names: Collection[str]) -> Select[*tuple[Any, ...]]:
+    """The folders in a folder, by their names, with what is in and below each."""
+    first = bindparam("folder_first", type_=Text())
+    rest = func.substr(Video.file_path, func.length(first) + _ONE)
+    name = collate(func.split_part(rest, literal_column("'/'"), _ONE), "C").label("key_0")
+    begin = (
+        func.concat(first, bindparam("last_0", type_=Text()), literal_column("'0'"))
+        if "last_0" in names
+        else first
+    )
+    summed = (
+        select(name, func.count().label("videos"), func.sum(Video.file_size).label("size"))
+        .where(Video.file_path >= begin, Video.file_path < bindparam("folder_end", type_=Text()))
+        .where(func.strpos(rest, literal_column("'/'")) > _ZERO)
+        .group_by(name)
+        .subquery("summed")
+    )
+    folder = func.concat(bindparam("parent", type_=Text()), literal_column("'/'"), summed.c.key_0)
+    item = json_item(folder=folder, name=summed.c.key_0, videos=summed.c.videos, size=summed.c.size)
+    return select(item, summed.c.key_0).where(*_after([summed.c.key_0], names, "")).order_by(summed.c.key_0)
+
+
+def select_roots(names: Collection[str]) -> Select[*tuple[Any, ...]]:
+    """The roots by their paths, with what is below each."""
+    folder = func.rtrim(Root.path, literal_column("'/'"))
+    summed = (
+        select(
+            func.count().label("videos"),
+            func.coalesce(func.sum(Video.file_size), _ZERO).label("size"),
+        )
+        .where(Video.file_path >= func.concat(folder, literal_column("'/'")))
+        .where(Video.file_path < func.concat(folder, literal_column("'0'")))
+        .lateral("summed")
+    )
+    path = collate(Root.path, "C").label("key_0")
+    item = json_item(folder=cast(Root.id, Text()), name=Root.path, videos=summed.c.videos, size=summed.c.size)
+    rows = select(item, path).join_from(Root, summed, literal_column("true"))
+    return rows.where(*_after([path], names, "")).order_by(path)

@@ -1,4 +1,4 @@
-"""`GET /v1/videos`, `GET /v1/tags`."""
+"""`GET /v1/videos`, `GET /v1/tags`, `GET /v1/folders`."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from dbcommon.session import DatabaseDep
 from videovault.dependencies import read_caller, require_persistence
 from videovault.errors import NoPersistence
 from videovault.listing import service
-from videovault.listing.schemas import TagCount, TagQuery, VideoPage, VideoQuery
+from videovault.listing.schemas import FolderBody, FolderQuery, TagCount, TagQuery, VideoPage, VideoQuery
 from webcommon.api.paging import Page
 from webcommon.api.problems import (
     Forbidden,
@@ -51,3 +51,18 @@ async def count_tags(
 ) -> Response:
     """The tags of the videos that the filters find, the most used first."""
     return await service.count_tags(database, query, cursors=cursors)
+
+
+@router.get(
+    "/folders",
+    operation_id="list_folders",
+    summary="List folders",
+    tags=["videos"],
+    response_model=Page[FolderBody],
+)
+@fast_path
+async def list_folders(
+    query: Annotated[FolderQuery, Query()], database: DatabaseDep, cursors: CursorsDep
+) -> Response:
+    """The folders in one, by name, each with the videos in it and below; without `parent` the roots."""
+    return await service.list_folders(database, query, cursors=cursors)

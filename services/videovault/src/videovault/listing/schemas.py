@@ -2,13 +2,17 @@
 
 from functools import cached_property
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from videovault.query.grammar import LONGEST_QUERY, MOST_TERMS, Term, parse_query
 from videovault.videos.schemas import LARGEST_BIGINT, LARGEST_INTEGER, Criterion, MediaType, VideoBody
-from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT, Page
+from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT, CursorParameter, LimitParameter, Page
 from webcommon.api.schemas import Digits, Moment, ResponseBody, Text
+
+LONGEST_FOLDER = 4200
+"""Characters: an id, and a path."""
 
 COUNTED = 10_000
 """Videos; more are not counted."""
@@ -22,6 +26,20 @@ def _check_terms(text: str) -> str:
     if len(parse_query(text)) > MOST_TERMS:
         raise ValueError(f"has more than {MOST_TERMS} terms")
     return text
+
+
+def _check_folder(text: str) -> str:
+    try:
+        UUID(text.partition("/")[0])
+    except ValueError:
+        raise ValueError("write the id of a root, and behind a slash a folder in it") from None
+    return text.rstrip("/")
+
+
+Folder = Annotated[Text, Field(max_length=LONGEST_FOLDER), AfterValidator(_check_folder)]
+"""The id of a root, or of a root and the path of a folder in it."""
+
+FOLDER = "019a2b3c-4d5e-7f60-8a9b-0c1d2e3f4a5b/harbour"
 
 
 class Filters(BaseModel):
@@ -53,6 +71,9 @@ class Filters(BaseModel):
     min_size: Digits | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
     max_size: Digits | None = Field(None, ge=0, le=LARGEST_BIGINT, description="Bytes.")
     created_after: Moment | None = Field(None, description="RFC 3339, with its offset from UTC.")
+    folder: Folder | None = Field(
+        None, description="Files in that folder, `<root>/<path>`, and below.", examples=[FOLDER]
+    )
     missing: Literal["yes", "no"] | None = Field(None, description="Whether the file is missing.")
 
     @cached_property
@@ -106,3 +127,30 @@ class TagCount(ResponseBody):
     tag_category: str
     tag_name: str
     count: int
+
+
+class FolderQuery(BaseModel):
+    """The folder whose folders are listed, and the page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: LimitParameter = DEFAULT_LIMIT
+    cursor: CursorParameter = None
+    parent: Folder | None = Field(
+        None, description="`<root>/<path>`; without it the roots are listed.", examples=[FOLDER]
+    )
+
+
+class FolderBody(ResponseBody):
+    """A folder, with what is in it and below."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"folder": FOLDER, "name": "harbour", "videos": 12, "size": 8808038400}]
+        }
+    )
+
+    folder: str = Field(description="As the filter and `parent` take it.")
+    name: str = Field(description="Of a root its path.")
+    videos: int
+    size: int = Field(description="Bytes.")

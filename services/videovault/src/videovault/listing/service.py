@@ -1,11 +1,13 @@
 """The rules of lists."""
 
+from uuid import UUID
+
 from fastapi import Response
 
 from dbcommon.engine import Database
 from videovault.listing import repository
-from videovault.listing.filters import filter_parameters, rank_parameters
-from videovault.listing.schemas import COUNTED, RANDOM, TagQuery, VideoQuery
+from videovault.listing.filters import Parameters, filter_parameters, rank_parameters
+from videovault.listing.schemas import COUNTED, RANDOM, Filters, FolderQuery, TagQuery, VideoQuery
 from videovault.query.service import find_similar
 from videovault.query.words import random_key
 from webcommon.api.paging import CursorCodec
@@ -13,18 +15,10 @@ from webcommon.api.paging import CursorCodec
 
 async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorCodec) -> Response:
     """A `VideoPage` of the videos that match `query`. Raises `InvalidRequest` for a cursor of another list."""
-    scope, order = query.scope, query.order
+    scope = query.scope
     last = cursors.decode(scope, query.cursor)
-    parameters = filter_parameters(query, await find_similar(database, query.terms))
-    if order.startswith(RANDOM):
-        parameters["seed"] = random_key(order.removeprefix(RANDOM).encode())
-        order = RANDOM.removesuffix(":")
-    elif order.endswith("relevance"):
-        ranked = rank_parameters(query.terms)
-        parameters |= ranked
-        if not ranked:  # all ranks are equal
-            order = order.replace("relevance", "name")
-    *page, total = await repository.find_page(database, order, {**parameters, "limit": query.limit}, last)
+    order, parameters = await find_order(database, query)
+    *page, total = await repository.find_page(database, order, parameters, last)
     return cursors.json_page(page, scope=scope, more=_counted(total))
 
 
@@ -34,11 +28,55 @@ def _counted(total: int) -> str:
     return f',"total":{total},"total_at_least":null'
 
 
+async def find_order(database: Database, query: VideoQuery) -> tuple[str, Parameters]:
+    """The order as the statement knows it, and the statement's parameters."""
+    order = query.order
+    parameters = await _find_parameters(database, query)
+    if order.startswith(RANDOM):
+        return RANDOM.removesuffix(":"), {
+            **parameters,
+            "seed": random_key(order.removeprefix(RANDOM).encode()),
+        }
+    if not order.endswith("relevance"):
+        return order, parameters
+    ranked = rank_parameters(query.terms)
+    # Without a term all ranks are equal.
+    return order if ranked else order.replace("relevance", "name"), parameters | ranked
+
+
+async def _find_parameters(database: Database, query: Filters) -> Parameters:
+    parameters = filter_parameters(query, await find_similar(database, query.terms))
+    if query.folder is not None:
+        parameters |= await _find_bounds(database, query.folder)
+    return {**parameters, "limit": query.limit}
+
+
+async def _find_bounds(database: Database, folder: str) -> Parameters:
+    """What the paths below a folder lie between; nothing does for a root that is not there."""
+    root_id, slash, path = folder.partition("/")
+    root_path = await repository.find_root_path(database, UUID(root_id))
+    if root_path is None:
+        return {"folder_first": "", "folder_end": ""}
+    whole = root_path.rstrip("/") + slash + path
+    # In ASCII 0 comes after the slash.
+    return {"folder_first": f"{whole}/", "folder_end": f"{whole}0"}
+
+
 async def count_tags(database: Database, query: TagQuery, *, cursors: CursorCodec) -> Response:
     """A page of the tags of the videos that match `query`, the most used first. Raises `InvalidRequest` for a cursor of
     another list."""
     scope = query.scope
     last = cursors.decode(scope, query.cursor)
-    parameters = filter_parameters(query, await find_similar(database, query.terms))
-    page = await repository.count_tags(database, {**parameters, "limit": query.limit}, last)
+    page = await repository.count_tags(database, await _find_parameters(database, query), last)
+    return cursors.json_page(page, scope=scope)
+
+
+async def list_folders(database: Database, query: FolderQuery, *, cursors: CursorCodec) -> Response:
+    """A page of the folders in one, or of the roots. Raises `InvalidRequest` for a cursor of another list."""
+    scope = f"folders {query.parent}"
+    last = cursors.decode(scope, query.cursor)
+    parameters: Parameters = {"limit": query.limit}
+    if query.parent is not None:
+        parameters |= {"parent": query.parent, **await _find_bounds(database, query.parent)}
+    page = await repository.sum_folders(database, parameters, last)
     return cursors.json_page(page, scope=scope)
