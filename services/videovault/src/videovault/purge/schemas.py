@@ -14,7 +14,9 @@ MOST_LISTED = 100
 class PurgeRequest(RequestBody):
     """Which missing videos to delete."""
 
-    dry_run: Annotated[bool, Field(strict=True)] = Field(True, description="Only say which these are.")
+    dry_run: Annotated[bool, Field(strict=True)] = Field(
+        True, description="Only say which these are.", examples=[False]
+    )
     older_than_days: Annotated[int, Field(strict=True, ge=0, le=36_500)] = Field(
         30, description="Missing for so long at least."
     )
@@ -32,7 +34,7 @@ class Purge(ResponseBody):
     """The missing videos that were deleted, or would be."""
 
     dry_run: bool
-    count: int
+    count: int = Field(examples=[3])
     videos: list[MissingVideo] = Field(description=f"The {MOST_LISTED} that are missing longest.")
     operation_id: UUID | None = Field(
         description="Of the deletion, which can be undone; null if none was made."

@@ -38,6 +38,6 @@ class RootBody(ResponseBody):
     """A folder whose files are videos."""
 
     id: UUID
-    path: str = Field(description="The real path.")
+    path: str = Field(description="The real path.", examples=["/srv/films"])
     scan_id: UUID | None = Field(description="The scan that is at it.")
     created_at: Timestamp

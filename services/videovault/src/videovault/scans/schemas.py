@@ -21,7 +21,9 @@ class NewScan(RequestBody):
 
     root_id: UUID | None = Field(None, description="Without it: all roots.")
     full: Annotated[bool, Field(strict=True)] = Field(
-        False, description="Read all files again, also those whose size, time and inode are the same."
+        False,
+        description="Read all files again, also those whose size, time and inode are the same.",
+        examples=[True],
     )
 
 
@@ -43,7 +45,7 @@ class Ambiguity(BaseModel):
 class ScanResult(BaseModel):
     """What a scan has found so far."""
 
-    added: int = Field(0, description="New videos.")
+    added: int = Field(0, description="New videos.", examples=[12])
     moved: int = Field(0, description="Videos whose file is at another path.")
     changed: int = Field(0, description="Videos whose file has another content.")
     unchanged: int = Field(0, description="Files that are as they were.")
