@@ -119,6 +119,18 @@ async def test_the_log_of_a_move_names_the_scan_and_the_true_paths(films: Films)
     ]
 
 
+async def test_a_move_is_logged_as_a_move_and_nothing_else(films: Films) -> None:
+    films.write("a.mp4")
+    await films.scan()
+    films.rename(("a.mp4", "b/a.mp4"))
+    scan = await films.scan_to_end()
+
+    logged = await films.library.value(
+        f"SELECT json_agg(field) FROM changes WHERE actor = 'scan:{scan['id']}'"  # noqa: S608
+    )
+    assert logged == ["file_path"]
+
+
 async def test_a_new_content_under_a_path_is_the_same_video(films: Films) -> None:
     films.write("a.mp4", "first")
     await films.scan()

@@ -197,7 +197,8 @@ async def test_a_killed_scan_is_gone_on_with(killing: Killing, part: float) -> N
 
 
 @pytest.mark.long
-async def test_a_scan_is_killed_at_each_of_its_points_and_gone_on_with(killing: Killing) -> None:
+@pytest.mark.parametrize("share", range(8))
+async def test_a_scan_is_killed_at_each_of_its_points_and_gone_on_with(killing: Killing, share: int) -> None:
     # After the last commit there is nothing to go on with.
-    for failpoint in range(1, await count_points(killing)):
+    for failpoint in range(1 + share, await count_points(killing), 8):
         await kill_and_go_on(killing, failpoint)

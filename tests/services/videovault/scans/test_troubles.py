@@ -2,16 +2,17 @@
 
 import asyncio
 import os
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from dbcommon.engine import Database
 from tests.services.videovault.scans.folders import Films, counts
-from videovault.files.identity import FileFacts, read_identity
+from videovault.files.identity import FileFacts
 from videovault.files.walking import FoundFile
 from videovault.scans.reading import read_files
 from videovault.settings import Settings
@@ -132,22 +133,57 @@ async def test_a_half_copied_file_is_one_video_when_it_is_whole(films: Films) ->
     assert await films.ids() == {"a.mp4": video_id}
 
 
-async def test_files_are_read_on_threads_while_no_transaction_is_open(
-    films: Films, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    films.write("a.mp4")
-    database = films.library.app.component(Database)
-    loop_thread = threading.get_ident()
-    seen: list[tuple[bool, int]] = []
+_at_opening: Callable[[bytes], None] | None = None
 
-    def read(path: bytes, facts: FileFacts) -> bytes:
-        seen.append((threading.get_ident() == loop_thread, database.pool_status().in_use))
-        return read_identity(path, facts)
 
-    monkeypatch.setattr("videovault.scans.reading.read_identity", read)
+def _note_opening(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook, which cannot be removed: tells whoever wants to know which files and folders are opened."""
+    if event in ("open", "os.scandir") and _at_opening is not None and isinstance(arguments[0], bytes):
+        _at_opening(arguments[0])
+
+
+sys.addaudithook(_note_opening)
+
+
+async def test_disks_are_waited_for_on_threads(films: Films, monkeypatch: pytest.MonkeyPatch) -> None:
+    films.write("a/b.mp4")
+    opened: dict[bytes, int] = {}
+    monkeypatch.setattr(
+        sys.modules[__name__], "_at_opening", lambda path: opened.update({path: threading.get_ident()})
+    )
+
     await films.scan()
 
-    assert seen == [(False, 0)]
+    assert opened.keys() >= {os.fsencode(films.folder / name) for name in ("", "a", "a/b.mp4")}
+    assert threading.get_ident() not in opened.values()
+
+
+async def test_a_root_that_goes_away_during_a_scan_loses_nothing(
+    films: Films, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await ten(films)
+    for number in range(300):
+        films.write(f"new/{number:03}.mp4")
+    off = films.folder.with_name(f"{films.folder.name}.off")
+
+    def unmount(path: bytes) -> None:
+        if path.endswith(b"/250.mp4") and films.folder.exists():
+            films.folder.rename(off)
+            films.folder.mkdir()
+
+    monkeypatch.setattr(sys.modules[__name__], "_at_opening", unmount)
+    scan = await films.scan_to_end()
+    monkeypatch.undo()
+
+    assert scan["status"] == "root_unreachable"
+    assert await films.missing() == before
+    assert await films.ids() == {}
+    films.folder.rmdir()
+    off.rename(films.folder)
+    result = await films.scan()
+    assert (result["added"], result["returned"], result["missing"]) == (300, 10, 0)
+    assert 0 < result["opened"] < 300
+    assert before.items() <= (await films.ids()).items()
 
 
 async def test_settings_name_absolute_folders(films: Films) -> None:
@@ -186,6 +222,22 @@ async def test_missing_videos_are_purged_by_age_and_not_by_a_dry_run(films: Film
     assert (await purge(films, dry_run=False, older_than_days=0))["count"] == 2
     assert (await purge(films, dry_run=False, older_than_days=0))["count"] == 0
     assert len(await films.ids()) == await films.library.count() == 7
+
+
+async def test_a_purge_can_be_undone(films: Films) -> None:
+    before = await ten(films)
+    (films.folder / "0.mp4").unlink()
+    await films.scan()
+    done = await purge(films, dry_run=False, older_than_days=0)
+    assert await films.library.count() == 9
+
+    path = f"/v1/operations/{done['operation_id']}/undo"
+    assert (await films.library.client.post(path, headers=films.library.editor)).status_code == 200
+
+    assert await films.missing() == {"0.mp4": before["0.mp4"]}
+    films.write("moved.mp4", "0.mp4")
+    assert (await films.scan())["moved"] == 1
+    assert (await films.ids())["moved.mp4"] == before["0.mp4"]
 
 
 async def test_files_that_come_and_go_during_scans_lose_nothing(films: Films) -> None:

@@ -5,7 +5,8 @@ database. Then videos without their file are paired with staged files of the sam
 content of the video at its path. Each step is a transaction that can be repeated, so a scan that was killed goes on from its
 beginning: it finds videos that have their places, and reads no staged file again.
 
-No transaction is open while a disk is waited for. Memory is bounded by `BATCH` files and the largest folder.
+No transaction is open while a disk is waited for. Memory is bounded by `BATCH` files, the largest folder, and the ids of videos whose
+files are gone.
 """
 
 import asyncio
@@ -72,6 +73,8 @@ class ScanRun:
         """Progress is not stored while a transaction counts what is not committed yet."""
         self._is_lost = False
         self._hidden: list[str] = []
+        self._gone: set[UUID] = set()
+        """Videos that are not missing yet, and whose file was not found: some of them have moved."""
 
     async def run(self) -> ScanStatus:
         """Scan the roots; how it ended. Raises `ScanLost`, and what the database raises."""
@@ -82,6 +85,7 @@ class ScanRun:
             run = files.Run(self._runner, reached)
             await self._pair(run)
             await self._place_rest(run)
+            await self._mark_missing()
             await index_rows(self._database)
         spans = [bounds(root.path) for root in roots]
         self.tally.result.missing = sum([await files.count_missing(self._database, *span) for span in spans])
@@ -192,11 +196,10 @@ class ScanRun:
         if self._is_lost:
             raise ScanLost
         relocated = [seen for seen in compared.unchanged if seen.video.inode is None]
-        missing = [video.id for video in compared.missing if not video.is_missing]
-        if compared.returned or relocated or missing:
+        self._gone.update(video.id for video in compared.missing if not video.is_missing)
+        if compared.returned or relocated:
             async with self._writing() as db:
                 await files.refresh(db, [*compared.returned, *relocated])
-                await files.mark_missing(db, missing)
                 self.tally.count(returned=len(compared.returned))
         self.tally.count(unchanged=len(compared.unchanged))
         for start in range(0, len(compared.unread), READ_AT_ONCE):
@@ -245,6 +248,7 @@ class ScanRun:
             async with self._writing() as db:
                 await files.move(db, run, paths)
                 self.tally.count(moved=len(paths))
+            self._gone -= paths.keys()
 
     async def _find_lost(self, run: files.Run, identities: Sequence[bytes]) -> dict[bytes, list[LostVideo]]:
         """Videos with these identities whose file is not at its path, also where no scan has noticed it yet."""
@@ -253,7 +257,7 @@ class ScanRun:
         for candidate, is_gone in zip(
             candidates, await asyncio.to_thread(_are_gone, candidates), strict=True
         ):
-            if candidate.is_lost or is_gone:
+            if candidate.is_lost or is_gone or candidate.video.id in self._gone:
                 lost.setdefault(candidate.identity, []).append(candidate.video)
         return lost
 
@@ -264,6 +268,12 @@ class ScanRun:
                 placed = await files.place_rest(db, run, most=BATCH)
                 changed, added = placed or (0, 0)
                 self.tally.count(changed=changed, added=added)
+
+    async def _mark_missing(self) -> None:
+        gone = sorted(self._gone)
+        for start in range(0, len(gone), BATCH):
+            async with self._writing() as db:
+                await files.mark_missing(db, gone[start : start + BATCH])
 
 
 def _take(walking: Iterator[FoundFile | Trouble]) -> list[FoundFile | Trouble]:
