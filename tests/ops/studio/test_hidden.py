@@ -40,6 +40,7 @@ SHOWN = {
     "payment.idempotency_keys.status_code": "a number",
     "payment.webhook_endpoints.previous_secret_until": "a time",
     "videovault.videos.hash": "the hash of a file's content",
+    "videovault.videos.random_key": "a hash of the id, by which lists are shuffled",
 }
 """Columns with a suspicious name that are no secret, and why. A new one is added here after a thought, or hidden by
 `info={"secret": True}` on the column."""

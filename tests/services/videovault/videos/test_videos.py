@@ -66,6 +66,13 @@ async def test_a_path_is_stored_unchanged(library: Library, path: str) -> None:
     assert (await library.post(a_video(file_path=path))).status_code == 409
 
 
+async def test_the_byte_that_marks_a_path_is_escaped_as_in_the_names_of_files(library: Library) -> None:
+    video = await library.add(file_path="/one\x01two.mp4")
+
+    assert video["file_path"] == r"/one\x01two.mp4"
+    assert (await library.post(a_video(file_path=r"/one\x01two.mp4"))).status_code == 409
+
+
 async def test_a_path_that_is_too_long_for_the_index_is_refused(library: Library) -> None:
     noise = random.Random(7)  # noqa: S311 - reproducible, and nothing secret
     path = "".join(chr(noise.randrange(0x4E00, 0x9F00)) for _ in range(1500))

@@ -75,7 +75,7 @@ class Video(Model):
     search_text: Mapped[str | None]
     search_starts: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
     name_key: Mapped[str | None] = mapped_column(Text(collation="C"))
-    random_key: Mapped[int | None] = mapped_column(BigInteger)
+    random_key: Mapped[int | None] = mapped_column(BigInteger, info={"secret": False})
     indexed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

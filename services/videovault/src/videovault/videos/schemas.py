@@ -41,6 +41,11 @@ def _check_tag_word(text: str) -> str:
     return text
 
 
+def _escape_mark(path: str) -> str:
+    # By this byte the table marks a path that a video had to leave (`files.paths`).
+    return path.replace("\x01", r"\x01")
+
+
 def _check_category(text: str) -> str:
     if ":" in text or text.startswith("-"):
         raise ValueError(
@@ -56,7 +61,7 @@ def _check_criterion(text: str) -> str:
     return text
 
 
-Path = Annotated[Text, Field(min_length=1, max_length=4096)]
+Path = Annotated[Text, Field(min_length=1, max_length=4096), AfterValidator(_escape_mark)]
 Name = Annotated[Text, Field(min_length=1, max_length=512)]
 Size = Annotated[int, Field(strict=True, ge=0, le=LARGEST_BIGINT)]
 Seconds = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
