@@ -223,3 +223,26 @@ async def test_paths_are_exchanged_in_one_batch(library: Library) -> None:
     assert {result["status"] for result in answer["results"]} == {"applied"}
     paths = [(await library.get(f"/v1/videos/{each}")).json()["file_path"] for each in (one, two)]
     assert paths == ["/2", "/1"]
+
+
+async def test_a_missing_video_whose_place_is_taken_is_changed_and_keeps_its_path(library: Library) -> None:
+    gone, here = await library.add(file_path="/a"), await library.add(file_path="/b")
+    displace = (
+        "UPDATE videos SET missing_since = now(), file_path = '/a' || E'\\x01' || id WHERE file_path = '/a'"
+    )
+    await library.execute(displace)
+    await library.execute("UPDATE videos SET file_path = '/a' WHERE file_path = '/b'")
+    phone = Device(library)
+    await phone.sync()
+    phone.set(gone["id"], "title", "gone")
+    phone.set(here["id"], "title", "here")
+
+    answer = await phone.sync()
+
+    assert [result["status"] for result in answer["results"]] == ["applied"] * 2
+    states = [phone.record(video["id"]) or {} for video in (gone, here)]
+    assert [(state["file_path"], state["title"]) for state in states] == [("/a", "gone"), ("/a", "here")]
+    assert (
+        await library.value("SELECT count(*) FROM videos WHERE split_part(file_path, E'\\x01', 1) = '/a'")
+        == 2
+    )
