@@ -52,13 +52,15 @@ ME = f"SELECT json_build_object({ACCOUNT})::text {CALLER.replace('$2', '$1').rep
 @dataclass(frozen=True, kw_only=True)
 class List:
     """A list: the fields of an item, the rows, and what they are ordered by, all one way. So many of the caller's ids are
-    parameters, from the second on; the first is the number of rows that are shown."""
+    parameters, from the second on; the first is the number of rows that are shown. `counted` is the
+    number of all up to 10,000, and one more if there are more."""
 
     fields: str
     rows: str
     position: tuple[str, ...] = ("created_at", "id")
     order: str = "DESC"
     ids: int = 0
+    counted: str = ""
 
     def statement(self, *, is_first: bool) -> str:
         """The statement of a page: one row with the items' JSON and, if more follow, the position of the last."""
@@ -70,8 +72,9 @@ class List:
             f"CASE WHEN count(*) > $1 THEN (array_agg({column}))[$1] END AS {column}"
             for column in self.position
         )
+        total = f", {self.counted}" if self.counted else ""
         return f"""
-            SELECT coalesce(array_to_string((array_agg(item))[1:$1], ','), '') AS items, {shown}
+            SELECT coalesce(array_to_string((array_agg(item))[1:$1], ','), '') AS items, {shown} {total}
             FROM (
                 SELECT json_build_object({self.fields})::text AS item, {position}
                 FROM {self.rows} {after} ORDER BY {order} LIMIT $1::int + 1
@@ -137,10 +140,12 @@ TAGS = """
 VIDEOS = List(
     fields=f"""
         'id', id, 'file_path', file_path, 'file_name', file_name, 'file_size', file_size, 'mime_type', mime_type,
-        'duration_seconds', duration_seconds, 'metadata', metadata, 'hash', hash, 'tags', ({TAGS}),
+        'duration_seconds', duration_seconds, 'title', title, 'description', description, 'metadata', metadata,
+        'hash', hash, 'tags', ({TAGS}), 'missing_since', {moment("missing_since")},
         'created_at', {moment("created_at")}, 'updated_at', {moment("updated_at")}
     """,
     rows="videos v WHERE true",
+    counted="(SELECT count(*) FROM (SELECT FROM videos LIMIT 10001) c)",
 )
 SERVICES: dict[str, tuple[type[ServiceSettings], dict[str, List]]] = {
     "auth": (AuthSettings, {"/v1/admin/users": USERS, "/v1/auth/sessions": SESSIONS}),
@@ -189,10 +194,14 @@ async def read_page(request: Request) -> Response:
     after: Sequence[Any] = cursors.decode(path, query.get("cursor")) or ()
     row = await request.app.state.pool.fetchrow(STATEMENTS[path, not after], limit, *ids[: each.ids], *after)
     items, *last = row
+    total = ""
+    if each.counted:
+        *last, count = last
+        total = f',"total":{count if count <= 10_000 else "null"},"total_at_least":{"null" if count <= 10_000 else 10_000}'
     if each.ids > 1 and not after and not items:
         return refuse()
     cursor = "null" if None in last else f'"{cursors.encode(path, last)}"'
-    return Response(f'{{"items":[{items}],"next_cursor":{cursor}}}', media_type="application/json")
+    return Response(f'{{"items":[{items}],"next_cursor":{cursor}{total}}}', media_type="application/json")
 
 
 @contextlib.asynccontextmanager

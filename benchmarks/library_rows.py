@@ -56,11 +56,9 @@ def make_words(source: random.Random, count: int) -> list[str]:
     return list(words)
 
 
-def make_library(
-    count: int, *, seed: int = 1
-) -> Iterator[tuple[tuple[object, ...], list[tuple[object, ...]]]]:
-    """The row of each video, with those of its tags."""
-    source = random.Random(seed)
+def make_library(count: int, numbers: range) -> Iterator[tuple[tuple[object, ...], list[tuple[object, ...]]]]:
+    """The rows of the videos with these numbers of a library of `count`, each with those of its tags."""
+    source = random.Random(1)
     words = Choice(make_words(source, 60_000))
     tags = Choice([f"{word} {number}" for number, word in enumerate(words.values[:3000])])
     folders = Choice(
@@ -73,7 +71,8 @@ def make_library(
     days = {folder: source.random() * DAYS for folder in folders.values}
     types = list(MEDIA_TYPES)
     weights = list(accumulate(MEDIA_TYPES.values()))
-    for number in range(count):
+    source.seed(numbers.start)
+    for number in numbers:
         (folder,) = folders.draw(source, 1)
         created_at = BEGAN + timedelta(days=days[folder] + source.random() * 3)
         duration = int(source.lognormvariate(6.5, 1.2))

@@ -51,8 +51,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def throw_away_databases(*services: str) -> Iterator[dict[str, DatabaseUrl]]:
-    """The URLs of fresh databases of these services on a PostgreSQL that ends with the block."""
+def throw_away_databases(
+    *services: str, owners: dict[str, DatabaseUrl] | None = None
+) -> Iterator[dict[str, DatabaseUrl]]:
+    """The URLs of fresh databases of these services on a PostgreSQL that ends with the block. `owners` gets those of the
+    owner roles."""
     with tempfile.TemporaryDirectory(prefix="quartet-benchmark-") as folder:
         Path(folder).chmod(0o711)  # run by root, the server belongs to another user
         cluster = Cluster(Path(folder) / "cluster")
@@ -72,6 +75,8 @@ def throw_away_databases(*services: str) -> Iterator[dict[str, DatabaseUrl]]:
                     user=own.owner, password=own.owner_password, hosts=hosts, database=own.database
                 )
                 upgrade(service, owner)
+                if owners is not None:
+                    owners[service] = owner
                 urls[service] = replace(owner, user=own.user, password=own.user_password)
             yield urls
 

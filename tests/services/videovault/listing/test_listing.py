@@ -53,7 +53,7 @@ async def test_each_sort_orders_by_its_column_and_unknown_durations_are_the_shor
         assert "".join(await library.names(sort=f"-{sort}")) == order[::-1]
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", [*SORTS, "random:7", "relevance", "-relevance"])
 async def test_pages_of_every_size_together_are_the_list(library: Library, sort: str) -> None:
     choice = random.Random(3)  # noqa: S311 - reproducible, and nothing secret
     for _ in range(23):
@@ -81,7 +81,7 @@ async def test_the_longest_names_can_be_paged_through(library: Library) -> None:
     assert [page[0]["file_name"][0] for page in pages] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", [*SORTS, "random:7"])
 async def test_inserts_and_deletes_make_no_other_row_repeat_or_vanish(library: Library, sort: str) -> None:
     choice = random.Random(11)  # noqa: S311 - reproducible, and nothing secret
 
@@ -112,6 +112,40 @@ async def test_inserts_and_deletes_make_no_other_row_repeat_or_vanish(library: L
 
     assert len(seen) == len(set(seen))
     assert lasting <= set(seen)
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-created_at"])
+async def test_equal_times_at_the_borders_of_pages_drop_nobody(library: Library, sort: str) -> None:
+    await library.execute(
+        "INSERT INTO videos (file_path, file_name, file_size, mime_type, created_at)"
+        " SELECT '/' || n, 'a', 1, 'video/mp4', '2026-01-01Z' FROM generate_series(1, 300) n"
+    )
+    seen = [video["id"] async for page in library.pages(sort=sort, limit=7) for video in page]
+    assert len(seen) == len(set(seen)) == 300
+
+
+async def test_each_seed_has_an_order_of_its_own_that_stays(library: Library) -> None:
+    for _ in range(30):
+        await library.add()
+    first, second, other = [await library.names(sort=f"random:{seed}") for seed in (7, 7, 8)]
+    assert first == second
+    assert sorted(first) == sorted(other)
+    assert first != other
+    assert first != sorted(first)
+
+
+async def test_what_is_found_is_counted_up_to_ten_thousand(library: Library) -> None:
+    await library.execute(
+        "INSERT INTO videos (file_path, file_name, file_size, mime_type)"
+        " SELECT '/' || n, 'a', n, 'video/mp4' FROM generate_series(1, 10001) n"
+    )
+    counted = {}
+    for smallest in (0, 2, 3, 20_000):
+        page = (await library.get("/v1/videos", min_size=smallest, limit=1)).json()
+        counted[smallest] = (page["total"], page["total_at_least"])
+    assert counted == {0: (None, 10_000), 2: (10_000, None), 3: (9_999, None), 20_000: (0, None)}
+    page = (await library.get("/v1/videos", limit=1)).json()
+    assert (page["total"], page["total_at_least"]) == (None, 10_000)
 
 
 async def test_a_cursor_outlives_the_row_it_was_made_from(library: Library) -> None:
