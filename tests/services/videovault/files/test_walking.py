@@ -1,6 +1,9 @@
 """What is found below a root."""
 
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -116,6 +119,39 @@ def test_a_root_that_is_no_folder_is_unreachable(tmp_path: Path, make_root: str)
 
     with pytest.raises(RootUnreachable):
         read_mark(os.fsencode(root))
+
+
+AS_NOBODY = """
+import os, sys
+from videovault.files.walking import RootUnreachable, read_mark, walk
+root = os.fsencode(sys.argv[1])
+if os.geteuid() == 0:  # who reads everything
+    os.setuid(65534)
+try:
+    read_mark(root)
+except RootUnreachable as unreachable:
+    print(unreachable)
+try:
+    list(walk(root))
+except RootUnreachable as unreachable:
+    print(unreachable)
+print([(each.text, each.code, each.is_hiding) for each in walk(os.path.dirname(root))])
+"""
+
+
+def test_a_folder_that_may_not_be_read_is_told() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
+        os.chmod(folder, 0o755)  # noqa: S103 - it is empty
+        closed = os.path.join(os.path.realpath(folder), "closed")
+        os.mkdir(closed, 0)
+        ended = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, closed], capture_output=True, text=True, check=False, timeout=60
+        )
+
+    assert (ended.stderr, ended.stdout.splitlines()) == (
+        "",
+        ["permission denied", "permission denied", str([(f"{closed}/", "unreadable", True)])],
+    )
 
 
 def test_another_folder_in_a_roots_place_has_another_mark(tmp_path: Path) -> None:
