@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.services.videovault.library import Library
+from tests.services.videovault.library import Library, tag
 from tests.services.videovault.sync.device import DAY, Device, at_ms
 
 
@@ -78,6 +78,24 @@ async def test_a_bad_operation_is_refused_by_itself(
     video = (await library.get(f"/v1/videos/{video_id}")).json()
     assert (video["title"], video["description"]) == ("zero", "good")
     assert [item["op_id"] for item in (await phone.refused())["items"]][-1] == bad["op_id"]
+
+
+async def test_a_video_gets_no_more_tags_by_sync_than_by_other_ways(library: Library) -> None:
+    video = await library.add(tags=[tag("k", str(n)) for n in range(99)])
+    phone = Device(library)
+    await phone.sync()
+    for name in ("0", "99", "100"):
+        phone.tag(video["id"], "k", name)
+
+    answer = await phone.sync()
+
+    assert [result["status"] for result in answer["results"]] == ["applied", "applied", "refused"]
+    assert answer["results"][2]["problem"]["detail"] == "A video has at most 100 tags."
+    phone.untag(video["id"], "k:0")
+    phone.tag(video["id"], "k", "100")
+    await phone.sync()
+    stored = (await library.get(f"/v1/videos/{video['id']}")).json()["tags"]
+    assert {each["tag_name"] for each in stored} == {str(n) for n in range(1, 101)}
 
 
 async def test_a_readers_operations_on_the_library_are_refused_one_by_one(library: Library) -> None:

@@ -158,6 +158,7 @@ async def test_a_later_change_brings_a_deleted_video_back_whole(library: Library
 
     back = (await library.get(f"/v1/videos/{video['id']}")).json()
     assert back == video | {"title": "b", "updated_at": back["updated_at"]}
+    assert back["updated_at"] != video["updated_at"]
     assert phone.record(video["id"]) == desk.record(video["id"]) == shown_by_api(back)
 
 

@@ -21,6 +21,8 @@ from videovault.errors import VideoNotFound
 from videovault.records.repository import COLUMNS, FieldWrite, TagWrite
 from videovault.sync.operations import Operation
 from videovault.videos.errors import PathTaken
+from videovault.videos.schemas import MAX_TAGS
+from webcommon.api.problems import InvalidRequest
 
 Status = Literal["applied", "superseded"]
 
@@ -47,7 +49,7 @@ class Board:
         self.states = dict(self.before)
 
     def apply(self, operation: Operation) -> Status:
-        """Merge an operation. Raises `VideoNotFound`, `PathTaken`."""
+        """Merge an operation. Raises `VideoNotFound`, `PathTaken`, and `InvalidRequest` for a tag too many."""
         before = self.states.get(operation.id)
         if before is None and (
             operation.entity != "video" or operation.field != WHOLE or not operation.value
@@ -56,6 +58,8 @@ class Board:
         before = before or empty()
         change = state_of_change(operation.entity, operation.field, operation.value, at=operation.at)
         after = merge(before, change)
+        if _count_tags(after) > max(MAX_TAGS, _count_tags(before)):
+            raise InvalidRequest(f"A video has at most {MAX_TAGS} tags.", pointer="#/value/adds")
         self._take_path(operation.id, _path_of(before), _path_of(after))
         self.states[operation.id] = after
         if operation.entity == "video" and operation.field != WHOLE:
@@ -80,6 +84,10 @@ class Board:
             if (register := self.states[operation.id]["fields"][operation.field])["at"] != operation.at
             or not is_alive(self.states[operation.id])
         ]
+
+
+def _count_tags(state: State) -> int:
+    return sum(bool(tag["adds"]) for tag in state["tags"].values())
 
 
 def _path_of(state: State) -> str | None:

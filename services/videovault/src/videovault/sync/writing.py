@@ -169,7 +169,10 @@ async def _write_tombstones(db: AsyncSession, pairs: Pairs, *, dead: Collection[
     for video_id, tombstone in (await records.lock_deleted(db, pairs)).items():
         before, after = pairs[video_id]
         write = field_write(video_id, before, after)
-        record = {"clocks": tombstone.record["clocks"] | dict(write.clocks), **write.values} if write else {}
+        record: dict[str, Any] = {}
+        if write:
+            clocks = tombstone.record["clocks"] | dict(write.clocks)
+            record = {"clocks": clocks, "updated_at": datetime.now(UTC).isoformat(), **write.values}
         is_dead = video_id in dead
         tags = _bury_tags(tombstone, after) if is_dead else tombstone.tags
         rows.append(

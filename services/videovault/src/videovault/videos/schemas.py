@@ -18,6 +18,8 @@ from webcommon.api.schemas import JsonObject, RequestBody, ResponseBody, Text, T
 LARGEST_INTEGER = 2**31 - 1
 LARGEST_BIGINT = 2**63 - 1
 LONGEST_TAG = 200
+MAX_TAGS = 100
+"""Tags of a video."""
 
 MEDIA_TYPE = r"^([!#$&^_.+\-0-9A-Za-z]+/[!#$&^_.+\-0-9A-Za-z]+)([ \t]*;[\t -~]*)?$"
 CATEGORY = r"^\s*[^:\s-][^:]*$"
@@ -126,7 +128,7 @@ class NewVideo(RequestBody):
     hash: Hash | None = Field(None, description="Several videos may have the same hash.")
     tags: list[NewTag] = Field(
         [],
-        max_length=100,
+        max_length=MAX_TAGS,
         description="Spellings that differ only in case or Unicode form are one tag; the first is kept.",
     )
 
