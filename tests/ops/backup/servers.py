@@ -51,8 +51,8 @@ ROWS = {
 ADDED_UP = {"standing_counts"}
 """Tables whose rows triggers add, and a running service adds up: other rows may mean the same."""
 
-RENEWED = {"stream", "xid"}
-"""Columns that a service's hook gives new values: the streams of logs, and their transactions."""
+RENEWED = {"stream", "xid", "lease_until", "finished_at"}
+"""Columns that a service's hook gives new values: the streams of logs and their transactions, and what is due at once."""
 
 _ROWS = 'SELECT to_jsonb(t)::text FROM "{}" t'
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
