@@ -10,8 +10,10 @@ SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
 # Tests that depend most on the server's version: the driver, roles, grants, tables, backups.
 SHARED := tests/libs tests/ops/backup tests/ops/test_isolation.py tests/ops/test_provision.py
-# Of the backups' files those of each format are repeated every time: dumps, plain SQL, base backups, WAL.
+# Of the backups' files CI repeats those of each format every time: dumps, plain SQL, base backups, WAL.
 FORMATS := $(patsubst %,tests/ops/backup/test_%.py,full_and_restore plain_sql point_in_time wal)
+# Roles, grants and tables, which `make test` repeats.
+TABLES := $(filter %.py,$(SHARED)) $(wildcard tests/services/*/test_migrations.py)
 SCHEMA := $(filter-out tests/ops/backup,$(SHARED)) $(FORMATS) $(wildcard tests/services/*/test_migrations.py)
 # Processes as tests/shares.py counts them; a file's tests stay together, since they share fixtures. Each run lists the slowest.
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40
@@ -43,7 +45,7 @@ else
 	@$(PYTEST) $(PARALLEL) -m "not long"
 ifneq ($(SYSTEM_PG),)
 	@echo "Roles, grants and tables once more, on the system's PostgreSQL in $(SYSTEM_PG)"
-	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" $(SCHEMA)
+	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" $(TABLES)
 endif
 endif
 

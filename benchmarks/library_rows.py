@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
+from typing import Any
 from uuid import UUID
 
 from videovault.query.words import index_columns
@@ -77,14 +78,14 @@ def make_library(count: int, numbers: range) -> Iterator[tuple[tuple[object, ...
         created_at = BEGAN + timedelta(days=days[folder] + source.random() * 3)
         duration = int(source.lognormvariate(6.5, 1.2))
         name = f"{' '.join(words.draw(source, 3))} {number % 1000}.mp4"
-        facts = {
+        facts: dict[str, Any] = {
             "file_path": f"{folder}/{number} {name}",
             "file_name": f"{number} {name}" if number % 3 else name,
             "title": " ".join(words.draw(source, 4)).capitalize() if number % 3 == 0 else None,
             "description": " ".join(words.draw(source, 12)) if number % 4 == 0 else None,
         }
         video_id = UUID(int=source.getrandbits(128))
-        index = index_columns(video_id, **facts)  # type: ignore[arg-type]
+        index = index_columns(video_id, **facts)
         video = {
             **facts,
             **index,

@@ -13,7 +13,7 @@ from tests.ops.backup.servers import FilledServer
 from tests.ops.command import Workplace, workplace
 from tests.ops.places import on_small_disk
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.long]
 
 END = b"\n-- PostgreSQL database dump complete\n"
 
@@ -31,7 +31,6 @@ def beside_its_server(filled: FilledServer, place: Workplace) -> Iterator[Workpl
         yield Workplace(place.folder, other.ports, told)
 
 
-@pytest.mark.long
 def test_a_full_destination_ends_the_backup_and_the_older_one_still_restores(
     filled: FilledServer, place: Workplace
 ) -> None:

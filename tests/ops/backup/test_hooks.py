@@ -12,7 +12,7 @@ from tests.ops.backup.commands import started
 from tests.ops.backup.servers import FilledServer
 from tests.ops.command import Workplace, wait_until, workplace
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.long]
 
 HOOK = '''
 """Planted."""
@@ -177,7 +177,6 @@ def test_killed_in_the_hook_an_undo_lets_the_service_in_again_and_says_so(
     assert dumps.call("restore", "--service", "auth", "--forget").stdout == f"auth: {left} dropped\n"
 
 
-@pytest.mark.long
 def test_killed_in_the_hook_it_goes_on_where_it_ended(filled: FilledServer, dumps: Workplace) -> None:
     before = filled.contents("auth_db")
     left = kill_in_the_hook(filled, dumps)

@@ -12,7 +12,7 @@ from tests.ops.backup.archives import flip, part_of
 from tests.ops.backup.servers import FilledServer
 from tests.ops.command import Workplace, workplace
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.long]
 
 ANALYST = 'CREATE ROLE "An alyst" NOLOGIN CREATEDB CONNECTION LIMIT 3'
 
@@ -37,7 +37,6 @@ def forget_analyst(filled: FilledServer) -> None:
         filled.execute("postgres", 'DROP ROLE "An alyst"')
 
 
-@pytest.mark.long
 def test_every_database_comes_back_with_the_roles_that_are_missing(
     filled: FilledServer, with_analyst: Workplace
 ) -> None:

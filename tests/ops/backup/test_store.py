@@ -16,7 +16,7 @@ from tests.ops.backup.servers import FilledServer
 from tests.ops.backup.stores import Store, running_store
 from tests.ops.command import Workplace, wait_until, workplace
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,6 @@ def test_an_upload_whose_program_fails_half_way_leaves_no_object_and_no_upload(
     assert (store.objects(), store.open_uploads()) == ([], [])
 
 
-@pytest.mark.long
 def test_a_store_that_is_killed_in_mid_run_fails_the_backup_within_a_minute(
     filled: FilledServer, tmp_path: Path
 ) -> None:
@@ -129,7 +128,6 @@ def test_a_store_that_is_killed_in_mid_run_fails_the_backup_within_a_minute(
         assert len(place.call_json("backup", "list")) == 1
 
 
-@pytest.mark.long
 def test_an_object_may_be_read_for_longer_than_a_store_may_be_silent(store: Store) -> None:
     """A database takes a dump as slowly as its indexes are built."""
     silence = timedelta(seconds=1)

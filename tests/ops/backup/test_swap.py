@@ -16,7 +16,7 @@ from tests.ops.backup.commands import StartedCommand, started
 from tests.ops.backup.servers import FilledServer
 from tests.ops.command import Workplace, wait_until
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.long]
 
 AS_PLANNED = "roles, databases and schema are as planned\n"
 NEW_USER = "INSERT INTO users (username) VALUES ('since the backup')"
@@ -102,7 +102,6 @@ def test_databases_are_swapped_under_clients_that_reconnect(
     assert re.fullmatch(r"l2p: l2p_db_before_\d{8}T\d{6}Z dropped\n", forgotten.stdout)
 
 
-@pytest.mark.long
 def test_no_client_waits_longer_than_two_seconds(
     filled: FilledServer, backed_up: Workplace, changed: dict[str, list[str]]
 ) -> None:
@@ -253,7 +252,6 @@ STEPS = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_any_step_no_row_is_lost_and_provision_opens_the_database(
     filled: FilledServer, backed_up: Workplace, changed: dict[str, list[str]], step: str
@@ -271,7 +269,6 @@ def test_killed_at_any_step_no_row_is_lost_and_provision_opens_the_database(
     assert backed_up.call("provision").stdout == AS_PLANNED
 
 
-@pytest.mark.long
 def test_what_a_restore_that_was_killed_left_is_forgotten(filled: FilledServer, backed_up: Workplace) -> None:
     with (
         filled.locked("l2p", "users"),

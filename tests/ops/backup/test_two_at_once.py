@@ -11,7 +11,7 @@ from tests.ops.backup.commands import StartedCommand, started
 from tests.ops.backup.servers import FilledServer
 from tests.ops.command import Workplace, wait_until
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.long]
 
 
 def _wait_for_the_dump_of_payment(filled: FilledServer, command: StartedCommand) -> None:
@@ -52,7 +52,6 @@ def test_the_second_of_two_is_refused_and_the_first_goes_on(filled: FilledServer
     assert filled.fetch("postgres", "SELECT count(*) FROM pg_replication_slots") == [0]
 
 
-@pytest.mark.long
 def test_a_dump_whose_server_process_is_ended_fails_and_leaves_nothing(
     filled: FilledServer, place: Workplace
 ) -> None:
@@ -69,7 +68,6 @@ def test_a_dump_whose_server_process_is_ended_fails_and_leaves_nothing(
     assert filled.fetch("postgres", "SELECT count(*) FROM pg_replication_slots") == [0]
 
 
-@pytest.mark.long
 def test_a_count_whose_server_process_is_ended_fails_and_leaves_nothing(
     filled: FilledServer, place: Workplace
 ) -> None:
@@ -84,7 +82,6 @@ def test_a_count_whose_server_process_is_ended_fails_and_leaves_nothing(
     assert _objects(place) == []
 
 
-@pytest.mark.long
 def test_an_interrupted_backup_leaves_nothing(filled: FilledServer, place: Workplace) -> None:
     with started(place, "backup", "full") as command, filled.locked("payment", "orders"):
         _wait_for_the_dump_of_payment(filled, command)
