@@ -53,28 +53,30 @@ async def test_a_whole_game_is_played_over_http(pair: Pair, player: Player, mint
 
 async def test_a_stream_goes_on_after_the_last_event(pair: Pair, player: Player) -> None:
     lobby = await player.create()
-    for ready in (True, False, True):
-        await player.post(f"/v1/lobbies/{lobby['id']}/ready", {"is_ready": ready})
-    async with following(pair[1], lobby, player) as follower:
-        head, name = follower.welcome["seq"], follower.welcome["data"]["stream"]
+    # Connections that come and go are events, too, at any moment between these.
+    ready_at = []
+    async with streaming(pair[1].client, lobby, player) as stream:
+        name = (await stream.receive())["data"]["stream"]
+        for ready in (True, False, True):
+            await player.post(f"/v1/lobbies/{lobby['id']}/ready", {"is_ready": ready})
+            await stream.wait_for("player.ready")
+            ready_at.append(stream.ids[-1])
+    _, seen, last = ready_at
     for query in (
-        {"after": head - 2},
-        {"after": 0, "last_event_id": head - 2},
-        {"after": head - 2, "stream": name},
+        {"after": seen},
+        {"after": 0, "last_event_id": seen},
+        {"after": seen, "stream": name},
     ):
         async with streaming(pair[1].client, lobby, player, **query) as stream:
             welcome = await stream.receive()
             assert (welcome["type"], welcome["data"]) == ("welcome", {"stream": name})
-            await stream.receive()
-            last = await stream.receive()
-            assert (last["type"], last["data"]["is_ready"]) == ("player.ready", True)
-            assert stream.ids == [head - 2, head - 1, head]
-    foreign = {"after": head - 2, "stream": lobby["id"]}
-    # Connections that come and go are events too.
-    for query in (foreign, {"after": head + 1000}, {"after": 2**63 - 1}):
+            assert (await stream.wait_for("player.ready"))["data"]["is_ready"]
+            assert stream.ids == list(range(seen, last + 1))
+    foreign = {"after": seen, "stream": lobby["id"]}
+    for query in (foreign, {"after": last + 1000}, {"after": 2**63 - 1}):
         async with streaming(pair[0].client, lobby, player, **query) as stream:
             assert (await stream.receive())["type"] == "resync"
-            assert stream.ids[0] >= head
+            assert stream.ids[0] >= last
 
 
 async def test_a_stream_says_why_it_ends(process: Running, player: Player) -> None:
