@@ -22,11 +22,14 @@ Problem
 │   ├── PathTooLong: 422 path-too-long
 │   └── UnknownEntity: 422 unknown-entity
 ├── NotFound
+│   ├── FileNotFound: 404 file-not-found
 │   ├── OperationNotFound: 404 operation-not-found
 │   ├── RefusedNotFound: 404 refused-not-found
 │   ├── RootNotFound: 404 root-not-found
 │   ├── ScanNotFound: 404 scan-not-found
 │   └── VideoNotFound: 404 video-not-found
+├── PreconditionFailed: 412 precondition-failed
+├── RangeNotSatisfiable: 416 range-not-satisfiable
 ├── ServiceUnavailable
 │   └── NoPersistence: 503 no-persistence
 └── VideoChanged: 412 video-changed

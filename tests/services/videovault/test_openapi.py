@@ -32,6 +32,10 @@ OPERATIONS = {
         "list_changes",
         {"200", "401", "403", "404", "422", "500", "503"},
     ),
+    ("get", "/v1/videos/{video_id}/stream"): (
+        "stream_video",
+        {"200", "206", "304", "401", "403", "404", "412", "416", "422", "500", "503"},
+    ),
     ("post", "/v1/operations/{operation_id}/undo"): (
         "undo_operation",
         {"200", "401", "403", "404", "409", "422", "500", "503"},
@@ -83,6 +87,8 @@ def test_success_and_problems_are_typed(document: dict[str, Any]) -> None:
                     media = "application/problem+json" if status >= "400" else "application/json"
                     if path.endswith("/events") and status == "200":
                         media = "text/event-stream"
+                    if path.endswith("/stream") and status < "300":
+                        media = "video/*"
                     assert response["content"][media]["schema"], (path, status)
     created = document["paths"]["/v1/videos"]["post"]["responses"]["201"]
     assert created["content"]["application/json"]["schema"] == {"$ref": VIDEO}

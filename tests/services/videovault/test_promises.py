@@ -12,6 +12,9 @@ from videovault.scans.run import LEASE
 from videovault.scans.schemas import MOST_ERRORS
 from videovault.scans.worker import AT_ONCE
 from videovault.settings import Settings
+from videovault.streams.body import CHUNK, STOPPING_SECONDS
+from videovault.streams.ranges import MOST_RANGES
+from videovault.streams.readers import THREADS as STREAM_THREADS
 from videovault.sync.operations import AHEAD_MS
 from videovault.sync.schemas import MOST_CHANGES, MOST_OPERATIONS
 from videovault.undo.service import KEEPS
@@ -50,6 +53,10 @@ LIMITS = {
     "files that a scan reads at the same time": THREADS,
     "seconds without a sign after which another process takes a scan": int(LEASE.total_seconds()),
     "known files that are looked for when a root moves": LOOKED_FOR,
+    "ranges of a file in one response, at most": MOST_RANGES,
+    "KiB of a file that are read at once": CHUNK // 1024,
+    "reads of files for streams at the same time": STREAM_THREADS,
+    "seconds that a stream goes on when the service stops, at most": STOPPING_SECONDS,
 }
 
 

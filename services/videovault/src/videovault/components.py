@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from videovault.scans.worker import ScanWorker
+from videovault.streams.readers import Readers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
     """Each is asked for by its type (`webcommon.app.state.component`)."""
 
-    scan_worker: ScanWorker | None
+    readers: Readers
+    scan_worker: ScanWorker

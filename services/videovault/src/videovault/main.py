@@ -15,6 +15,8 @@ from videovault.roots.routes import router as roots_router
 from videovault.scans.routes import router as scans_router
 from videovault.scans.worker import ScanWorker
 from videovault.settings import Settings
+from videovault.streams.readers import Readers
+from videovault.streams.routes import router as streams_router
 from videovault.sync.routes import router as sync_router
 from videovault.undo.routes import router as undo_router
 from videovault.videos.routes import router as videos_router
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             purge_router,
             listing_router,
             videos_router,
+            streams_router,
             edits_router,
             changes_router,
             undo_router,
@@ -84,5 +87,6 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         lifespan=working,
         persistence="client" if database is None else "server",
     )
-    app.keep(Components(scan_worker=None if database is None else ScanWorker(database, settings)))
+    if database is not None:
+        app.keep(Components(readers=Readers(), scan_worker=ScanWorker(database, settings)))
     return app

@@ -10,6 +10,7 @@ from videovault.changes.service import purge
 from videovault.query.service import index_rows
 from videovault.scans.worker import ScanWorker
 from videovault.settings import Settings
+from videovault.streams.readers import Readers
 from webcommon.app.service import Service
 
 PURGE_SECONDS = 6 * 3600
@@ -30,4 +31,5 @@ async def working(app: Service) -> AsyncIterator[None]:
         run_every(purging, lambda: purge(database), name="the purge of the log of changes"),
         app.component(ScanWorker).running(),
     ):
-        yield
+        with app.component(Readers).running():
+            yield

@@ -57,12 +57,14 @@ class RequestMiddleware:
         identifier = read_request_id(scope["headers"])
         token = request_id.set(identifier.decode("ascii"))
         started = time.perf_counter()
+        answered = 0.0
         status = 0
         replaced: bytes | None = None
 
         async def send_framed(message: Message) -> None:
-            nonlocal status, replaced
+            nonlocal answered, status, replaced
             if message["type"] == "http.response.start":
+                answered = time.perf_counter()
                 status = message["status"]
                 if status == CONTENT_TOO_LARGE:
                     replaced = _replace_plain_text(message, scope)
@@ -82,7 +84,8 @@ class RequestMiddleware:
             if status == 0:
                 raise
         finally:
-            self._record(scope, status=status, seconds=time.perf_counter() - started)
+            ended = time.perf_counter()
+            self._record(scope, status=status, waited=(answered or ended) - started, lasted=ended - started)
             request_id.reset(token)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,10 +120,10 @@ class RequestMiddleware:
         headers = _choose_headers(message.get("headers", ()), status=message.get("status", _SWITCHED))
         message["headers"] = [(b"x-request-id", identifier), *self._standing, *headers]
 
-    def _record(self, scope: Scope, *, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, *, status: int, waited: float, lasted: float) -> None:
         route = _route_template(scope)
         method = known_method(scope["method"])
-        self._metrics.observe(method=method, route=route, status=status, seconds=seconds)
+        self._metrics.observe(method=method, route=route, status=status, seconds=waited)
         if scope["path"] not in QUIET_PATHS:
             level = logging.WARNING if status >= 500 or status == 0 else logging.INFO
             log_request(
@@ -130,7 +133,7 @@ class RequestMiddleware:
                     "method": method,
                     "route": route,
                     "status": status,
-                    "duration_ms": round(seconds * 1000, 1),
+                    "duration_ms": round(lasted * 1000, 1),
                 },
             )
 

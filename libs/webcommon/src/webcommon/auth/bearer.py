@@ -122,9 +122,11 @@ class TokenVerifier:
 
     def trusts_still(self, caller: Caller, *, grace_seconds: int) -> bool:
         """Whether the session of a caller of a long connection goes on, and the token expired at most so long ago."""
-        if caller.expires_at + grace_seconds <= self._clock():
-            return False
-        return not any(caller.session_id in issuer.ended for issuer in self._issuers.values())
+        return caller.expires_at + grace_seconds > self._clock() and not self.has_ended(caller.session_id)
+
+    def has_ended(self, session_id: UUID) -> bool:
+        """Whether the session has ended, as far as its issuer still tells: until its last token has expired."""
+        return any(session_id in issuer.ended for issuer in self._issuers.values())
 
     def _remember(self, digest: str, known: _Verified) -> None:
         if len(self._remembered) >= self._limit:

@@ -38,7 +38,7 @@ class RequestMetrics:
         self._count = Counter("http_requests", "Requests answered.", labels, registry=self.registry)
         self._seconds = Histogram(
             "http_request_duration_seconds",
-            "Time from the request's first byte to the end of its answer.",
+            "Time from the request's first byte to the beginning of its answer: a stream lasts as long as its client likes.",
             labels[:2],
             buckets=_BUCKETS,
             registry=self.registry,

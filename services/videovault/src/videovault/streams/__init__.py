@@ -1,0 +1,1 @@
+"""The files of videos over HTTP: whole, in ranges, and as downloads."""

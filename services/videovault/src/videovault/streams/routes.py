@@ -1,0 +1,68 @@
+"""`/v1/videos/{video_id}/stream`."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from dbcommon.session import DatabaseDep
+from videovault.dependencies import ReaderDep, SettingsDep, require_persistence
+from videovault.errors import NoPersistence, VideoNotFound
+from videovault.streams import service
+from videovault.streams.conditions import Conditions
+from videovault.streams.errors import FileNotFound, PreconditionFailed, RangeNotSatisfiable
+from videovault.streams.readers import Readers
+from webcommon.api.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
+from webcommon.app.state import component
+
+router = APIRouter(
+    prefix="/v1/videos",
+    tags=["playback"],
+    dependencies=[Depends(require_persistence)],
+    responses=problem_responses(Unauthorized, Forbidden, NoPersistence, ServiceUnavailable),
+)
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_FILE = {"video/*": _BINARY, "audio/*": _BINARY, "application/*": _BINARY}
+
+FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": _FILE},
+    206: {
+        "description": "The ranges of it that were asked for.",
+        "content": {**_FILE, "multipart/byteranges": _BINARY},
+    },
+    304: {"description": "The caller's copy is current."},
+    **problem_responses(VideoNotFound, FileNotFound, PreconditionFailed, RangeNotSatisfiable),
+}
+
+
+@router.head("/{video_id}/stream", include_in_schema=False)
+@router.get(
+    "/{video_id}/stream",
+    operation_id="stream_video",
+    summary="Stream or download a video's file",
+    response_class=Response,
+    responses=FILE_RESPONSES,
+)
+async def stream_video(
+    video_id: UUID,
+    request: Request,
+    conditions: Annotated[Conditions, Header()],
+    caller: ReaderDep,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    readers: Annotated[Readers, component(Readers)],
+    download: Annotated[bool, Query(description="Save the file under its name.")] = False,
+) -> Response:
+    """The file, or the ranges of it that `Range` asks for, by the rules of RFC 9110."""
+    row = await service.find_file(database, video_id)
+    file = await service.open_file(row, settings=settings, readers=readers)
+    return service.respond(
+        file,
+        row,
+        conditions,
+        readers=readers,
+        may_read=lambda: not request.app.verifier.has_ended(caller.session_id),
+        is_head=request.method == "HEAD",
+        is_download=download,
+    )
