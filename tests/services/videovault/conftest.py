@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -15,6 +16,7 @@ from dbcommon.settings import DatabaseSettings
 from tests.clients import running
 from tests.conftest import CopyDatabase
 from tests.services.videovault.library import Library, settings_for
+from tests.services.videovault.media_files import KINDS, make_film
 from tests.tokens import TokenMint
 from videovault.main import create_app
 from webcommon.app.service import Service
@@ -72,3 +74,12 @@ async def library_url(library: Library) -> AsyncIterator[str]:
     """The library under test on a port of 127.0.0.1, for the browser."""
     async with _serving(library.app, lifespan="off") as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a film of each kind, for reading."""
+    folder = tmp_path_factory.mktemp("kinds").resolve()
+    for name, film in KINDS.items():
+        make_film(folder / name, film)
+    return folder

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from videovault.media.calls import MediaWorkers
 from videovault.scans.worker import ScanWorker
 from videovault.streams.readers import Readers
 
@@ -10,5 +11,6 @@ from videovault.streams.readers import Readers
 class Components:
     """Each is asked for by its type (`webcommon.app.state.component`)."""
 
+    media_workers: MediaWorkers | None
     readers: Readers
     scan_worker: ScanWorker

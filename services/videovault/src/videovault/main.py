@@ -9,6 +9,7 @@ from videovault.changes.routes import router as changes_router
 from videovault.components import Components
 from videovault.edits.routes import router as edits_router
 from videovault.listing.routes import router as listing_router
+from videovault.media.setup import make_media_workers
 from videovault.persistence.routes import router as persistence_router
 from videovault.purge.routes import router as purge_router
 from videovault.roots.routes import router as roots_router
@@ -88,5 +89,11 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         persistence="client" if database is None else "server",
     )
     if database is not None:
-        app.keep(Components(readers=Readers(), scan_worker=ScanWorker(database, settings)))
+        app.keep(
+            Components(
+                media_workers=make_media_workers(settings),
+                readers=Readers(),
+                scan_worker=ScanWorker(database, settings),
+            )
+        )
     return app

@@ -44,6 +44,19 @@ class Settings(ServiceSettings):
         description="Names of files and folders that scans pass over, comma separated, with * and ? as wildcards.",
     )
 
+    media_workers: int = Field(
+        2,
+        ge=0,
+        le=64,
+        description="Processes at a time that read what films hold; with 0 films are neither probed nor pictured.",
+    )
+    media_seconds: int = Field(
+        60, ge=1, le=3600, description="How long one of these may take for a film, also of the processor."
+    )
+    media_memory_mb: int = Field(
+        1024, ge=256, le=65536, description="How much memory one of these may take, in MiB of addresses."
+    )
+
     @field_validator("media_roots")
     @classmethod
     def _check_media_roots(cls, text: str) -> str:

@@ -7,6 +7,7 @@ from dbcommon.engine import Database
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from videovault.changes.service import purge
+from videovault.media.calls import MediaWorkers
 from videovault.query.service import index_rows
 from videovault.scans.worker import ScanWorker
 from videovault.settings import Settings
@@ -24,9 +25,11 @@ async def working(app: Service) -> AsyncIterator[None]:
     if database is None:
         yield
         return
+    media_workers = app.find_component(MediaWorkers)
     indexing = Schedule(seconds=app.component(Settings).index_seconds, jitter=0.1, at_once=True)
     purging = Schedule(seconds=PURGE_SECONDS, retry_seconds=60, jitter=0.1)
     async with (
+        contextlib.nullcontext() if media_workers is None else media_workers.running(),
         run_every(indexing, lambda: index_rows(database), name="the making of words"),
         run_every(purging, lambda: purge(database), name="the purge of the log of changes"),
         app.component(ScanWorker).running(),

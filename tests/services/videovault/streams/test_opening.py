@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from videovault.files.identity import FileChanged
-from videovault.streams.opening import NotInRoot, OpenFile
+from videovault.files.opening import NotInRoot
+from videovault.streams.opening import OpenFile
 
 
 @pytest.fixture

@@ -1,27 +1,11 @@
-"""Files below a root, opened without following a link anywhere on their paths. Disks are waited for: call on a thread."""
+"""Files below a root that are open for reading. Disks are waited for: call on a thread."""
 
-import errno
 import os
-import stat
 from collections.abc import Sequence
 from typing import Self
 
 from videovault.files.identity import FileChanged, FileFacts, facts_of
-from videovault.files.paths import is_inside
-from videovault.roots.folders import is_allowed
-
-# Where there is O_PATH, a folder need not be readable to be passed through.
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = (
-    os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-)  # a pipe in a file's place does not hold it up
-
-_IS_LINK = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
-"""How systems refuse a link: in a folder's place, and in a file's."""
-
-
-class NotInRoot(Exception):
-    """The path leads to no file in the root: by `..`, by a link, or since it is that of another folder."""
+from videovault.files.opening import open_below
 
 
 class OpenFile:
@@ -36,23 +20,9 @@ class OpenFile:
     def below(cls, root: bytes, path: bytes, *, allowed: Sequence[bytes]) -> Self:
         """The file at `path`, below `root`, which is a real path and lies in one of the `allowed` folders.
 
-        Each folder on the path is opened in the one before it, and none that is a link: nobody can put a link there
-        meanwhile. Raises `NotInRoot`, and OSError when the file cannot be opened.
+        Raises `NotInRoot`, and OSError when the file cannot be opened.
         """
-        names = path.split(b"/")[1:]
-        is_plain = path.startswith(b"/") and {b"", b".", b".."}.isdisjoint(names)
-        if not is_plain or path == root or not is_inside(path, root) or not is_allowed(root, allowed):
-            raise NotInRoot
-        try:
-            descriptor = _open(names)
-        except OSError as error:
-            if error.errno in _IS_LINK:
-                raise NotInRoot from None
-            raise
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise NotInRoot
-        return cls(descriptor)
+        return cls(open_below(root, path, allowed=allowed))
 
     def read(self, first: int, size: int) -> bytes:
         """`size` bytes from the one with the number `first`. Raises `FileChanged` when the file is shorter or was written to
@@ -70,15 +40,3 @@ class OpenFile:
         if not self.is_closed:
             self.is_closed = True
             os.close(self._descriptor)
-
-
-def _open(names: Sequence[bytes]) -> int:
-    folder = os.open("/", _FOLDER)
-    try:
-        for name in names[:-1]:
-            below = os.open(name, _FOLDER, dir_fd=folder)
-            os.close(folder)
-            folder = below
-        return os.open(names[-1], _FILE, dir_fd=folder)
-    finally:
-        os.close(folder)

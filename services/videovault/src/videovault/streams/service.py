@@ -16,6 +16,7 @@ from dbcommon.rows import AnyRow
 from videovault.entity_tags import entity_tag
 from videovault.errors import VideoNotFound
 from videovault.files.identity import FileFacts
+from videovault.files.opening import NotInRoot
 from videovault.files.paths import to_bytes
 from videovault.settings import Settings
 from videovault.streams import repository
@@ -23,7 +24,7 @@ from videovault.streams.body import FileBody, Piece
 from videovault.streams.conditions import Conditions, Validators, Verdict, allows_ranges, judge
 from videovault.streams.disposition import attachment
 from videovault.streams.errors import FileNotFound, PreconditionFailed, RangeNotSatisfiable
-from videovault.streams.opening import NotInRoot, OpenFile
+from videovault.streams.opening import OpenFile
 from videovault.streams.ranges import ByteRange, select_ranges
 from videovault.streams.readers import Readers
 
