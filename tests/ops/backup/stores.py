@@ -1,10 +1,12 @@
 """An S3 store as a process of its own, and what lies in it."""
 
 import contextlib
+import http.server
 import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,3 +85,50 @@ def running_store(folder: Path) -> Iterator[Store]:
         yield store
     finally:
         store.kill()
+
+
+INTERNAL_ERROR = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"""
+
+
+@contextlib.contextmanager
+def failing_at_the_end_of_uploads(store: Store) -> Iterator[str]:
+    """The address of a proxy of the store for the length of a block. It answers requests to complete an upload with 200 and an
+    error in the body."""
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def do_request(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.command == "POST" and "uploadId=" in self.path:
+                answer = httpx.Response(200, content=INTERNAL_ERROR)
+            else:
+                answer = httpx.request(
+                    self.command, store.url + self.path, headers=dict(self.headers), content=content
+                )
+            self.send_response(answer.status_code)
+            for name, value in answer.headers.items():
+                if name.lower() not in {
+                    "connection",
+                    "content-encoding",
+                    "content-length",
+                    "transfer-encoding",
+                }:
+                    self.send_header(name, value)
+            length = answer.headers.get("Content-Length") if self.command == "HEAD" else len(answer.content)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else answer.content)
+
+        do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = do_request  # noqa: N815 - names of the library
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - a name of the library
+            """Nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{proxy.server_port}"
+        finally:
+            proxy.shutdown()
+            thread.join()

@@ -13,7 +13,7 @@ from quartet.postgres.binaries import find_binaries
 from quartet.settings import load_settings
 from tests.ops.backup.commands import started
 from tests.ops.backup.servers import FilledServer
-from tests.ops.backup.stores import Store, running_store
+from tests.ops.backup.stores import Store, failing_at_the_end_of_uploads, running_store
 from tests.ops.command import Workplace, wait_until, workplace
 
 pytestmark = [pytest.mark.database, pytest.mark.long]
@@ -126,6 +126,20 @@ def test_a_store_that_is_killed_in_mid_run_fails_the_backup_within_a_minute(
         assert place.call("backup", "list").returncode == 13
         assert place.call("backup", "full").returncode == 0
         assert len(place.call_json("backup", "list")) == 1
+
+
+def test_an_upload_that_a_store_fails_with_200_is_no_backup(store: Store, place: Workplace) -> None:
+    """S3 sends the head of its last answer before it has put the parts together."""
+    with failing_at_the_end_of_uploads(store) as url:
+        destination = open_destination(
+            load_settings(environ=place.told | {"AWS_ENDPOINT_URL": url}, check=False)
+        )
+        with pytest.raises(BackupFailed, match="full/x"):
+            destination.put("full/x", (bytes(1_000_000) for _ in range(40)))
+    assert store.objects() == []
+    destination = open_destination(load_settings(environ=place.told, check=False))
+    destination.put("full/x", (bytes(1_000_000) for _ in range(40)))
+    assert sum(map(len, destination.read("full/x"))) == 40_000_000
 
 
 def test_an_object_may_be_read_for_longer_than_a_store_may_be_silent(store: Store) -> None:
