@@ -122,6 +122,7 @@ BODIES: dict[str, Any] = {
     "sync_device": {"device_id": "phone"},
     "record_batch": {"videos": [VIDEO]},
     "patch_video": {"title": "A"},
+    "put_mine": {"favourite": True, "rating": 8},
     "move_video": {"file_path": "/films/b.mkv"},
     "bulk_move_videos": {"moves": [{"video_id": str(UUID(int=1)), "file_path": "/films/b.mkv"}]},
     "create_root": {"path": "/usr"},

@@ -26,6 +26,7 @@ Problem
 │   ├── OperationNotFound: 404 operation-not-found
 │   ├── RefusedNotFound: 404 refused-not-found
 │   ├── RootNotFound: 404 root-not-found
+│   ├── RowNotFound: 404 row-not-found
 │   ├── ScanNotFound: 404 scan-not-found
 │   └── VideoNotFound: 404 video-not-found
 ├── PreconditionFailed: 412 precondition-failed

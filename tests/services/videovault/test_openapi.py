@@ -28,6 +28,7 @@ OPERATIONS = {
     ("post", "/v1/videos/bulk-move"): ("bulk_move_videos", {"200", "409", *WRITE}),
     ("patch", "/v1/videos/{video_id}"): ("patch_video", {"200", "404", "412", *WRITE}),
     ("post", "/v1/videos/{video_id}/move"): ("move_video", {"200", "404", "409", *WRITE}),
+    ("put", "/v1/videos/{video_id}/mine"): ("put_mine", {"200", "404", *WRITE}),
     ("get", "/v1/videos/{video_id}/changes"): (
         "list_changes",
         {"200", "401", "403", "404", "422", "500", "503"},

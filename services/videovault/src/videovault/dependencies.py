@@ -54,10 +54,15 @@ ReaderDep = Annotated[Caller, Depends(read_caller)]
 """A caller, who may read the library; 401 without a valid token."""
 
 
-async def require_editor(caller: ReaderDep) -> Caller:
-    """A caller who may change the library; 403 without the role editor or admin."""
+def refuse_readers(caller: Caller) -> None:
+    """Raises `Forbidden` without the role editor or admin."""
     if EDITOR_ROLES.isdisjoint(caller.roles):
         raise Forbidden("Changing the library requires the role editor or admin.")
+
+
+async def require_editor(caller: ReaderDep) -> Caller:
+    """A caller who may change the library; 403 without the role editor or admin."""
+    refuse_readers(caller)
     return caller
 
 

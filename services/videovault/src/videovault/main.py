@@ -10,6 +10,7 @@ from videovault.components import Components
 from videovault.edits.routes import router as edits_router
 from videovault.listing.routes import router as listing_router
 from videovault.media.setup import make_media_workers
+from videovault.mine.routes import router as mine_router
 from videovault.persistence.routes import router as persistence_router
 from videovault.purge.routes import router as purge_router
 from videovault.roots.routes import router as roots_router
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             videos_router,
             streams_router,
             edits_router,
+            mine_router,
             changes_router,
             undo_router,
             roots_router,

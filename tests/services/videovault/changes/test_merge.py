@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videovault.changes.merge import State, empty, merge, read_record, state_of_change
+from videovault.changes.merge import State, empty, merge, read_record, read_row, state_of_change
 
 VECTORS = json.loads((Path(__file__).parents[4] / "services/videovault/vectors/merge.json").read_text())
 DAY = 86_400_000
@@ -39,6 +39,13 @@ def test_every_order_and_repetition_of_a_vectors_changes_gives_its_record(case: 
     for order in itertools.permutations(changes):
         assert joined(order) == joined([*order, *order[:2]]) == expected
     assert changes == case["changes"]
+
+
+@pytest.mark.parametrize("case", VECTORS["rows"], ids=lambda case: case["name"])
+def test_every_order_and_repetition_of_a_vectors_changes_gives_its_row(case: dict[str, Any]) -> None:
+    for order in itertools.permutations(case["changes"]):
+        assert read_row(joined(order), case["entity"]) == case["row"]
+        assert joined([*order, *order[:2]]) == joined(case["changes"])
 
 
 class Replica:

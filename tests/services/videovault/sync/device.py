@@ -58,6 +58,10 @@ class Device:
         self.queue.append(op)
         return op
 
+    def put(self, entity: str, row_id: str, field: str, value: Any) -> dict[str, Any]:
+        """Change a field of a row of an entity, or with `*` make or delete the row."""
+        return self._queue(entity, row_id, field, value, self.now())
+
     def create(self, **changed: Any) -> str:
         """Record a video; returns its id."""
         video_id = str(uuid4())

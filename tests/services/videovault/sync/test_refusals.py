@@ -36,7 +36,7 @@ async def test_a_time_over_36_hours_ahead_is_refused_and_listed_and_blocks_nothi
 @pytest.mark.parametrize(
     ("changed", "slug"),
     [
-        ({"entity": "playlist"}, "unknown-entity"),
+        ({"entity": "folder"}, "unknown-entity"),
         ({"entity": ["video"]}, "unknown-entity"),
         ({"id": "x"}, "invalid-request"),
         ({"id": str(uuid4())}, "video-not-found"),

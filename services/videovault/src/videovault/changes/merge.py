@@ -1,12 +1,12 @@
-"""How changes of one video that were made apart are merged. Pure: the browser app has the same rules and test vectors.
+"""How changes of one thing that were made apart are merged. Pure: the browser app has the same rules and test vectors.
 
-The state of a video is a join of its changes, so that their order and repeats do not matter:
+The state of a video, and of a row of another entity (`ROWS`), is a join of its changes, so that their order and repeats do not matter:
 
 - a field (a key of the metadata is one) has the value of its latest change;
 - a tag is a set of adds, each known by its hybrid time; a removal names the adds that its maker had seen, so an add that it
   had not seen stays. The tag is there while an add is left, and is spelt as the last of them says;
 - a deletion holds against all changes that are not later; one that is later brings the video back whole. A removal of a tag
-  brings nothing back.
+  brings nothing back. A viewing of a user who deleted the history comes back by an undo alone.
 
 A hybrid time is compared as text. A value null of a key of the metadata means that the key is not there.
 """
@@ -23,6 +23,14 @@ PUT_BACK = "+"
 
 METADATA = "metadata/"
 """What the name of a field begins with that is a key of the metadata."""
+
+ROWS: Mapping[str, frozenset[str]] = {
+    "mine": frozenset({"video_id"}),
+}
+"""The entities whose rows are fields alone, and the fields without which there is no row."""
+
+FINAL = frozenset({"viewing"})
+"""The entities of which no later change brings back what was deleted."""
 
 
 class Register(TypedDict):
@@ -136,6 +144,21 @@ def read_record(state: State) -> dict[str, Any] | None:
     record["metadata"] = read_metadata(state)
     record["tags"] = [spelling_of(tag) for _, tag in sorted(state["tags"].items()) if tag["adds"]]
     return record
+
+
+def is_row(state: State, entity: str) -> bool:
+    """Whether a row of one of the `ROWS` is there."""
+    if not ROWS[entity] <= state["fields"].keys():
+        return False
+    is_back = state["put"] if entity in FINAL else last_change(state)
+    return not state["deleted"] or is_back > state["deleted"]
+
+
+def read_row(state: State, entity: str) -> dict[str, Any] | None:
+    """The fields that were ever given of a row of one of the `ROWS`; None when it is not there."""
+    if not is_row(state, entity):
+        return None
+    return {name: register["value"] for name, register in state["fields"].items()}
 
 
 def read_metadata(state: State) -> dict[str, Any]:

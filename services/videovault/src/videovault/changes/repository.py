@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, json_timestamp, prepare_page
 from videovault.changes.merge import WHOLE
-from videovault.models import Change, Operation
+from videovault.models import Change, Operation, mine_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +51,12 @@ async def begin(db: AsyncSession, by: By) -> None:
     await db.execute(select(*(func.set_config(name, value, is_local) for name, value in said.items())))
 
 
-async def begin_operation(db: AsyncSession, actor: str) -> UUID:
-    """Begin an operation, to which the changes of the rest of this transaction belong; returns its id."""
-    inserted = insert(Operation).values(actor=actor).returning(Operation.id)
+async def begin_operation(db: AsyncSession, actor: str, *, user_id: UUID | None = None) -> UUID:
+    """Begin an operation, to which the changes of the rest of this transaction belong; returns its id.
+
+    `user_id`: of the user whose own rows it changes, who alone may undo it.
+    """
+    inserted = insert(Operation).values(actor=actor, user_id=user_id).returning(Operation.id)
     operation_id: UUID = (await db.execute(inserted)).scalar_one()
     await begin(db, By(actor=actor, operation_id=operation_id))
     return operation_id
@@ -90,7 +93,9 @@ _ITEM = json_item(
 _IS_VISIBLE = or_(Change.user_id.is_(None), Change.user_id == bindparam("caller_id"))
 _FIRST = (
     select(_ITEM, Change.seq)
-    .where(Change.entity_id == bindparam("entity_id"), _IS_VISIBLE)
+    .where(
+        or_(Change.entity_id == bindparam("entity_id"), Change.entity_id == bindparam("mine_id")), _IS_VISIBLE
+    )
     .order_by(Change.seq.desc())
 )
 _FIRST_PAGE = prepare_page(_FIRST)
@@ -98,10 +103,15 @@ _NEXT_PAGE = prepare_page(_FIRST.where(Change.seq < bindparam("last_seq", type_=
 
 
 async def find_page(
-    database: Database, entity_id: UUID, after: Sequence[Any] | None, *, caller_id: UUID, limit: int
+    database: Database, video_id: UUID, after: Sequence[Any] | None, *, caller_id: UUID, limit: int
 ) -> "asyncpg.Record":
     """A page of the JSON of `ChangeBody`, newest first: what is shared, and what is the caller's own."""
-    parameters: dict[str, Any] = {"entity_id": entity_id, "caller_id": caller_id, "limit": limit}
+    parameters: dict[str, Any] = {
+        "entity_id": video_id,
+        "mine_id": mine_id(caller_id, video_id),
+        "caller_id": caller_id,
+        "limit": limit,
+    }
     if after is None:
         return await database.fetch_page(_FIRST_PAGE, **parameters)
     return await database.fetch_page(_NEXT_PAGE, **parameters, last_seq=after[0])

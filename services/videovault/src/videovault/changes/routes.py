@@ -38,7 +38,7 @@ async def list_changes(
     cursor: CursorParameter = None,
     limit: LimitParameter = DEFAULT_LIMIT,
 ) -> Response:
-    """The changes of a video and its tags, newest first, also after it was deleted. Values that were overwritten stay for 30
+    """The changes of a video, its tags, and your favourite and rating of it, newest first, also after it was deleted. Values that were overwritten stay for 30
     days."""
     return await service.list_changes(
         database, video_id, caller=caller, cursors=cursors, cursor=cursor, limit=limit

@@ -24,7 +24,7 @@ async def list_changes(
     cursor: str | None,
     limit: int,
 ) -> Response:
-    """A `Page[ChangeBody]` of a video, which may be deleted, and its tags. Raises `VideoNotFound`."""
+    """A `Page[ChangeBody]` of a video, which may be deleted, its tags, and what it is to the caller. Raises `VideoNotFound`."""
     scope = f"changes {video_id}"
     after = cursors.decode(scope, cursor)
     page = await repository.find_page(database, video_id, after, caller_id=caller.id, limit=limit)

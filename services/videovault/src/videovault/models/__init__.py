@@ -1,15 +1,18 @@
 """The tables of `videovault_db`, a file for each aggregate."""
 
-from videovault.models.base import Model
+from videovault.models.base import Model, RowColumns, own_id
 from videovault.models.changes import (
     Change,
     ChangeStatus,
+    DeletedRow,
     Entity,
     Library,
     Operation,
+    Owner,
     RemovedTag,
     Tombstone,
 )
+from videovault.models.mine import Mine, mine_id
 from videovault.models.scans import Root, Scan, ScanStatus, StagedFile
 from videovault.models.sync import OperationStatus, SyncOperation
 from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded, true_path
@@ -19,13 +22,17 @@ __all__ = [
     "UNKNOWN_DURATION",
     "Change",
     "ChangeStatus",
+    "DeletedRow",
     "Entity",
     "Library",
+    "Mine",
     "Model",
     "Operation",
     "OperationStatus",
+    "Owner",
     "RemovedTag",
     "Root",
+    "RowColumns",
     "Scan",
     "ScanStatus",
     "StagedFile",
@@ -36,5 +43,7 @@ __all__ = [
     "VocabularyWord",
     "WatchHistory",
     "folded",
+    "mine_id",
+    "own_id",
     "true_path",
 ]

@@ -21,7 +21,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from dbcommon.models import PrimaryKey, one_of
 from videovault.models.base import Model
 
-Entity = Literal["video", "tag"]
+Entity = Literal[
+    "video",
+    "tag",
+    "mine",
+    "viewing",
+    "saved_filter",
+    "playlist",
+    "playlist_item",
+    "tag_alias",
+    "tag_parent",
+]
 """What a change is about. Triggers on the table of each write the log."""
 
 ChangeStatus = Literal["applied", "superseded"]
@@ -62,17 +72,20 @@ class Change(Model):
             "operation_id",
             postgresql_where=text("operation_id IS NOT NULL"),
         ),
+        Index("ix_changes_user_id", "user_id", postgresql_where=text("user_id IS NOT NULL")),
         {"info": {"append_only": True}},
     )
 
 
 class Operation(Model):
-    """An act on one or many records that can be undone."""
+    """An act on one or many records that can be undone. `user_id`: of the one user whose own rows they are, who alone undoes
+    it; null where they are of the library."""
 
     __tablename__ = "operations"
 
     id: Mapped[PrimaryKey]
     actor: Mapped[str]
+    user_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     undone_at: Mapped[datetime | None]
 
@@ -88,6 +101,27 @@ class Tombstone(Model):
     record: Mapped[dict[str, Any]] = mapped_column(JSONB)
     tags: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+
+class DeletedRow(Model):
+    """A deleted row of an entity that is fields alone: its values and times, to put back. Kept for ever."""
+
+    __tablename__ = "deleted_rows"
+
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID | None] = mapped_column(index=True)
+    at: Mapped[str]
+    last_at: Mapped[str]
+    record: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Owner(Model):
+    """A user, or as the nil UUID the library, whose rows one transaction at a time writes: it locks this one first."""
+
+    __tablename__ = "owners"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class RemovedTag(Model):

@@ -25,6 +25,13 @@ class ClockAhead(InvalidRequest):
     slug = "clock"
 
 
+class RowNotFound(NotFound):
+    """404, of an operation: the caller has no row of that id, or it refers to nothing."""
+
+    title = "There is no such row"
+    slug = "row-not-found"
+
+
 class UnknownEntity(InvalidRequest):
     """422, of an operation: there is nothing of that name to change."""
 

@@ -1,16 +1,18 @@
 """Operations of devices: how they are read, and which entities and fields they may change."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from videovault.changes.merge import METADATA, WHOLE
-from videovault.dependencies import EDITOR_ROLES
-from videovault.models import Entity
+from videovault.changes.merge import METADATA, ROWS, WHOLE
+from videovault.dependencies import refuse_readers
+from videovault.entities import registry
+from videovault.mine.schemas import SYNCED as MINE_FIELDS
+from videovault.models import Entity, own_id
 from videovault.sync.errors import ClockAhead, UnknownEntity
 from videovault.videos.errors import PathTooLong
 from videovault.videos.schemas import (
@@ -26,7 +28,7 @@ from videovault.videos.schemas import (
     TagWord,
     Title,
 )
-from webcommon.api.problems import Forbidden, InvalidRequest
+from webcommon.api.problems import InvalidRequest
 from webcommon.api.schemas import JsonObject, Text
 from webcommon.auth.bearer import Caller
 
@@ -84,20 +86,19 @@ def read_operation(op_id: UUID, given: Mapping[str, Any], *, caller: Caller, now
     rules = ENTITIES.get(str(given.get("entity")))
     if rules is None:
         raise UnknownEntity("Use one of " + ", ".join(ENTITIES), pointer="#/entity")
-    if rules.is_shared and EDITOR_ROLES.isdisjoint(caller.roles):
-        raise Forbidden("Changing the library requires the role editor or admin.")
+    if rules.is_shared:
+        refuse_readers(caller)
     at = read_time(given.get("at"))
     if int(at[:13]) > now_ms + AHEAD_MS:
         raise ClockAhead("Set the device's clock, and make the change again.", pointer="#/at")
     field = _checked(_KEY, given.get("field"), pointer="#/field")
-    return Operation(
-        op_id=op_id,
-        entity=rules.entity,
-        id=_checked(_ID, given.get("id"), pointer="#/id"),
-        field=field,
-        value=rules.read_value(field, given.get("value"), at),
-        at=at,
-    )
+    entity_id = _checked(_ID, given.get("id"), pointer="#/id")
+    value = rules.read_value(field, given.get("value"), at)
+    if field == WHOLE and value is not None and rules.name is not None:
+        owner_id = None if rules.is_shared else caller.id
+        if entity_id != own_id(rules.entity, owner_id, *rules.name(value)):
+            raise InvalidRequest("is not made of what names the row (docs/videovault.md)", pointer="#/id")
+    return Operation(op_id=op_id, entity=rules.entity, id=entity_id, field=field, value=value, at=at)
 
 
 def _checked(adapter: TypeAdapter[Any], value: Any, *, pointer: str) -> Any:
@@ -166,16 +167,49 @@ def _read_spelling(spelling: Any) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class EntityRules:
-    """What operations on an entity may be. `is_shared`: it is of the library, which editors write."""
+    """What operations on an entity may be. `is_shared`: it is of the library, which editors write. `name`: what a row's id is
+    made of (`own_id`), where two devices may make the same row."""
 
     entity: Entity
     is_shared: bool
     read_value: Callable[[str, Any, str], Any]
+    name: Callable[[Mapping[str, Any]], Sequence[object]] | None = None
+
+
+def _rows(
+    entity: Entity,
+    kinds: Mapping[str, Any],
+    *,
+    name: Callable[[Mapping[str, Any]], Sequence[object]] | None = None,
+) -> EntityRules:
+    """The rules of an entity whose rows are fields alone: `kinds` are the types of those that devices write."""
+    rows, adapters = registry.ENTITIES[entity], {field: _adapter(kind) for field, kind in kinds.items()}
+
+    def read_field(field: str, value: Any, *, pointer: str) -> Any:
+        checked = _checked(adapters[field], value, pointer=pointer)
+        return adapters[field].dump_python(checked, mode="json")
+
+    def read_value(field: str, value: Any, _at: str) -> Any:
+        if field != WHOLE:
+            if field not in adapters or field in rows.fixed:
+                raise InvalidRequest("a device does not write this field", pointer="#/field")
+            return read_field(field, value, pointer="#/value")
+        if value is None:
+            return None
+        if not isinstance(value, dict) or value.keys() - adapters.keys() or ROWS[entity] - value.keys():
+            raise InvalidRequest(
+                f"write an object with {', '.join(sorted(ROWS[entity]))}; known are {', '.join(adapters)}",
+                pointer="#/value",
+            )
+        return {each: read_field(each, value[each], pointer=f"#/value/{each}") for each in value}
+
+    return EntityRules(entity=entity, is_shared=not rows.is_own, read_value=read_value, name=name)
 
 
 ENTITIES: Mapping[str, EntityRules] = {
     "video": EntityRules(entity="video", is_shared=True, read_value=_read_video_value),
     # Its id is that of the video.
     "tag": EntityRules(entity="tag", is_shared=True, read_value=_read_tag_value),
+    "mine": _rows("mine", MINE_FIELDS, name=lambda value: [value["video_id"]]),
 }
-"""The entities that devices write; one more is a row here, and its way in `merging`."""
+"""The entities that devices write. One whose rows are fields alone is one more row here, and one of `entities.registry`."""

@@ -91,10 +91,10 @@ async def change_tombstones(
 
 
 _LOG = text(
-    "INSERT INTO changes (at, actor, entity, entity_id, field, old, new, status)"
-    " SELECT r.at, :actor, r.entity, r.id, r.field, r.old, r.new, r.status"
-    ' FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (at text, entity text, id uuid, field text, old jsonb, "new" jsonb,'
-    " status text)"
+    "INSERT INTO changes (at, actor, user_id, entity, entity_id, field, old, new, status)"
+    " SELECT r.at, :actor, r.user_id, r.entity, r.id, r.field, r.old, r.new, r.status"
+    " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (at text, user_id uuid, entity text, id uuid, field text, old jsonb,"
+    ' "new" jsonb, status text)'
 )
 
 

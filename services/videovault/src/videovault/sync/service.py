@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.constraints import violated_constraint
 from dbcommon.engine import Database
+from videovault.entities.registry import ENTITIES
 from videovault.sync import repository
 from videovault.sync.errors import CheckpointExpired, RefusedNotFound
 from videovault.sync.operations import read_operation
+from videovault.sync.rows import merge_rows
 from videovault.sync.schemas import DeviceOperation, OperationResult, SyncRequest
 from videovault.sync.writing import PathTakenMeanwhile, merge_operations
 from webcommon.api.paging import CursorCodec
@@ -22,7 +24,9 @@ from webcommon.api.problems import InvalidRequest, Problem, problem_document
 from webcommon.auth.bearer import Caller
 
 ATTEMPTS = 5
-"""How often operations are merged anew because somebody took a path meanwhile."""
+"""How often operations are merged anew because somebody took a path, or made a row, meanwhile."""
+
+RETRIED = {"uq_videos_file_path", *(f"pk_{rows.table}" for rows in ENTITIES.values())}
 
 
 async def sync(database: Database, request: SyncRequest, *, caller: Caller, cursors: CursorCodec) -> Response:
@@ -74,7 +78,7 @@ async def _push(database: Database, request: SyncRequest, *, caller: Caller) -> 
             if attempt == ATTEMPTS - 1:
                 raise
         except IntegrityError as error:
-            if violated_constraint(error) != "uq_videos_file_path" or attempt == ATTEMPTS - 1:
+            if violated_constraint(error) not in RETRIED or attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
@@ -96,8 +100,12 @@ async def _push_once(db: AsyncSession, request: SyncRequest, *, caller: Caller) 
                 valid.append(read_operation(op_id, op.model_dump(), caller=caller, now_ms=now_ms))
             except Problem as problem:
                 refusals[op_id] = problem
-    statuses, more = await merge_operations(db, valid, actor=str(caller.id))
-    documents = {op_id: _document(problem) for op_id, problem in (refusals | more).items()}
+    of_videos = [operation for operation in valid if operation.entity in ("video", "tag")]
+    statuses, more = await merge_operations(db, of_videos, actor=str(caller.id))
+    of_rows = [operation for operation in valid if operation.entity in ENTITIES]
+    row_statuses, row_refusals = await merge_rows(db, of_rows, caller_id=caller.id)
+    statuses |= row_statuses
+    documents = {op_id: _document(problem) for op_id, problem in (refusals | more | row_refusals).items()}
     for op_id in new:
         status = "refused" if op_id in documents else statuses[op_id]
         results[op_id] = OperationResult(op_id=op_id, status=status, problem=documents.get(op_id))

@@ -16,7 +16,7 @@ _IS_APPLIED = Change.status == "applied"
 
 
 async def claim(db: AsyncSession, operation_id: UUID, *, keeps: timedelta) -> bool:
-    """Mark an operation as undone. False when there is none, when it is older than `keeps`, or has been undone."""
+    """Mark an operation as undone. False when it is older than `keeps`, or has been undone."""
     statement = update(Operation).where(
         Operation.id == operation_id,
         Operation.undone_at.is_(None),
@@ -26,9 +26,10 @@ async def claim(db: AsyncSession, operation_id: UUID, *, keeps: timedelta) -> bo
     return (await db.execute(claimed)).one_or_none() is not None
 
 
-async def find_operation(db: AsyncSession, operation_id: UUID) -> AnyRow | None:
-    """`undone_at` of an operation."""
-    statement = select(Operation.undone_at).where(Operation.id == operation_id)
+async def find_operation(db: AsyncSession, operation_id: UUID, *, caller_id: UUID) -> AnyRow | None:
+    """`user_id` and `undone_at` of an operation, unless it is of another user's own rows."""
+    is_open = Operation.user_id.is_(None) | (Operation.user_id == caller_id)
+    statement = select(Operation.user_id, Operation.undone_at).where(Operation.id == operation_id, is_open)
     return (await db.execute(statement)).one_or_none()
 
 
@@ -46,6 +47,7 @@ async def find_changes(db: AsyncSession, operation_id: UUID) -> Sequence[AnyRow]
             Change.entity,
             Change.entity_id,
             Change.field,
+            first(Change.user_id).label("user_id"),
             first(Change.old).label("old"),
             last(Change.new).label("new"),
             last(Change.at).label("at"),

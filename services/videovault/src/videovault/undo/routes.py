@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 
 from dbcommon.session import SessionDep
-from videovault.dependencies import EditorDep, require_persistence
+from videovault.dependencies import ReaderDep, require_persistence
 from videovault.errors import NoPersistence
 from videovault.undo import service
 from videovault.undo.errors import OperationExpired, OperationNotFound, OperationUndone
@@ -26,6 +26,6 @@ router = APIRouter(
     summary="Undo an operation",
     responses=problem_responses(OperationNotFound, OperationUndone, OperationExpired),
 )
-async def undo_operation(operation_id: UUID, caller: EditorDep, db: SessionDep) -> UndoResult:
-    """Take back what an operation of the last 30 days did. What was changed since stays and is listed."""
+async def undo_operation(operation_id: UUID, caller: ReaderDep, db: SessionDep) -> UndoResult:
+    """Take back what an operation of the last 30 days did: on the library as an editor, on your own as anybody. What was changed since stays and is listed."""
     return await service.undo(db, operation_id, caller=caller)

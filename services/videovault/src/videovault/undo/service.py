@@ -10,12 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.rows import AnyRow
 from videovault.changes import repository as changes
-from videovault.changes.merge import METADATA, WHOLE
+from videovault.changes.merge import METADATA, ROWS, WHOLE
+from videovault.dependencies import refuse_readers
 from videovault.query.service import index_written
 from videovault.records import repository as records
 from videovault.records.repository import FieldWrite, TagWrite
 from videovault.undo import repository
 from videovault.undo.errors import OperationExpired, OperationNotFound, OperationUndone
+from videovault.undo.rows import undo_rows
 from videovault.undo.schemas import KeptChange, Reason, UndoResult
 from webcommon.auth.bearer import Caller
 
@@ -41,10 +43,16 @@ class _Outcome:
 
 
 async def undo(db: AsyncSession, operation_id: UUID, *, caller: Caller) -> UndoResult:
-    """Take an operation back, but for what changed since. Raises `OperationNotFound`, `OperationUndone`, `OperationExpired`."""
+    """Take an operation back, but for what changed since. Raises `OperationNotFound`, `OperationUndone`, `OperationExpired`,
+    and `Forbidden` for a reader and an operation on the library."""
+    operation = await repository.find_operation(db, operation_id, caller_id=caller.id)
+    if operation is None:
+        raise OperationNotFound
+    if operation.user_id is None:
+        refuse_readers(caller)
     if not await repository.claim(db, operation_id, keeps=KEEPS):
-        await _refuse(db, operation_id)
-    own_id = await changes.begin_operation(db, str(caller.id))
+        await _refuse(db, operation_id, caller=caller)
+    own_id = await changes.begin_operation(db, str(caller.id), user_id=operation.user_id)
     found = await repository.find_changes(db, operation_id)
     whole = [change for change in found if change.field == WHOLE and change.entity == "video"]
     outcome = _Outcome()
@@ -56,15 +64,19 @@ async def undo(db: AsyncSession, operation_id: UUID, *, caller: Caller) -> UndoR
     parts = [change for change in found if change.entity_id not in gone and change.field != WHOLE]
     await _write_back(db, [change for change in parts if change.entity == "video"], outcome)
     await _untag(db, [change for change in parts if change.entity == "tag"], outcome)
-    await index_written(db, {change.entity_id for change in found} - gone)
+    await index_written(db, {change.entity_id for change in found if change.entity not in ROWS} - gone)
+    rows = await undo_rows(db, operation_id, found)
+    outcome.undone += len(rows.undone)
+    for change in rows.kept:
+        # Nobody hears of what another user has.
+        if change.user_id in (None, caller.id):
+            outcome.keep(change, "changed-since")
     return UndoResult(operation_id=own_id, undone=outcome.undone, kept=outcome.kept)
 
 
-async def _refuse(db: AsyncSession, operation_id: UUID) -> None:
-    operation = await repository.find_operation(db, operation_id)
-    if operation is None:
-        raise OperationNotFound
-    if operation.undone_at is not None:
+async def _refuse(db: AsyncSession, operation_id: UUID, *, caller: Caller) -> None:
+    operation = await repository.find_operation(db, operation_id, caller_id=caller.id)
+    if operation is not None and operation.undone_at is not None:
         raise OperationUndone
     raise OperationExpired
 
