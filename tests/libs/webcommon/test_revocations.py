@@ -2,15 +2,23 @@
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from jose import jwt
 
+from auth.revocations.service import KEPT
+from auth.sessions.access_tokens import LIFETIME_SECONDS
 from tests.tokens import TokenMint
 from webcommon.auth.bearer import Issuer, TokenRefused, TokenVerifier
-from webcommon.auth.revocations import FAILURES_BEFORE_A_WARNING, EndedSessions
+from webcommon.auth.revocations import (
+    ACCESS_TOKEN_SECONDS,
+    FAILURES_BEFORE_A_WARNING,
+    LISTED_SECONDS,
+    EndedSessions,
+)
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -33,9 +41,11 @@ async def test_ended_sessions_are_known_and_polled_with_their_etag() -> None:
 
     ended = feed(answer)
     assert session not in ended
+    assert not ended.is_heard
     for _ in range(2):
         await ended.ask()
         assert session in ended
+    assert ended.is_heard
     assert tags == [None, '"1"']
     assert uuid4() not in ended
 
@@ -77,6 +87,12 @@ async def test_an_absent_auth_is_no_failure() -> None:
     async with ended.running():
         await ended.ask()
     assert uuid4() not in ended
+    assert not ended.is_heard
+
+
+def test_the_times_of_auth_are_known() -> None:
+    assert ACCESS_TOKEN_SECONDS == LIFETIME_SECONDS
+    assert timedelta(seconds=LISTED_SECONDS) <= KEPT
 
 
 async def test_tokens_of_an_ended_session_are_refused_the_remembered_ones_too(mint: TokenMint) -> None:

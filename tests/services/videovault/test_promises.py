@@ -4,6 +4,7 @@ from tests.service_pages import read_routes, read_settings, read_table
 from videovault.edits.schemas import MOST_VIDEOS
 from videovault.files.paths import LONGEST_PATH
 from videovault.listing.schemas import COUNTED, VideoQuery
+from videovault.playback_urls.signing import LIFETIME_SECONDS
 from videovault.query.grammar import LONGEST_QUERY, MOST_TERMS
 from videovault.roots.service import LOOKED_FOR
 from videovault.scans.reading import THREADS
@@ -53,6 +54,7 @@ LIMITS = {
     "files that a scan reads at the same time": THREADS,
     "seconds without a sign after which another process takes a scan": int(LEASE.total_seconds()),
     "known files that are looked for when a root moves": LOOKED_FOR,
+    "hours that a playback URL is good": LIFETIME_SECONDS // 3600,
     "ranges of a file in one response, at most": MOST_RANGES,
     "KiB of a file that are read at once": CHUNK // 1024,
     "reads of files for streams at the same time": STREAM_THREADS,

@@ -1,4 +1,4 @@
-"""What a restored database must not go on with: the positions that devices have in its log."""
+"""What a restored database must not go on with: the positions that devices have in its log, and playback URLs."""
 
 from typing import Any
 
@@ -18,4 +18,8 @@ async def after_restore(
         return ["there is no log of changes: nothing is to be made safe"]
     await restored.execute("UPDATE library SET stream = gen_random_uuid()")
     await restored.execute("UPDATE changes SET xid = 0 WHERE xid <> 0")
-    return ["the log of changes is a new stream: devices pull it from the beginning"]
+    done = ["the log of changes is a new stream: devices pull it from the beginning"]
+    if await restored.fetchval("SELECT to_regclass('playback_sessions')") is not None:
+        await restored.execute("DELETE FROM playback_sessions")
+        done.append("playback URLs are over: their sessions may have ended since")
+    return done

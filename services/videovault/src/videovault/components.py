@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from videovault.media.calls import MediaWorkers
+from videovault.playback_urls.signing import PlaybackUrls
 from videovault.scans.worker import ScanWorker
-from videovault.streams.readers import Readers
+from videovault.streams.body import OpenStreams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,5 +13,6 @@ class Components:
     """Each is asked for by its type (`webcommon.app.state.component`)."""
 
     media_workers: MediaWorkers | None
-    readers: Readers
+    open_streams: OpenStreams
+    playback_urls: PlaybackUrls
     scan_worker: ScanWorker

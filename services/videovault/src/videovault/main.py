@@ -12,12 +12,14 @@ from videovault.listing.routes import router as listing_router
 from videovault.media.setup import make_media_workers
 from videovault.mine.routes import router as mine_router
 from videovault.persistence.routes import router as persistence_router
+from videovault.playback.routes import router as playback_router
+from videovault.playback_urls.signing import PlaybackUrls
 from videovault.purge.routes import router as purge_router
 from videovault.roots.routes import router as roots_router
 from videovault.scans.routes import router as scans_router
 from videovault.scans.worker import ScanWorker
 from videovault.settings import Settings
-from videovault.streams.readers import Readers
+from videovault.streams.body import OpenStreams
 from videovault.streams.routes import router as streams_router
 from videovault.sync.routes import router as sync_router
 from videovault.undo.routes import router as undo_router
@@ -26,6 +28,7 @@ from videovault.web.routes import page_router
 from videovault.worker import working
 from webcommon.app.service import Service
 from webcommon.auth.bearer import Issuer
+from webcommon.keys import derive_key
 
 DESCRIPTION = """A video library with tags.
 
@@ -75,6 +78,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             purge_router,
             listing_router,
             videos_router,
+            playback_router,
             streams_router,
             edits_router,
             mine_router,
@@ -91,10 +95,12 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
         persistence="client" if database is None else "server",
     )
     if database is not None:
+        key = derive_key(settings.secret.get_secret_value(), "playback URLs")
         app.keep(
             Components(
                 media_workers=make_media_workers(settings),
-                readers=Readers(),
+                open_streams=OpenStreams(),
+                playback_urls=PlaybackUrls(key),
                 scan_worker=ScanWorker(database, settings),
             )
         )

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -16,9 +17,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from tests.clients import certificates
 from tests.raw_sockets import Unread, connect_unread
-from videovault.streams.body import CHUNK, FileBody, Piece
+from videovault.streams.body import CHUNK, FileBody, OpenStreams, Piece
 from videovault.streams.opening import OpenFile
-from videovault.streams.readers import Readers
 from webcommon.app.http_protocol import BoundedHeadersProtocol
 
 CHUNKS = 40
@@ -43,9 +43,9 @@ class Film:
     """A file with numbered chunks, and the responses with it."""
 
     path: Path
-    readers: Readers
+    streams: OpenStreams
     files: list[CountingFile] = field(default_factory=list)
-    may_read: bool = True
+    session_id: UUID = field(default_factory=uuid4)
 
     def body(self, **options: Any) -> FileBody:
         """A response with all of the file."""
@@ -59,8 +59,8 @@ class Film:
         return FileBody(
             file,
             pieces,
-            readers=self.readers,
-            may_read=lambda: self.may_read,
+            streams=self.streams,
+            session_id=self.session_id,
             status=200,
             headers=headers,
             **options,
@@ -81,9 +81,9 @@ def write_film(path: Path, *, marked: bytes) -> None:
 def film(tmp_path: Path) -> Iterator[Film]:
     path = tmp_path.resolve() / "a.mp4"
     write_film(path, marked=b"old")
-    readers = Readers()
-    with readers.running():
-        yield Film(path, readers)
+    streams = OpenStreams()
+    with streams.readers.running():
+        yield Film(path, streams)
 
 
 @contextlib.asynccontextmanager
@@ -205,7 +205,9 @@ async def test_a_file_that_changes_ends_the_response_before_its_end(film: Film, 
 
 async def test_a_reader_whose_session_ends_gets_no_more(film: Film) -> None:
     async with serving(film) as (_, port), asking(port) as raw:
-        film.may_read = False
+        film.streams.end_sessions(lambda session_id: session_id != film.session_id)
+        assert not film.files[0].is_closed
+        film.streams.end_sessions(lambda session_id: session_id == film.session_id)
         with pytest.raises(ConnectionError):
             await read_rest(raw)
         await until(lambda: film.files[0].is_closed)

@@ -54,11 +54,17 @@ async def test_after_a_restore_checkpoints_are_gone_and_a_new_pull_gives_all(
         await sql.execute("UPDATE changes SET xid = xid + 1000000000")
         waits = phone.create(title="queued")
 
-        (said,) = await after_restore(sql, None)
+        await sql.execute(
+            "INSERT INTO playback_sessions VALUES (gen_random_uuid(), now() + interval '1 hour')"
+        )
+
+        said, said_of_playback = await after_restore(sql, None)
     finally:
         await sql.close()
 
     assert said.startswith("the log of changes is a new stream")
+    assert said_of_playback.startswith("playback URLs are over")
+    assert await library.value("SELECT count(*) FROM playback_sessions") == 0
     gone = await phone.post(phone.queue)
     assert (gone.status_code, gone.json()["type"]) == (410, "/problems/checkpoint-expired")
     assert (await library.get(f"/v1/videos/{waits}")).status_code == 404

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import random
+import time
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -22,10 +23,17 @@ POLL_SECONDS = 1.5
 FAILURES_BEFORE_A_WARNING = 4
 """Failures in a row before a warning, some six seconds."""
 
+ACCESS_TOKEN_SECONDS = 15 * 60
+"""How long Auth's access tokens last."""
+
+LISTED_SECONDS = ACCESS_TOKEN_SECONDS + 60
+"""How long Auth tells of an ended session: until no token of it is left."""
+
 ANSWER_SECONDS = 1.5
 """The time limit of a whole answer."""
 
 _JITTER = 0.2
+_HEARD_SECONDS = 10.0
 _MAXIMUM_BYTES = 32 * 1024 * 1024
 
 
@@ -40,6 +48,12 @@ class EndedSessions:
         self._tag: str | None = None
         self._is_unreachable = False
         self._failures = 0
+        self._heard_at = float("-inf")
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether Auth has answered just now."""
+        return time.monotonic() - self._heard_at < _HEARD_SECONDS
 
     def __contains__(self, session_id: object) -> bool:
         return session_id in self._ids
@@ -57,12 +71,14 @@ class EndedSessions:
 
     async def ask(self) -> None:
         """Poll once. If the poll fails, the known ids stay."""
+        asked_at = time.monotonic()
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._fetch()
         except Exception as error:
             self._note(unreachable=True, reason=type(error).__name__)
         else:
+            self._heard_at = asked_at
             self._note(unreachable=False)
 
     async def _poll(self) -> None:

@@ -13,6 +13,7 @@ from videovault.models.changes import (
     Tombstone,
 )
 from videovault.models.mine import Mine, mine_id
+from videovault.models.playback import PlaybackSession
 from videovault.models.scans import Root, Scan, ScanStatus, StagedFile
 from videovault.models.sync import OperationStatus, SyncOperation
 from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded, true_path
@@ -30,6 +31,7 @@ __all__ = [
     "Operation",
     "OperationStatus",
     "Owner",
+    "PlaybackSession",
     "RemovedTag",
     "Root",
     "RowColumns",

@@ -1,11 +1,13 @@
 """A response with parts of a file, which is read on threads a little ahead of what the client takes."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import NamedTuple
+from uuid import UUID
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -32,11 +34,34 @@ class Piece(NamedTuple):
     length: int
 
 
+class OpenStreams:
+    """The responses that are being sent, and the threads that read for them."""
+
+    def __init__(self) -> None:
+        self.readers = Readers()
+        self._bodies: set[FileBody] = set()
+
+    @contextlib.contextmanager
+    def sending(self, body: "FileBody") -> Iterator[None]:
+        """Know the response during the block."""
+        self._bodies.add(body)
+        try:
+            yield
+        finally:
+            self._bodies.remove(body)
+
+    def end_sessions(self, has_ended: Callable[[UUID], bool]) -> None:
+        """End the responses to those whose session has ended."""
+        for body in list(self._bodies):
+            if has_ended(body.session_id):
+                body.end()
+
+
 class FileBody(Response):
     """Sends pieces of a file, and closes it as soon as they are sent or the client has gone.
 
-    A file that is written to or shortened meanwhile, or a reader who `may_read` no more, ends the response by ending the
-    connection, so that the client sees that it is not whole.
+    If the file is written to or shortened meanwhile, and when `end` is called, the connection ends, so that the client sees that
+    the response is not whole.
     """
 
     def __init__(
@@ -44,31 +69,35 @@ class FileBody(Response):
         file: OpenFile,
         pieces: Iterable[Piece],
         *,
-        readers: Readers,
-        may_read: Callable[[], bool],
+        streams: OpenStreams,
+        session_id: UUID,
         status: int,
         headers: Mapping[str, str],
         stopping_seconds: float = STOPPING_SECONDS,
     ) -> None:
         super().__init__(status_code=status, headers=dict(headers))
+        self.session_id = session_id
         self._file = file
         self._chunks = _split(pieces)
-        self._readers = readers
-        self._may_read = may_read
+        self._streams = streams
         self._stopping_seconds = stopping_seconds
         self._has_gone = asyncio.Event()
         self._reading: Future[bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._connection: Connection | None = None
+        self._is_ended = False
         self._is_over = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
-        connection = find_connection(scope)
+        self._connection = connection = find_connection(scope)
         if connection is not None:
-            connection.when_stopping(partial(self._stop, connection))
+            connection.when_stopping(self._stop)
         watch = asyncio.create_task(self._watch(receive))
         try:
-            if not await self._send(send) and connection is not None:
+            with self._streams.sending(self):
+                is_whole = await self._send(send)
+            if not is_whole and connection is not None:
                 connection.cut_off()
                 await self._has_gone.wait()
         finally:
@@ -77,6 +106,12 @@ class FileBody(Response):
             if self._timer is not None:
                 self._timer.cancel()
             self._close()
+
+    def end(self) -> None:
+        """End the response before its end."""
+        self._is_ended = True
+        if self._connection is not None:
+            self._connection.cut_off()
 
     async def _send(self, send: Send) -> bool:
         """False when the response has to end before its end."""
@@ -90,7 +125,7 @@ class FileBody(Response):
                 return False
             if self._has_gone.is_set():
                 return True
-            if not self._may_read():
+            if self._is_ended:
                 return False
             self._read_ahead()
             await send({"type": "http.response.body", "body": chunk, "more_body": self._reading is not None})
@@ -98,18 +133,19 @@ class FileBody(Response):
 
     def _read_ahead(self) -> None:
         piece = next(self._chunks, None)
-        self._reading = None if piece is None else self._readers.begin(partial(_read, self._file, piece))
+        self._reading = (
+            None if piece is None else self._streams.readers.begin(partial(_read, self._file, piece))
+        )
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         self._has_gone.set()
 
-    def _stop(self, connection: Connection) -> None:
+    def _stop(self) -> None:
         # The connection may be at a later request by now.
         if not self._is_over:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._stopping_seconds, connection.cut_off)
+            self._timer = asyncio.get_running_loop().call_later(self._stopping_seconds, self.end)
 
     def _close(self) -> None:
         # Not while a thread reads: the descriptor could be another file's by then.

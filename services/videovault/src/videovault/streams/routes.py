@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from dbcommon.session import DatabaseDep
-from videovault.dependencies import ReaderDep, SettingsDep, require_persistence
+from videovault.dependencies import SettingsDep, require_persistence
 from videovault.errors import NoPersistence, VideoNotFound
+from videovault.playback_urls.dependencies import ViewerDep
 from videovault.streams import service
+from videovault.streams.body import OpenStreams
 from videovault.streams.conditions import Conditions
 from videovault.streams.errors import FileNotFound, PreconditionFailed, RangeNotSatisfiable
-from videovault.streams.readers import Readers
 from webcommon.api.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
 from webcommon.app.state import component
 
@@ -48,21 +49,21 @@ async def stream_video(
     video_id: UUID,
     request: Request,
     conditions: Annotated[Conditions, Header()],
-    caller: ReaderDep,
+    caller: ViewerDep,
     database: DatabaseDep,
     settings: SettingsDep,
-    readers: Annotated[Readers, component(Readers)],
+    streams: Annotated[OpenStreams, component(OpenStreams)],
     download: Annotated[bool, Query(description="Save the file under its name.")] = False,
 ) -> Response:
     """The file, or the ranges of it that `Range` asks for, by the rules of RFC 9110."""
     row = await service.find_file(database, video_id)
-    file = await service.open_file(row, settings=settings, readers=readers)
+    file = await service.open_file(row, settings=settings, streams=streams)
     return service.respond(
         file,
         row,
         conditions,
-        readers=readers,
-        may_read=lambda: not request.app.verifier.has_ended(caller.session_id),
+        streams=streams,
+        session_id=caller.session_id,
         is_head=request.method == "HEAD",
         is_download=download,
     )

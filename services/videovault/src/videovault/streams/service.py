@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from email.utils import formatdate
 from functools import partial
 from typing import NamedTuple
@@ -20,13 +20,12 @@ from videovault.files.opening import NotInRoot
 from videovault.files.paths import to_bytes
 from videovault.settings import Settings
 from videovault.streams import repository
-from videovault.streams.body import FileBody, Piece
+from videovault.streams.body import FileBody, OpenStreams, Piece
 from videovault.streams.conditions import Conditions, Validators, Verdict, allows_ranges, judge
 from videovault.streams.disposition import attachment
 from videovault.streams.errors import FileNotFound, PreconditionFailed, RangeNotSatisfiable
 from videovault.streams.opening import OpenFile
 from videovault.streams.ranges import ByteRange, select_ranges
-from videovault.streams.readers import Readers
 
 _PLAYABLE = re.compile(r"(?:video|audio)/[A-Za-z0-9.+-]+|application/mxf")
 _OTHER_TYPE = "application/octet-stream"
@@ -45,12 +44,12 @@ async def find_file(database: Database, video_id: UUID) -> AnyRow:
     return row
 
 
-async def open_file(row: AnyRow, *, settings: Settings, readers: Readers) -> OpenFile:
+async def open_file(row: AnyRow, *, settings: Settings, streams: OpenStreams) -> OpenFile:
     """The video's file, open. Raises `FileNotFound`."""
     root = row.root_path_bytes or to_bytes(row.root_path)
     path = row.path_bytes or to_bytes(row.file_path)
     try:
-        return await readers.open(partial(OpenFile.below, root, path, allowed=settings.media_folders))
+        return await streams.readers.open(partial(OpenFile.below, root, path, allowed=settings.media_folders))
     except NotInRoot:
         raise FileNotFound("Its path leads to no file inside of a root.") from None
     except FileNotFoundError:
@@ -64,8 +63,8 @@ def respond(
     row: AnyRow,
     conditions: Conditions,
     *,
-    readers: Readers,
-    may_read: Callable[[], bool],
+    streams: OpenStreams,
+    session_id: UUID,
     is_head: bool,
     is_download: bool,
 ) -> Response:
@@ -81,8 +80,8 @@ def respond(
     return FileBody(
         file,
         answer.pieces,
-        readers=readers,
-        may_read=may_read,
+        streams=streams,
+        session_id=session_id,
         status=answer.status,
         headers=answer.headers,
     )

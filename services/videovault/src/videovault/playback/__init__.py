@@ -1,0 +1,1 @@
+"""What a player needs to play a video."""

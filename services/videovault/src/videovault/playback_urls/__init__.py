@@ -1,0 +1,1 @@
+"""Signed URLs by which a player reads what belongs to a video, without a token, until the session ends."""
