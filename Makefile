@@ -5,15 +5,13 @@ BIN := $(VENV)/bin
 PACKAGES := libs/dbcommon libs/webcommon services/auth services/l2p services/payment services/videovault standins ops
 EDITABLE := $(foreach package,$(PACKAGES),-e $(package))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# A system PostgreSQL besides the packaged one; the tests run on both.
+# A system PostgreSQL besides the packaged one; CI runs the tests on both.
 SYSTEM_PG ?= $(lastword $(sort $(wildcard /usr/lib/postgresql/15/bin)))
 PYTEST := $(BIN)/python -m pytest
 # Tests that depend most on the server's version: the driver, roles, grants, tables, backups.
 SHARED := tests/libs tests/ops/backup tests/ops/test_isolation.py tests/ops/test_provision.py
 # Of the backups' files CI repeats those of each format every time: dumps, plain SQL, base backups, WAL.
 FORMATS := $(patsubst %,tests/ops/backup/test_%.py,full_and_restore plain_sql point_in_time wal)
-# Roles, grants and tables, which `make test` repeats.
-TABLES := $(filter %.py,$(SHARED)) $(wildcard tests/services/*/test_migrations.py)
 SCHEMA := $(filter-out tests/ops/backup,$(SHARED)) $(FORMATS) $(wildcard tests/services/*/test_migrations.py)
 # Processes as tests/shares.py counts them; a file's tests stay together, since they share fixtures. Each run lists the slowest.
 PARALLEL := -n logical --dist loadfile --no-loadscope-reorder --durations=40
@@ -43,10 +41,6 @@ ifneq ($(T),)
 	@$(PYTEST) $(NAMED)
 else
 	@$(PYTEST) $(PARALLEL) -m "not long"
-ifneq ($(SYSTEM_PG),)
-	@echo "Roles, grants and tables once more, on the system's PostgreSQL in $(SYSTEM_PG)"
-	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" $(TABLES)
-endif
 endif
 
 test-once: $(VENV)/development.stamp system-pg  ## as in CI; HALF=even|odd: of the services on 18; DRILLS=0/8|…|7/8|…|0/1
@@ -54,8 +48,8 @@ test-once: $(VENV)/development.stamp system-pg  ## as in CI; HALF=even|odd: of t
 	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) $(addprefix --half=,$(OTHER_HALF)) \
 		-m "database and not long" $(if $(HALF),$(SCHEMA),$(SHARED)) tests/services
 
-test-system: $(VENV)/development.stamp system-pg  ## the services' tests once more, on the system's PostgreSQL 15
-	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" tests/services
+test-system: $(VENV)/development.stamp system-pg  ## what uses PostgreSQL once more, on the system's 15
+	@PG_BINDIR=$(SYSTEM_PG) $(PYTEST) -p no:cacheprovider $(PARALLEL) -m "database and not long" $(SHARED) tests/services
 
 .PHONY: system-pg
 system-pg:

@@ -15,8 +15,14 @@ Half = Literal["even", "odd"]
 ROOT = Path(__file__).parents[1]
 SERVICES = ROOT / "tests/services"
 
-ON_ONE_STACK = frozenset({"tests/suite/test_ended_sessions.py", "tests/suite/test_two_processes.py"})
-"""Files whose tests share one stack: each stack is eight processes to start."""
+ON_ONE_STACK = frozenset(
+    {
+        "tests/suite/test_ended_sessions.py",
+        "tests/suite/test_stripe_standin.py",
+        "tests/suite/test_two_processes.py",
+    }
+)
+"""Files whose tests share one stack: a stack is eight processes to start."""
 
 
 def count_workers() -> int:

@@ -189,6 +189,7 @@ def test_four_migrated_databases_have_no_drift(migrated: Workplace) -> None:
 
 
 @pytest.mark.parametrize("told", [{}, {"QUARTET_ENV": "production"}])
+@pytest.mark.long
 def test_a_reset_takes_no_answer_from_a_pipe(migrated: Workplace, told: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "quartet", "db", "reset", "l2p"],
@@ -209,7 +210,7 @@ def test_a_reset_takes_no_answer_from_a_pipe(migrated: Workplace, told: dict[str
         ("l2p", "development", 17, 1),
         ("", "development", 17, 1),
         ("l2p_db", "production", 17, 1),
-        ("l2p_db", "development", 0, 0),
+        pytest.param("l2p_db", "development", 0, 0, marks=pytest.mark.long),
     ],
     ids=["wrong", "empty", "production", "right"],
 )

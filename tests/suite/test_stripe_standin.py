@@ -21,12 +21,14 @@ def told(stack: Stack, name: str, kind: str) -> list[str]:
     return Path(f"/proc/{pid}/{kind}").read_text().split("\0")
 
 
+@pytest.mark.long
 def test_a_stack_without_a_key_says_where_it_is_and_that_it_is_none_of_stripes(stack: Stack) -> None:
     port = stack.place.told["STRIPE_STANDIN_PORT"]
     (line,) = [line for line in stack.running.output.splitlines() if f"localhost:{port}  (" in line]
     assert "no money moves: a stand-in for Stripe until STRIPE_SECRET_KEY is set" in line
 
 
+@pytest.mark.long
 def test_payment_and_the_standin_know_each_other(stack: Stack) -> None:
     port = stack.place.told["STRIPE_STANDIN_PORT"]
     webhooks = f"http://127.0.0.1:{stack.place.ports['payment']}{WEBHOOKS}"
@@ -37,6 +39,7 @@ def test_payment_and_the_standin_know_each_other(stack: Stack) -> None:
     assert WEBHOOK_SECRET == STANDIN_WEBHOOK_SECRET
 
 
+@pytest.mark.long
 def test_it_takes_the_key_of_payment_and_its_checkout_page_opens_in_a_browser(stack: Stack) -> None:
     base = f"http://127.0.0.1:{stack.place.told['STRIPE_STANDIN_PORT']}"
     form = {

@@ -103,6 +103,7 @@ def test_a_dump_goes_into_a_new_database(filled: FilledServer, backed_up: Workpl
 
 
 @pytest.mark.usefixtures("without_l2p")
+@pytest.mark.long
 def test_of_a_dump_that_fails_half_way_nothing_stays(
     filled: FilledServer, backed_up: Workplace, l2p_sql: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_of_a_dump_that_fails_half_way_nothing_stays(
 
 @pytest.mark.usefixtures("without_l2p")
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.99])
+@pytest.mark.long
 def test_a_dump_without_its_end_is_damaged(
     filled: FilledServer, backed_up: Workplace, l2p_sql: Path, kept: float
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_dump_without_its_end_is_damaged(
 
 
 @pytest.mark.usefixtures("without_l2p")
+@pytest.mark.long
 def test_a_killed_restore_leaves_no_table(filled: FilledServer, backed_up: Workplace, l2p_sql: Path) -> None:
     text = l2p_sql.read_text()
     middle = text.index("\n-- Data for")

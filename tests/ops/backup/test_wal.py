@@ -164,6 +164,7 @@ def test_while_a_database_is_swapped_it_goes_on_by_another(server: FilledServer,
     assert_whole(place, until=until)
 
 
+@pytest.mark.long
 def test_while_the_destination_is_away_segments_wait(server: FilledServer, place: Workplace) -> None:
     backups, away = place.home / "backups", place.home / "away"
     with receiving(place) as receiver:
@@ -202,6 +203,7 @@ def _receive_once(place: Workplace) -> StartedCommand:
     return receiver
 
 
+@pytest.mark.long
 def test_a_lost_slot_is_told_and_begins_a_new_period(server: FilledServer, place: Workplace) -> None:
     _receive_once(place)
     server.fetch("postgres", "SELECT pg_drop_replication_slot($1)", SLOT)

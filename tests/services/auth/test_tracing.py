@@ -177,6 +177,7 @@ async def test_a_collector_that_does_not_answer_holds_up_nothing(
     assert len(log.read_text().splitlines()) < 20
 
 
+@pytest.mark.long
 def test_without_a_collector_nothing_of_it_is_imported() -> None:
     program = """if True:
         import sys

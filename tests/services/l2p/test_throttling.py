@@ -30,6 +30,7 @@ async def strict(settings: Settings, mint: TokenMint) -> AsyncIterator[httpx.Asy
         yield client
 
 
+@pytest.mark.long
 async def test_of_a_hundred_guesses_at_two_replicas_ten_are_tried(
     client: httpx.AsyncClient, replica: httpx.AsyncClient
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.services.auth.auth_app import PASSWORD, AuthDatabase, bearer, log_in, new_person, refresh, register
 from tests.services.auth.mail.mails import newest_token
@@ -70,6 +71,7 @@ async def test_six_refreshes_beside_a_deletion_are_all_answered(
     assert await _count_deadlocks(auth_database) == before
 
 
+@pytest.mark.long
 async def test_six_refreshes_beside_a_change_of_address_are_all_answered(
     two_auths: tuple[httpx.AsyncClient, httpx.AsyncClient], auth_database: AuthDatabase
 ) -> None:

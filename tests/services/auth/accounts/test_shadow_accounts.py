@@ -97,7 +97,10 @@ World = Callable[[httpx.AsyncClient, AuthDatabase], Awaitable[Person]]
 WORLDS: list[World] = [
     free, confirmed, unverified, disabled, disabled_unverified, passwordless, reserved
 ]  # fmt: skip
-every_world = pytest.mark.parametrize("world", WORLDS)
+every_world = pytest.mark.parametrize(
+    "world",
+    [free, confirmed, *(pytest.param(world, marks=pytest.mark.long) for world in WORLDS[2:])],
+)
 
 
 async def post(client: httpx.AsyncClient, login: str, password: str) -> httpx.Response:

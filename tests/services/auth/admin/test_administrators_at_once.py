@@ -117,6 +117,7 @@ async def test_of_two_administrators_who_disable_each_other_one_stays(
     assert await count_enabled(auth_database, one, other) == 1
 
 
+@pytest.mark.long
 async def test_two_administrators_who_disable_each_other_at_once_leave_one_every_time(
     two_auths: TwoAuths, auth_database: AuthDatabase
 ) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 import asyncpg
+import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.processes import Running
@@ -45,6 +46,7 @@ async def play(pair: Pair, mint: TokenMint) -> set[str]:
     return set(_ID.findall(json.dumps([here.welcome, there.welcome, here.events, there.events])))
 
 
+@pytest.mark.long
 async def test_of_twenty_lobbies_at_once_none_receives_an_event_of_another(
     pair: Pair, mint: TokenMint
 ) -> None:

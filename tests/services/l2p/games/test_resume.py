@@ -50,6 +50,7 @@ async def check_every_boundary(pair: Pair, mint: TokenMint, questions: list[dict
         assert json.dumps(rest) == json.dumps(whole.events[dropped:])
 
 
+@pytest.mark.long
 async def test_a_client_dropped_at_any_event_misses_nothing(pair: Pair, mint: TokenMint) -> None:
     await check_every_boundary(pair, mint, QUESTIONS)
 

@@ -214,6 +214,7 @@ async def test_wrong_codes_of_guests_count_for_their_network(
     assert (await crowd.player().get(f"/v1/lobbies/by-code/{lobby['code']}")).status_code == 200
 
 
+@pytest.mark.long
 async def test_more_guests_at_once_than_a_network_has_guesses_are_all_admitted(crowd: Crowd) -> None:
     lobby = await crowd.player().create(max_players=500)
     answers = await asyncio.gather(

@@ -34,6 +34,7 @@ FRAMES = st.one_of(
 
 @given(frame=FRAMES)
 @settings(max_examples=500)
+@pytest.mark.long
 def test_a_frame_is_a_message_or_refused(frame: str | bytes) -> None:
     try:
         message = CLIENT_MESSAGES.validate_json(

@@ -30,6 +30,7 @@ async def ping(*followers: Follower) -> None:
             pass
 
 
+@pytest.mark.long
 async def test_the_oldest_sockets_over_both_processes_are_closed_and_no_other(
     pair: Pair, mint: TokenMint
 ) -> None:

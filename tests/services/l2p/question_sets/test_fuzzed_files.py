@@ -4,6 +4,7 @@ import contextlib
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ def check(question: dict[str, Any]) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(files, st.sampled_from(["fail", "skip"]))
+@pytest.mark.long
 def test_a_file_is_read_or_refused(content: bytes, on_error: OnError) -> None:
     with contextlib.suppress(FileRefused):
         found = read_file(content, on_error=on_error)
@@ -79,6 +81,7 @@ questions = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @given(questions)
+@pytest.mark.long
 def test_a_file_of_ours_is_taken_exactly_when_the_api_takes_its_question(question: dict[str, Any]) -> None:
     document = {"format": "quartet.question-set.v1", "title": "x", "questions": [question]}
     try:

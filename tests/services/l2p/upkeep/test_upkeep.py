@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+import pytest
 
 from dbcommon.engine import Database
 from l2p.driver.phases import Phases
@@ -23,6 +24,7 @@ AN_HOUR_AGO = """
 """
 
 
+@pytest.mark.long
 async def test_only_time_in_which_a_process_ran_is_an_absence(crowd: Crowd, sql: "Connection[Any]") -> None:
     host, guest = crowd.players(2)
     lobby = await host.create()

@@ -37,13 +37,11 @@ async def test_lock_timeouts_delay_a_payment_and_refuse_nothing(purchases: Purch
     assert await find_wrongs(sql, purchases.account) == []
 
 
-@pytest.mark.parametrize("calls", [1, 20])
-async def test_customer_deleted_at_stripe_is_made_anew_once(
-    purchases: Purchases, sql: Sql, calls: int
-) -> None:
+@pytest.mark.parametrize("calls", [1, pytest.param(20, marks=pytest.mark.long)])
+async def test_deleted_customer_is_made_anew_once(purchases: Purchases, sql: Sql, calls: int) -> None:
     buyer = purchases.buyer()
     await purchases.secret(await purchases.ordered(buyer=buyer), buyer=buyer)
-    (customer,) = purchases.account.all("customer")
+    [customer] = live_customers(purchases)
     await purchases.account.client.v1.customers.delete_async(customer["id"])
     order = await purchases.ordered(buyer=buyer)
     answers = await asyncio.gather(*(purchases.pay(order, buyer=buyer) for _ in range(calls)))
@@ -54,6 +52,7 @@ async def test_customer_deleted_at_stripe_is_made_anew_once(
     assert await find_wrongs(sql, purchases.account) == []
 
 
+@pytest.mark.long
 async def test_twenty_first_orders_of_a_user_make_one_customer(purchases: Purchases, sql: Sql) -> None:
     buyer = purchases.buyer()
     product = await purchases.shop.offer()

@@ -145,6 +145,7 @@ def seen(stored: Stored) -> Any:
 
 
 @every_story
+@pytest.mark.long
 async def test_every_sequence_of_readings_ends_alike(purchases: Purchases, sql: Sql, story: Story) -> None:
     """An event only causes a reading, so that every order of events is some of these readings, the last one included."""
     telling = await begin(story, purchases)

@@ -260,6 +260,7 @@ async def test_the_runtime_role_adds_to_the_log_and_changes_nothing_of_it(sql: A
                 await sql.execute(statement)
 
 
+@pytest.mark.long
 async def test_ten_thousand_rows_in_one_statement_are_ten_thousand_changes(library: Library) -> None:
     # After a statement on one row in the same session, whose plan would take minutes.
     async with library.app.component(Database).transaction() as db:

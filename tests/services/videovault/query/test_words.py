@@ -68,6 +68,7 @@ def test_one_edit_is_what_editing_makes_and_such_words_share_what_they_are_witho
         assert all(edits_of(word) & edits_of(other) for other in others)
 
 
+@pytest.mark.long
 def test_the_table_is_what_its_script_makes() -> None:
     spec = importlib.util.spec_from_file_location("make_fold_table", FOLDER / "make_fold_table.py")
     assert spec is not None

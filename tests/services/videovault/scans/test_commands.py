@@ -119,6 +119,7 @@ async def test_a_scan_of_another_process_is_waited_for(films: Films) -> None:
     assert len(await films.ids()) == 1
 
 
+@pytest.mark.long
 def test_the_program_of_the_service_reads_the_environment() -> None:
     program = str(Path(sys.executable).with_name("videovault"))
     environment = {"PATH": os.environ["PATH"], "VIDEOVAULT_SECRET": "short"}

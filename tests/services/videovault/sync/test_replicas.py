@@ -161,6 +161,7 @@ async def write_across(place: Library) -> list[str]:
         return [str(video_id), await write_by_sql(place)]
 
 
+@pytest.mark.long
 async def test_a_pull_beside_eight_writers_gives_all_that_they_write(
     database: DatabaseSettings, library: Library, mint: TokenMint
 ) -> None:
