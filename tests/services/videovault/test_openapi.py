@@ -23,7 +23,7 @@ OPERATIONS = {
         {"200", "304", "401", "403", "404", "422", "500", "503"},
     ),
     ("put", "/v1/videos/by-path"): ("put_video", {"200", "201", *WRITE}),
-    ("post", "/v1/videos/batch"): ("record_batch", {"200", *WRITE}),
+    ("post", "/v1/videos/batch"): ("record_batch", {"200", "408", *WRITE}),
     ("post", "/v1/videos/bulk-delete"): ("bulk_delete_videos", {"200", *WRITE}),
     ("post", "/v1/videos/bulk-move"): ("bulk_move_videos", {"200", "409", *WRITE}),
     ("patch", "/v1/videos/{video_id}"): ("patch_video", {"200", "404", "412", *WRITE}),

@@ -1,11 +1,12 @@
 """The tables of docs/videovault.md are those of the code."""
 
 from tests.service_pages import read_routes, read_settings, read_table
-from videovault.edits.schemas import MOST_VIDEOS
 from videovault.files.paths import LONGEST_PATH
 from videovault.listing.schemas import COUNTED, VideoQuery
 from videovault.playback_urls.signing import LIFETIME_SECONDS
 from videovault.query.grammar import LONGEST_QUERY, MOST_TERMS
+from videovault.recording.routes import LONGEST_LINE, SILENT_SECONDS
+from videovault.recording.schemas import MOST_ERRORS as MOST_STREAM_ERRORS
 from videovault.roots.service import LOOKED_FOR
 from videovault.scans.reading import THREADS
 from videovault.scans.repository import KEPT
@@ -19,7 +20,7 @@ from videovault.streams.readers import THREADS as STREAM_THREADS
 from videovault.sync.operations import AHEAD_MS
 from videovault.sync.schemas import MOST_CHANGES, MOST_OPERATIONS
 from videovault.undo.service import KEEPS
-from videovault.videos.schemas import LONGEST_TAG, NewVideo
+from videovault.videos.schemas import LONGEST_TAG, MOST_VIDEOS, NewVideo
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
 from webcommon.api.schemas import DEEPEST_JSON
 
@@ -43,6 +44,9 @@ LIMITS = {
     "videos on a page, by default": DEFAULT_LIMIT,
     "videos on a page, at most": MAXIMUM_LIMIT,
     "videos of a batch or an act, at most": MOST_VIDEOS,
+    "bytes of a line of a stream, at most": LONGEST_LINE,
+    "seconds that a stream may be silent": SILENT_SECONDS,
+    "errors that the answer to a stream lists, at most": MOST_STREAM_ERRORS,
     "days that an operation can be undone": KEEPS.days,
     "operations of a call of sync, at most": MOST_OPERATIONS,
     "changes of a call of sync, at most": MOST_CHANGES,

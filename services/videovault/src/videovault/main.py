@@ -15,6 +15,8 @@ from videovault.persistence.routes import router as persistence_router
 from videovault.playback.routes import router as playback_router
 from videovault.playback_urls.signing import PlaybackUrls
 from videovault.purge.routes import router as purge_router
+from videovault.recording.routes import router as recording_router
+from videovault.recording.routes import streams as recording_streams
 from videovault.roots.routes import router as roots_router
 from videovault.scans.routes import router as scans_router
 from videovault.scans.worker import ScanWorker
@@ -80,6 +82,8 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             videos_router,
             playback_router,
             streams_router,
+            recording_streams,
+            recording_router,
             edits_router,
             mine_router,
             changes_router,

@@ -1,1 +1,1 @@
-"""Videos changed, recorded anew by their path, moved and deleted: one or thousands at a time."""
+"""Videos changed, moved and deleted: one or thousands at a time."""

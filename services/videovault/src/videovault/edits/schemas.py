@@ -1,16 +1,13 @@
 """Bodies of the routes that change videos."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
 from videovault.changes.schemas import OperationBody
-from videovault.videos.schemas import EXAMPLE, Description, MediaType, Name, Path, Seconds, Title
-from webcommon.api.schemas import JsonObject, RequestBody, ResponseBody
-
-MOST_VIDEOS = 5000
-"""Videos of one request."""
+from videovault.videos.schemas import MOST_VIDEOS, Description, MediaType, Name, Path, Seconds, Title
+from webcommon.api.schemas import JsonObject, RequestBody
 
 
 class VideoPatch(RequestBody):
@@ -31,45 +28,6 @@ class VideoPatch(RequestBody):
     metadata: JsonObject | None = Field(
         None, description="A merge patch (RFC 7396): null removes a key, objects are merged."
     )
-
-
-class VideoBatch(RequestBody):
-    """Videos to record, each a body of `POST /v1/videos`. An invalid one is listed in the answer, and stops no other."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"videos": [EXAMPLE]}]})
-
-    videos: Annotated[list[Any], Field(max_length=MOST_VIDEOS)]
-
-
-class BatchError(ResponseBody):
-    """A video of the batch that was not stored."""
-
-    index: int = Field(description="Its place in the batch, from 0.")
-    detail: str
-
-
-class BatchResult(ResponseBody):
-    """What became of a batch; of videos with one path the last counts."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "created": 480,
-                    "updated": 12,
-                    "unchanged": 7,
-                    "errors": [
-                        {"index": 3, "detail": "file_size: Input should be greater than or equal to 0"}
-                    ],
-                }
-            ]
-        }
-    )
-
-    created: int
-    updated: int
-    unchanged: int
-    errors: list[BatchError]
 
 
 class NewPath(RequestBody):

@@ -14,6 +14,7 @@ from videovault.models.changes import (
 )
 from videovault.models.mine import Mine, mine_id
 from videovault.models.playback import PlaybackSession
+from videovault.models.recording import StagedVideo
 from videovault.models.scans import Root, Scan, ScanStatus, StagedFile
 from videovault.models.sync import OperationStatus, SyncOperation
 from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded, true_path
@@ -38,6 +39,7 @@ __all__ = [
     "Scan",
     "ScanStatus",
     "StagedFile",
+    "StagedVideo",
     "SyncOperation",
     "Tag",
     "Tombstone",

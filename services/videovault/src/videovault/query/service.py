@@ -1,6 +1,7 @@
 """Words that are made after their video was written, by plain SQL or by a statement on many rows."""
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,9 +12,13 @@ from dbcommon.rows import AnyRow
 from videovault.query import repository
 from videovault.query.grammar import Term, edits_of, is_one_edit
 from videovault.query.words import index_columns
+from webcommon.turns import Turns
 
 BATCH = 500
 """Rows whose words are made in a transaction."""
+
+STEP = 100
+"""Rows of a statement."""
 
 
 async def index_rows(database: Database) -> None:
@@ -31,22 +36,20 @@ async def _index_some(db: AsyncSession) -> int:
 
 
 async def _index(db: AsyncSession, rows: Sequence[AnyRow]) -> int:
-    if rows:
-        columns = [
-            {
-                "id": row.id,
-                **index_columns(
-                    row.id,
-                    title=row.title,
-                    file_name=row.file_name,
-                    file_path=row.file_path,
-                    description=row.description,
-                ),
-            }
-            for row in rows
-        ]
+    turns = Turns()
+    for start in range(0, len(rows), STEP):
+        columns = []
+        for row in rows[start : start + STEP]:
+            await turns.pass_on()
+            columns.append({"id": row.id} | _columns(row))
         await repository.set_index_columns(db, columns)
     return len(rows)
+
+
+def _columns(row: AnyRow) -> dict[str, Any]:
+    return index_columns(
+        row.id, title=row.title, file_name=row.file_name, file_path=row.file_path, description=row.description
+    )
 
 
 async def find_similar(database: Database, terms: Iterable[Term]) -> dict[str, list[str]]:

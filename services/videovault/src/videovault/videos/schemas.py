@@ -20,6 +20,8 @@ LARGEST_BIGINT = 2**63 - 1
 LONGEST_TAG = 200
 MAX_TAGS = 100
 """Tags of a video."""
+MOST_VIDEOS = 5000
+"""Videos of a batch, or of one act."""
 
 MEDIA_TYPE = r"^([!#$&^_.+\-0-9A-Za-z]+/[!#$&^_.+\-0-9A-Za-z]+)([ \t]*;[\t -~]*)?$"
 CATEGORY = r"^\s*[^:\s-][^:]*$"

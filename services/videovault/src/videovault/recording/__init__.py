@@ -1,0 +1,1 @@
+"""Videos recorded by their paths: one, a batch, or a stream of any length."""
