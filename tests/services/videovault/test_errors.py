@@ -28,6 +28,7 @@ Problem
 │   ├── RootNotFound: 404 root-not-found
 │   ├── RowNotFound: 404 row-not-found
 │   ├── ScanNotFound: 404 scan-not-found
+│   ├── TrackNotFound: 404 track-not-found
 │   └── VideoNotFound: 404 video-not-found
 ├── PreconditionFailed: 412 precondition-failed
 ├── RangeNotSatisfiable: 416 range-not-satisfiable

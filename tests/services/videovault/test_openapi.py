@@ -33,6 +33,14 @@ OPERATIONS = {
         "list_changes",
         {"200", "401", "403", "404", "422", "500", "503"},
     ),
+    ("get", "/v1/videos/{video_id}/tracks"): (
+        "list_tracks",
+        {"200", "401", "403", "404", "422", "500", "503"},
+    ),
+    ("get", "/v1/videos/{video_id}/tracks/{n}.vtt"): (
+        "read_track",
+        {"200", "304", "401", "403", "404", "422", "500", "503"},
+    ),
     ("post", "/v1/videos/{video_id}/playback"): (
         "begin_playback",
         {"200", "401", "403", "404", "422", "500", "503"},
@@ -94,6 +102,8 @@ def test_success_and_problems_are_typed(document: dict[str, Any]) -> None:
                         media = "text/event-stream"
                     if path.endswith("/stream") and status < "300":
                         media = "video/*"
+                    if path.endswith(".vtt") and status == "200":
+                        media = "text/vtt"
                     assert response["content"][media]["schema"], (path, status)
     created = document["paths"]["/v1/videos"]["post"]["responses"]["201"]
     assert created["content"]["application/json"]["schema"] == {"$ref": VIDEO}

@@ -3,6 +3,7 @@
 from tests.service_pages import read_routes, read_settings, read_table
 from videovault.files.paths import LONGEST_PATH
 from videovault.listing.schemas import COUNTED, VideoQuery
+from videovault.media.subtitles import MOST_BYTES
 from videovault.playback_urls.signing import LIFETIME_SECONDS
 from videovault.query.grammar import LONGEST_QUERY, MOST_TERMS
 from videovault.recording.routes import LONGEST_LINE, SILENT_SECONDS
@@ -58,6 +59,7 @@ LIMITS = {
     "files that a scan reads at the same time": THREADS,
     "seconds without a sign after which another process takes a scan": int(LEASE.total_seconds()),
     "known files that are looked for when a root moves": LOOKED_FOR,
+    "MiB of a file with subtitles, or of the text of embedded ones, at most": MOST_BYTES // 2**20,
     "hours that a playback URL is good": LIFETIME_SECONDS // 3600,
     "ranges of a file in one response, at most": MOST_RANGES,
     "KiB of a file that are read at once": CHUNK // 1024,

@@ -24,6 +24,7 @@ from videovault.settings import Settings
 from videovault.streams.body import OpenStreams
 from videovault.streams.routes import router as streams_router
 from videovault.sync.routes import router as sync_router
+from videovault.tracks.routes import router as tracks_router
 from videovault.undo.routes import router as undo_router
 from videovault.videos.routes import router as videos_router
 from videovault.web.routes import page_router
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             streams_router,
             recording_streams,
             recording_router,
+            tracks_router,
             edits_router,
             mine_router,
             changes_router,

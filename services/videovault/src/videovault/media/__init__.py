@@ -6,6 +6,7 @@
 |---|---|
 | `probe` | a `calls.Probe`: the owned keys of `metadata`, `duration_ms`, `title`, and what is wrong with the file |
 | `read_subtitles` | the embedded text subtitles of a stream as WebVTT |
+| `convert_subtitles` | a file of text subtitles as WebVTT |
 
 `metadata.streams` is a list of `{index, type, codec, language, title, default, forced}`; of audio also `channels` and
 `sample_rate`; of subtitles `text`, false where they are pictures; `cover` is true for a picture that is no film. What is unknown is

@@ -28,7 +28,7 @@ MOST_CALLS = 1000
 PROGRAM = "videovault.media.program"
 """The module that a worker runs."""
 
-Call = Literal["probe", "read_subtitles"]
+Call = Literal["probe", "read_subtitles", "convert_subtitles"]
 """What a worker can do."""
 
 

@@ -20,7 +20,7 @@ from videovault.files.opening import NotInRoot, open_below
 from videovault.media.calls import LENGTH_BYTES
 from videovault.media.containers import NotReadable
 from videovault.media.probing import probe
-from videovault.media.subtitles import read_subtitles
+from videovault.media.subtitles import convert_subtitles, read_subtitles
 
 _NICENESS = 5
 """Requests come first where there are fewer cores than work."""
@@ -37,9 +37,16 @@ def _read_subtitles(file: BinaryIO, _size: int, _seconds: int, given: Mapping[st
     return None, read_subtitles(file, given["index"]).encode()
 
 
+def _convert_subtitles(
+    file: BinaryIO, size: int, _seconds: int, given: Mapping[str, Any]
+) -> tuple[Any, bytes]:
+    return None, convert_subtitles(file, size, form=given["form"], language=given["language"]).encode()
+
+
 CALLS: dict[str, Callable[[BinaryIO, int, int, Mapping[str, Any]], tuple[Any, bytes]]] = {
     "probe": _probe,
     "read_subtitles": _read_subtitles,
+    "convert_subtitles": _convert_subtitles,
 }
 """Each gives JSON and bytes. Raises `NotReadable`."""
 

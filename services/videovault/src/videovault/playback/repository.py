@@ -3,14 +3,14 @@
 from uuid import UUID
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
 from videovault.models import Video
 
 _VIDEO = select(Video.mime_type, Video.metadata_.label("metadata")).where(Video.id == bindparam("id"))
 
 
-async def find_video(db: AsyncSession, video_id: UUID) -> AnyRow | None:
+async def find_video(database: Database, video_id: UUID) -> AnyRow | None:
     """The video's media type and metadata."""
-    return (await db.execute(_VIDEO, {"id": video_id})).one_or_none()
+    return await database.fetch_one(_VIDEO, {"id": video_id})

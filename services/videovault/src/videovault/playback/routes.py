@@ -4,12 +4,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
 
-from dbcommon.session import SessionDep
-from videovault.dependencies import ReaderDep, require_persistence
+from dbcommon.session import DatabaseDep
+from videovault.dependencies import ReaderDep, SettingsDep, require_persistence
 from videovault.errors import NoPersistence, VideoNotFound
 from videovault.playback import service
 from videovault.playback.schemas import PlaybackBody
 from videovault.playback_urls.dependencies import PlaybackUrlsDep
+from videovault.streams.dependencies import OpenStreamsDep
 from webcommon.api.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
 
 router = APIRouter(
@@ -27,9 +28,17 @@ router = APIRouter(
     responses=problem_responses(VideoNotFound),
 )
 async def begin_playback(
-    video_id: UUID, response: Response, caller: ReaderDep, db: SessionDep, urls: PlaybackUrlsDep
+    video_id: UUID,
+    response: Response,
+    caller: ReaderDep,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    urls: PlaybackUrlsDep,
+    streams: OpenStreamsDep,
 ) -> PlaybackBody:
     """A URL of the file that needs no token, for this caller, until it expires or the session ends. The same query opens the
     video's thumbnail, sprite and tracks."""
     response.headers["Referrer-Policy"] = "no-referrer"
-    return await service.begin_playback(db, urls, video_id, caller=caller)
+    return await service.begin_playback(
+        database, urls, video_id, caller=caller, settings=settings, streams=streams
+    )

@@ -1,9 +1,8 @@
 """Bodies of the route of playback."""
 
-from typing import Any
-
 from pydantic import ConfigDict
 
+from videovault.tracks.schemas import TrackBody
 from webcommon.api.schemas import ResponseBody, Timestamp
 
 
@@ -41,5 +40,5 @@ class PlaybackBody(ResponseBody):
     codecs: str | None
     width: int | None
     height: int | None
-    tracks: list[Any]
+    tracks: list[TrackBody]
     chapters: list[Chapter]

@@ -7,26 +7,37 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.ext.asyncio import AsyncSession
 
+from dbcommon.engine import Database
 from videovault.errors import VideoNotFound
 from videovault.playback import repository
 from videovault.playback.schemas import Chapter, PlaybackBody
 from videovault.playback_urls.service import sign_url
 from videovault.playback_urls.signing import PlaybackUrls
+from videovault.settings import Settings
+from videovault.streams.body import OpenStreams
+from videovault.tracks.service import list_tracks
 from webcommon.auth.bearer import Caller
 
 _CHAPTERS = TypeAdapter(list[Chapter])
 
 
 async def begin_playback(
-    db: AsyncSession, urls: PlaybackUrls, video_id: UUID, *, caller: Caller
+    database: Database,
+    urls: PlaybackUrls,
+    video_id: UUID,
+    *,
+    caller: Caller,
+    settings: Settings,
+    streams: OpenStreams,
 ) -> PlaybackBody:
     """How this caller plays the video. Raises `VideoNotFound`."""
-    row = await repository.find_video(db, video_id)
+    row = await repository.find_video(database, video_id)
     if row is None:
         raise VideoNotFound
-    query, expires_at = await sign_url(db, urls, video_id, caller=caller, now=time.time())
+    async with database.transaction() as db:
+        query, expires_at = await sign_url(db, urls, video_id, caller=caller, now=time.time())
+    tracks = await list_tracks(database, video_id, settings=settings, streams=streams, query=query)
     return PlaybackBody(
         url=f"/v1/videos/{video_id}/stream?{query}",
         expires_at=datetime.fromtimestamp(expires_at, UTC),
@@ -34,7 +45,7 @@ async def begin_playback(
         codecs=None,
         width=_read_size(row.metadata, "width"),
         height=_read_size(row.metadata, "height"),
-        tracks=[],
+        tracks=tracks.items,
         chapters=_read_chapters(row.metadata),
     )
 

@@ -15,6 +15,10 @@ from webcommon.auth.bearer import Caller
 
 PlaybackUrlsDep = Annotated[PlaybackUrls, component(PlaybackUrls)]
 
+PlaybackParameter = Annotated[
+    str | None, Query(description="The signature in a playback URL, in place of a token.")
+]
+
 
 class PlaybackToken(LibraryToken):
     """The caller of an access token, or of a playback URL of the video in the path."""
@@ -23,9 +27,7 @@ class PlaybackToken(LibraryToken):
         self,
         connection: HTTPConnection,
         video_id: UUID,
-        playback: Annotated[
-            str | None, Query(description="The signature in a playback URL, in place of a token.")
-        ] = None,
+        playback: PlaybackParameter = None,
     ) -> Caller:
         app = connection.app
         if playback is None or app.settings.access == "open" or "authorization" in connection.headers:

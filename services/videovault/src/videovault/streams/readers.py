@@ -32,6 +32,10 @@ class Readers:
         """Call a function on a thread."""
         return self._threads.submit(function)
 
+    async def run(self, function: Callable[[], Result]) -> Result:
+        """What the function gives, called on a thread. Raises what the function raises."""
+        return await asyncio.wrap_future(self.begin(function))
+
     async def open(self, function: Callable[[], OpenFile]) -> OpenFile:
         """The file that the function opens on a thread. Raises what the function raises."""
         opening = self.begin(function)

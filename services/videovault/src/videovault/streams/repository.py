@@ -16,7 +16,7 @@ _FILE = (
         Video.path_bytes,
         Video.file_name,
         Video.mime_type,
-        Video.missing_since,
+        Video.metadata_["streams"].label("streams"),
         Root.path.label("root_path"),
         Root.path_bytes.label("root_path_bytes"),
     )

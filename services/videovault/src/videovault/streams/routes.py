@@ -10,11 +10,10 @@ from videovault.dependencies import SettingsDep, require_persistence
 from videovault.errors import NoPersistence, VideoNotFound
 from videovault.playback_urls.dependencies import ViewerDep
 from videovault.streams import service
-from videovault.streams.body import OpenStreams
 from videovault.streams.conditions import Conditions
+from videovault.streams.dependencies import OpenStreamsDep
 from videovault.streams.errors import FileNotFound, PreconditionFailed, RangeNotSatisfiable
 from webcommon.api.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
-from webcommon.app.state import component
 
 router = APIRouter(
     prefix="/v1/videos",
@@ -52,7 +51,7 @@ async def stream_video(
     caller: ViewerDep,
     database: DatabaseDep,
     settings: SettingsDep,
-    streams: Annotated[OpenStreams, component(OpenStreams)],
+    streams: OpenStreamsDep,
     download: Annotated[bool, Query(description="Save the file under its name.")] = False,
 ) -> Response:
     """The file, or the ranges of it that `Range` asks for, by the rules of RFC 9110."""

@@ -1,0 +1,1 @@
+"""The subtitles of videos: files beside them, and embedded ones, as WebVTT."""
