@@ -66,7 +66,10 @@ class Share:
 
 
 def is_chosen(item: pytest.Item, half: Half | None, drills: Share) -> bool:
-    """Whether a test runs: a drill in its share, another test of a service that uses a database in its half, the rest always."""
+    """Whether a test runs: a drill in its share (an exhaustive one where all of them run), another test of a service that uses a
+    database in its half, the rest always."""
+    if item.get_closest_marker("exhaustive"):
+        return drills.count == 1
     if item.get_closest_marker("long"):
         return drills.has(item.nodeid)
     return half is None or half_of(item) in (None, half)

@@ -64,3 +64,10 @@ def test_a_drill_runs_in_its_share_with_either_half(item: pytest.Item) -> None:
         assert [is_chosen(item, half, share) for share in EIGHTHS] == [
             share.has(item.nodeid) for share in EIGHTHS
         ]
+
+
+def test_an_exhaustive_drill_runs_only_where_all_drills_do(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.long)
+    item.add_marker(pytest.mark.exhaustive)
+    shares = [*EIGHTHS, Share(0, 2), Share(1, 2), Share(0, 1)]
+    assert [share for share in shares if is_chosen(item, None, share)] == [Share(0, 1)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
@@ -21,7 +22,8 @@ class Shop:
     def __init__(self, client: httpx.AsyncClient, mint: TokenMint) -> None:
         self.client = client
         self.mint = mint
-        self.admin: Headers = mint.headers(roles=("user", "admin"))
+        # Longer than the longest drill.
+        self.admin: Headers = mint.headers(roles=("user", "admin"), exp=int(time.time()) + 24 * 3600)
         self._numbers = itertools.count(1)
 
     def buyer(self, user_id: UUID | None = None) -> Headers:
