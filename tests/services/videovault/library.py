@@ -17,8 +17,9 @@ _numbers = itertools.count()
 
 
 def settings_for(database: DatabaseSettings | None, **changed: Any) -> Settings:
-    """Settings of a service on that database."""
-    return Settings(**{"database": database, "secret": "s" * 32, "index_seconds": 3600, **changed})
+    """Settings of a service on that database, which does not look into films."""
+    given = {"secret": "s" * 32, "index_seconds": 3600, "media_workers": 0}
+    return Settings(**{"database": database, **given, **changed})
 
 
 def a_video(**changed: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from tests.service_pages import read_routes, read_settings, read_table
 from videovault.files.paths import LONGEST_PATH
 from videovault.listing.schemas import COUNTED, VideoQuery
+from videovault.media.probing import MOST_CHAPTERS, MOST_PIXELS, MOST_STREAMS
 from videovault.media.subtitles import MOST_BYTES
 from videovault.playback_urls.signing import LIFETIME_SECONDS
 from videovault.query.grammar import LONGEST_QUERY, MOST_TERMS
@@ -55,6 +56,9 @@ LIMITS = {
     "bytes of the path of a file that is scanned, at most": LONGEST_PATH,
     "errors that a scan lists, at most": MOST_ERRORS,
     "days that the result of a scan is kept": KEPT.days,
+    "streams of a film that are kept, at most": MOST_STREAMS,
+    "chapters of a film that are kept, at most": MOST_CHAPTERS,
+    "pixels of a film's picture, at most": MOST_PIXELS,
     "scans of a process at the same time": AT_ONCE,
     "files that a scan reads at the same time": THREADS,
     "seconds without a sign after which another process takes a scan": int(LEASE.total_seconds()),

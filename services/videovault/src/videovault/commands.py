@@ -17,6 +17,7 @@ from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from dbcommon.settings import PoolSettings
 from dbcommon.settings_error import SettingsError
+from videovault.media.setup import media_workers_running
 from videovault.scans.here import prepare_roots, scan_here
 from videovault.scans.schemas import ScanBody, ScanResult
 from videovault.settings import Settings
@@ -39,7 +40,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="For programs: JSON ins
 
 COUNTS = (
     *("added", "moved", "changed", "unchanged", "missing", "returned"),
-    *("hashed", "opened", "ambiguous"),
+    *("hashed", "opened", "probed", "ambiguous"),
 )
 
 
@@ -67,7 +68,11 @@ def scan(
     async def work(database: Database, settings: Settings) -> list[ScanBody]:
         with _progress(is_quiet=as_json) as show:
             roots = await prepare_roots(database, settings, list(map(os.fsencode, folders or [])))
-            return [await scan_here(database, settings, root, full=full, show=show) for root in roots]
+            async with media_workers_running(settings) as workers:
+                return [
+                    await scan_here(database, settings, root, full=full, media_workers=workers, show=show)
+                    for root in roots
+                ]
 
     scans = _run(context, work)
     if as_json:
@@ -94,8 +99,9 @@ def watch(context: typer.Context, folders: Folders = None) -> None:
 
     async def work(database: Database, settings: Settings) -> None:
         roots = await prepare_roots(database, settings, list(map(os.fsencode, folders or [])))
-        async for scan in watching.watch_roots(database, settings, roots):
-            _print(scan)
+        async with media_workers_running(settings) as workers:
+            async for scan in watching.watch_roots(database, settings, roots, media_workers=workers):
+                _print(scan)
 
     _run(context, work)
 
@@ -137,7 +143,7 @@ def _progress(*, is_quiet: bool) -> Iterator[Callable[[ScanResult], None]]:
             seen = result.unchanged + result.hashed + result.returned
             bars.update(
                 task,
-                description=f"{seen:,} files seen, {result.hashed:,} read, {result.error_count:,} errors",
+                description=f"{seen:,} files seen, {result.hashed:,} read, {result.probed:,} probed, {result.error_count:,} errors",
             )
 
         yield show

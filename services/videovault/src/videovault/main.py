@@ -102,12 +102,13 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
     )
     if database is not None:
         key = derive_key(settings.secret.get_secret_value(), "playback URLs")
+        media_workers = make_media_workers(settings)
         app.keep(
             Components(
-                media_workers=make_media_workers(settings),
+                media_workers=media_workers,
                 open_streams=OpenStreams(),
                 playback_urls=PlaybackUrls(key),
-                scan_worker=ScanWorker(database, settings),
+                scan_worker=ScanWorker(database, settings, media_workers=media_workers),
             )
         )
     return app

@@ -18,6 +18,8 @@ def _obey(file: BinaryIO, _size: int, _seconds: int, given: Mapping[str, Any]) -
             target.write(b"something")
     if act == "die":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if act == "wait":
+        signal.pause()
     while act == "burn":
         pass
     return {"secrets": [name for name in os.environ if name.startswith("VIDEOVAULT_")]}, b""

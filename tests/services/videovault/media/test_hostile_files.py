@@ -34,7 +34,7 @@ async def test_the_first_part_of_a_file_with_its_index_at_the_end_is_incomplete(
     assert (await failure(workers, path))[0] == "incomplete"
 
 
-@pytest.mark.parametrize(("name", "part"), [("mpeg4.avi", 0.6), ("vp9.webm", 0.6), ("mjpeg.avi", 0.5)])
+@pytest.mark.parametrize(("name", "part"), [("mpeg4.avi", 0.6), ("vp9.webm", 0.6), ("mjpeg.avi", 0.8)])
 async def test_a_file_whose_end_is_not_there_has_the_duration_of_what_is_there(
     workers: MediaWorkers, kinds: Path, path: Path, name: str, part: float
 ) -> None:
@@ -43,7 +43,7 @@ async def test_a_file_whose_end_is_not_there_has_the_duration_of_what_is_there(
     found = await probe(workers, path)
 
     assert found["error"] == {"code": "incomplete", "detail": "its end is not there"}
-    assert 500 <= found["duration_ms"] <= 1400
+    assert 500 <= found["duration_ms"] < 1900
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -20,12 +21,20 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("media").resolve()
 
 
+@pytest.fixture(scope="module")
+def scan_settings() -> dict[str, Any]:
+    """Settings that a module sets otherwise."""
+    return {}
+
+
 @pytest_asyncio.fixture(scope="module")
 async def scanning_library(
-    database: DatabaseSettings, mint: TokenMint, media: Path
+    database: DatabaseSettings, mint: TokenMint, media: Path, scan_settings: dict[str, Any]
 ) -> AsyncIterator[Library]:
     """One application for the tests of a module."""
-    settings = settings_for(database, media_roots=str(media), scan_ignore="samples,*-trailer.*")
+    settings = settings_for(
+        database, media_roots=str(media), scan_ignore="samples,*-trailer.*", **scan_settings
+    )
     app = create_app(settings, issuers=[mint.issuer])
     async with running(app) as client:
         yield Library(

@@ -4,10 +4,17 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.services.videovault.scans.conftest import films, folder, library, media, scanning_library
+from tests.services.videovault.scans.conftest import (
+    films,
+    folder,
+    library,
+    media,
+    scan_settings,
+    scanning_library,
+)
 from tests.services.videovault.scans.folders import Films
 
-__all__ = ["films", "folder", "library", "media", "scanning_library"]
+__all__ = ["films", "folder", "library", "media", "scan_settings", "scanning_library"]
 
 AddFile = Callable[..., Awaitable[str]]
 

@@ -28,6 +28,9 @@ MOST_CALLS = 1000
 PROGRAM = "videovault.media.program"
 """The module that a worker runs."""
 
+END_SECONDS = 5.0
+"""Within this a worker has to end that has closed its pipe."""
+
 Call = Literal["probe", "read_subtitles", "convert_subtitles"]
 """What a worker can do."""
 
@@ -53,15 +56,18 @@ class Answer:
 class MediaFailed(Exception):
     """A call gave nothing.
 
-    `code`: that of a scan's error, or `gone` for a file that is not there. `facts`: of the file that it says something about; None
-    if it was not opened, or the worker died.
+    `code`: that of a scan's error, or `gone` for a file that is not there. `facts`: of the file, if it was opened. `is_lasting`
+    says that another call will fail, too, unless the file changes.
     """
 
-    def __init__(self, code: str, detail: str, *, facts: FileFacts | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str, *, facts: FileFacts | None = None, is_lasting: bool = True
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.facts = facts
+        self.is_lasting = is_lasting
 
 
 class WorkerDied(Exception):
@@ -124,7 +130,9 @@ class MediaWorkers:
                     raise MediaFailed("unreadable", str(error)) from error
         facts = FileFacts(*head["facts"]) if "facts" in head else None
         if (failure := head.get("error")) is not None:
-            raise MediaFailed(failure["code"], failure["detail"], facts=facts)
+            was_opened = failure["code"] != "closed"
+            code = failure["code"] if was_opened else "unreadable"
+            raise MediaFailed(code, failure["detail"], facts=facts, is_lasting=was_opened)
         assert facts is not None  # noqa: S101 - an answer without an error has them
         return Answer(result=head["result"], content=content, facts=facts)
 
@@ -138,8 +146,8 @@ class MediaWorkers:
             self._end(worker)
             raise MediaFailed("unreadable", f"it took more than {self._seconds} seconds") from None
         except (OSError, asyncio.IncompleteReadError):
+            status = await worker.wait_for_end()
             self._end(worker)
-            status = await worker.process.wait()
             if status == -signal.SIGXCPU:
                 told = f"it took more than {self._seconds} seconds of the processor"
                 raise MediaFailed("unreadable", told) from None
@@ -198,6 +206,14 @@ class _Worker:
             await source.readexactly(int.from_bytes(await source.readexactly(LENGTH_BYTES))) for _ in range(2)
         ]
         return json.loads(parts[0]), parts[1]
+
+    async def wait_for_end(self) -> int:
+        """How the process ended, which has closed its pipe. To kill one that ends by itself would lose that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                return await self.process.wait()
+        self.process.kill()
+        return await self.process.wait()
 
     def wait(self, seconds: float, end: Callable[[], None]) -> None:
         self._end = asyncio.get_running_loop().call_later(seconds, end)

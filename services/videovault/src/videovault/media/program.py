@@ -89,7 +89,7 @@ def _answer(given: Mapping[str, Any], seconds: int) -> tuple[dict[str, Any], byt
     except NotInRoot:
         return {"error": {"code": "gone", "detail": "it is in no root"}}, b""
     except OSError as error:
-        code = "gone" if isinstance(error, FileNotFoundError) else "unreadable"
+        code = "gone" if isinstance(error, FileNotFoundError) else "closed"
         return {"error": {"code": code, "detail": (error.strerror or type(error).__name__).lower()}}, b""
     with open(descriptor, "rb") as file:
         facts = facts_of(os.fstat(descriptor))

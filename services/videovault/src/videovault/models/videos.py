@@ -66,6 +66,9 @@ class Video(Model):
     mtime: Mapped[int | None] = mapped_column(BigInteger)
     inode: Mapped[int | None] = mapped_column(BigInteger)
     identity: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # The identity of the content of which it was read what it holds, and `{code, detail}` if something is wrong with it.
+    probed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    probe_error: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
     # Hybrid times, which a trigger writes: of each field that changed, under "*" of all others; and the latest of all.
     clocks: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     last_at: Mapped[str] = mapped_column(server_default="")
@@ -103,6 +106,13 @@ class Video(Model):
         ),
         Index("ix_videos_mime_type", "mime_type"),
         Index("ix_videos_identity", "identity", postgresql_where=text("identity IS NOT NULL")),
+        Index(
+            "ix_videos_not_probed",
+            "file_path",
+            postgresql_where=text(
+                "identity IS NOT NULL AND (probed IS DISTINCT FROM identity OR probe_error IS NOT NULL)"
+            ),
+        ),
         Index("ix_videos_missing_since", "missing_since", postgresql_where=text("missing_since IS NOT NULL")),
         Index(
             "ix_videos_words",

@@ -7,6 +7,7 @@ from uuid import UUID
 from dbcommon.engine import Database
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
+from videovault.media.calls import MediaWorkers
 from videovault.roots.folders import find_folder
 from videovault.roots.repository import find_covering, list_ids
 from videovault.roots.schemas import NewRoot
@@ -45,12 +46,13 @@ async def scan_here(
     root_id: UUID,
     *,
     full: bool = False,
+    media_workers: MediaWorkers | None = None,
     show: Callable[[ScanResult], None] = lambda _result: None,
 ) -> ScanBody:
     """Scan the root to the end, or wait for the process that is at it. `show` is told what was found so far."""
     scan, _ = await begin_scan(database, NewScan(root_id=root_id, full=full))
     while scan.status == "running":
-        claimed = await claim_scan(database, settings, scan_id=scan.id)
+        claimed = await claim_scan(database, settings, scan_id=scan.id, media_workers=media_workers)
         if claimed is None:
             await asyncio.sleep(SHOW_SECONDS)
         else:

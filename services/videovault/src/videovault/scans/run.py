@@ -2,8 +2,9 @@
 
 First the facts: all files below the roots are compared with the videos, and what is new or changed is read, and staged in the
 database. Then videos without their file are paired with staged files of the same content, and what is left is new, or the new
-content of the video at its path. Each step is a transaction that can be repeated, so a scan that was killed goes on from its
-beginning: it finds videos that have their places, and reads no staged file again.
+content of the video at its path. Then films are probed whose content is not known yet: what they hold is kept with the identity of
+that content. Each step is a transaction that can be repeated, so a scan that was killed goes on from its
+beginning: it finds videos that have their places, and reads no staged file and no probed film again.
 
 No transaction is open while a disk is waited for. Memory is bounded by `BATCH` files, the largest folder, and the ids of videos whose
 files are gone.
@@ -30,12 +31,16 @@ from videovault.files.comparing import Comparison, KnownFile, Seen, compare
 from videovault.files.pairing import LostVideo, pair
 from videovault.files.paths import to_bytes
 from videovault.files.walking import FoundFile, RootMark, RootUnreachable, Trouble, read_mark, walk
+from videovault.media import repository as media
+from videovault.media.calls import MediaWorkers
 from videovault.models import ScanStatus
 from videovault.query.service import index_rows
 from videovault.roots.folders import is_allowed
 from videovault.roots.repository import bounds
 from videovault.scans import repository
+from videovault.scans.probing import probe_films, tell_failure
 from videovault.scans.reading import read_files
+from videovault.scans.schemas import MOST_ERRORS
 from videovault.scans.tally import Tally
 from videovault.settings import Settings
 
@@ -44,6 +49,9 @@ BATCH = 1000
 
 READ_AT_ONCE = 200
 """Files that are read before they are staged."""
+
+PROBE_AT_ONCE = 50
+"""Films that are probed before what they hold is stored."""
 
 LEASE = timedelta(seconds=15)
 """A process that does not prolong its scan for so long has died; another one takes it."""
@@ -61,14 +69,23 @@ class RootNotAllowed(RootUnreachable):
 
 
 class ScanRun:
-    """A run of a scan that `repository.claim` has given to the token `runner`."""
+    """A run of a scan that `repository.claim` has given to the token `runner`. Without `media_workers` no film is probed."""
 
-    def __init__(self, database: Database, settings: Settings, scan: AnyRow, runner: UUID) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        scan: AnyRow,
+        runner: UUID,
+        *,
+        media_workers: MediaWorkers | None = None,
+    ) -> None:
         self.tally = Tally(scan.result)
         self._database = database
         self._settings = settings
         self._scan = scan
         self._runner = runner
+        self._media_workers = media_workers
         self._lock = asyncio.Lock()
         """Progress is not stored while a transaction counts what is not committed yet."""
         self._is_lost = False
@@ -81,17 +98,19 @@ class ScanRun:
         holding = Schedule(seconds=HOLD_SECONDS)
         async with run_every(holding, self._hold, name="the progress of a scan"):
             roots = await repository.list_roots(self._database, self._scan.id)
-            reached = tuple([root.id for root in roots if await self.look_at(root)])
-            run = files.Run(self._runner, reached)
+            reached = [root for root in roots if await self.look_at(root)]
+            run = files.Run(self._runner, tuple(root.id for root in reached))
             await self._pair(run)
             await self._place_rest(run)
             await self._mark_missing()
+            for root in reached:
+                await self._probe(root)
             await index_rows(self._database)
         spans = [bounds(root.path) for root in roots]
         self.tally.result.missing = sum([await files.count_missing(self._database, *span) for span in spans])
         status: ScanStatus = "done" if len(reached) == len(roots) else "root_unreachable"
         async with self._writing() as db:
-            await repository.delete_staged(db, reached)
+            await repository.delete_staged(db, run.root_ids)
             await repository.hold(db, self._scan.id, self._runner, lease=LEASE, result=self.tally.as_json())
             await repository.finish(db, self._scan.id, self._runner, status=status)
         return status
@@ -274,6 +293,30 @@ class ScanRun:
         for start in range(0, len(gone), BATCH):
             async with self._writing() as db:
                 await files.mark_missing(db, gone[start : start + BATCH])
+
+    async def _probe(self, root: AnyRow) -> None:
+        last, end = bounds(root.path)
+        if self._scan.full and self._media_workers is not None:
+            async with self._writing() as db:
+                await media.forget_failures(db, last, end)
+        failures, count = await media.list_failures(self._database, last, end, most=MOST_ERRORS)
+        for path, error in failures:
+            self.tally.note(tell_failure(path, error))
+        self.tally.result.error_count += count - len(failures)
+        if self._media_workers is None:
+            return
+        path = root.path_bytes or root.path.encode()
+        allowed = self._settings.media_folders
+        while films := await media.list_not_probed(self._database, last=last, end=end, most=PROBE_AT_ONCE):
+            probed, troubles = await probe_films(
+                self._media_workers, films, root=path, allowed=allowed, is_over=lambda: self._is_lost
+            )
+            async with self._writing() as db:
+                await media.note_probed(db, probed)
+                self.tally.count(probed=len(probed))
+            for trouble in troubles:
+                self.tally.note(trouble)
+            last = films[-1].file.path
 
 
 def _take(walking: Iterator[FoundFile | Trouble]) -> list[FoundFile | Trouble]:

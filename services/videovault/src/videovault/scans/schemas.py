@@ -52,7 +52,8 @@ class ScanResult(BaseModel):
     missing: int = Field(0, description="Videos of these roots whose file is not there.")
     returned: int = Field(0, description="Videos that were missing, and whose file is back at its path.")
     hashed: int = Field(0, description="Files of which the identity was computed.")
-    opened: int = Field(0, description="Files that were opened.")
+    opened: int = Field(0, description="Files that were opened for that.")
+    probed: int = Field(0, description="Films of which it was read what they hold.")
     ambiguous: int = Field(0, description="Contents of which nothing told which video is which file.")
     ambiguities: list[Ambiguity] = Field([], description=f"The first {MOST_GROUPS} of them.")
     error_count: int = 0

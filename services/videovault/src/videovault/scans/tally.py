@@ -7,7 +7,7 @@ from videovault.files.pairing import Pairing
 from videovault.files.walking import Trouble
 from videovault.scans.schemas import MOST_ERRORS, MOST_GROUPS, Ambiguity, FileError, ScanResult
 
-KEPT = frozenset({"added", "moved", "changed", "returned"})
+KEPT = frozenset({"added", "moved", "changed", "returned", "probed"})
 """Counts of what a scan has done, which a process that takes it over goes on counting. It looks at the rest anew."""
 
 

@@ -12,6 +12,7 @@ from dbcommon.engine import Database
 from dbcommon.errors import DatabaseError
 from videovault.files.media_types import media_type_of
 from videovault.files.paths import is_inside
+from videovault.media.calls import MediaWorkers
 from videovault.roots.errors import NotAFolder
 from videovault.roots.repository import find_root
 from videovault.scans.here import scan_here
@@ -28,7 +29,12 @@ LOOK_MS = 1000
 
 
 async def watch_roots(
-    database: Database, settings: Settings, root_ids: Sequence[UUID], *, stop: asyncio.Event | None = None
+    database: Database,
+    settings: Settings,
+    root_ids: Sequence[UUID],
+    *,
+    media_workers: MediaWorkers | None = None,
+    stop: asyncio.Event | None = None,
 ) -> AsyncIterator[ScanBody]:
     """Scan the roots, and again those in which something changes, until `stop` is set. Raises `NotAFolder` for a path that is
     not UTF-8, of which the operating system's notices cannot be followed."""
@@ -49,7 +55,7 @@ async def watch_roots(
         due |= {root_id for root_id, place in places.items() if _is_in_one(changed, os.fsencode(place))}
         for root_id in tuple(due):
             try:
-                scan = await scan_here(database, settings, root_id)
+                scan = await scan_here(database, settings, root_id, media_workers=media_workers)
             except DatabaseError as error:
                 logger.warning("the scan waits for the database: %s", error)
                 continue

@@ -13,6 +13,7 @@ from dbcommon.jobs.batches import repeat_batches
 from dbcommon.jobs.periodic import run_every
 from dbcommon.models import new_id
 from dbcommon.schedule import Schedule
+from videovault.media.calls import MediaWorkers
 from videovault.scans import repository
 from videovault.scans.run import LEASE, ScanLost, ScanRun
 from videovault.settings import Settings
@@ -29,9 +30,12 @@ LOOK_SECONDS = 5.0
 class ScanWorker:
     """Scans for this process."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, *, media_workers: MediaWorkers | None = None
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._media_workers = media_workers
         self._events = [asyncio.Event() for _ in range(AT_ONCE)]
 
     def wake(self) -> None:
@@ -54,7 +58,7 @@ class ScanWorker:
         await repeat_batches(self._run_one)
 
     async def _run_one(self) -> int:
-        run = await claim_scan(self._database, self._settings)
+        run = await claim_scan(self._database, self._settings, media_workers=self._media_workers)
         if run is None:
             return 0
         await run_claimed(self._database, run)
@@ -71,13 +75,20 @@ class ClaimedScan:
 
 
 async def claim_scan(
-    database: Database, settings: Settings, *, scan_id: UUID | None = None
+    database: Database,
+    settings: Settings,
+    *,
+    scan_id: UUID | None = None,
+    media_workers: MediaWorkers | None = None,
 ) -> ClaimedScan | None:
     """Take a scan, any or this one, that no process is at; None without one."""
     runner = new_id()
     async with database.transaction() as db:
         scan = await repository.claim(db, runner, lease=LEASE, scan_id=scan_id)
-    return None if scan is None else ClaimedScan(ScanRun(database, settings, scan, runner), scan.id, runner)
+    if scan is None:
+        return None
+    run = ScanRun(database, settings, scan, runner, media_workers=media_workers)
+    return ClaimedScan(run, scan.id, runner)
 
 
 async def run_claimed(database: Database, claimed: ClaimedScan) -> None:
