@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -215,3 +216,31 @@ async def test_other_services_work_without_auth_and_refuse_ended_sessions(
         while time.monotonic() < until:
             assert await statuses_with(others, live["access_token"]) == [200] * 3
             assert await statuses_with(others, ended["access_token"]) == [401] * 3
+
+
+async def test_a_playback_url_ends_with_its_session_at_every_process(
+    stack: Stack, everywhere: list[Process]
+) -> None:
+    """Without roots a stream is 404, which tells that the URL was good."""
+    auth = everywhere[0].client
+    vaults = [process.client for process in everywhere if process.service == "videovault"]
+    answer = await log_in(auth, person := await register(auth))
+    library = stack.database("videovault")
+    video_id = uuid4()
+    await library.execute(
+        "INSERT INTO videos (id, file_path, file_name, file_size, mime_type) VALUES ($1, '/a.mp4', 'a.mp4', 1, 'video/mp4')",
+        video_id,
+    )
+    begun = await vaults[0].post(f"/v1/videos/{video_id}/playback", headers=bearer(answer["access_token"]))
+    url = begun.json()["url"]
+    assert [(await vault.get(url)).status_code for vault in vaults] == [404, 404]
+
+    assert (await log_out(auth, person, answer)).status_code == 204
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for vault in vaults:
+            while (await vault.get(url)).status_code != 401:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+        # What a process that starts later goes by.
+        while await library.fetch("SELECT FROM playback_sessions"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)

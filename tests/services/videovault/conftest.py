@@ -11,6 +11,7 @@ from typing import Literal
 import pytest
 import pytest_asyncio
 import uvicorn
+from starlette.types import ASGIApp
 
 from dbcommon.settings import DatabaseSettings
 from tests.clients import running
@@ -19,9 +20,9 @@ from tests.services.videovault.library import Library, settings_for
 from tests.services.videovault.media_files import KINDS, make_film
 from tests.tokens import TokenMint
 from videovault.main import create_app
-from webcommon.app.service import Service
+from webcommon.app.http_protocol import BoundedHeadersProtocol
 
-Serve = Callable[[Service], AbstractAsyncContextManager[str]]
+Serve = Callable[..., AbstractAsyncContextManager[str]]
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -51,10 +52,12 @@ async def library(running_library: Library) -> Library:
 
 
 @contextlib.asynccontextmanager
-async def _serving(app: Service, *, lifespan: Literal["on", "off"] = "on") -> AsyncIterator[str]:
+async def _serving(app: ASGIApp, *, lifespan: Literal["on", "off"] = "on") -> AsyncIterator[str]:
     # The socket listens before the server runs, so that early connections wait in its queue.
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan=lifespan, ws="none"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=BoundedHeadersProtocol, log_config=None, lifespan=lifespan, ws="none")
+        )
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/"

@@ -92,6 +92,7 @@ class FileBody(Response):
         """Send the response."""
         self._connection = connection = find_connection(scope)
         if connection is not None:
+            connection.bound_unsent()
             connection.when_stopping(self._stop)
         watch = asyncio.create_task(self._watch(receive))
         try:
