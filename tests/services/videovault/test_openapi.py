@@ -28,6 +28,11 @@ OPERATIONS = {
     ("post", "/v1/videos/bulk-move"): ("bulk_move_videos", {"200", "409", *WRITE}),
     ("patch", "/v1/videos/{video_id}"): ("patch_video", {"200", "404", "412", *WRITE}),
     ("post", "/v1/videos/{video_id}/move"): ("move_video", {"200", "404", "409", *WRITE}),
+    ("put", "/v1/videos/{video_id}/progress"): ("put_progress", {"200", "404", *WRITE}),
+    ("get", "/v1/history"): ("list_history", {"200", "401", "403", "422", "500", "503"}),
+    ("delete", "/v1/history"): ("delete_history", {"204", "401", "403", "500", "503"}),
+    ("post", "/v1/history/mark"): ("mark_videos", {"200", *WRITE}),
+    ("get", "/v1/continue-watching"): ("list_unfinished", {"200", "401", "403", "422", "500", "503"}),
     ("put", "/v1/videos/{video_id}/mine"): ("put_mine", {"200", "404", *WRITE}),
     ("get", "/v1/videos/{video_id}/changes"): (
         "list_changes",

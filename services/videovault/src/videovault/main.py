@@ -8,6 +8,7 @@ from videovault import __version__
 from videovault.changes.routes import router as changes_router
 from videovault.components import Components
 from videovault.edits.routes import router as edits_router
+from videovault.history.routes import router as history_router
 from videovault.listing.routes import router as listing_router
 from videovault.media.setup import make_media_workers
 from videovault.mine.routes import router as mine_router
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             tracks_router,
             edits_router,
             mine_router,
+            history_router,
             changes_router,
             undo_router,
             roots_router,

@@ -90,6 +90,10 @@ EXEMPT: Mapping[str, tuple[str, frozenset[str]]] = {
     ),
     "videovault query": (_EMPTY, frozenset({_INDEX, "require-concurrent-index-deletion"})),
     "videovault rows": (f"more entities, an index of a column; {_EMPTY}", frozenset({_CHECK, _INDEX})),
+    "videovault viewings": (
+        f"columns and indexes of viewings, which nothing wrote before; {_EMPTY}",
+        frozenset({_INDEX, "disallowed-unique-constraint", "adding-field-with-default", "ban-drop-column"}),
+    ),
     "payment users_token_expires_at": (_RENAMES, frozenset({"renaming-column"})),
 }  # fmt: skip
 """Revisions that break rules of squawk: why they may, and which."""

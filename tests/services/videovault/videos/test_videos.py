@@ -249,15 +249,9 @@ async def test_the_entity_tag_changes_with_the_tags(library: Library) -> None:
     assert first.headers["etag"] != second.headers["etag"]
 
 
-async def test_a_deleted_video_is_gone_with_its_tags_and_history(library: Library) -> None:
+async def test_a_deleted_video_is_gone_with_its_tags(library: Library) -> None:
     kept = await library.add(tags=[tag("place", "harbour")])
     gone = await library.add(tags=[tag("place", "harbour"), tag("mood", "calm")])
-    for video in (kept, gone):
-        await library.execute(
-            "INSERT INTO watch_history (video_id, user_id, position_seconds) VALUES (:video, :user, 5)",
-            video=UUID(video["id"]),
-            user=uuid4(),
-        )
 
     answer = await library.delete(gone["id"])
 
@@ -265,7 +259,6 @@ async def test_a_deleted_video_is_gone_with_its_tags_and_history(library: Librar
     missing = await library.get(f"/v1/videos/{gone['id']}")
     assert (missing.status_code, missing.json()["type"]) == (404, "/problems/video-not-found")
     assert await library.value("SELECT array_agg(DISTINCT video_id) FROM tags") == [UUID(kept["id"])]
-    assert await library.value("SELECT array_agg(video_id) FROM watch_history") == [UUID(kept["id"])]
 
 
 async def test_of_many_deletions_of_one_video_at_once_one_succeeds(library: Library) -> None:

@@ -26,6 +26,7 @@ METADATA = "metadata/"
 
 ROWS: Mapping[str, frozenset[str]] = {
     "mine": frozenset({"video_id"}),
+    "viewing": frozenset({"video_id", "session_id", "position_seconds", "watched_at"}),
 }
 """The entities whose rows are fields alone, and the fields without which there is no row."""
 

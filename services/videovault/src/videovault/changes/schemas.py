@@ -18,6 +18,21 @@ class OperationBody(ResponseBody):
     operation_id: UUID = Field(description="For `POST /v1/operations/{operation_id}/undo`, for 30 days.")
 
 
+class BulkResult(OperationBody):
+    """What an act did, which can be undone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"operation_id": "019a2b3c-5a10-7c02-9f3e-6b1a7c8d9e0f", "changed": 12, "not_found": []}
+            ]
+        }
+    )
+
+    changed: int = Field(description="Videos that it changed or deleted.")
+    not_found: list[UUID] = Field(description="Ids of no video.")
+
+
 class ChangeBody(ResponseBody):
     """A change of one field."""
 

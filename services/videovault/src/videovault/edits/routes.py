@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Response
 
 from dbcommon.session import SessionDep
+from videovault.changes.schemas import BulkResult
 from videovault.dependencies import EditorDep, require_persistence
 from videovault.edits import service
 from videovault.edits.errors import VideoChanged
 from videovault.edits.schemas import (
-    BulkResult,
     Moves,
     NewPath,
     VideoIds,
@@ -30,7 +30,7 @@ router = APIRouter(
 
 @router.post("/bulk-delete", operation_id="bulk_delete_videos", summary="Delete many videos' records")
 async def bulk_delete_videos(body: VideoIds, caller: EditorDep, db: SessionDep) -> BulkResult:
-    """Delete records with their tags and their watch history, which can be undone. The files stay."""
+    """Delete records with their tags, which can be undone. The files stay."""
     return await service.bulk_delete(db, body.video_ids, caller=caller)
 
 

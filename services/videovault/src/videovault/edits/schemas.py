@@ -5,7 +5,6 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from videovault.changes.schemas import OperationBody
 from videovault.videos.schemas import MOST_VIDEOS, Description, MediaType, Name, Path, Seconds, Title
 from webcommon.api.schemas import JsonObject, RequestBody
 
@@ -71,18 +70,3 @@ class Moves(RequestBody):
     )
 
     moves: Annotated[list[Move], Field(min_length=1, max_length=MOST_VIDEOS)]
-
-
-class BulkResult(OperationBody):
-    """What an act did, which can be undone."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"operation_id": "019a2b3c-5a10-7c02-9f3e-6b1a7c8d9e0f", "changed": 12, "not_found": []}
-            ]
-        }
-    )
-
-    changed: int = Field(description="Videos that it changed or deleted.")
-    not_found: list[UUID] = Field(description="Ids of no video.")

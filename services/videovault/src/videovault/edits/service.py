@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from dbcommon.constraints import violated_constraint
 from dbcommon.rows import AnyRow
 from videovault.changes import repository as changes
+from videovault.changes.schemas import BulkResult
 from videovault.edits.errors import VideoChanged
 from videovault.edits.merge_patch import merge_patch
-from videovault.edits.schemas import BulkResult, Move, VideoPatch
+from videovault.edits.schemas import Move, VideoPatch
 from videovault.entity_tags import is_current
 from videovault.errors import VideoNotFound
 from videovault.query.service import index_written
@@ -83,7 +84,7 @@ async def bulk_move(db: AsyncSession, moves: Sequence[Move], *, caller: Caller) 
 
 
 async def bulk_delete(db: AsyncSession, video_ids: Sequence[UUID], *, caller: Caller) -> BulkResult:
-    """Delete videos with their tags and their history; never a file."""
+    """Delete videos with their tags; never a file."""
     operation_id = await changes.begin_operation(db, str(caller.id))
     deleted = await records.delete_videos(db, video_ids)
     return _bulk_result(operation_id, changed=deleted, asked=dict.fromkeys(video_ids))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videovault.models import Mine, Model
+from videovault.models import Mine, Model, WatchHistory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,13 @@ ENTITIES: Mapping[str, Rows] = {
         refers={"video_id": "video"},
         fixed=frozenset({"video_id"}),
         defaults={"favourite": False, "rating": None},
+    ),
+    "viewing": Rows(
+        model=WatchHistory,
+        fields=("video_id", "session_id", "position_seconds", "completed", "completed_before", "watched_at"),
+        refers={"video_id": "video"},
+        fixed=frozenset({"video_id", "session_id"}),
+        defaults={"completed": False, "completed_before": False},
     ),
 }
 """By the names that `changes.entity` has for them; `changes.merge.ROWS` says which of their fields a row cannot be without."""

@@ -18,7 +18,7 @@ from videovault.models.recording import StagedVideo
 from videovault.models.scans import Root, Scan, ScanStatus, StagedFile
 from videovault.models.sync import OperationStatus, SyncOperation
 from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded, true_path
-from videovault.models.watch_history import WatchHistory
+from videovault.models.watch_history import WatchHistory, viewing_id
 
 __all__ = [
     "UNKNOWN_DURATION",
@@ -50,4 +50,5 @@ __all__ = [
     "mine_id",
     "own_id",
     "true_path",
+    "viewing_id",
 ]

@@ -91,7 +91,7 @@ class Operation(Model):
 
 
 class Tombstone(Model):
-    """A deleted video: its row, its tags and its watch history, to put back. Kept for ever."""
+    """A deleted video: its row and its tags, to put back. Kept for ever."""
 
     __tablename__ = "tombstones"
 
@@ -100,7 +100,6 @@ class Tombstone(Model):
     last_at: Mapped[str]
     record: Mapped[dict[str, Any]] = mapped_column(JSONB)
     tags: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
 
 
 class DeletedRow(Model):

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.rows import AnyRow
-from videovault.models import Model, RemovedTag, Tag, Tombstone, Video, true_path
+from videovault.models import RemovedTag, Tag, Tombstone, Video, true_path
 from videovault.query.words import index_columns
 
 COLUMNS = {
@@ -233,7 +233,7 @@ async def read_tags(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, dict[st
 
 
 async def delete_videos(db: AsyncSession, ids: Iterable[UUID]) -> list[UUID]:
-    """Delete videos with their tags and their history; returns the ids of those that there were."""
+    """Delete videos with their tags; returns the ids of those that there were."""
     locked = select(Video.id).where(Video.id == _ids(ids)).order_by(Video.id).with_for_update()
     found = list((await db.execute(locked)).scalars())
     await db.execute(delete(Video).where(Video.id == _ids(found)))
@@ -243,10 +243,7 @@ async def delete_videos(db: AsyncSession, ids: Iterable[UUID]) -> list[UUID]:
 _VIDEO_COLUMNS = [
     column.name for column in Video.__table__.columns if column.name != "last_at" and column.computed is None
 ]
-_CHILDREN = {
-    table: [column.name for column in Model.metadata.tables[table].columns if column.computed is None]
-    for table in ("tags", "watch_history")
-}
+_TAG_COLUMNS = [column.name for column in Tag.__table__.columns if column.computed is None]
 _FIND_DELETED = select(Tombstone.id, Tombstone.at, Tombstone.last_at, Tombstone.record, Tombstone.tags)
 _PUT_BACK = text(
     f"INSERT INTO videos ({', '.join(_VIDEO_COLUMNS)}, last_at)"  # noqa: S608 - names of the models
@@ -256,14 +253,11 @@ _PUT_BACK = text(
     "'last_at', put_at, 'clocks', t.record -> 'clocks' || jsonb_build_object('+', put_at))) r"
     " WHERE t.id = ANY(CAST(:ids AS uuid[])) ORDER BY t.id ON CONFLICT (file_path) DO NOTHING RETURNING id"
 )
-_PUT_BACK_CHILDREN = [
-    text(
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(f'r.{column}' for column in columns)}"  # noqa: S608
-        f" FROM tombstones t CROSS JOIN LATERAL jsonb_populate_recordset(NULL::{table}, t.{column_of_tombstones}) r"
-        " WHERE t.id = ANY(CAST(:ids AS uuid[]))"
-    )
-    for (table, columns), column_of_tombstones in zip(_CHILDREN.items(), ("tags", "history"), strict=True)
-]
+_PUT_BACK_TAGS = text(
+    f"INSERT INTO tags ({', '.join(_TAG_COLUMNS)}) SELECT {', '.join(f'r.{column}' for column in _TAG_COLUMNS)}"  # noqa: S608
+    " FROM tombstones t CROSS JOIN LATERAL jsonb_populate_recordset(NULL::tags, t.tags) r"
+    " WHERE t.id = ANY(CAST(:ids AS uuid[]))"
+)
 
 
 async def lock_deleted(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, AnyRow]:
@@ -273,10 +267,9 @@ async def lock_deleted(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, AnyR
 
 
 async def put_back(db: AsyncSession, ids: Iterable[UUID]) -> set[UUID]:
-    """Put deleted videos back with their ids, tags and history; returns those whose path is still free."""
+    """Put deleted videos back with their ids and tags; returns those whose path is still free."""
     put = set((await db.execute(_PUT_BACK, {"ids": list(ids)})).scalars())
-    for statement in _PUT_BACK_CHILDREN:
-        await db.execute(statement, {"ids": list(put)})
+    await db.execute(_PUT_BACK_TAGS, {"ids": list(put)})
     await db.execute(delete(Tombstone).where(Tombstone.id == _ids(put)))
     return put
 

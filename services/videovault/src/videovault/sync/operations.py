@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from videovault.changes.merge import METADATA, ROWS, WHOLE
 from videovault.dependencies import refuse_readers
 from videovault.entities import registry
+from videovault.history.schemas import SYNCED as VIEWING_FIELDS
 from videovault.mine.schemas import SYNCED as MINE_FIELDS
 from videovault.models import Entity, own_id
 from videovault.sync.errors import ClockAhead, UnknownEntity
@@ -211,5 +212,6 @@ ENTITIES: Mapping[str, EntityRules] = {
     # Its id is that of the video.
     "tag": EntityRules(entity="tag", is_shared=True, read_value=_read_tag_value),
     "mine": _rows("mine", MINE_FIELDS, name=lambda value: [value["video_id"]]),
+    "viewing": _rows("viewing", VIEWING_FIELDS, name=lambda value: [value["video_id"], value["session_id"]]),
 }
 """The entities that devices write. One whose rows are fields alone is one more row here, and one of `entities.registry`."""

@@ -1,6 +1,7 @@
 """The statements on videos and their tags."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.engine import Database
-from dbcommon.json_rows import json_item, json_timestamp
+from dbcommon.json_rows import json_item, json_object, json_timestamp
 from dbcommon.models import new_id
 from dbcommon.rows import AnyRow
 from videovault.models import Tag, Video, true_path
@@ -58,22 +59,26 @@ _COLUMNS = (
     Video.updated_at,
 )
 
-VIDEO_AS_JSON = json_item(
-    id=Video.id,
-    file_path=_PATH,
-    file_name=Video.file_name,
-    file_size=Video.file_size,
-    mime_type=Video.mime_type,
-    duration_seconds=Video.duration_seconds,
-    title=Video.title,
-    description=Video.description,
-    metadata=Video.metadata_,
-    hash=Video.hash,
-    tags=_TAGS,
-    missing_since=json_timestamp(Video.missing_since),
-    created_at=json_timestamp(Video.created_at),
-    updated_at=json_timestamp(Video.updated_at),
-)
+_FIELDS: dict[str, Any] = {
+    "id": Video.id,
+    "file_path": _PATH,
+    "file_name": Video.file_name,
+    "file_size": Video.file_size,
+    "mime_type": Video.mime_type,
+    "duration_seconds": Video.duration_seconds,
+    "title": Video.title,
+    "description": Video.description,
+    "metadata": Video.metadata_,
+    "hash": Video.hash,
+    "tags": _TAGS,
+    "missing_since": json_timestamp(Video.missing_since),
+    "created_at": json_timestamp(Video.created_at),
+    "updated_at": json_timestamp(Video.updated_at),
+}
+VIDEO_OBJECT = json_object(**_FIELDS)
+"""The JSON of `VideoBody`, as a part of another item."""
+
+VIDEO_AS_JSON = json_item(**_FIELDS)
 
 _VIDEO_BY_ID = select(*_COLUMNS).where(Video.id == bindparam("id"))
 
@@ -115,6 +120,6 @@ async def insert_tags(db: AsyncSession, video_id: UUID, *, tags: Sequence[NewTag
 
 
 async def delete_video(db: AsyncSession, video_id: UUID) -> bool:
-    """Delete the video with its tags and its watch history. False when there is none."""
+    """Delete the video with its tags. False when there is none."""
     statement = delete(Video).where(Video.id == video_id).returning(Video.id)
     return (await db.execute(statement)).scalar_one_or_none() is not None

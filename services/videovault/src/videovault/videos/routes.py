@@ -78,5 +78,5 @@ async def read_video(
     responses=problem_responses(VideoNotFound),
 )
 async def delete_video(video_id: UUID, caller: EditorDep, db: SessionDep) -> OperationBody:
-    """Delete the record with its tags and its watch history, which can be undone. The file stays."""
+    """Delete the record with its tags, which can be undone. The file stays."""
     return await service.delete_video(db, video_id, caller=caller)

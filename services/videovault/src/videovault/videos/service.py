@@ -55,7 +55,7 @@ async def read_video(database: Database, video_id: UUID) -> VideoBody:
 
 
 async def delete_video(db: AsyncSession, video_id: UUID, *, caller: Caller) -> OperationBody:
-    """Delete the record, its tags and its history; never a file. Raises `VideoNotFound`."""
+    """Delete the record and its tags; never a file. Raises `VideoNotFound`."""
     operation_id = await changes.begin_operation(db, str(caller.id))
     if not await repository.delete_video(db, video_id):
         raise VideoNotFound
