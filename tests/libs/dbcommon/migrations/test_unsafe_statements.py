@@ -92,7 +92,7 @@ EXEMPT: Mapping[str, tuple[str, frozenset[str]]] = {
     "videovault rows": (f"more entities, an index of a column; {_EMPTY}", frozenset({_CHECK, _INDEX})),
     "videovault viewings": (
         f"columns and indexes of viewings, which nothing wrote before; {_EMPTY}",
-        frozenset({_INDEX, "disallowed-unique-constraint", "adding-field-with-default", "ban-drop-column"}),
+        frozenset({_CHECK, _INDEX, "disallowed-unique-constraint", "adding-field-with-default", "ban-drop-column"}),
     ),
     "payment users_token_expires_at": (_RENAMES, frozenset({"renaming-column"})),
 }  # fmt: skip
