@@ -90,8 +90,8 @@ async def test_streams_chapters_and_the_title_are_told(workers: MediaWorkers, fu
     assert found["title"] == "A film\u0007"
     assert found["error"] is None
     assert found["metadata"]["streams"] == [
-        {"index": 0, "type": "video", "codec": "h264", **plain},
-        {"index": 1, "type": "audio", "codec": "opus", **sound, **plain},
+        {"index": 0, "type": "video", "codec": "h264", "codec_string": "avc1.42c00a", **plain},
+        {"index": 1, "type": "audio", "codec": "opus", "codec_string": "opus", **sound, **plain},
         {"index": 2, "type": "subtitle", "codec": "subrip", "language": "eng", "text": True, **plain},
         {"index": 3, "type": "video", "codec": "png", "cover": True, **plain},
     ]

@@ -78,19 +78,37 @@ async def test_what_is_known_of_the_file_is_told(films: Films, add_file: AddFile
     metadata = {
         "width": 640,
         "height": 360,
+        "streams": [
+            {"type": "video", "codec": "png", "cover": True},
+            {"type": "video", "codec_string": "avc1.640028"},
+            {"type": "audio", "codec_string": "mp4a.40.2"},
+            {"type": "audio"},
+        ],
         "chapters": [
             {"start_ms": 0, "end_ms": 61_000, "title": "Opening"},
             {"start_ms": 61_000, "end_ms": 90_000},
         ],
     }
     known = await begin(films, await add_file("a.webm", metadata=metadata, mime_type="video/webm"))
-    odd = {"width": "wide", "height": -1, "chapters": [{"title": "x"}]}
+    odd = {
+        "streams": [{"type": "video", "codec_string": "vp8"}, {"type": "audio"}],
+        "width": "wide",
+        "height": -1,
+        "chapters": [{"title": "x"}],
+    }
     unknown = await begin(films, await add_file("b.mp4", metadata=odd))
 
+    assert known["codecs"] == "avc1.640028,mp4a.40.2"
     assert {name: known[name] for name in ("mime_type", "width", "height", "chapters")} == {
         "mime_type": "video/webm",
         "width": 640,
         "height": 360,
+        "streams": [
+            {"type": "video", "codec": "png", "cover": True},
+            {"type": "video", "codec_string": "avc1.640028"},
+            {"type": "audio", "codec_string": "mp4a.40.2"},
+            {"type": "audio"},
+        ],
         "chapters": [
             {"start_ms": 0, "end_ms": 61_000, "title": "Opening"},
             {"start_ms": 61_000, "end_ms": 90_000, "title": None},

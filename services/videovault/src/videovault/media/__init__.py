@@ -8,7 +8,7 @@
 | `read_subtitles` | the embedded text subtitles of a stream as WebVTT |
 | `convert_subtitles` | a file of text subtitles as WebVTT |
 
-`metadata.streams` is a list of `{index, type, codec, language, title, default, forced}`; of audio also `channels` and
-`sample_rate`; of subtitles `text`, false where they are pictures; `cover` is true for a picture that is no film. What is unknown is
-left out. `metadata.chapters` is a list of `{start_ms, end_ms, title}`. `read_subtitles` takes the `index` of such a stream.
+`metadata.streams` is a list of `{index, type, codec, language, title, default, forced}`; of pictures and sound also
+`codec_string` (RFC 6381), of sound `channels` and `sample_rate`; of subtitles `text`, false where they are pictures; `cover` is true
+for a picture that is no film. What is unknown is left out. `metadata.chapters` is a list of `{start_ms, end_ms, title}`. `read_subtitles` takes the `index` of such a stream.
 """

@@ -12,6 +12,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videovault.media.codec_strings import codec_string
 from videovault.media.containers import (
     RAW,
     NotReadable,
@@ -206,6 +207,14 @@ def describe(stream: Stream) -> dict[str, Any]:
         "cover": True if stream.type == "video" and is_cover(stream) else None,
     }
     context: Any = stream.codec_context
+    if stream.type in ("video", "audio") and context is not None:
+        told["codec_string"] = codec_string(
+            told["codec"],
+            extradata=context.extradata or b"",
+            profile=context.profile,
+            tag=context.codec_tag,
+            container=stream.container.format.name,
+        )
     if stream.type == "subtitle":
         told["text"] = told["codec"] in TEXT_CODECS
     elif stream.type == "audio" and context is not None:

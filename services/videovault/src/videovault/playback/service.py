@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from dbcommon.engine import Database
 from videovault.errors import VideoNotFound
@@ -20,6 +20,17 @@ from videovault.tracks.service import list_tracks
 from webcommon.auth.bearer import Caller
 
 _CHAPTERS = TypeAdapter(list[Chapter])
+
+
+class _Stream(BaseModel):
+    """A stream, as `metadata.streams` has it."""
+
+    type: str
+    cover: bool = False
+    codec_string: str | None = None
+
+
+_STREAMS = TypeAdapter(list[_Stream])
 
 
 async def begin_playback(
@@ -42,7 +53,7 @@ async def begin_playback(
         url=f"/v1/videos/{video_id}/stream?{query}",
         expires_at=datetime.fromtimestamp(expires_at, UTC),
         mime_type=row.mime_type,
-        codecs=None,
+        codecs=_read_codecs(row.metadata),
         width=_read_size(row.metadata, "width"),
         height=_read_size(row.metadata, "height"),
         tracks=tracks.items,
@@ -54,6 +65,18 @@ async def begin_playback(
 def _read_size(metadata: Mapping[str, Any], name: str) -> int | None:
     value = metadata.get(name)
     return value if isinstance(value, int) and value > 0 else None
+
+
+def _read_codecs(metadata: Mapping[str, Any]) -> str | None:
+    """The picture's and the first sound's, as a media type has them; None if one of them is not known."""
+    try:
+        streams = _STREAMS.validate_python(metadata.get("streams", []))
+    except ValidationError:
+        return None
+    pictures = [each for each in streams if each.type == "video" and not each.cover]
+    sounds = [each for each in streams if each.type == "audio"]
+    chosen = [each.codec_string for each in (*pictures[:1], *sounds[:1])]
+    return ",".join(filter(None, chosen)) if pictures and all(chosen) else None
 
 
 def _read_chapters(metadata: Mapping[str, Any]) -> list[Chapter]:
