@@ -103,12 +103,6 @@ async def test_what_is_known_of_the_file_is_told(films: Films, add_file: AddFile
         "mime_type": "video/webm",
         "width": 640,
         "height": 360,
-        "streams": [
-            {"type": "video", "codec": "png", "cover": True},
-            {"type": "video", "codec_string": "avc1.640028"},
-            {"type": "audio", "codec_string": "mp4a.40.2"},
-            {"type": "audio"},
-        ],
         "chapters": [
             {"start_ms": 0, "end_ms": 61_000, "title": "Opening"},
             {"start_ms": 61_000, "end_ms": 90_000, "title": None},
