@@ -63,6 +63,8 @@ STOPSIGNAL SIGTERM
 FROM runtime AS service
 ARG SERVICE
 ENV SERVICE=${SERVICE}
+# VideoVault's cache: a volume takes its owner from here.
+RUN install --directory --mode=0700 --owner=10001 --group=10001 /var/cache/quartet
 COPY --from=service-environment /opt/quartet /opt/quartet
 COPY --chmod=0555 deploy/container/ask_health.py /opt/quartet/libexec/
 USER 10001:10001

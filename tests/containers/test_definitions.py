@@ -63,7 +63,7 @@ def test_a_service_is_told_each_of_its_settings_that_the_environment_gives(servi
 def test_a_service_is_told_nothing_that_is_not_its_own(service: str) -> None:
     strange = {name for name in DEFINED[service]["environment"] if service not in SETTINGS[name].services}
     assert strange == set()
-    media = [MEDIA] if service == "videovault" else []
+    media = [MEDIA, "videovault-cache:/var/cache/quartet"] if service == "videovault" else []
     assert DEFINED[service]["volumes"] == [f"{service}-secrets:/run/secrets/{service}:ro", *media]
 
 

@@ -211,6 +211,17 @@ def test_complete_url_names_another_server_which_is_not_migrated_without_its_own
     )
 
 
+def test_pictures_are_kept_below_the_state_folder(tmp_path: Path) -> None:
+    def told(**given: str) -> str:
+        settings = settings_of(tmp_path, **given)
+        return settings.service_environment("videovault", server=SERVER, process={})[
+            "VIDEOVAULT_CACHE_FOLDER"
+        ]
+
+    assert told() == str(settings_of(tmp_path).home.path / "videovault-cache")
+    assert told(VIDEOVAULT_CACHE_FOLDER="/srv/pictures") == "/srv/pictures"
+
+
 def test_postgres_host_names_another_server_than_the_embedded_one(tmp_path: Path) -> None:
     assert settings_of(tmp_path, POSTGRES_HOST="db", POSTGRES_PORT="6000").server() == Server("db", 6000)
     assert settings_of(tmp_path, POSTGRES_HOST="db").server() == Server("db", 5432)

@@ -124,6 +124,7 @@ BODIES: dict[str, Any] = {
     "patch_video": {"title": "A"},
     "put_progress": {"position_seconds": 754},
     "mark_videos": {"video_ids": [str(UUID(int=1))], "watched": True},
+    "choose_thumbnail": {"at_seconds": 12.5},
     "put_mine": {"favourite": True, "rating": 8},
     "move_video": {"file_path": "/films/b.mkv"},
     "bulk_move_videos": {"moves": [{"video_id": str(UUID(int=1)), "file_path": "/films/b.mkv"}]},

@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 class Film:
     """What a file is to hold: `seconds` of a picture whose upper half is red and lower half blue, and of a tone.
 
-    `pixel_aspect` and `rotation` (clockwise, in degrees) are told, not done. `subtitles`: begin and end in seconds, and a text.
+    From the second `turned_from` on the halves have changed places. `pixel_aspect` and `rotation` (clockwise, in degrees) are told, not done. `subtitles`: begin and end in seconds, and a text.
     """
 
     format: str
@@ -38,6 +38,7 @@ class Film:
     chapters: Iterable[tuple[float, float, str]] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     pixels: str = "yuv420p"
+    turned_from: float | None = None
     key_every: int = 10
 
 
@@ -107,7 +108,8 @@ def make_film(path: Path, film: Film) -> Path:
                 step()
         if video is not None:
             for number in range(round(film.seconds * film.fps)):
-                frame = picture(film.width, film.height, film.pixels)
+                is_turned = film.turned_from is not None and number >= film.turned_from * film.fps
+                frame = picture(film.width, film.height, film.pixels, is_turned=is_turned)
                 frame.pts, frame.time_base = number, 1 / Fraction(film.fps)
                 output.mux(video.encode(frame))
             output.mux(video.encode(None))
@@ -116,9 +118,11 @@ def make_film(path: Path, film: Film) -> Path:
     return path
 
 
-def picture(width: int, height: int, pixels: str = "yuv420p") -> VideoFrame:
-    """A frame whose upper half is red and whose lower half is blue."""
+def picture(width: int, height: int, pixels: str = "yuv420p", *, is_turned: bool = False) -> VideoFrame:
+    """A frame whose upper half is red and whose lower half is blue, or the other way round."""
     upper, lower = bytes([255, 0, 0, 255]) * width, bytes([0, 0, 255, 255]) * width
+    if is_turned:
+        upper, lower = lower, upper
     rows = upper * (height // 2) + lower * (height - height // 2)
     return VideoFrame.from_bytes(rows, width, height, format="rgba").reformat(format=pixels)
 

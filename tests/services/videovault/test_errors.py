@@ -7,6 +7,7 @@ Problem
 ├── CheckpointExpired: 410 checkpoint-expired
 ├── Conflict
 │   ├── FilesNotThere: 409 files-not-there
+│   ├── NoPicture: 409 no-picture
 │   ├── NoRoots: 409 no-roots
 │   ├── OperationExpired: 409 operation-expired
 │   ├── OperationUndone: 409 operation-undone
@@ -30,6 +31,7 @@ Problem
 │   ├── ScanNotFound: 404 scan-not-found
 │   ├── TrackNotFound: 404 track-not-found
 │   └── VideoNotFound: 404 video-not-found
+├── PictureCacheUnusable: 507 picture-cache-unusable
 ├── PreconditionFailed: 412 precondition-failed
 ├── RangeNotSatisfiable: 416 range-not-satisfiable
 ├── ServiceUnavailable

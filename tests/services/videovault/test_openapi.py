@@ -9,6 +9,8 @@ from videovault.main import create_app
 
 VIDEO = "#/components/schemas/VideoBody"
 WRITE = {"400", "401", "403", "413", "415", "422", "500", "503"}
+PICTURE = {"200", "304", "401", "403", "404", "409", "422", "500", "503", "507"}
+
 OPERATIONS = {
     ("get", "/v1/persistence"): ("read_persistence", {"200", "500", "503"}),
     ("post", "/v1/videos"): (
@@ -54,6 +56,10 @@ OPERATIONS = {
         "stream_video",
         {"200", "206", "304", "401", "403", "404", "412", "416", "422", "500", "503"},
     ),
+    ("get", "/v1/videos/{video_id}/thumbnail"): ("read_thumbnail", PICTURE),
+    ("put", "/v1/videos/{video_id}/thumbnail"): ("choose_thumbnail", {"200", "404", *WRITE}),
+    ("get", "/v1/videos/{video_id}/sprite"): ("read_sprite", PICTURE),
+    ("get", "/v1/videos/{video_id}/sprite.vtt"): ("read_sprite_places", PICTURE),
     ("post", "/v1/operations/{operation_id}/undo"): (
         "undo_operation",
         {"200", "401", "403", "404", "409", "422", "500", "503"},
@@ -97,18 +103,26 @@ def test_every_operation_is_named_and_lists_its_answers(document: dict[str, Any]
     assert found == OPERATIONS
 
 
+def media_type(path: str, status: str) -> str:
+    """The media type of a response to GET, or of a refusal."""
+    if status >= "400":
+        return "application/problem+json"
+    name = path.rpartition("/")[2]
+    if name.endswith(".vtt"):
+        return "text/vtt"
+    others = {"events": "text/event-stream", "stream": "video/*"} | dict.fromkeys(
+        ("thumbnail", "sprite"), "image/jpeg"
+    )
+    return others.get(name, "application/json")
+
+
 def test_success_and_problems_are_typed(document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             for status, response in operation["responses"].items():
                 if path.startswith("/v1") and status not in {"204", "304"}:
-                    media = "application/problem+json" if status >= "400" else "application/json"
-                    if path.endswith("/events") and status == "200":
-                        media = "text/event-stream"
-                    if path.endswith("/stream") and status < "300":
-                        media = "video/*"
-                    if path.endswith(".vtt") and status == "200":
-                        media = "text/vtt"
+                    is_json = method != "get" and status < "400"
+                    media = "application/json" if is_json else media_type(path, status)
                     assert response["content"][media]["schema"], (path, status)
     created = document["paths"]["/v1/videos"]["post"]["responses"]["201"]
     assert created["content"]["application/json"]["schema"] == {"$ref": VIDEO}

@@ -3,6 +3,7 @@
 from tests.service_pages import read_routes, read_settings, read_table
 from videovault.files.paths import LONGEST_PATH
 from videovault.listing.schemas import COUNTED, VideoQuery
+from videovault.media.drawing import MOST_TILES, THUMBNAIL_SIZE, TILE_SIZE
 from videovault.media.probing import MOST_CHAPTERS, MOST_PIXELS, MOST_STREAMS
 from videovault.media.subtitles import MOST_BYTES
 from videovault.playback_urls.signing import LIFETIME_SECONDS
@@ -59,6 +60,9 @@ LIMITS = {
     "streams of a film that are kept, at most": MOST_STREAMS,
     "chapters of a film that are kept, at most": MOST_CHAPTERS,
     "pixels of a film's picture, at most": MOST_PIXELS,
+    "pixels of the longer side of a thumbnail, at most": THUMBNAIL_SIZE,
+    "pixels of the longer side of a picture of a sprite, at most": TILE_SIZE,
+    "pictures of a sprite, at most": MOST_TILES,
     "scans of a process at the same time": AT_ONCE,
     "files that a scan reads at the same time": THREADS,
     "seconds without a sign after which another process takes a scan": int(LEASE.total_seconds()),

@@ -255,6 +255,8 @@ class OperatorSettings:
                 told[name] = self.explicit[name]
         if service == "payment" and self.runs_stripe_standin:
             told["STRIPE_STANDIN_URL"] = self.local_url(STRIPE_STANDIN)
+        if service == "videovault":
+            told.setdefault("VIDEOVAULT_CACHE_FOLDER", str(self.home.path / "videovault-cache"))
         told = self._followed_urls(service) | told
         for name in (f"{service.upper()}_SECRET", f"{service.upper()}_DB_PASSWORD"):
             if f"{name}_FILE" not in told and (value := self.secret(name)):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from videovault.media.calls import MediaWorkers
+from videovault.pictures.service import Pictures
 from videovault.playback_urls.signing import PlaybackUrls
 from videovault.scans.worker import ScanWorker
 from videovault.streams.body import OpenStreams
@@ -14,5 +15,6 @@ class Components:
 
     media_workers: MediaWorkers | None
     open_streams: OpenStreams
+    pictures: Pictures
     playback_urls: PlaybackUrls
     scan_worker: ScanWorker

@@ -13,6 +13,8 @@ from videovault.listing.routes import router as listing_router
 from videovault.media.setup import make_media_workers
 from videovault.mine.routes import router as mine_router
 from videovault.persistence.routes import router as persistence_router
+from videovault.pictures.routes import router as pictures_router
+from videovault.pictures.service import Pictures
 from videovault.playback.routes import router as playback_router
 from videovault.playback_urls.signing import PlaybackUrls
 from videovault.purge.routes import router as purge_router
@@ -87,6 +89,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             recording_streams,
             recording_router,
             tracks_router,
+            pictures_router,
             edits_router,
             mine_router,
             history_router,
@@ -109,6 +112,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             Components(
                 media_workers=media_workers,
                 open_streams=OpenStreams(),
+                pictures=Pictures(settings, media_workers),
                 playback_urls=PlaybackUrls(key),
                 scan_worker=ScanWorker(database, settings, media_workers=media_workers),
             )

@@ -2,7 +2,9 @@
 
 import ipaddress
 import os
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -57,6 +59,17 @@ class Settings(ServiceSettings):
         1024, ge=256, le=65536, description="How much memory one of these may take, in MiB of addresses."
     )
 
+    cache_folder: str | None = Field(
+        None,
+        description="Where pictures of films are kept, which can be made anew; absolute. By default a temporary folder of the user.",
+    )
+    cache_mb: int = Field(
+        1024,
+        ge=16,
+        le=2**20,
+        description="How much room pictures of films take, in MiB; the least used are thrown out.",
+    )
+
     @field_validator("media_roots")
     @classmethod
     def _check_media_roots(cls, text: str) -> str:
@@ -64,6 +77,13 @@ class Settings(ServiceSettings):
             if not folder.startswith("/"):
                 raise ValueError(f"{folder!r} is no absolute path; write /srv/films")
         return text
+
+    @field_validator("cache_folder")
+    @classmethod
+    def _check_cache_folder(cls, folder: str | None) -> str | None:
+        if folder is not None and not folder.startswith("/"):
+            raise ValueError(f"{folder!r} is no absolute path; write /var/cache/quartet")
+        return folder
 
     @model_validator(mode="after")
     def _check_persistence(self) -> Self:
@@ -87,6 +107,13 @@ class Settings(ServiceSettings):
     def media_folders(self) -> tuple[bytes, ...]:
         """The folders of `media_roots`."""
         return tuple(os.fsencode(folder) for folder in split_list(self.media_roots))
+
+    @property
+    def picture_cache(self) -> Path:
+        """The folder of `cache_folder`."""
+        if self.cache_folder is not None:
+            return Path(self.cache_folder)
+        return Path(tempfile.gettempdir()) / f"quartet-videovault-{os.getuid()}"
 
     @property
     def ignored_names(self) -> tuple[str, ...]:

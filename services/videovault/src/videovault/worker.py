@@ -8,6 +8,7 @@ from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from videovault.changes.service import purge
 from videovault.media.calls import MediaWorkers
+from videovault.pictures.service import Pictures
 from videovault.playback_urls.service import forget_ended
 from videovault.query.service import index_rows
 from videovault.scans.worker import ScanWorker
@@ -43,6 +44,7 @@ async def working(app: Service) -> AsyncIterator[None]:
     purging = Schedule(seconds=PURGE_SECONDS, retry_seconds=60, jitter=0.1)
     async with (
         contextlib.nullcontext() if media_workers is None else media_workers.running(),
+        contextlib.aclosing(app.component(Pictures)),
         run_every(indexing, lambda: index_rows(database), name="the making of words"),
         run_every(purging, lambda: purge(database), name="the purge of the log of changes"),
         run_every(following, follow_sessions, name="the end of playback with its session"),

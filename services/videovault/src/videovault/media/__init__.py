@@ -4,9 +4,10 @@
 
 | call | gives |
 |---|---|
-| `probe` | a `calls.Probe`: the owned keys of `metadata`, `duration_ms`, `title`, and what is wrong with the file |
+| `probe` | the owned keys of `metadata`, `duration_ms`, `title`, and what is wrong with the file |
 | `read_subtitles` | the embedded text subtitles of a stream as WebVTT |
 | `convert_subtitles` | a file of text subtitles as WebVTT |
+| `draw_thumbnail`, `draw_sprite` | JPEGs: one picture of the film; many, and where they are |
 
 `metadata.streams` is a list of `{index, type, codec, language, title, default, forced}`; of pictures and sound also
 `codec_string` (RFC 6381), of sound `channels` and `sample_rate`; of subtitles `text`, false where they are pictures; `cover` is true

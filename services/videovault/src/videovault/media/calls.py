@@ -31,7 +31,7 @@ PROGRAM = "videovault.media.program"
 END_SECONDS = 5.0
 """Within this a worker has to end that has closed its pipe."""
 
-Call = Literal["probe", "read_subtitles", "convert_subtitles"]
+Call = Literal["probe", "read_subtitles", "convert_subtitles", "draw_thumbnail", "draw_sprite"]
 """What a worker can do."""
 
 

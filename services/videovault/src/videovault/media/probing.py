@@ -45,7 +45,7 @@ TEXT_CODECS = frozenset(
 
 
 def probe(file: BinaryIO, size: int, *, seconds: float) -> dict[str, Any]:
-    """The fields of `calls.Probe`; a duration that the container does not tell is looked for `seconds` at most. Raises
+    """What the file holds, as the keys `metadata`, `duration_ms`, `title`, `error`; a duration that the container does not tell is looked for `seconds` at most. Raises
     `NotReadable`."""
     with open_container(file) as container:
         stream = find_picture(container)

@@ -19,6 +19,7 @@ from videovault.files.identity import facts_of
 from videovault.files.opening import NotInRoot, open_below
 from videovault.media.calls import LENGTH_BYTES
 from videovault.media.containers import NotReadable
+from videovault.media.drawing import draw_sprite, draw_thumbnail
 from videovault.media.probing import probe
 from videovault.media.subtitles import convert_subtitles, read_subtitles
 
@@ -43,10 +44,20 @@ def _convert_subtitles(
     return None, convert_subtitles(file, size, form=given["form"], language=given["language"]).encode()
 
 
+def _draw_thumbnail(file: BinaryIO, _size: int, _seconds: int, given: Mapping[str, Any]) -> tuple[Any, bytes]:
+    return None, draw_thumbnail(file, at=given["at"], duration_ms=given["duration_ms"])
+
+
+def _draw_sprite(file: BinaryIO, _size: int, _seconds: int, given: Mapping[str, Any]) -> tuple[Any, bytes]:
+    return draw_sprite(file, duration_ms=given["duration_ms"])
+
+
 CALLS: dict[str, Callable[[BinaryIO, int, int, Mapping[str, Any]], tuple[Any, bytes]]] = {
     "probe": _probe,
     "read_subtitles": _read_subtitles,
     "convert_subtitles": _convert_subtitles,
+    "draw_thumbnail": _draw_thumbnail,
+    "draw_sprite": _draw_sprite,
 }
 """Each gives JSON and bytes. Raises `NotReadable`."""
 

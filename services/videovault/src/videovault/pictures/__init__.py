@@ -1,0 +1,1 @@
+"""Pictures of films: thumbnails and sprites, made when they are asked for and kept on disk."""
