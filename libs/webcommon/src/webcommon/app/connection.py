@@ -57,7 +57,8 @@ class Connection:
         not count, so that a far client is sent as much at once as before."""
         option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
         endpoint = self._transport.get_extra_info("socket")
-        if option is not None and endpoint is not None:
+        # The descriptor of a lost connection may be another's by now.
+        if option is not None and endpoint is not None and not self._is_lost:
             endpoint.setsockopt(socket.IPPROTO_TCP, option, UNSENT)
 
     def end_soon(self) -> None:

@@ -91,11 +91,11 @@ class FileBody(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
         self._connection = connection = find_connection(scope)
-        if connection is not None:
-            connection.bound_unsent()
-            connection.when_stopping(self._stop)
         watch = asyncio.create_task(self._watch(receive))
         try:
+            if connection is not None:
+                connection.bound_unsent()
+                connection.when_stopping(self._stop)
             with self._streams.sending(self):
                 is_whole = await self._send(send)
             if not is_whole and connection is not None:
