@@ -122,6 +122,12 @@ BODIES: dict[str, Any] = {
     "sync_device": {"device_id": "phone"},
     "record_batch": {"videos": [VIDEO]},
     "patch_video": {"title": "A"},
+    "add_tags": {"tags": [{"tag_category": "place", "tag_name": "quay"}]},
+    "change_tags": {
+        "video_ids": [str(UUID(int=1))],
+        "add": [{"tag_category": "place", "tag_name": "quay"}],
+    },
+    "rename_tag": {"tag_category": "place", "from": "quay", "to": "Quay"},
     "put_progress": {"position_seconds": 754},
     "mark_videos": {"video_ids": [str(UUID(int=1))], "watched": True},
     "choose_thumbnail": {"at_seconds": 12.5},

@@ -29,6 +29,7 @@ Problem
 │   ├── RootNotFound: 404 root-not-found
 │   ├── RowNotFound: 404 row-not-found
 │   ├── ScanNotFound: 404 scan-not-found
+│   ├── TagNotFound: 404 tag-not-found
 │   ├── TrackNotFound: 404 track-not-found
 │   └── VideoNotFound: 404 video-not-found
 ├── PictureCacheUnusable: 507 picture-cache-unusable

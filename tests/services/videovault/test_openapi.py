@@ -24,6 +24,13 @@ OPERATIONS = {
         "read_video",
         {"200", "304", "401", "403", "404", "422", "500", "503"},
     ),
+    ("post", "/v1/videos/{video_id}/tags"): ("add_tags", {"200", "404", *WRITE}),
+    ("delete", "/v1/videos/{video_id}/tags"): (
+        "remove_tags",
+        {"200", "401", "403", "404", "422", "500", "503"},
+    ),
+    ("post", "/v1/tags/bulk"): ("change_tags", {"200", *WRITE}),
+    ("post", "/v1/tags/rename"): ("rename_tag", {"200", "404", *WRITE}),
     ("put", "/v1/videos/by-path"): ("put_video", {"200", "201", *WRITE}),
     ("post", "/v1/videos/batch"): ("record_batch", {"200", "408", *WRITE}),
     ("post", "/v1/videos/bulk-delete"): ("bulk_delete_videos", {"200", *WRITE}),

@@ -22,6 +22,7 @@ from videovault.streams.ranges import MOST_RANGES
 from videovault.streams.readers import THREADS as STREAM_THREADS
 from videovault.sync.operations import AHEAD_MS
 from videovault.sync.schemas import MOST_CHANGES, MOST_OPERATIONS
+from videovault.tags.schemas import MOST_TAGS
 from videovault.undo.service import KEEPS
 from videovault.videos.schemas import LONGEST_TAG, MOST_VIDEOS, NewVideo
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT
@@ -39,6 +40,7 @@ LIMITS = {
     "characters of a media type, at most": VIDEO["mime_type"]["maxLength"],
     "characters of a tag's name or category, at most": LONGEST_TAG,
     "tags of a video, at most": VIDEO["tags"]["maxItems"],
+    "tags that an act on many videos adds, or removes, at most": MOST_TAGS,
     "tags of a filter, at most": QUERY["tag"]["maxItems"],
     "characters of a query, at most": LONGEST_QUERY,
     "terms of a query, at most": MOST_TERMS,

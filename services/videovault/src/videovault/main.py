@@ -27,6 +27,7 @@ from videovault.settings import Settings
 from videovault.streams.body import OpenStreams
 from videovault.streams.routes import router as streams_router
 from videovault.sync.routes import router as sync_router
+from videovault.tags.routes import router as tags_router
 from videovault.tracks.routes import router as tracks_router
 from videovault.undo.routes import router as undo_router
 from videovault.videos.routes import router as videos_router
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             pictures_router,
             edits_router,
             mine_router,
+            tags_router,
             history_router,
             changes_router,
             undo_router,

@@ -197,7 +197,7 @@ async def test_a_tag_is_logged_added_respelled_renamed_and_removed(sql: Any) -> 
         ("place:harbour", [["Place", "Harbour"]], [["Place", "harbour"]]),
     ]
     assert sorted(rows[2:4]) == [
-        ("place:harbour", [["Place", "harbour"]], None),
+        ("place:harbour", [["Place", "harbour"]], {}),
         ("place:quay", None, [["Place", "Quay"]]),
     ]
     assert rows[4:] == [("place:quay", [["Place", "Quay"]], None)]

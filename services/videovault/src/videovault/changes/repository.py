@@ -47,6 +47,9 @@ async def begin(db: AsyncSession, by: By) -> None:
         "videovault.operation_id": "" if by.operation_id is None else str(by.operation_id),
         "videovault.at": by.at or "",
     }
+    if by.operation_id is not None:
+        # Of many rows: the checks of foreign keys would be planned for each, as the service's reads are.
+        said["plan_cache_mode"] = "auto"
     is_local = True
     await db.execute(select(*(func.set_config(name, value, is_local) for name, value in said.items())))
 

@@ -42,7 +42,7 @@ class Change(Model):
     """One change of one field. The triggers of the tables write it, so that a plain SQL statement is logged, too.
 
     `old` and `new` are null where there was no value, or none is left. Those of a tag are its adds that hold:
-    `{at: [category, name]}`.
+    `{at: [category, name]}`; `new` is empty instead of null where the tag was renamed.
     """
 
     __tablename__ = "changes"

@@ -69,7 +69,7 @@ class Video(Model):
     # The identity of the content of which it was read what it holds, and `{code, detail}` if something is wrong with it.
     probed: Mapped[bytes | None] = mapped_column(LargeBinary)
     probe_error: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
-    # Hybrid times, which a trigger writes: of each field that changed, under "*" of all others; and the latest of all.
+    # Hybrid times, which a trigger writes: of each field that changed, under "*" of all others; and the latest of these.
     clocks: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
     last_at: Mapped[str] = mapped_column(server_default="")
     # By these a video is found and ordered (`query.words.index_columns`). A trigger takes `indexed_at` away when what they are

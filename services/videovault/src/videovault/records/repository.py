@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, all_, any_, delete, func, literal, select, text
+from sqlalchemy import Text, Uuid, all_, any_, delete, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -59,7 +59,6 @@ _LOCKED = select(
     Video.metadata_.label("metadata"),
     Video.clocks,
     Video.last_at,
-    func.next_time(Video.last_at, type_=Text()).label("next_at"),
 )
 
 
@@ -72,7 +71,7 @@ def _texts(values: Iterable[str]) -> Any:
 
 
 async def lock_videos(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, AnyRow]:
-    """The videos of these ids that exist, locked against changes by others. `next_at`: a time later than all of them."""
+    """The videos of these ids that exist, locked against changes by others."""
     statement = _LOCKED.where(Video.id == _ids(ids)).order_by(Video.id).with_for_update(key_share=True)
     return {row.id: row for row in await db.execute(statement)}
 
@@ -230,6 +229,16 @@ async def read_tags(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, dict[st
     for video_id, tag, dots in await db.execute(statement):
         found.setdefault(video_id, {})[tag] = dots
     return found
+
+
+_NEXT_TAG_TIMES = text(
+    "SELECT id, next_time(last_time(id, last_at)) AS next_at FROM videos WHERE id = ANY(CAST(:ids AS uuid[]))"
+)
+
+
+async def next_tag_times(db: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, str]:
+    """For each of the videos that there are, a time later than all that was ever written of it and its tags."""
+    return {row.id: row.next_at for row in await db.execute(_NEXT_TAG_TIMES, {"ids": list(ids)})}
 
 
 async def delete_videos(db: AsyncSession, ids: Iterable[UUID]) -> list[UUID]:

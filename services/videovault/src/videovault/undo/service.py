@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from dbcommon.rows import AnyRow
 from videovault.changes import repository as changes
-from videovault.changes.merge import METADATA, ROWS, WHOLE
+from videovault.changes.merge import METADATA, WHOLE
 from videovault.dependencies import refuse_readers
 from videovault.query.service import index_written
 from videovault.records import repository as records
@@ -23,6 +23,9 @@ from webcommon.auth.bearer import Caller
 
 KEEPS = timedelta(days=30)
 """How long an operation can be undone."""
+
+RENAMED: Mapping[str, Any] = {}
+"""What is left of a tag that became another one, in the log: no adds, where one that was removed has null."""
 
 
 @dataclass
@@ -64,7 +67,7 @@ async def undo(db: AsyncSession, operation_id: UUID, *, caller: Caller) -> UndoR
     parts = [change for change in found if change.entity_id not in gone and change.field != WHOLE]
     await _write_back(db, [change for change in parts if change.entity == "video"], outcome)
     await _untag(db, [change for change in parts if change.entity == "tag"], outcome)
-    await index_written(db, {change.entity_id for change in found if change.entity not in ROWS} - gone)
+    await index_written(db, {change.entity_id for change in found if change.entity == "video"} - gone)
     rows = await undo_rows(db, operation_id, found)
     outcome.undone += len(rows.undone)
     for change in rows.kept:
@@ -148,21 +151,33 @@ async def _choose_free(db: AsyncSession, paths: Mapping[UUID, str]) -> dict[UUID
 
 async def _untag(db: AsyncSession, tags: Sequence[AnyRow], outcome: _Outcome) -> None:
     ids = {change.entity_id for change in tags}
-    rows = await records.lock_videos(db, ids)
+    await records.lock_videos(db, ids)
+    next_at = await records.next_tag_times(db, ids)
     present = await records.read_tags(db, ids)
+    # What a tag was renamed to is gone for somebody: so is the tag.
+    lost = {
+        (change.entity_id, change.at)
+        for change in tags
+        if change.new and not _net(change.new, change.old).keys() & _holding(present, change).keys()
+    }
     writes = []
     for change in tags:
-        row, holds = rows.get(change.entity_id), present.get(change.entity_id, {}).get(change.field, {})
+        holds = _holding(present, change)
         added, removed = _net(change.new, change.old), _net(change.old, change.new)
         removes = [at for at in added if at in holds]
-        is_undone = row is not None and (not added or bool(removes))
+        is_lost = change.new == RENAMED and (change.entity_id, change.at) in lost
+        is_undone = change.entity_id in next_at and (not added or bool(removes)) and not is_lost
         outcome.settle(change, is_undone=is_undone)
-        if row is None or not is_undone:
+        if not is_undone:
             continue
         stays = len(holds) > len(removes)
-        adds = {row.next_at: removed[max(removed)]} if removed and not stays else {}
-        writes.append(TagWrite(video_id=row.id, tag=change.field, adds=adds, removes=removes))
+        adds = {next_at[change.entity_id]: removed[max(removed)]} if removed and not stays else {}
+        writes.append(TagWrite(video_id=change.entity_id, tag=change.field, adds=adds, removes=removes))
     await records.merge_tags(db, writes)
+
+
+def _holding(present: Mapping[UUID, Mapping[str, dict[str, Any]]], change: AnyRow) -> dict[str, Any]:
+    return present.get(change.entity_id, {}).get(change.field, {})
 
 
 def _net(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Any]:
