@@ -95,10 +95,12 @@ class Video(Model):
         # Its migration gives the name the collation "C", which a comparison of indexes does not see.
         Index("ix_videos_file_name_id", "file_name", "id"),
         Index("ix_videos_file_size_id", "file_size", "id"),
+        # Long films are large: ordered by size, they are gathered, and from this index alone.
         Index(
-            "ix_videos_duration_seconds_id",
+            "ix_videos_duration_seconds_id_file_size",
             func.coalesce(literal_column("duration_seconds"), UNKNOWN_DURATION),
             "id",
+            postgresql_include=["duration_seconds", "file_size"],
         ),
         Index("ix_videos_name_key_id", func.coalesce(literal_column("name_key"), literal_column("''")), "id"),
         Index(
@@ -113,7 +115,12 @@ class Video(Model):
                 "identity IS NOT NULL AND (probed IS DISTINCT FROM identity OR probe_error IS NOT NULL)"
             ),
         ),
-        Index("ix_videos_missing_since", "missing_since", postgresql_where=text("missing_since IS NOT NULL")),
+        Index(
+            "ix_videos_missing_since_id",
+            "missing_since",
+            "id",
+            postgresql_where=text("missing_since IS NOT NULL"),
+        ),
         Index(
             "ix_videos_words",
             func.array_to_tsvector(literal_column("words")),
