@@ -138,6 +138,8 @@ BODIES: dict[str, Any] = {
     "relocate_root": {"path": "/usr"},
     "begin_scan": {},
     "purge_missing_videos": {},
+    "prove_duplicates": {"video_ids": [str(UUID(int=1))]},
+    "merge_duplicates": {"keep": str(UUID(int=1)), "merge": [str(UUID(int=2))]},
     "bulk_delete_videos": {"video_ids": [str(UUID(int=1))]},
 }
 """A valid body for each operation that takes one, so that it reaches the database."""

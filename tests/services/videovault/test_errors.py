@@ -9,6 +9,7 @@ Problem
 │   ├── FilesNotThere: 409 files-not-there
 │   ├── NoPicture: 409 no-picture
 │   ├── NoRoots: 409 no-roots
+│   ├── NotIdentical: 409 not-identical
 │   ├── OperationExpired: 409 operation-expired
 │   ├── OperationUndone: 409 operation-undone
 │   ├── PathTaken: 409 path-taken

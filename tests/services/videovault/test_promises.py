@@ -1,6 +1,8 @@
 """The tables of docs/videovault.md are those of the code."""
 
 from tests.service_pages import read_routes, read_settings, read_table
+from videovault.duplicates.schemas import MOST_PROVED, MOST_SHOWN
+from videovault.duplicates.worker import LONGEST_SECONDS
 from videovault.files.paths import LONGEST_PATH
 from videovault.listing.schemas import COUNTED, VideoQuery
 from videovault.media.drawing import MOST_TILES, THUMBNAIL_SIZE, TILE_SIZE
@@ -52,6 +54,9 @@ LIMITS = {
     "bytes of a line of a stream, at most": LONGEST_LINE,
     "seconds that a stream may be silent": SILENT_SECONDS,
     "errors that the answer to a stream lists, at most": MOST_STREAM_ERRORS,
+    "copies of a group that are shown, and videos of a merge, at most": MOST_SHOWN,
+    "files of a request to prove, at most": MOST_PROVED,
+    "seconds that a whole file may take to be read": LONGEST_SECONDS,
     "days that an operation can be undone": KEEPS.days,
     "operations of a call of sync, at most": MOST_OPERATIONS,
     "changes of a call of sync, at most": MOST_CHANGES,

@@ -124,4 +124,4 @@ async def test_every_foreign_key_leads_an_index(connection: Any) -> None:
         "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace"
     )
 
-    assert (keys, uncovered) == (4, [])
+    assert (keys, uncovered) == (5, [])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from videovault.duplicates.worker import Prover
 from videovault.media.calls import MediaWorkers
 from videovault.pictures.service import Pictures
 from videovault.playback_urls.signing import PlaybackUrls
@@ -17,4 +18,5 @@ class Components:
     open_streams: OpenStreams
     pictures: Pictures
     playback_urls: PlaybackUrls
+    prover: Prover
     scan_worker: ScanWorker

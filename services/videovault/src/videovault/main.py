@@ -7,6 +7,8 @@ from dbcommon.engine import Database
 from videovault import __version__
 from videovault.changes.routes import router as changes_router
 from videovault.components import Components
+from videovault.duplicates.routes import router as duplicates_router
+from videovault.duplicates.worker import Prover
 from videovault.edits.routes import router as edits_router
 from videovault.history.routes import router as history_router
 from videovault.listing.routes import router as listing_router
@@ -92,6 +94,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             tracks_router,
             pictures_router,
             edits_router,
+            duplicates_router,
             mine_router,
             tags_router,
             history_router,
@@ -116,6 +119,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
                 open_streams=OpenStreams(),
                 pictures=Pictures(settings, media_workers),
                 playback_urls=PlaybackUrls(key),
+                prover=Prover(database, settings),
                 scan_worker=ScanWorker(database, settings, media_workers=media_workers),
             )
         )

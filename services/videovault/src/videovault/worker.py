@@ -7,6 +7,7 @@ from dbcommon.engine import Database
 from dbcommon.jobs.periodic import run_every
 from dbcommon.schedule import Schedule
 from videovault.changes.service import purge
+from videovault.duplicates.worker import Prover
 from videovault.media.calls import MediaWorkers
 from videovault.pictures.service import Pictures
 from videovault.playback_urls.service import forget_ended
@@ -49,6 +50,7 @@ async def working(app: Service) -> AsyncIterator[None]:
         run_every(purging, lambda: purge(database), name="the purge of the log of changes"),
         run_every(following, follow_sessions, name="the end of playback with its session"),
         app.component(ScanWorker).running(),
+        app.component(Prover).running(),
     ):
         with open_streams.readers.running():
             yield

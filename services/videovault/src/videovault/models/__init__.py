@@ -12,6 +12,7 @@ from videovault.models.changes import (
     RemovedTag,
     Tombstone,
 )
+from videovault.models.duplicates import Proof
 from videovault.models.mine import Mine, mine_id
 from videovault.models.playback import PlaybackSession
 from videovault.models.recording import StagedVideo
@@ -33,6 +34,7 @@ __all__ = [
     "OperationStatus",
     "Owner",
     "PlaybackSession",
+    "Proof",
     "RemovedTag",
     "Root",
     "RowColumns",

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from videovault.models import StagedVideo, Video
 
-STEP = 250
+STEP = 500
 """Rows of a statement."""
 
 COLUMNS = tuple(
