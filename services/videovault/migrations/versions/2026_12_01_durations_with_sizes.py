@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "durations_with_sizes"
-down_revision = "viewings"
+down_revision = "vocabulary_plans"
 branch_labels = None
 depends_on = None
 

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 revision = "proofs"
-down_revision = "viewings"
+down_revision = "tag_times"
 branch_labels = None
 depends_on = None
 
