@@ -17,6 +17,6 @@ __all__ = ["add_file", "films", "folder", "library", "media", "scanning_library"
 
 
 @pytest.fixture(scope="module")
-def scan_settings() -> dict[str, Any]:
-    """One worker."""
-    return {"media_workers": 1}
+def scan_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One worker, and a folder for what it makes."""
+    return {"media_workers": 1, "cache_folder": str(tmp_path_factory.mktemp("cache"))}

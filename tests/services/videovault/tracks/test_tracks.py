@@ -9,6 +9,7 @@ import pytest
 from tests.services.videovault.media_files import Film, make_film
 from tests.services.videovault.scans.folders import Films
 from tests.services.videovault.streams.conftest import AddFile
+from videovault.settings import Settings
 
 SRT = "1\n00:00:01,000 --> 00:00:02,500\n{}\n\n2\n00:01:03,000 --> 01:00:04,000\nEnd.\n"
 
@@ -189,6 +190,31 @@ async def test_embedded_text_is_read_from_the_film(films: Films, tmp_path: Path)
     ]
     answer = await get(films, tracks[1]["url"])
     assert answer.text == "WEBVTT\n\n00:00:00.500 --> 00:00:01.500\nGrüße &amp; &lt;3\n"
+
+
+async def test_embedded_text_is_kept_until_the_film_changes(films: Films, tmp_path: Path) -> None:
+    def write(text: str) -> None:
+        film = Film(format="matroska", subtitles=[(0.5, 1.5, text)], seconds=2)
+        films.write("a.mkv", make_film(tmp_path / "a.mkv", film).read_bytes())
+
+    write("one")
+    await films.scan()
+    (video_id,) = (await films.ids()).values()
+    track = f"/v1/videos/{video_id}/tracks/0.vtt"
+    first = await get(films, track)
+    assert "one" in first.text
+    kept = [
+        path
+        for path in films.library.app.component(Settings).picture_cache.iterdir()
+        if path.read_bytes() == first.content
+    ]
+    assert len(kept) == 1
+    assert (await get(films, track)).text == first.text
+    write("two")
+
+    assert "two" not in (await get(films, track)).text, "the scan tells of another content"
+    await films.scan()
+    assert "two" in (await get(films, track)).text
 
 
 async def test_a_stream_that_is_no_text_is_told(films: Films, tmp_path: Path) -> None:

@@ -83,16 +83,16 @@ class Pictures:
     def __init__(self, settings: Settings, workers: MediaWorkers | None) -> None:
         self._allowed = settings.media_folders
         self._workers = workers
-        self._cache = DiskCache(settings.picture_cache, most_bytes=settings.cache_mb * 2**20)
+        self.cache = DiskCache(settings.picture_cache, most_bytes=settings.cache_mb * 2**20)
 
     async def aclose(self) -> None:
         """End what is being made."""
-        await self._cache.aclose()
+        await self.cache.aclose()
 
     async def get(self, wanted: Wanted) -> Picture:
         """The picture. Raises `FileNotFound`, `NoPicture` or `PictureCacheUnusable`."""
         try:
-            stored = await self._cache.get(wanted.key, lambda: self._draw(wanted))
+            stored = await self.cache.get(wanted.key, lambda: self._draw(wanted))
         except CacheUnusable as error:
             told = "has no room" if error.is_full else f"cannot be used: {error}"
             raise PictureCacheUnusable(f"The folder of VIDEOVAULT_CACHE_FOLDER {told}.") from None

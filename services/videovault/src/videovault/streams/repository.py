@@ -17,6 +17,10 @@ _FILE = (
         Video.file_name,
         Video.mime_type,
         Video.metadata_["streams"].label("streams"),
+        Video.file_size,
+        Video.mtime,
+        Video.inode,
+        Video.identity,
         Root.path.label("root_path"),
         Root.path_bytes.label("root_path_bytes"),
     )

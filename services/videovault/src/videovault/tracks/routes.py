@@ -10,6 +10,7 @@ from videovault.dependencies import SettingsDep, require_persistence
 from videovault.entity_tags import entity_tag, is_unchanged
 from videovault.errors import NoPersistence, VideoNotFound
 from videovault.media.calls import MediaWorkers
+from videovault.pictures.service import Pictures
 from videovault.playback_urls.dependencies import PlaybackParameter, read_viewer
 from videovault.playback_urls.signing import PARAMETER
 from videovault.streams.dependencies import OpenStreamsDep
@@ -18,6 +19,7 @@ from videovault.tracks import service
 from videovault.tracks.errors import TrackNotFound
 from videovault.tracks.schemas import TrackList
 from webcommon.api.problems import Forbidden, ServiceUnavailable, Unauthorized, problem_responses
+from webcommon.app.state import component
 
 router = APIRouter(
     prefix="/v1/videos",
@@ -63,6 +65,7 @@ async def read_track(
     database: DatabaseDep,
     settings: SettingsDep,
     streams: OpenStreamsDep,
+    pictures: Annotated[Pictures, component(Pictures)],
     track: Annotated[
         str | None, Query(description="Which track it was when its URL was made, whatever its number is now.")
     ] = None,
@@ -77,6 +80,7 @@ async def read_track(
         settings=settings,
         streams=streams,
         workers=request.app.find_component(MediaWorkers),
+        cache=pictures.cache,
     )
     headers = {
         "ETag": entity_tag(content),

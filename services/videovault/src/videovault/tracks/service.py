@@ -1,14 +1,17 @@
 """The rules of tracks."""
 
+import hashlib
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
 from dbcommon.engine import Database
 from dbcommon.rows import AnyRow
+from videovault.files.identity import FileFacts
 from videovault.files.opening import NotInRoot, list_beside
 from videovault.files.paths import to_bytes
-from videovault.media.calls import Answer, MediaFailed, MediaFile, MediaWorkers
+from videovault.media.calls import MediaFailed, MediaFile, MediaWorkers
+from videovault.pictures.cache import CacheUnusable, DiskCache
 from videovault.settings import Settings
 from videovault.streams.body import OpenStreams
 from videovault.streams.errors import FileNotFound
@@ -16,6 +19,9 @@ from videovault.streams.service import find_file
 from videovault.tracks.errors import TrackNotFound
 from videovault.tracks.finding import Track, find_tracks
 from videovault.tracks.schemas import TrackBody, TrackList
+
+VERSION = 1
+"""Of how texts are written: another one makes all anew."""
 
 
 async def list_tracks(
@@ -41,9 +47,10 @@ async def read_track(
     settings: Settings,
     streams: OpenStreams,
     workers: MediaWorkers | None,
+    cache: DiskCache,
 ) -> bytes:
-    """A track as WebVTT: the one with the key, if that is given, else the one with the number. Raises `VideoNotFound`,
-    `FileNotFound` or `TrackNotFound`."""
+    """A track as WebVTT: the one with the key, if that is given, else the one with the number. Embedded ones, for which all of
+    the film is read, are kept. Raises `VideoNotFound`, `FileNotFound` or `TrackNotFound`."""
     row = await find_file(database, video_id)
     tracks = await _find(row, settings=settings, streams=streams)
     chosen = [track for place, track in enumerate(tracks) if (key == track.key if key else place == number)]
@@ -55,16 +62,42 @@ async def read_track(
     if workers is None:
         raise TrackNotFound("This service reads no films: VIDEOVAULT_MEDIA_WORKERS is 0.")
     try:
-        return (await _convert(track, _media_file(row, settings), workers)).content
+        film = _media_file(row, settings)
+        if track.name is None:
+            return await _read_embedded(track, film, row, workers=workers, cache=cache)
+        beside = replace(film, path=film.path.rpartition(b"/")[0] + b"/" + track.name)
+        converted = await workers.run("convert_subtitles", beside, form=track.format, language=track.language)
     except MediaFailed as error:
         raise TrackNotFound(f"It cannot be read: {error.detail}.") from None
+    return converted.content
 
 
-async def _convert(track: Track, film: MediaFile, workers: MediaWorkers) -> Answer:
-    if track.name is None:
-        return await workers.run("read_subtitles", film, index=track.index)
-    file = replace(film, path=film.path.rpartition(b"/")[0] + b"/" + track.name)
-    return await workers.run("convert_subtitles", file, form=track.format, language=track.language)
+class _NotKept(Exception):
+    """The text is of a file that no scan has seen yet."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self.content = content
+
+
+async def _read_embedded(
+    track: Track, film: MediaFile, row: AnyRow, *, workers: MediaWorkers, cache: DiskCache
+) -> bytes:
+    known = FileFacts(size=row.file_size, mtime=row.mtime, inode=row.inode)
+
+    async def read() -> bytes:
+        answer = await workers.run("read_subtitles", film, index=track.index)
+        if row.identity is None or answer.facts != known:
+            raise _NotKept(answer.content)
+        return answer.content
+
+    named = f"track {VERSION} {row.identity} {known} {track.index}"
+    try:
+        return await cache.get(hashlib.sha256(named.encode()).hexdigest(), read)
+    except _NotKept as told:
+        return told.content
+    except CacheUnusable:
+        return (await workers.run("read_subtitles", film, index=track.index)).content
 
 
 async def _find(row: AnyRow, *, settings: Settings, streams: OpenStreams) -> list[Track]:
