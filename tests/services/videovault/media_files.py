@@ -1,6 +1,7 @@
 """Films that the tests make: tiny ones, in many containers and codecs."""
 
 import itertools
+import random
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from av.video.frame import VideoFrame
 class Film:
     """What a file is to hold: `seconds` of a picture whose upper half is red and lower half blue, and of a tone.
 
-    From the second `turned_from` on the halves have changed places. `pixel_aspect` and `rotation` (clockwise, in degrees) are told, not done. `subtitles`: begin and end in seconds, and a text.
+    From the second `turned_from` on the halves have changed places. `noise` in their place makes large files. `pixel_aspect` and `rotation` (clockwise, in degrees) are told, not done. `subtitles`: begin and end in seconds, and a text.
     """
 
     format: str
@@ -39,6 +40,7 @@ class Film:
     options: Mapping[str, str] = field(default_factory=dict)
     pixels: str = "yuv420p"
     turned_from: float | None = None
+    noise: bool = False
     key_every: int = 10
 
 
@@ -109,7 +111,9 @@ def make_film(path: Path, film: Film) -> Path:
         if video is not None:
             for number in range(round(film.seconds * film.fps)):
                 is_turned = film.turned_from is not None and number >= film.turned_from * film.fps
-                frame = picture(film.width, film.height, film.pixels, is_turned=is_turned)
+                frame = picture(
+                    film.width, film.height, film.pixels, is_turned=is_turned, is_noise=film.noise
+                )
                 frame.pts, frame.time_base = number, 1 / Fraction(film.fps)
                 output.mux(video.encode(frame))
             output.mux(video.encode(None))
@@ -118,12 +122,16 @@ def make_film(path: Path, film: Film) -> Path:
     return path
 
 
-def picture(width: int, height: int, pixels: str = "yuv420p", *, is_turned: bool = False) -> VideoFrame:
-    """A frame whose upper half is red and whose lower half is blue, or the other way round."""
+def picture(
+    width: int, height: int, pixels: str = "yuv420p", *, is_turned: bool = False, is_noise: bool = False
+) -> VideoFrame:
+    """A frame whose upper half is red and whose lower half is blue, or the other way round; or noise."""
     upper, lower = bytes([255, 0, 0, 255]) * width, bytes([0, 0, 255, 255]) * width
     if is_turned:
         upper, lower = lower, upper
     rows = upper * (height // 2) + lower * (height - height // 2)
+    if is_noise:
+        rows = random.Random(height).randbytes(4 * width * height)  # noqa: S311
     return VideoFrame.from_bytes(rows, width, height, format="rgba").reformat(format=pixels)
 
 

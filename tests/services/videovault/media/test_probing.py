@@ -1,13 +1,16 @@
 """What films of many containers and codecs hold."""
 
+import io
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.services.videovault.media.files import media_file, probe
 from tests.services.videovault.media_files import CODECS, KINDS, Film, make_film, turn
 from tests.services.videovault.scans.folders import write
+from videovault.media import probing
 from videovault.media.calls import MediaFailed, MediaWorkers
 
 CONTAINERS = {
@@ -115,3 +118,32 @@ async def test_a_stream_without_text_is_refused(workers: MediaWorkers, full: Pat
     with pytest.raises(MediaFailed) as failed:
         await workers.run("read_subtitles", media_file(full), index=index)
     assert failed.value.code == "unsupported"
+
+
+class CountingFile(io.FileIO):
+    """A file that counts the bytes that are read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> Any:
+        found = super().read(-1 if size is None else size)
+        self.count += len(found or b"")
+        return found
+
+
+LARGE = Film(format="mov", video="mjpeg", pixels="yuvj420p", width=320, height=240, seconds=20, noise=True)
+MANY_PACKETS = Film(format="mp4", audio="aac", width=320, height=240, seconds=60, fps=25, key_every=125)
+
+
+@pytest.mark.parametrize(("film", "share"), [(LARGE, 0.5), (MANY_PACKETS, 3)])
+def test_a_film_whose_duration_is_told_is_not_read_to_measure_it(
+    path: Path, film: Film, share: float
+) -> None:
+    make_film(path, film)
+    size = path.stat().st_size
+
+    with CountingFile(path) as file:
+        found = probing.probe(file, size, seconds=60)
+
+    assert round(found["duration_ms"], -2) == film.seconds * 1000
+    assert file.count < size * share  # a small film is read with what comes before and after

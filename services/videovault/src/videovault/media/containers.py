@@ -48,7 +48,7 @@ def open_container(file: BinaryIO) -> InputContainer:
     except MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
-        head = _read(file, 0, 512)
+        head = read_at(file, 0, 512)
         if looks_like_film(head):
             raise NotReadable("incomplete", "a part of it is not there, or damaged") from error
         raise NotReadable("unsupported", "no video format that is known") from error
@@ -92,7 +92,7 @@ def looks_like_film(head: bytes) -> bool:
 
 def is_cut_off(file: BinaryIO, size: int) -> bool:
     """Whether a file of this size says that it is longer: a copy or a download that has not ended."""
-    head = _read(file, 0, 64)
+    head = read_at(file, 0, 64)
     if head[4:8] in _BOXES:
         return _end_of_boxes(file, size) > size
     if head[:4] == b"RIFF":
@@ -105,7 +105,7 @@ def is_cut_off(file: BinaryIO, size: int) -> bool:
 def _end_of_boxes(file: BinaryIO, size: int) -> int:
     end = 0
     for _ in range(_MOST_BOXES):
-        head = _read(file, end, 16)
+        head = read_at(file, end, 16)
         if end >= size or len(head) < 8:
             break
         length = int.from_bytes(head[:4])
@@ -118,7 +118,7 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
 
 
 def _end_of_segment(file: BinaryIO) -> int:
-    head = _read(file, 0, 4096)
+    head = read_at(file, 0, 4096)
     length, begin = _read_vint(head, 4)
     at = begin + length
     if head[at : at + 4] != _SEGMENT:
@@ -136,6 +136,7 @@ def _read_vint(data: bytes, at: int) -> tuple[int, int]:
     return (0 if is_unknown else value), at + width
 
 
-def _read(file: BinaryIO, at: int, most: int) -> bytes:
+def read_at(file: BinaryIO, at: int, most: int) -> bytes:
+    """Up to so many bytes of a file."""
     file.seek(at)
     return file.read(most)

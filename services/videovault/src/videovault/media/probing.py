@@ -22,6 +22,7 @@ from videovault.media.containers import (
     is_cut_off,
     open_container,
     pixel_aspect,
+    read_at,
 )
 
 MOST_STREAMS = 100
@@ -47,17 +48,18 @@ TEXT_CODECS = frozenset(
 def probe(file: BinaryIO, size: int, *, seconds: float) -> dict[str, Any]:
     """What the file holds, as the keys `metadata`, `duration_ms`, `title`, `error`; a duration that the container does not tell is looked for `seconds` at most. Raises
     `NotReadable`."""
+    # Before the container is open, which reads from where the file stands.
+    is_short, head = is_cut_off(file, size), read_at(file, 0, 64)
     with open_container(file) as container:
         stream = find_picture(container)
         frame = find_frame(container, stream)
-        is_short = is_cut_off(file, size)
         duration = read_duration(file, container, stream, deadline=time.monotonic() + seconds)
         if frame is None and duration is None:
             raise NotReadable("incomplete", "it holds no picture")
         width, height = shown_size(stream, frame)
         audio = next(iter(container.streams.audio), None)
         found = {
-            "container": _container_name(container, file),
+            "container": _container_name(container, head),
             "video_codec": codec_of(stream),
             "audio_codec": None if audio is None else codec_of(audio),
             "width": width,
@@ -120,7 +122,7 @@ def read_duration(
         reached = _read_end(container, told)
         if reached is None or reached >= told * Fraction(9, 10):
             return round(told * 1000)
-    # Not all formats can go back to their beginning.
+    # Not all formats can go back to their beginning. The other container is not read any more.
     with open_container(file) as again:
         read = _read_all(again, stream, deadline=deadline)
     return round(read * 1000) if read else None
@@ -251,11 +253,10 @@ def _exact_rate(stream: VideoStream) -> Fraction | None:
     return rate if rate and rate > 0 else None
 
 
-def _container_name(container: InputContainer, file: BinaryIO) -> str:
+def _container_name(container: InputContainer, head: bytes) -> str:
     names = container.format.name.split(",")
     if "matroska" in names:
-        file.seek(0)
-        return "webm" if b"webm" in file.read(64) else "matroska"
+        return "webm" if b"webm" in head else "matroska"
     if "mp4" in names:
         return "mov" if container.metadata.get("major_brand", "qt").startswith("qt") else "mp4"
     return names[0]
