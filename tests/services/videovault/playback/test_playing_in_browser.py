@@ -51,6 +51,12 @@ PLAY = """
 """
 
 
+@pytest.fixture(scope="module")
+def scan_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One worker, for the subtitles."""
+    return {"media_workers": 1, "cache_folder": str(tmp_path_factory.mktemp("cache"))}
+
+
 def write_long_film(path: Path) -> None:
     """Two hours at one picture a second, each of which is whole, and much noise, so that the file is large."""
     with av.open(str(path), "w", format="webm") as output:
