@@ -132,7 +132,7 @@ class CountingFile(io.FileIO):
 
 
 LARGE = Film(format="mov", video="mjpeg", pixels="yuvj420p", width=320, height=240, seconds=20, noise=True)
-MANY_PACKETS = Film(format="mp4", audio="aac", width=320, height=240, seconds=60, fps=25, key_every=125)
+MANY_PACKETS = Film(format="mp4", audio="aac", seconds=100, key_every=125)
 
 
 @pytest.mark.parametrize(("film", "share"), [(LARGE, 0.5), (MANY_PACKETS, 3)])
