@@ -256,6 +256,17 @@ async def test_a_video_without_its_file_has_no_picture(
         assert problem(await films.library.get(f"{path}/{picture}")) == told
 
 
+async def test_a_missing_film_has_the_pictures_that_were_made_before(films: Films, kinds: Path) -> None:
+    path = await one(films, kinds / "mpeg4.avi")
+    before = await films.library.get(f"{path}/thumbnail")
+    await missing(films)
+
+    after = await films.library.get(f"{path}/thumbnail")
+
+    assert (after.status_code, after.content) == (200, before.content)
+    assert problem(await films.library.get(f"{path}/sprite")) == (404, "file-not-found")
+
+
 async def test_a_film_that_is_broken_is_not_tried(films: Films, kinds: Path) -> None:
     data = (kinds / "h264.mp4").read_bytes()
     path = await one(films, data[: len(data) * 6 // 10])
