@@ -162,5 +162,6 @@ def test_bodies_and_filters_come_with_examples(document: dict[str, Any]) -> None
     parameters = {entry["name"] for entry in document["paths"]["/v1/videos"]["get"]["parameters"]}
     assert parameters == {
         *("limit", "cursor", "sort", "q", "tag", "folder", "mime_type", "created_after", "missing"),
+        *("watched", "favourite", "min_rating"),
         *("min_duration", "max_duration", "min_size", "max_size"),
     }

@@ -19,6 +19,12 @@ def filter_parameters(query: Filters, similar: Mapping[str, list[str]]) -> Param
         parameters.setdefault("min_duration", 0)  # an unknown one is in no range
     if query.missing is not None:
         parameters["is_missing" if query.missing == "yes" else "is_there"] = True
+    if query.watched is not None:
+        parameters[f"watched_{query.watched}"] = True
+    if query.favourite is not None:
+        parameters["favourite"] = True
+    if query.min_rating is not None:
+        parameters["min_rating"] = query.min_rating
     for number, criterion in enumerate(query.tag):
         category, _, name = criterion.removeprefix("-").partition(":")
         kind = "untag" if criterion.startswith("-") else "tag"

@@ -45,6 +45,7 @@ from videovault.listing.schemas import COUNTED
 from videovault.models import UNKNOWN_DURATION, Root, Tag, Video, folded
 from videovault.query.words import WEIGHTS
 from videovault.videos.repository import VIDEO_AS_JSON
+from videovault.watching import repository as own
 
 _RANDOM_KEY = func.coalesce(Video.random_key, literal_column("0"), type_=BigInteger())
 _SEED = bindparam("seed", type_=BigInteger())
@@ -73,8 +74,9 @@ KEYS: dict[str, Callable[[type[Video]], Column]] = {
     "name": lambda video: func.coalesce(video.name_key, literal_column("''"), type_=Text()),
     "duration_seconds": lambda video: _duration(video),
     "file_size": lambda video: video.file_size.expression,
+    **own.KEYS,
 }
-"""Each is the first column of an index whose second is the id."""
+"""Each is the first column of an index whose second is the id, but for those that are the caller's own."""
 
 
 def _duration(video: type[Video]) -> Column:
@@ -88,6 +90,12 @@ _COMPARISONS: dict[str, tuple[Callable[[Any, Any], Column], Callable[[type[Video
     "min_size": (operator.ge, lambda video: video.file_size),
     "max_size": (operator.le, lambda video: video.file_size),
     "created_after": (operator.gt, lambda video: video.created_at),
+}
+
+_FLAGS: dict[str, Callable[[type[Video]], Column]] = {
+    "is_missing": lambda video: video.missing_since.is_not(None),
+    "is_there": lambda video: video.missing_since.is_(None),
+    **own.CONDITIONS,
 }
 
 _OWN_FILTERS = {
@@ -182,7 +190,12 @@ def select_videos(
     counted = select(func.count().label("total")).select_from(some).cte("counted")
     total = select(counted.c.total).scalar_subquery()
     keys = _keys_of(order, names, Video)
-    if not conditions:
+    if order.removeprefix("-") in own.KEYS:
+        many, after = [total > counted_most, *conditions], _after(keys, names, order)
+        rest = own.select_page(order, names, keys=keys, conditions=many, after=after, limit=_LIMIT)
+        few = _gather([total <= counted_most], names, order)
+        page = union_all(few, select(rest.subquery())).subquery("page")
+    elif not conditions:
         page = _walk(keys, [], names, order).subquery("page")
     elif order == "random":  # nothing depends on it
         walked = _walk(keys, [total > counted_most, *conditions], names, order)
@@ -301,9 +314,8 @@ def _conditions(names: Collection[str], video: type[Video] = Video) -> Iterable[
         elif kind == "folder":
             compare = operator.ge if name == "folder_first" else operator.lt
             yield compare(video.file_path, bindparam(name, type_=Text()))
-        elif kind == "is":
-            is_null = video.missing_since.is_(None)
-            yield is_null if name == "is_there" else not_(is_null)
+        elif name in _FLAGS:
+            yield _FLAGS[name](video)
         elif kind in {"tag", "untag"}:
             condition = _has_tag(name, f"name_{number}", video)
             yield condition if kind == "tag" else not_(condition)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from dbcommon.session import DatabaseDep
-from videovault.dependencies import read_caller, require_persistence
+from videovault.dependencies import ReaderDep, read_caller, require_persistence
 from videovault.errors import NoPersistence
 from videovault.listing import service
 from videovault.listing.schemas import FolderBody, FolderQuery, TagCount, TagQuery, VideoPage, VideoQuery
@@ -32,10 +32,10 @@ router = APIRouter(
 )
 @fast_path
 async def list_videos(
-    query: Annotated[VideoQuery, Query()], database: DatabaseDep, cursors: CursorsDep
+    query: Annotated[VideoQuery, Query()], caller: ReaderDep, database: DatabaseDep, cursors: CursorsDep
 ) -> Response:
     """A page of the library. No video repeats or is missing because others add or delete videos meanwhile."""
-    return await service.list_videos(database, query, cursors=cursors)
+    return await service.list_videos(database, query, caller=caller, cursors=cursors)
 
 
 @router.get(
@@ -47,10 +47,10 @@ async def list_videos(
 )
 @fast_path
 async def count_tags(
-    query: Annotated[TagQuery, Query()], database: DatabaseDep, cursors: CursorsDep
+    query: Annotated[TagQuery, Query()], caller: ReaderDep, database: DatabaseDep, cursors: CursorsDep
 ) -> Response:
     """The tags of the videos that the filters find, the most used first."""
-    return await service.count_tags(database, query, cursors=cursors)
+    return await service.count_tags(database, query, caller=caller, cursors=cursors)
 
 
 @router.get(

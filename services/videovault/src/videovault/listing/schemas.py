@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from videovault.mine.schemas import HIGHEST_RATING
 from videovault.query.grammar import LONGEST_QUERY, MOST_TERMS, Term, parse_query
 from videovault.videos.schemas import LARGEST_BIGINT, LARGEST_INTEGER, Criterion, MediaType, VideoBody
 from webcommon.api.paging import DEFAULT_LIMIT, MAXIMUM_LIMIT, CursorParameter, LimitParameter, Page
@@ -17,7 +18,10 @@ LONGEST_FOLDER = 4200
 COUNTED = 10_000
 """Videos; more are not counted."""
 
-SORTS = ("created_at", "file_name", "name", "duration_seconds", "file_size", "relevance")
+SORTS = (
+    *("created_at", "file_name", "name", "duration_seconds", "file_size", "relevance"),
+    *("watched_at", "rating"),
+)
 RANDOM = "random:"
 SORT = rf"^(-?({'|'.join(SORTS)})|{RANDOM}[\s\S]{{1,64}})$"
 
@@ -75,6 +79,11 @@ class Filters(BaseModel):
         None, description="Files in that folder, `<root>/<path>`, and below.", examples=[FOLDER]
     )
     missing: Literal["yes", "no"] | None = Field(None, description="Whether the file is missing.")
+    watched: Literal["yes", "no", "partial"] | None = Field(
+        None, description="yes: you watched it to its end once; partial: you began it only; no: neither."
+    )
+    favourite: Literal["yes"] | None = Field(None, description="Your favourites.")
+    min_rating: Digits | None = Field(None, ge=0, le=HIGHEST_RATING, description="By your own rating.")
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
@@ -94,7 +103,7 @@ class VideoQuery(Filters):
         None,
         description="With a minus in front: the other way round. `name`: 2 before 10. `random:SEED`: an order of its own for"
         " each seed of 1 to 64 characters. By default relevance if `q` has a word, else -created_at. Unknown durations count"
-        " as the shortest.",
+        " as the shortest, and what you never watched or rated as the earliest and the lowest.",
         examples=["-file_size", "random:7"],
     )
 

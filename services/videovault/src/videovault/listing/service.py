@@ -11,13 +11,16 @@ from videovault.listing.schemas import COUNTED, RANDOM, Filters, FolderQuery, Ta
 from videovault.query.service import find_similar
 from videovault.query.words import random_key
 from webcommon.api.paging import CursorCodec
+from webcommon.auth.bearer import Caller
 
 
-async def list_videos(database: Database, query: VideoQuery, *, cursors: CursorCodec) -> Response:
+async def list_videos(
+    database: Database, query: VideoQuery, *, caller: Caller, cursors: CursorCodec
+) -> Response:
     """A `VideoPage` of the videos that match `query`. Raises `InvalidRequest` for a cursor of another list."""
     scope = query.scope
     last = cursors.decode(scope, query.cursor)
-    order, parameters = await find_order(database, query)
+    order, parameters = await find_order(database, query, caller_id=caller.id)
     *page, total = await repository.find_page(database, order, parameters, last)
     return cursors.json_page(page, scope=scope, more=_counted(total))
 
@@ -28,10 +31,10 @@ def _counted(total: int) -> str:
     return f',"total":{total},"total_at_least":null'
 
 
-async def find_order(database: Database, query: VideoQuery) -> tuple[str, Parameters]:
+async def find_order(database: Database, query: VideoQuery, *, caller_id: UUID) -> tuple[str, Parameters]:
     """The order as the statement knows it, and the statement's parameters."""
     order = query.order
-    parameters = await _find_parameters(database, query)
+    parameters = await _find_parameters(database, query, caller_id=caller_id)
     if order.startswith(RANDOM):
         return RANDOM.removesuffix(":"), {
             **parameters,
@@ -44,11 +47,11 @@ async def find_order(database: Database, query: VideoQuery) -> tuple[str, Parame
     return order if ranked else order.replace("relevance", "name"), parameters | ranked
 
 
-async def _find_parameters(database: Database, query: Filters) -> Parameters:
+async def _find_parameters(database: Database, query: Filters, *, caller_id: UUID) -> Parameters:
     parameters = filter_parameters(query, await find_similar(database, query.terms))
     if query.folder is not None:
         parameters |= await _find_bounds(database, query.folder)
-    return {**parameters, "limit": query.limit}
+    return {**parameters, "limit": query.limit, "caller_id": caller_id}
 
 
 async def _find_bounds(database: Database, folder: str) -> Parameters:
@@ -62,12 +65,15 @@ async def _find_bounds(database: Database, folder: str) -> Parameters:
     return {"folder_first": f"{whole}/", "folder_end": f"{whole}0"}
 
 
-async def count_tags(database: Database, query: TagQuery, *, cursors: CursorCodec) -> Response:
+async def count_tags(
+    database: Database, query: TagQuery, *, caller: Caller, cursors: CursorCodec
+) -> Response:
     """A page of the tags of the videos that match `query`, the most used first. Raises `InvalidRequest` for a cursor of
     another list."""
     scope = query.scope
     last = cursors.decode(scope, query.cursor)
-    page = await repository.count_tags(database, await _find_parameters(database, query), last)
+    parameters = await _find_parameters(database, query, caller_id=caller.id)
+    page = await repository.count_tags(database, parameters, last)
     return cursors.json_page(page, scope=scope)
 
 

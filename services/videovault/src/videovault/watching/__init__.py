@@ -1,0 +1,1 @@
+"""What is a user's own of videos, as filters and orders of lists."""
