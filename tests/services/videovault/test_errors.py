@@ -13,8 +13,12 @@ Problem
 │   ├── OperationExpired: 409 operation-expired
 │   ├── OperationUndone: 409 operation-undone
 │   ├── PathTaken: 409 path-taken
+│   ├── PlaylistFull: 409 playlist-full
+│   ├── PlaylistStays: 409 playlist-stays
 │   ├── RelocationTaken: 409 relocation-taken
-│   └── RootsOverlap: 409 roots-overlap
+│   ├── RootsOverlap: 409 roots-overlap
+│   ├── TooManyPlaylists: 409 too-many-playlists
+│   └── TooManySavedFilters: 409 too-many-saved-filters
 ├── Forbidden
 │   └── HostNotAllowed: 403 host-not-allowed
 ├── InvalidRequest
@@ -25,10 +29,13 @@ Problem
 │   └── UnknownEntity: 422 unknown-entity
 ├── NotFound
 │   ├── FileNotFound: 404 file-not-found
+│   ├── ItemNotFound: 404 playlist-item-not-found
 │   ├── OperationNotFound: 404 operation-not-found
+│   ├── PlaylistNotFound: 404 playlist-not-found
 │   ├── RefusedNotFound: 404 refused-not-found
 │   ├── RootNotFound: 404 root-not-found
 │   ├── RowNotFound: 404 row-not-found
+│   ├── SavedFilterNotFound: 404 saved-filter-not-found
 │   ├── ScanNotFound: 404 scan-not-found
 │   ├── TagNotFound: 404 tag-not-found
 │   ├── TrackNotFound: 404 track-not-found

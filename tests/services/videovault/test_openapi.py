@@ -45,6 +45,33 @@ OPERATIONS = {
     ("delete", "/v1/history"): ("delete_history", {"204", "401", "403", "500", "503"}),
     ("post", "/v1/history/mark"): ("mark_videos", {"200", *WRITE}),
     ("get", "/v1/continue-watching"): ("list_unfinished", {"200", "401", "403", "422", "500", "503"}),
+    ("get", "/v1/saved-filters"): ("list_saved_filters", {"200", "401", "403", "422", "500", "503"}),
+    ("post", "/v1/saved-filters"): ("create_saved_filter", {"201", "409", *WRITE}),
+    ("put", "/v1/saved-filters/{filter_id}"): ("put_saved_filter", {"200", "404", *WRITE}),
+    ("delete", "/v1/saved-filters/{filter_id}"): (
+        "delete_saved_filter",
+        {"204", "401", "403", "404", "422", "500", "503"},
+    ),
+    ("get", "/v1/playlists"): ("list_playlists", {"200", "401", "403", "422", "500", "503"}),
+    ("post", "/v1/playlists"): ("create_playlist", {"201", "409", *WRITE}),
+    ("patch", "/v1/playlists/{playlist_id}"): ("rename_playlist", {"200", "404", *WRITE}),
+    ("delete", "/v1/playlists/{playlist_id}"): (
+        "delete_playlist",
+        {"204", "401", "403", "404", "409", "422", "500", "503"},
+    ),
+    ("get", "/v1/playlists/{playlist_id}/items"): (
+        "list_playlist_items",
+        {"200", "401", "403", "404", "422", "500", "503"},
+    ),
+    ("post", "/v1/playlists/{playlist_id}/items"): (
+        "add_playlist_item",
+        {"200", "201", "404", "409", *WRITE},
+    ),
+    ("patch", "/v1/playlists/{playlist_id}/items/{item_id}"): ("move_playlist_item", {"200", "404", *WRITE}),
+    ("delete", "/v1/playlists/{playlist_id}/items/{item_id}"): (
+        "remove_playlist_item",
+        {"204", "401", "403", "404", "422", "500", "503"},
+    ),
     ("put", "/v1/videos/{video_id}/mine"): ("put_mine", {"200", "404", *WRITE}),
     ("get", "/v1/videos/{video_id}/changes"): (
         "list_changes",

@@ -3,7 +3,9 @@
 from tests.service_pages import read_routes, read_settings, read_table
 from videovault.duplicates.schemas import MOST_PROVED, MOST_SHOWN
 from videovault.duplicates.worker import LONGEST_SECONDS
+from videovault.entities.registry import MOST_ITEMS, MOST_PLAYLISTS, MOST_SAVED_FILTERS
 from videovault.files.paths import LONGEST_PATH
+from videovault.history.schemas import LONGEST_SESSION
 from videovault.listing.schemas import COUNTED, VideoQuery
 from videovault.media.drawing import MOST_TILES, THUMBNAIL_SIZE, TILE_SIZE
 from videovault.media.probing import MOST_CHAPTERS, MOST_PIXELS, MOST_STREAMS
@@ -58,6 +60,10 @@ LIMITS = {
     "files of a request to prove, at most": MOST_PROVED,
     "seconds that a whole file may take to be read": LONGEST_SECONDS,
     "days that an operation can be undone": KEEPS.days,
+    "saved filters of a user, at most": MOST_SAVED_FILTERS,
+    "playlists of a user, at most": MOST_PLAYLISTS,
+    "items of a playlist, at most": MOST_ITEMS,
+    "characters of a session of a player, at most": LONGEST_SESSION,
     "operations of a call of sync, at most": MOST_OPERATIONS,
     "changes of a call of sync, at most": MOST_CHANGES,
     "hours that the clock of a device may be ahead": AHEAD_MS // 3_600_000,

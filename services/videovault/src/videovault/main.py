@@ -19,10 +19,12 @@ from videovault.pictures.routes import router as pictures_router
 from videovault.pictures.service import Pictures
 from videovault.playback.routes import router as playback_router
 from videovault.playback_urls.signing import PlaybackUrls
+from videovault.playlists.routes import router as playlists_router
 from videovault.purge.routes import router as purge_router
 from videovault.recording.routes import router as recording_router
 from videovault.recording.routes import streams as recording_streams
 from videovault.roots.routes import router as roots_router
+from videovault.saved_filters.routes import router as saved_filters_router
 from videovault.scans.routes import router as scans_router
 from videovault.scans.worker import ScanWorker
 from videovault.settings import Settings
@@ -98,6 +100,8 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             mine_router,
             tags_router,
             history_router,
+            saved_filters_router,
+            playlists_router,
             changes_router,
             undo_router,
             roots_router,

@@ -27,6 +27,9 @@ METADATA = "metadata/"
 ROWS: Mapping[str, frozenset[str]] = {
     "mine": frozenset({"video_id"}),
     "viewing": frozenset({"video_id", "session_id", "position_seconds", "watched_at"}),
+    "saved_filter": frozenset({"name", "query"}),
+    "playlist": frozenset({"name"}),
+    "playlist_item": frozenset({"playlist_id", "video_id", "position"}),
 }
 """The entities whose rows are fields alone, and the fields without which there is no row."""
 

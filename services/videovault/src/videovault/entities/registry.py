@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videovault.models import Mine, Model, WatchHistory
+from videovault.models import Mine, Model, Playlist, PlaylistItem, SavedFilter, WatchHistory
+
+MOST_SAVED_FILTERS = 500
+MOST_PLAYLISTS = 500
+MOST_ITEMS = 5000
+"""Of a user; items of a playlist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +18,7 @@ class Rows:
     or a video, by its id.
 
     `fixed`: fields that never change. `defaults`: of fields that a row need not have. `is_own`: the column `user_id` says whose
-    a row is; else it is of the library.
+    a row is; else it is of the library. `most`: rows of a user, or of each value of the field `within`.
     """
 
     model: type[Model]
@@ -22,6 +27,8 @@ class Rows:
     fixed: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     is_own: bool = True
+    most: int | None = None
+    within: str | None = None
 
     @property
     def table(self) -> str:
@@ -43,6 +50,16 @@ ENTITIES: Mapping[str, Rows] = {
         refers={"video_id": "video"},
         fixed=frozenset({"video_id", "session_id"}),
         defaults={"completed": False, "completed_before": False},
+    ),
+    "saved_filter": Rows(model=SavedFilter, fields=("name", "query"), most=MOST_SAVED_FILTERS),
+    "playlist": Rows(model=Playlist, fields=("name",), most=MOST_PLAYLISTS),
+    "playlist_item": Rows(
+        model=PlaylistItem,
+        fields=("playlist_id", "video_id", "position"),
+        refers={"playlist_id": "playlist", "video_id": "video"},
+        fixed=frozenset({"playlist_id", "video_id"}),
+        most=MOST_ITEMS,
+        within="playlist_id",
     ),
 }
 """By the names that `changes.entity` has for them; `changes.merge.ROWS` says which of their fields a row cannot be without."""

@@ -90,6 +90,21 @@ async def find_known(
 
 
 @cache
+def _count(entity: str) -> TextClause:
+    rows = ENTITIES[entity]
+    within = rows.within or "user_id"
+    return text(
+        f"SELECT {within} AS within, count(*) AS number FROM {rows.table} WHERE user_id = :user_id GROUP BY 1"  # noqa: S608
+    )
+
+
+async def count_rows(db: AsyncSession, entity: str, *, user_id: UUID) -> dict[str, int]:
+    """How many rows a user has, by the value of the field within which there are not more than so many, or by the user."""
+    found = await db.execute(_count(entity), {"user_id": user_id})
+    return {str(row.within): row.number for row in found}
+
+
+@cache
 def _insert(entity: str) -> TextClause:
     rows = ENTITIES[entity]
     columns = [*(["user_id"] if rows.is_own else []), "id", "clocks", "last_at", *rows.fields]

@@ -15,6 +15,7 @@ from videovault.models.changes import (
 from videovault.models.duplicates import Proof
 from videovault.models.mine import Mine, mine_id
 from videovault.models.playback import PlaybackSession
+from videovault.models.playlists import Playlist, PlaylistItem, SavedFilter, item_id, watch_later_id
 from videovault.models.recording import StagedVideo
 from videovault.models.scans import Root, Scan, ScanStatus, StagedFile
 from videovault.models.sync import OperationStatus, SyncOperation
@@ -34,10 +35,13 @@ __all__ = [
     "OperationStatus",
     "Owner",
     "PlaybackSession",
+    "Playlist",
+    "PlaylistItem",
     "Proof",
     "RemovedTag",
     "Root",
     "RowColumns",
+    "SavedFilter",
     "Scan",
     "ScanStatus",
     "StagedFile",
@@ -49,8 +53,10 @@ __all__ = [
     "VocabularyWord",
     "WatchHistory",
     "folded",
+    "item_id",
     "mine_id",
     "own_id",
     "true_path",
     "viewing_id",
+    "watch_later_id",
 ]

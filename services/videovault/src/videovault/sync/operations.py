@@ -14,6 +14,9 @@ from videovault.entities import registry
 from videovault.history.schemas import SYNCED as VIEWING_FIELDS
 from videovault.mine.schemas import SYNCED as MINE_FIELDS
 from videovault.models import Entity, own_id
+from videovault.playlists.schemas import SYNCED_ITEM as ITEM_FIELDS
+from videovault.playlists.schemas import SYNCED_PLAYLIST as PLAYLIST_FIELDS
+from videovault.saved_filters.schemas import SYNCED as FILTER_FIELDS
 from videovault.sync.errors import ClockAhead, UnknownEntity
 from videovault.videos.errors import PathTooLong
 from videovault.videos.schemas import (
@@ -213,5 +216,10 @@ ENTITIES: Mapping[str, EntityRules] = {
     "tag": EntityRules(entity="tag", is_shared=True, read_value=_read_tag_value),
     "mine": _rows("mine", MINE_FIELDS, name=lambda value: [value["video_id"]]),
     "viewing": _rows("viewing", VIEWING_FIELDS, name=lambda value: [value["video_id"], value["session_id"]]),
+    "saved_filter": _rows("saved_filter", FILTER_FIELDS),
+    "playlist": _rows("playlist", PLAYLIST_FIELDS),
+    "playlist_item": _rows(
+        "playlist_item", ITEM_FIELDS, name=lambda value: [value["playlist_id"], value["video_id"]]
+    ),
 }
 """The entities that devices write. One whose rows are fields alone is one more row here, and one of `entities.registry`."""

@@ -66,6 +66,7 @@ class _Board:
     """The states of the rows of a batch. `living` and `deleted` are those in the tables; `foreign` are of other users; `known` are
     what rows may refer to."""
 
+    caller_id: UUID
     living: set[Key] = field(default_factory=set)
     deleted: set[Key] = field(default_factory=set)
     foreign: set[Key] = field(default_factory=set)
@@ -73,6 +74,7 @@ class _Board:
     before: dict[Key, State] = field(default_factory=dict)
     states: dict[Key, State] = field(default_factory=dict)
     fields: list[Operation] = field(default_factory=list)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def add(self, key: Key, record: Mapping[str, Any], *, deleted: str = "") -> None:
         """Note a row that there is, or was."""
@@ -90,6 +92,7 @@ class _Board:
             raise RowNotFound("You have none of this id.")
         if before is None:
             self._check_references(operation)
+            self._check_room(operation)
         before = before or empty()
         change = state_of_change(operation.entity, operation.field, operation.value, at=operation.at)
         after = merge(before, change)
@@ -106,6 +109,16 @@ class _Board:
             key = (entity, UUID(operation.value[name]))
             if key not in self.known and key not in self.states:
                 raise RowNotFound(f"`{name}` names nothing that you have.", pointer=f"#/value/{name}")
+
+    def _check_room(self, operation: Operation) -> None:
+        rows = ENTITIES[operation.entity]
+        if rows.most is None:
+            return
+        within = str(operation.value[rows.within] if rows.within else self.caller_id)
+        counts = self.counts[operation.entity]
+        if counts.get(within, 0) >= rows.most:
+            raise InvalidRequest(f"There are {rows.most} already.", pointer="#/value")
+        counts[within] = counts.get(within, 0) + 1
 
     def _holds(self, operation: Operation) -> bool:
         state = self.states[operation.entity, operation.id]
@@ -170,11 +183,13 @@ def _row_of_log(loss: Loss, caller_id: UUID) -> dict[str, Any]:
 
 
 async def _load(db: AsyncSession, operations: Sequence[Operation], *, caller_id: UUID) -> _Board:
-    board = _Board()
+    board = _Board(caller_id=caller_id)
     ordered = sorted(operations, key=lambda operation: operation.entity)
     for entity, group in groupby(ordered, key=lambda operation: operation.entity):
         ids = {operation.id for operation in group}
         owner = _owner_of(entity, caller_id)
+        if ENTITIES[entity].most is not None:
+            board.counts[entity] = await entities.count_rows(db, entity, user_id=caller_id)
         rows = await entities.lock_rows(db, entity, ids)
         graves = await entities.lock_deleted(db, entity, ids - rows.keys())
         for row in rows.values():

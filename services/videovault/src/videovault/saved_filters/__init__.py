@@ -1,0 +1,1 @@
+"""Lists that a user saved by name."""
