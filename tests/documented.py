@@ -73,7 +73,7 @@ class DocumentedAnswers:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in kinds and f"{kind.partition('/')[0]}/*" not in kinds:
             raise _difference(response, f"is {kind or 'of no media type'}, not {' or '.join(kinds)}")
-        if kind.endswith("json") and "schema" in kinds.get(kind, {}):
+        if kind.endswith(("/json", "+json")) and "schema" in kinds.get(kind, {}):
             await response.aread()
             pointer = f"{operation.pointer}/{status}/content/{_escape(kind)}/schema"
             self._check_body(response, pointer)

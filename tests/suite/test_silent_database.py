@@ -144,6 +144,7 @@ BODIES: dict[str, Any] = {
     "relocate_root": {"path": "/usr"},
     "begin_scan": {},
     "purge_missing_videos": {},
+    "import_library": b'{"kind": "export", "version": 1, "rows": 0}',
     "prove_duplicates": {"video_ids": [str(UUID(int=1))]},
     "merge_duplicates": {"keep": str(UUID(int=1)), "merge": [str(UUID(int=2))]},
     "bulk_delete_videos": {"video_ids": [str(UUID(int=1))]},
@@ -253,7 +254,7 @@ def _calls(app: Service, headers: dict[str, str]) -> list[Call]:
             name=operation["operationId"],
             method=method.upper(),
             url=re.sub(r"\{(\w+)\}", lambda part: _IN_PATHS.get(part[1]) or str(uuid4()), path),
-            headers=headers | {"Idempotency-Key": "one"},
+            headers=headers | {"Idempotency-Key": "one"} | _content_type(operation),
             body=_body(operation),
         )
         for path, operations in app.openapi()["paths"].items()
@@ -264,15 +265,22 @@ def _calls(app: Service, headers: dict[str, str]) -> list[Call]:
 def _body(operation: dict[str, Any]) -> dict[str, Any]:
     if "requestBody" not in operation:
         return {}
-    # A batch may be a stream as well, whose media type the client has no argument for.
-    (media_type,) = _ARGUMENTS.keys() & operation["requestBody"]["content"].keys()
+    # A batch may be a stream as well.
+    media_type = next(kind for kind in _ARGUMENTS if kind in operation["requestBody"]["content"])
     return {_ARGUMENTS[media_type]: BODIES[operation["operationId"]]}
 
 
+def _content_type(operation: dict[str, Any]) -> dict[str, str]:
+    kinds = operation.get("requestBody", {}).get("content", {})
+    return {"Content-Type": NDJSON} if kinds.keys() == {NDJSON} else {}
+
+
+NDJSON = "application/x-ndjson"
 _ARGUMENTS = {
     "application/json": "json",
     "application/x-www-form-urlencoded": "data",
     "multipart/form-data": "files",
+    NDJSON: "content",
 }
 """The argument of the client for a body of each media type."""
 

@@ -23,6 +23,7 @@ Problem
 │   └── HostNotAllowed: 403 host-not-allowed
 ├── InvalidRequest
 │   ├── ClockAhead: 422 clock
+│   ├── InvalidImport: 422 invalid-import
 │   ├── NotAFolder: 422 not-a-folder
 │   ├── OutsideMediaRoots: 422 outside-media-roots
 │   ├── PathTooLong: 422 path-too-long

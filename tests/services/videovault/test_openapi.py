@@ -33,6 +33,8 @@ OPERATIONS = {
     ("post", "/v1/tags/rename"): ("rename_tag", {"200", "404", *WRITE}),
     ("put", "/v1/videos/by-path"): ("put_video", {"200", "201", *WRITE}),
     ("post", "/v1/videos/batch"): ("record_batch", {"200", "408", *WRITE}),
+    ("get", "/v1/export"): ("export_library", {"200", "401", "403", "422", "500", "503"}),
+    ("post", "/v1/import"): ("import_library", {"200", "408", *WRITE}),
     ("get", "/v1/duplicates"): ("list_duplicates", {"200", "401", "403", "422", "500", "503"}),
     ("post", "/v1/duplicates/prove"): ("prove_duplicates", {"202", *WRITE}),
     ("post", "/v1/duplicates/merge"): ("merge_duplicates", {"200", "404", "409", *WRITE}),
@@ -147,9 +149,11 @@ def media_type(path: str, status: str) -> str:
     name = path.rpartition("/")[2]
     if name.endswith(".vtt"):
         return "text/vtt"
-    others = {"events": "text/event-stream", "stream": "video/*"} | dict.fromkeys(
-        ("thumbnail", "sprite"), "image/jpeg"
-    )
+    others = {
+        "events": "text/event-stream",
+        "stream": "video/*",
+        "export": "application/x-ndjson",
+    } | dict.fromkeys(("thumbnail", "sprite"), "image/jpeg")
     return others.get(name, "application/json")
 
 

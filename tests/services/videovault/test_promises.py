@@ -4,6 +4,7 @@ from tests.service_pages import read_routes, read_settings, read_table
 from videovault.duplicates.schemas import MOST_PROVED, MOST_SHOWN
 from videovault.duplicates.worker import LONGEST_SECONDS
 from videovault.entities.registry import MOST_ITEMS, MOST_PLAYLISTS, MOST_SAVED_FILTERS
+from videovault.exchange.routes import LONGEST_LINE as LONGEST_IMPORTED
 from videovault.files.paths import LONGEST_PATH
 from videovault.history.schemas import LONGEST_SESSION
 from videovault.listing.schemas import COUNTED, VideoQuery
@@ -54,6 +55,7 @@ LIMITS = {
     "videos on a page, at most": MAXIMUM_LIMIT,
     "videos of a batch or an act, at most": MOST_VIDEOS,
     "bytes of a line of a stream, at most": LONGEST_LINE,
+    "bytes of a line of an import, at most": LONGEST_IMPORTED,
     "seconds that a stream may be silent": SILENT_SECONDS,
     "errors that the answer to a stream lists, at most": MOST_STREAM_ERRORS,
     "copies of a group that are shown, and videos of a merge, at most": MOST_SHOWN,

@@ -10,6 +10,7 @@ from videovault.components import Components
 from videovault.duplicates.routes import router as duplicates_router
 from videovault.duplicates.worker import Prover
 from videovault.edits.routes import router as edits_router
+from videovault.exchange.routes import router as exchange_router
 from videovault.history.routes import router as history_router
 from videovault.listing.routes import router as listing_router
 from videovault.media.setup import make_media_workers
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             pictures_router,
             edits_router,
             duplicates_router,
+            exchange_router,
             mine_router,
             tags_router,
             history_router,

@@ -13,6 +13,7 @@ from videovault.models.changes import (
     Tombstone,
 )
 from videovault.models.duplicates import Proof
+from videovault.models.exchange import StagedRow
 from videovault.models.mine import Mine, mine_id
 from videovault.models.playback import PlaybackSession
 from videovault.models.playlists import Playlist, PlaylistItem, SavedFilter, item_id, watch_later_id
@@ -45,6 +46,7 @@ __all__ = [
     "Scan",
     "ScanStatus",
     "StagedFile",
+    "StagedRow",
     "StagedVideo",
     "SyncOperation",
     "Tag",
