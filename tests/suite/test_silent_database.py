@@ -127,6 +127,13 @@ BODIES: dict[str, Any] = {
         "video_ids": [str(UUID(int=1))],
         "add": [{"tag_category": "place", "tag_name": "quay"}],
     },
+    "put_alias": {"tag_category": "place", "alias": "pier", "tag_name": "Quay"},
+    "put_parent": {
+        "tag_category": "place",
+        "tag_name": "Quay",
+        "parent_category": "place",
+        "parent_name": "Harbour",
+    },
     "rename_tag": {"tag_category": "place", "from": "quay", "to": "Quay"},
     "create_saved_filter": {"name": "Evenings", "query": {"q": "harbour"}},
     "put_saved_filter": {"name": "Evenings", "query": {"q": "harbour"}},

@@ -17,6 +17,7 @@ Problem
 │   ├── PlaylistStays: 409 playlist-stays
 │   ├── RelocationTaken: 409 relocation-taken
 │   ├── RootsOverlap: 409 roots-overlap
+│   ├── TagCircle: 409 tag-circle
 │   ├── TooManyPlaylists: 409 too-many-playlists
 │   └── TooManySavedFilters: 409 too-many-saved-filters
 ├── Forbidden
@@ -38,6 +39,7 @@ Problem
 │   ├── RowNotFound: 404 row-not-found
 │   ├── SavedFilterNotFound: 404 saved-filter-not-found
 │   ├── ScanNotFound: 404 scan-not-found
+│   ├── TagNameNotFound: 404 tag-name-not-found
 │   ├── TagNotFound: 404 tag-not-found
 │   ├── TrackNotFound: 404 track-not-found
 │   └── VideoNotFound: 404 video-not-found

@@ -32,6 +32,7 @@ from videovault.settings import Settings
 from videovault.streams.body import OpenStreams
 from videovault.streams.routes import router as streams_router
 from videovault.sync.routes import router as sync_router
+from videovault.tag_names.routes import router as tag_names_router
 from videovault.tags.routes import router as tags_router
 from videovault.tracks.routes import router as tracks_router
 from videovault.undo.routes import router as undo_router
@@ -100,6 +101,7 @@ def create_app(settings: Settings | None = None, *, issuers: Sequence[Issuer] | 
             duplicates_router,
             exchange_router,
             mine_router,
+            tag_names_router,
             tags_router,
             history_router,
             saved_filters_router,

@@ -13,6 +13,7 @@ from videovault.query.words import fold, name_key, units_of
 
 RING = 2**64
 Units = Sequence[str]
+Key = tuple[str, str]
 
 
 @dataclass(kw_only=True)
@@ -84,10 +85,31 @@ def rank(record: Record, terms: Sequence[Term]) -> int | None:
     return total
 
 
-def has_tag(record: Record, criterion: str) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """The tag that each alias stands for, and the tag above each that has one; all folded."""
+
+    aliases: Mapping[Key, Key]
+    parents: Mapping[Key, Key]
+
+    def counted_as(self, tag: Key) -> set[Key]:
+        """The tag, or the one that it stands for, and all above."""
+        tags = {self.aliases.get(tag, tag)}
+        while above := {self.parents[one] for one in tags if one in self.parents} - tags:
+            tags |= above
+        return tags
+
+
+NO_NAMES = Names(aliases={}, parents={})
+
+
+def has_tag(record: Record, criterion: str, names: Names) -> bool:
     """Whether the criterion of a tag holds."""
     category, _, name = criterion.removeprefix("-").partition(":")
-    return ((category.casefold(), name.casefold()) in record.tags) is not criterion.startswith("-")
+    asked = (category.casefold(), name.casefold())
+    wanted = names.aliases.get(asked, asked)
+    found = any(wanted in names.counted_as(tag) for tag in record.tags)
+    return found is not criterion.startswith("-")
 
 
 FILTERS: Mapping[str, Callable[[Record, Any], bool]] = {
@@ -102,7 +124,6 @@ FILTERS: Mapping[str, Callable[[Record, Any], bool]] = {
     "max_size": lambda record, value: record.file_size <= value,
     "created_after": lambda record, value: record.created_at > datetime.fromisoformat(value),
     "missing": lambda record, value: (record.missing_since is not None) is (value == "yes"),
-    "tag": lambda record, value: all(has_tag(record, criterion) for criterion in value),
 }
 
 
@@ -126,27 +147,32 @@ def order_key(record: Record, sort: str, *, points: int) -> Any:
     return keys[sort.removeprefix("-")]
 
 
-def find(records: Sequence[Record], query: Mapping[str, Any]) -> list[UUID]:
+def find(records: Sequence[Record], query: Mapping[str, Any], names: Names = NO_NAMES) -> list[UUID]:
     """The ids of what the parameters find, in order."""
     terms = parse_query(query.get("q", ""))
     sort = query.get("sort") or ("relevance" if terms else "-created_at")
     found = []
     for record in records:
         points = rank(record, terms)
-        if points is not None and all(
-            FILTERS[name](record, value) for name, value in query.items() if name in FILTERS
+        if (
+            points is not None
+            and all(FILTERS[name](record, value) for name, value in query.items() if name in FILTERS)
+            and all(has_tag(record, criterion, names) for criterion in query.get("tag", ()))
         ):
             found.append((order_key(record, sort, points=points), record.id.bytes, record.id))
     found.sort(reverse=sort.startswith("-"))
     return [found_id for _, _, found_id in found]
 
 
-def count_tags(records: Sequence[Record], query: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    """The folded category and name of each tag of what is found, and how many have it; the most used first."""
-    found = set(find(records, query))
-    counts: dict[tuple[str, str], int] = {}
+def count_tags(
+    records: Sequence[Record], query: Mapping[str, Any], names: Names = NO_NAMES
+) -> list[tuple[str, str, int]]:
+    """The folded category and name of each tag of what is found, and how many have it or one below; the most used first."""
+    found = set(find(records, query, names))
+    counts: dict[Key, int] = {}
     for record in records:
-        for tag in record.tags if record.id in found else ():
+        tags = record.tags if record.id in found else ()
+        for tag in {above for one in tags for above in names.counted_as(one)}:
             counts[tag] = counts.get(tag, 0) + 1
     ordered = sorted(
         counts.items(), key=lambda entry: (-entry[1], entry[0][0].encode(), entry[0][1].encode())

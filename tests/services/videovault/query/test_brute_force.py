@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from dbcommon.engine import Database
 from tests.services.videovault.library import Library, tag
-from tests.services.videovault.query.brute_force import Record, count_tags, find
+from tests.services.videovault.query.brute_force import Names, Record, count_tags, find
 from videovault.listing.repository import Bounds, find_page
 from videovault.listing.schemas import VideoQuery
 from videovault.listing.service import find_order
@@ -236,3 +236,40 @@ async def test_what_is_too_much_to_count_is_walked_or_gathered_and_the_same(
             if None in last:
                 break
         assert found == expected[:40], parameters
+
+
+NAMES = Names(
+    aliases={("place", "pier"): ("place", "quay"), ("year", "2024"): ("year", "mmxxiv")},
+    parents={("place", "quay"): ("place", "harbour"), ("mood", "calm"): ("place", "harbour")},
+)
+
+
+async def test_queries_and_counts_follow_aliases_and_include_what_is_below(
+    stocked: tuple[Library, list[Record]],
+) -> None:
+    library, records = stocked
+    for (category, name), (_, tag_name) in NAMES.aliases.items():
+        body = {"tag_category": category, "alias": name, "tag_name": tag_name}
+        assert (await library.client.put("/v1/tags/aliases", json=body, headers=library.editor)).is_success
+    for (category, name), (above, above_name) in NAMES.parents.items():
+        body = {
+            "tag_category": category,
+            "tag_name": name,
+            "parent_category": above,
+            "parent_name": above_name,
+        }
+        assert (await library.client.put("/v1/tags/parents", json=body, headers=library.editor)).is_success
+    choice = random.Random(17)  # noqa: S311 - as above
+    asked = [*TAGS, ("place", "HARBOUR"), ("place", "pier"), ("year", "MMXXIV"), ("place", "none")]
+    for _ in range(40):
+        query = make_query(choice)
+        criteria = choice.sample(asked, k=choice.randint(1, 2))
+        query["tag"] = [choice.choice(("", "-")) + ":".join(one) for one in criteria]
+        answer = (await library.get("/v1/videos", **query, limit=100)).json()
+        assert [UUID(video["id"]) for video in answer["items"]] == find(records, query, NAMES)[:100], query
+        query.pop("sort", None)
+        counted = (await library.get("/v1/tags", **query, limit=100)).json()["items"]
+        found = [(one["tag_category"], one["tag_name"].casefold(), one["count"]) for one in counted]
+        assert found == count_tags(records, query, NAMES), query
+    for table in ("tag_aliases", "tag_parents"):
+        await library.execute(f"DELETE FROM {table}")  # noqa: S608 - names of this file

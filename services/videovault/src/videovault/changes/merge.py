@@ -30,6 +30,8 @@ ROWS: Mapping[str, frozenset[str]] = {
     "saved_filter": frozenset({"name", "query"}),
     "playlist": frozenset({"name"}),
     "playlist_item": frozenset({"playlist_id", "video_id", "position"}),
+    "tag_alias": frozenset({"tag_category", "alias", "tag_name"}),
+    "tag_parent": frozenset({"tag_category", "tag_name", "parent_category", "parent_name"}),
 }
 """The entities whose rows are fields alone, and the fields without which there is no row."""
 

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videovault.models import Mine, Model, Playlist, PlaylistItem, SavedFilter, WatchHistory
+from videovault.models import (
+    Mine,
+    Model,
+    Playlist,
+    PlaylistItem,
+    SavedFilter,
+    TagAlias,
+    TagParent,
+    WatchHistory,
+)
 
 MOST_SAVED_FILTERS = 500
 MOST_PLAYLISTS = 500
@@ -60,6 +69,12 @@ ENTITIES: Mapping[str, Rows] = {
         fixed=frozenset({"playlist_id", "video_id"}),
         most=MOST_ITEMS,
         within="playlist_id",
+    ),
+    "tag_alias": Rows(model=TagAlias, fields=("tag_category", "alias", "tag_name"), is_own=False),
+    "tag_parent": Rows(
+        model=TagParent,
+        fields=("tag_category", "tag_name", "parent_category", "parent_name"),
+        is_own=False,
     ),
 }
 """By the names that `changes.entity` has for them; `changes.merge.ROWS` says which of their fields a row cannot be without."""

@@ -195,7 +195,11 @@ async def change_deleted(
 @cache
 def _put_back(entity: str) -> TextClause:
     rows = ENTITIES[entity]
-    names = [column.name for column in rows.model.__table__.columns if column.name != "last_at"]
+    names = [
+        column.name
+        for column in rows.model.__table__.columns
+        if column.name != "last_at" and column.computed is None
+    ]
     return text(
         f"INSERT INTO {rows.table} ({', '.join(names)}, last_at) SELECT {', '.join(f'r.{name}' for name in names)}, r.last_at"  # noqa: S608
         " FROM deleted_rows d CROSS JOIN LATERAL next_time(greatest(d.at, d.last_at)) AS put_at"

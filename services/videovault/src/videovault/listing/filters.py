@@ -1,6 +1,6 @@
 """The filters of a list as the parameters of its statement, whose names say which conditions it has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from videovault.listing.schemas import Filters
@@ -12,8 +12,17 @@ COMPARED = ("mime_type", "min_duration", "max_duration", "min_size", "max_size",
 Parameters = dict[str, Any]
 
 
-def filter_parameters(query: Filters, similar: Mapping[str, list[str]]) -> Parameters:
-    """The parameters of the filters that are set. `similar`: for each word that may have a typo, those one edit away."""
+def named_tags(query: Filters) -> list[tuple[str, str]]:
+    """The category and the name of each filter by a tag."""
+    parts = [criterion.removeprefix("-").partition(":") for criterion in query.tag]
+    return [(category.strip(), name.strip()) for category, _, name in parts]
+
+
+def filter_parameters(
+    query: Filters, similar: Mapping[str, list[str]], members: Sequence[Sequence[tuple[str, str]]]
+) -> Parameters:
+    """The parameters of the filters that are set. `similar`: for each word that may have a typo, those one edit away.
+    `members`: for each filter by a tag, the tags that count as it."""
     parameters = {name: value for name in COMPARED if (value := getattr(query, name)) is not None}
     if query.max_duration is not None:
         parameters.setdefault("min_duration", 0)  # an unknown one is in no range
@@ -25,10 +34,13 @@ def filter_parameters(query: Filters, similar: Mapping[str, list[str]]) -> Param
         parameters["favourite"] = True
     if query.min_rating is not None:
         parameters["min_rating"] = query.min_rating
-    for number, criterion in enumerate(query.tag):
-        category, _, name = criterion.removeprefix("-").partition(":")
+    for number, (criterion, tags) in enumerate(zip(query.tag, members, strict=True)):
         kind = "untag" if criterion.startswith("-") else "tag"
-        parameters |= {f"{kind}_{number}": category.strip(), f"name_{number}": name.strip()}
+        categories, names = zip(*tags, strict=True)
+        if len(tags) == 1:
+            parameters |= {f"{kind}_{number}": categories[0], f"name_{number}": names[0]}
+        else:
+            parameters |= {f"{kind}s_{number}": list(categories), f"names_{number}": list(names)}
     return parameters | _term_parameters(query.terms, similar)
 
 

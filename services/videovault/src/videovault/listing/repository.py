@@ -18,6 +18,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    FromClause,
     Integer,
     Label,
     Select,
@@ -26,7 +27,6 @@ from sqlalchemy import (
     case,
     cast,
     collate,
-    exists,
     func,
     literal_column,
     not_,
@@ -42,8 +42,9 @@ from dbcommon.engine import Database
 from dbcommon.json_rows import json_item, prepare_page
 from videovault.listing.filters import Parameters
 from videovault.listing.schemas import COUNTED
-from videovault.models import UNKNOWN_DURATION, Root, Tag, Video, folded
+from videovault.models import UNKNOWN_DURATION, Root, Tag, Video
 from videovault.query.words import WEIGHTS
+from videovault.tag_names.repository import count_families, has_tag, select_given_spelling
 from videovault.videos.repository import VIDEO_AS_JSON
 from videovault.watching import repository as own
 
@@ -150,23 +151,22 @@ async def sum_folders(
 
 
 async def count_tags(
-    database: Database, parameters: Parameters, last: Sequence[Any] | None
+    database: Database, parameters: Parameters, last: Sequence[Any] | None, *, has_families: bool
 ) -> "asyncpg.Record":
-    """A page of the JSON of `TagCount`, from the tag after the position `last` on."""
+    """A page of the JSON of `TagCount`, after the position `last`. `has_families`: whether there are aliases or parents."""
     places = {} if last is None else {f"last_{number}": value for number, value in enumerate(last)}
-    statement = _prepare_tags(frozenset({*parameters, *places}))
+    statement = _prepare_tags(frozenset({*parameters, *places}), has_families)
     return await database.fetch_page(statement, **parameters, **places)
 
 
-# Bounded, since callers choose the combination.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # bounded, since callers choose the combination
 def _prepare_videos(order: str, names: frozenset[str], bounds: Bounds) -> DriverStatement:
     return prepare_page(*select_videos(order, names, bounds))
 
 
 @lru_cache(maxsize=256)
-def _prepare_tags(names: frozenset[str]) -> DriverStatement:
-    return prepare_page(select_tags(names))
+def _prepare_tags(names: frozenset[str], has_families: bool) -> DriverStatement:
+    return prepare_page(select_tags(names, has_families=has_families))
 
 
 @lru_cache(maxsize=8)
@@ -316,9 +316,9 @@ def _conditions(names: Collection[str], video: type[Video] = Video) -> Iterable[
             yield compare(video.file_path, bindparam(name, type_=Text()))
         elif name in _FLAGS:
             yield _FLAGS[name](video)
-        elif kind in {"tag", "untag"}:
-            condition = _has_tag(name, f"name_{number}", video)
-            yield condition if kind == "tag" else not_(condition)
+        elif kind in {"tag", "untag", "tags", "untags"}:
+            condition = has_tag(name, number, video)
+            yield not_(condition) if kind.startswith("un") else condition
         elif name == "words":
             query = cast(bindparam(name, type_=Text()), TSQUERY)
             yield func.array_to_tsvector(video.words).op("@@", is_comparison=True)(query)
@@ -327,36 +327,33 @@ def _conditions(names: Collection[str], video: type[Video] = Video) -> Iterable[
             yield place > _ZERO if kind == "phrase" else place == _ZERO
 
 
-def _has_tag(category: str, name: str, video: type[Video]) -> Column:
-    return exists().where(
-        Tag.video_id == video.id,
-        Tag.folded_category == folded(bindparam(category, type_=Text())),
-        Tag.folded_name == folded(bindparam(name, type_=Text())),
-    )
-
-
-def select_tags(names: Collection[str]) -> Select[Any]:
+def select_tags(names: Collection[str], *, has_families: bool = False) -> Select[Any]:
     """The tags of the videos that match, the most used first."""
     category, name = collate(Tag.folded_category, "C"), collate(Tag.folded_name, "C")
-    counts = select((-func.count()).label("key_0"), category.label("key_1"), name.label("key_2")).group_by(
-        Tag.folded_category, Tag.folded_name
-    )
+    counts: Select[*tuple[Any, ...]] = select(
+        (-func.count()).label("key_0"), category.label("key_1"), name.label("key_2")
+    ).group_by(Tag.folded_category, Tag.folded_name)
+    matching = None
     if conditions := list(_conditions(names)):
         # In the order of ids, in which the index of the tags is.
         matching = select(Video.id).where(*conditions).order_by(Video.id).subquery()
         counts = counts.join(matching, matching.c.id == Tag.video_id)
+    if has_families:
+        counts = count_families(counts, matching)
     counted = counts.subquery("counted")
     after = _after(list(counted.c), names, "")
     page = select(counted).where(*after).order_by(*counted.c).limit(_LIMIT).subquery("page")
-    spelling = (
-        select(Tag.tag_category, Tag.tag_name)
-        .where(Tag.folded_category == page.c.key_1, Tag.folded_name == page.c.key_2)
-        .order_by(Tag.video_id)
-        .limit(1)
-        .lateral("spelling")
-    )
-    item = json_item(tag_category=spelling.c.tag_category, tag_name=spelling.c.tag_name, count=-page.c.key_0)
-    return select(item, *page.c).join_from(page, spelling, literal_column("true")).order_by(*page.c)
+    is_it = (Tag.folded_category == page.c.key_1) & (Tag.folded_name == page.c.key_2)
+    used = select(Tag.tag_category, Tag.tag_name).where(is_it).order_by(Tag.video_id).limit(1)
+    spelling = used.lateral("spelling")
+    spelt: FromClause = page.outerjoin(spelling, literal_column("true"))
+    columns: list[Column] = [spelling.c.tag_category, spelling.c.tag_name]
+    if has_families:  # a tag that no video has itself is spelt as it was put above others
+        given = select_given_spelling(page.c.key_1, page.c.key_2).lateral("given")
+        spelt = spelt.outerjoin(given, literal_column("true"))
+        columns = [func.coalesce(*each, type_=Text()) for each in zip(columns, given.c, strict=True)]
+    item = json_item(tag_category=columns[0], tag_name=columns[1], count=-page.c.key_0)
+    return select(item, *page.c).select_from(spelt).order_by(*page.c)
 
 
 def select_folders(names: Collection[str]) -> Select[*tuple[Any, ...]]:

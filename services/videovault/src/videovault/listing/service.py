@@ -6,10 +6,11 @@ from fastapi import Response
 
 from dbcommon.engine import Database
 from videovault.listing import repository
-from videovault.listing.filters import Parameters, filter_parameters, rank_parameters
+from videovault.listing.filters import Parameters, filter_parameters, named_tags, rank_parameters
 from videovault.listing.schemas import COUNTED, RANDOM, Filters, FolderQuery, TagQuery, VideoQuery
 from videovault.query.service import find_similar
 from videovault.query.words import random_key
+from videovault.tag_names.repository import find_members, has_any
 from webcommon.api.paging import CursorCodec
 from webcommon.auth.bearer import Caller
 
@@ -48,7 +49,10 @@ async def find_order(database: Database, query: VideoQuery, *, caller_id: UUID) 
 
 
 async def _find_parameters(database: Database, query: Filters, *, caller_id: UUID) -> Parameters:
-    parameters = filter_parameters(query, await find_similar(database, query.terms))
+    # Before the statement and not in it: a tag without others below it, as most are, is looked for as if there were none, and
+    # the planner sees which tags it is about.
+    members = await find_members(database, named_tags(query)) if query.tag else []
+    parameters = filter_parameters(query, await find_similar(database, query.terms), members)
     if query.folder is not None:
         parameters |= await _find_bounds(database, query.folder)
     return {**parameters, "limit": query.limit, "caller_id": caller_id}
@@ -73,7 +77,8 @@ async def count_tags(
     scope = query.scope
     last = cursors.decode(scope, query.cursor)
     parameters = await _find_parameters(database, query, caller_id=caller.id)
-    page = await repository.count_tags(database, parameters, last)
+    has_families = await has_any(database)
+    page = await repository.count_tags(database, parameters, last, has_families=has_families)
     return cursors.json_page(page, scope=scope)
 
 

@@ -20,6 +20,7 @@ from videovault.models.playlists import Playlist, PlaylistItem, SavedFilter, ite
 from videovault.models.recording import StagedVideo
 from videovault.models.scans import Root, Scan, ScanStatus, StagedFile
 from videovault.models.sync import OperationStatus, SyncOperation
+from videovault.models.tag_names import TagAlias, TagParent
 from videovault.models.videos import UNKNOWN_DURATION, Tag, Video, VocabularyWord, folded, true_path
 from videovault.models.watch_history import WatchHistory, viewing_id
 
@@ -50,6 +51,8 @@ __all__ = [
     "StagedVideo",
     "SyncOperation",
     "Tag",
+    "TagAlias",
+    "TagParent",
     "Tombstone",
     "Video",
     "VocabularyWord",

@@ -2,49 +2,14 @@
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from videovault.tag_names.repository import Tag
 from videovault.videos.schemas import MAX_TAGS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tag:
-    """A tag as it is spelt and as it is compared."""
-
-    category: str
-    name: str
-    folded_category: str
-    folded_name: str
-
-    @property
-    def folded(self) -> tuple[str, str]:
-        """What makes two spellings the same tag."""
-        return self.folded_category, self.folded_name
-
-
-_FOLD = text(
-    "SELECT t.category, t.name, normalize(lower(normalize(t.category, NFKC)), NFKC) AS folded_category,"
-    " normalize(lower(normalize(t.name, NFKC)), NFKC) AS folded_name"
-    " FROM unnest(CAST(:categories AS text[]), CAST(:names AS text[])) WITH ORDINALITY AS t (category, name, number)"
-    " ORDER BY t.number"
-)
-
-
-async def fold(db: AsyncSession, tags: Iterable[tuple[str, str]]) -> list[Tag]:
-    """Tags `(category, name)` with what they are compared by; of spellings of one tag the first."""
-    given = list(tags)
-    if not given:
-        return []
-    categories, names = zip(*given, strict=True)
-    rows = await db.execute(_FOLD, {"categories": list(categories), "names": list(names)})
-    found = [Tag(**row._asdict()) for row in rows]
-    return list({tag.folded: tag for tag in reversed(found)}.values())[::-1]
-
 
 _LOCK = text("SELECT id FROM videos WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE")
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from dbcommon.session import SessionDep
 from videovault.dependencies import EditorDep, require_persistence
 from videovault.errors import VideoNotFound
+from videovault.tag_names.errors import TagCircle
 from videovault.tags import service
 from videovault.tags.errors import TagNotFound
 from videovault.tags.schemas import BulkTagResult, BulkTags, NewTags, OldTags, Renaming, RenamingResult
@@ -57,7 +58,7 @@ async def change_tags(body: BulkTags, caller: EditorDep, db: SessionDep) -> Bulk
     "/tags/rename",
     operation_id="rename_tag",
     summary="Rename a tag",
-    responses=problem_responses(TagNotFound),
+    responses=problem_responses(TagNotFound, TagCircle),
 )
 async def rename_tag(body: Renaming, caller: EditorDep, db: SessionDep) -> RenamingResult:
     """Give a tag another name everywhere, which can be undone. Onto the name of another tag of the category it merges the two;

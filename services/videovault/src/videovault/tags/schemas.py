@@ -3,39 +3,17 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from videovault.changes.schemas import BulkResult, OperationBody
-from videovault.videos.schemas import LONGEST_TAG, MAX_TAGS, MOST_VIDEOS, Category, NewTag, TagWord
-from webcommon.api.schemas import RequestBody, Text
+from videovault.tag_names.schemas import NamedTag
+from videovault.videos.schemas import MAX_TAGS, MOST_VIDEOS, Category, NewTag, TagWord
+from webcommon.api.schemas import RequestBody
 
 MOST_TAGS = 20
 """Tags that an act adds, and that it removes."""
 
-NAMED = r"^\s*[^:\s-][^:]*:[\s\S]*\S[\s\S]*$"
-
 _TAG: dict[str, Any] = {"tag_name": "evening", "tag_category": "time of day"}
-
-
-def _check_named(text: str) -> str:
-    category, colon, name = text.partition(":")
-    if not (category.strip() and colon and name.strip()) or category.lstrip().startswith("-"):
-        raise ValueError("write category:name")
-    return text
-
-
-NamedTag = Annotated[
-    Text,
-    Field(max_length=2 * LONGEST_TAG + 1, json_schema_extra={"pattern": NAMED}),
-    AfterValidator(_check_named),
-]
-"""A tag as `category:name`; what is before the first colon is the category."""
-
-
-def split_tag(named: str) -> tuple[str, str]:
-    """Category and name of a `NamedTag`."""
-    category, _, name = named.partition(":")
-    return category.strip(), name.strip()
 
 
 class NewTags(RequestBody):

@@ -15,6 +15,7 @@ from videovault.dependencies import refuse_readers
 from videovault.query.service import index_written
 from videovault.records import repository as records
 from videovault.records.repository import FieldWrite, TagWrite
+from videovault.tag_names.service import refusing_circles
 from videovault.undo import repository
 from videovault.undo.errors import OperationExpired, OperationNotFound, OperationUndone
 from videovault.undo.rows import undo_rows
@@ -68,7 +69,8 @@ async def undo(db: AsyncSession, operation_id: UUID, *, caller: Caller) -> UndoR
     await _write_back(db, [change for change in parts if change.entity == "video"], outcome)
     await _untag(db, [change for change in parts if change.entity == "tag"], outcome)
     await index_written(db, {change.entity_id for change in found if change.entity == "video"} - gone)
-    rows = await undo_rows(db, operation_id, found)
+    with refusing_circles():
+        rows = await undo_rows(db, operation_id, found)
     outcome.undone += len(rows.undone)
     for change in rows.kept:
         # Nobody hears of what another user has.
