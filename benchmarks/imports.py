@@ -41,7 +41,7 @@ GIVEN = (
     "description",
 )
 PART = 64 * 1024
-EMPTY = "TRUNCATE videos, tags, changes, vocabulary, watch_history, tombstones, removed_tags"
+EMPTY = "TRUNCATE videos, tags, changes, vocabulary, watch_history, tombstones, removed_tags CASCADE"
 
 
 async def copy(owner: DatabaseUrl, videos: int) -> float:
