@@ -19,7 +19,8 @@ from av.video.frame import VideoFrame
 class Film:
     """What a file is to hold: `seconds` of a picture whose upper half is red and lower half blue, and of a tone.
 
-    From the second `turned_from` on the halves have changed places. `noise` in their place makes large files. `pixel_aspect` and `rotation` (clockwise, in degrees) are told, not done. `subtitles`: begin and end in seconds, and a text.
+    From the second `turned_from` on the halves have changed places. `noise` in their place makes large files. `pixel_aspect` is
+    told, not done. `subtitles`: begin and end in seconds, and a text.
     """
 
     format: str
@@ -30,7 +31,6 @@ class Film:
     height: int = 48
     fps: int | Fraction = 10
     pixel_aspect: Fraction | None = None
-    rotation: int = 0
     tags: Mapping[str, str] = field(default_factory=dict)
     subtitles: Iterable[tuple[float, float, str]] = ()
     subtitle_codec: str = "subrip"
