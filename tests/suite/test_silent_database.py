@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import httpx
@@ -254,19 +255,30 @@ class Call:
 _IN_PATHS = {"code": "CDFGHJ", "n": "0"}
 """What is no UUID in a path."""
 
+_QUERY = {"tag": "place:quay"}
+"""Required parameters of queries, without which an operation does not reach the database."""
+
 
 def _calls(app: Service, headers: dict[str, str]) -> list[Call]:
     return [
         Call(
             name=operation["operationId"],
             method=method.upper(),
-            url=re.sub(r"\{(\w+)\}", lambda part: _IN_PATHS.get(part[1]) or str(uuid4()), path),
+            url=re.sub(r"\{(\w+)\}", lambda part: _IN_PATHS.get(part[1]) or str(uuid4()), path)
+            + _query(operation),
             headers=headers | {"Idempotency-Key": "one"} | _content_type(operation),
             body=_body(operation),
         )
         for path, operations in app.openapi()["paths"].items()
         for method, operation in operations.items()
     ]
+
+
+def _query(operation: dict[str, Any]) -> str:
+    parameters = operation.get("parameters", [])
+    required = {each["name"] for each in parameters if each["in"] == "query" and each["required"]}
+    known = {name: value for name, value in _QUERY.items() if name in required}
+    return f"?{urlencode(known)}" if known else ""
 
 
 def _body(operation: dict[str, Any]) -> dict[str, Any]:
