@@ -39,6 +39,9 @@ SHOWN = {
     "payment.idempotency_keys.key": "the client's name for its request, which only its account may repeat",
     "payment.idempotency_keys.status_code": "a number",
     "payment.webhook_endpoints.previous_secret_until": "a time",
+    "videovault.proofs.hash": "the hash of a file's content",
+    "videovault.staged_videos.hash": "the hash of a file's content",
+    "videovault.staged_videos.random_key": "a hash of the id, by which lists are shuffled",
     "videovault.videos.hash": "the hash of a file's content",
     "videovault.videos.random_key": "a hash of the id, by which lists are shuffled",
 }
