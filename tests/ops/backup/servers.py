@@ -55,7 +55,10 @@ RENEWED = {"stream", "xid", "lease_until", "finished_at"}
 """Columns that a service's hook gives new values: the streams of logs and their transactions, and what is due at once."""
 
 _ROWS = 'SELECT to_jsonb(t)::text FROM "{}" t'
-_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+_TABLES = """
+    SELECT relname FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relpersistence = 'p' ORDER BY 1
+"""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class FilledServer:
         return set(self.fetch("postgres", "SELECT datname FROM pg_database"))
 
     def contents(self, database: str, *, role: str = "postgres") -> dict[str, list[str]]:
-        """Every row of every table, as sorted JSON, without `RENEWED`."""
+        """Every row of every table, as sorted JSON, without `RENEWED`. Unlogged tables are in no base backup."""
         return {
             table: sorted(
                 json.dumps({k: v for k, v in json.loads(row).items() if k not in RENEWED}, sort_keys=True)

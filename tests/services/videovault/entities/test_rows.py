@@ -78,6 +78,7 @@ async def test_the_id_of_a_row_stays(sql: Any) -> None:
         await sql.execute("UPDATE mine SET id = gen_random_uuid()")
 
 
+@pytest.mark.long
 async def test_ten_thousand_rows_in_one_statement_are_ten_thousand_changes(sql: Any) -> None:
     insert = "INSERT INTO mine (user_id, video_id) SELECT $1, gen_random_uuid() FROM generate_series(1, $2)"
     user = uuid4()

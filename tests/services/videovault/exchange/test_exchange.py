@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from tests.services.videovault.library import Library, a_video, tag
 from tests.tokens import TokenMint
+from videovault.exchange.kinds import KINDS
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
@@ -55,7 +56,23 @@ async def filled(library: Library, admin: dict[str, str]) -> Library:
             f"/v1/videos/{two['id']}/progress", json={"position_seconds": 100 * rating}, headers=headers
         )
         assert (mine.status_code, seen.status_code) == (200, 200)
+    alias = {"tag_category": "k", "alias": "ex", "tag_name": "x"}
+    parent = {"tag_category": "k", "tag_name": "x", "parent_category": "k", "parent_name": "y"}
+    for path, body in (("aliases", alias), ("parents", parent)):
+        (await library.client.put(f"/v1/tags/{path}", json=body, headers=library.editor)).raise_for_status()
+    await post(library, "/v1/saved-filters", {"name": "Evenings", "query": {"q": "harbour", "min_rating": 5}})
+    kept, dropped = [await post(library, "/v1/playlists", {"name": name}) for name in ("Kept", "Dropped")]
+    for video in (two, one):
+        await post(library, f"/v1/playlists/{kept['id']}/items", {"video_id": video["id"]})
+    await library.client.delete(f"/v1/playlists/{dropped['id']}", headers=library.reader)
     return library
+
+
+async def post(library: Library, path: str, body: dict[str, Any]) -> Any:
+    """What a reader makes."""
+    answer = await library.client.post(path, json=body, headers=library.reader)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
 
 
 def kinds(exported: bytes) -> list[str]:
@@ -76,7 +93,7 @@ async def test_an_export_imported_into_nothing_is_the_same_bytes(
     assert answer.status_code == 200, answer.text
     assert (await export(filled, admin, history="all")).splitlines() == exported.splitlines()
     assert kinds(exported) == sorted(kinds(exported))
-    assert set(kinds(exported)) == {"export", "mine", "removed_tag", "tag", "tombstone", "video", "viewing"}
+    assert set(kinds(exported)) == {"export", *(kind.name for kind in KINDS)}
     assert await filled.value("SELECT stream FROM library") != stream
     again = await take_in(filled, admin, exported, "replace")
     assert again.json()["imported"] == answer.json()["imported"]
@@ -126,7 +143,10 @@ async def test_a_merge_adds_what_is_not_there_and_changes_nothing(
 
     assert (answer.json()["imported"]["video"], same) == (0, before)
     added = {kind: count for kind, count in all_of_it.json()["imported"].items() if count}
-    assert added == {"video": 2, "tag": 1, "mine": 2, "viewing": 2}
+    assert added == {
+        **{"video": 2, "tag": 1, "mine": 2, "viewing": 2, "saved_filter": 1},
+        **{"playlist": 1, "playlist_item": 2, "tag_alias": 1, "tag_parent": 1},
+    }
     assert (await filled.get(f"/v1/videos/{newer['id']}")).status_code == 200
     assert (await filled.get(f"/v1/videos/{new['id']}")).status_code == 404
 

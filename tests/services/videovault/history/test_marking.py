@@ -3,6 +3,7 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 
 from dbcommon.engine import Database
@@ -67,6 +68,7 @@ async def test_nobody_undoes_the_mark_of_another_user(library: Library, viewer: 
         assert (await library.client.post(path, headers=headers)).status_code == 404
 
 
+@pytest.mark.long
 async def test_five_thousand_videos_are_marked_and_undone_by_few_statements(
     library: Library, viewer: Viewer
 ) -> None:
